@@ -1,0 +1,73 @@
+import type { ConnError } from './errors.ts'
+
+/** How long a wait may take. A wait that is given up changes nothing: no byte is lost, and the conn stays usable. */
+export interface WaitOptions {
+  /** Ends the wait: with `TIMEOUT` for an `AbortSignal.timeout(ms)`, with `CANCELLED` for any other. */
+  readonly signal?: AbortSignal | undefined
+}
+
+/** How a conn ended: cleanly, which means that both sides ended their half, or by an error. */
+export type ConnClosed = { readonly clean: true } | { readonly clean: false; readonly error: ConnError }
+
+/**
+ * A full-duplex stream of bytes between two programs. Both halves are independent: either side may end its own and go
+ * on with the other.
+ *
+ * Every wait ends, at the latest when the conn does, and with an error that says why.
+ *
+ * @example
+ * ```ts
+ * await conn.write(new TextEncoder().encode('hello'))
+ * await conn.closeWrite()
+ * for await (const chunk of conn) console.log(chunk)
+ * ```
+ */
+export interface Conn extends AsyncIterable<Uint8Array>, AsyncDisposable {
+  /**
+   * Waits for the next chunk. Concurrent reads are served in the order in which they were called. The bytes belong to
+   * the caller from then on.
+   *
+   * @returns a chunk of at least one byte, or `null` once the peer has ended its half and all of it was read.
+   * @throws ConnError `TIMEOUT` or `CANCELLED` when the signal gave up the wait, `CLOSED` after `close()`, `ABORTED`
+   *   after `abort()`, `RESET` or `CONNECTION_LOST` when the stream broke off.
+   */
+  read(options?: WaitOptions): Promise<Uint8Array | null>
+
+  /**
+   * Waits for room, then takes all of `bytes`. Concurrent writes never interleave. The bytes belong to the conn from
+   * the call on: don't change them afterwards, unless the write was refused.
+   *
+   * What was accepted is on its way, not delivered: `close()` waits for that.
+   *
+   * @throws ConnError as `read` does; when it throws, none of these bytes were taken. `CLOSED` after `closeWrite()`.
+   */
+  write(bytes: Uint8Array, options?: WaitOptions): Promise<void>
+
+  /**
+   * Ends this side's half: the peer reads what is left, then `null`. Reading goes on.
+   *
+   * @returns once everything accepted has been handed to the transport. Calling it again waits for the same.
+   * @throws ConnError when the conn broke off first.
+   */
+  closeWrite(): Promise<void>
+
+  /**
+   * Ends the conn: everything accepted is delivered first, what still arrives is discarded. A peer that doesn't end its
+   * own half within `lingerTimeout` is told to stop, and one that doesn't take what was accepted within `closeTimeout` is
+   * cut off.
+   *
+   * @returns once the conn is over, whether now or long before.
+   * @throws ConnError when something that was accepted could not be handed over: `CLOSE_TIMEOUT`, `RESET`,
+   *   `CONNECTION_LOST`.
+   */
+  close(): Promise<void>
+
+  /**
+   * Breaks the conn off at once, in both directions. Every wait fails with `ABORTED` and `reason` as its cause; the peer
+   * sees a reset.
+   */
+  abort(reason?: unknown): void
+
+  /** How the conn ended. Settles once, when its resources are released, and never rejects. */
+  readonly closed: Promise<ConnClosed>
+}

@@ -1,0 +1,153 @@
+import type { ClientHttp2Stream, IncomingHttpHeaders, OutgoingHttpHeaders } from 'node:http2'
+import type { ConnectionOptions } from 'node:tls'
+
+import { connDefaults } from './defaults.ts'
+import { ConnError, givenUp } from './errors.ts'
+import { Http2Conn } from './http2-conn.ts'
+import { RstCode, streamFailure } from './http2-errors.ts'
+import type { Session } from './session.ts'
+import type { Sessions } from './sessions.ts'
+import { sharedSessions } from './sessions.ts'
+import type { CloseTimeouts } from './stream-conn.ts'
+
+export interface ConnectOptions extends CloseTimeouts {
+  /** Gives up connecting. Afterwards it has no effect on the conn. */
+  readonly signal?: AbortSignal | undefined
+  /** The request's method: `POST` unless said otherwise. */
+  readonly method?: string | undefined
+  /** The request's headers. */
+  readonly headers?: OutgoingHttpHeaders | undefined
+  /** For `https:`. Pass the same object each time: the connections of different objects are not shared. */
+  readonly tls?: ConnectionOptions | undefined
+  /** The pool of connections to use: one that all share unless said otherwise. */
+  readonly sessions?: Sessions | undefined
+  /** How long it may all take, up to the response's headers. Unit: milliseconds. */
+  readonly connectTimeout?: number | undefined
+}
+
+/**
+ * Opens a conn: sends a request whose body stays open, and waits for the response's headers. `https:` needs a server that
+ * speaks HTTP/2 over TLS; `http:` speaks cleartext HTTP/2 with prior knowledge.
+ *
+ * @throws ConnError `INVALID_ARGUMENT` for a URL or header that can't be; `TIMEOUT` or `CANCELLED` from the signal;
+ *   `CONNECT_FAILED`, `TLS_FAILED`, `HTTP2_NOT_SUPPORTED`, `CONNECT_TIMEOUT`, `CONNECTION_LOST` or `RESET` when there is
+ *   no response; `UNEXPECTED_STATUS` for any but 2xx, with status, headers and the start of the body in `response`.
+ *
+ * @example
+ * ```ts
+ * await using conn = await connect('https://localhost:8443/echo', { tls: { ca } })
+ * await conn.write(bytes)
+ * console.log(await conn.read())
+ * ```
+ */
+export async function connect(url: string | URL, options: ConnectOptions = {}): Promise<Http2Conn> {
+  const target = parse(url)
+  const { method = 'POST', sessions = sharedSessions, connectTimeout = connDefaults.connectTimeout } = options
+  const path = target.pathname + target.search
+  const headers = { ...options.headers, ':method': method, ':path': path }
+
+  const giveUp = new AbortController()
+  const onAbort = (): void => giveUp.abort(givenUp('connecting', options.signal?.reason))
+  const timer = setTimeout(() => {
+    giveUp.abort(new ConnError('CONNECT_TIMEOUT', `${target.host} gave no response in ${connectTimeout} ms`))
+  }, connectTimeout)
+  options.signal?.addEventListener('abort', onAbort)
+  if (options.signal?.aborted === true) onAbort()
+  try {
+    giveUp.signal.throwIfAborted()
+    const { session, stream } = await sessions.open(target, options.tls, headers, giveUp.signal)
+    return await respond(session, stream, giveUp.signal, (response) => {
+      const status = response[':status'] ?? 0
+      return new Http2Conn(stream, { side: 'client', method, path, status, headers: response }, options)
+    })
+  } finally {
+    clearTimeout(timer)
+    options.signal?.removeEventListener('abort', onAbort)
+  }
+}
+
+/** Waits for the response's headers. The conn is made in the very turn in which they come, so that it misses nothing. */
+function respond(
+  session: Session,
+  stream: ClientHttp2Stream,
+  signal: AbortSignal,
+  accept: (headers: IncomingHttpHeaders & { ':status'?: number }) => Http2Conn,
+): Promise<Http2Conn> {
+  const http2 = stream.session
+  return new Promise((resolve, reject) => {
+    let lastError: unknown
+    const settle = (): void => {
+      signal.removeEventListener('abort', onAbort)
+      stream.off('close', onClose)
+      stream.off('error', onError)
+      stream.off('response', onResponse)
+    }
+    const onAbort = (): void => {
+      settle()
+      stream.close(RstCode.CANCEL)
+      reject(signal.reason)
+    }
+    const onError = (error: unknown): void => {
+      lastError = error
+    }
+    const onClose = (): void => {
+      settle()
+      const lost = http2 === undefined || http2.destroyed
+      reject(lost ? session.failure() : streamFailure(http2, stream.rstCode ?? 0, lastError))
+    }
+    const onResponse = (headers: IncomingHttpHeaders & { ':status'?: number }): void => {
+      settle()
+      const status = headers[':status'] ?? 0
+      if (status >= 200 && status < 300) resolve(accept(headers))
+      else readRefusal(stream, status, headers, signal).then(reject, reject)
+    }
+    signal.addEventListener('abort', onAbort)
+    stream.on('close', onClose)
+    stream.on('error', onError)
+    stream.on('response', onResponse)
+    if (signal.aborted) onAbort()
+  })
+}
+
+/** Reads the start of a refusal, as far as it comes in time, and lets the stream go. */
+function readRefusal(
+  stream: ClientHttp2Stream,
+  status: number,
+  headers: IncomingHttpHeaders,
+  signal: AbortSignal,
+): Promise<ConnError> {
+  return new Promise((resolve) => {
+    const chunks: Buffer[] = []
+    let size = 0
+    const done = (): void => {
+      signal.removeEventListener('abort', cut)
+      const body = Buffer.concat(chunks).subarray(0, connDefaults.refusalBody)
+      const message = `the server answered with status ${status}`
+      resolve(new ConnError('UNEXPECTED_STATUS', message, { response: { status, headers, body } }))
+    }
+    const cut = (): void => {
+      done()
+      stream.close(RstCode.CANCEL)
+    }
+    stream.on('data', (chunk: Buffer) => {
+      chunks.push(chunk)
+      size += chunk.length
+      if (size >= connDefaults.refusalBody) cut()
+    })
+    stream.once('end', done)
+    stream.once('close', done)
+    signal.addEventListener('abort', cut)
+    stream.end()
+  })
+}
+
+function parse(url: string | URL): URL {
+  let parsed: URL
+  try {
+    parsed = new URL(url)
+  } catch (error) {
+    throw new ConnError('INVALID_ARGUMENT', `not a URL: ${String(url)}`, { cause: error })
+  }
+  if (parsed.protocol === 'https:' || parsed.protocol === 'http:') return parsed
+  throw new ConnError('INVALID_ARGUMENT', `a conn needs an http: or https: URL, not ${parsed.protocol}`)
+}

@@ -1,0 +1,42 @@
+/** Every limit of this package, all finite. Times in milliseconds, sizes in bytes. */
+export interface ConnDefaults {
+  /** How long `connect` may take, from the first packet to the response's headers. */
+  readonly connectTimeout: number
+  /** How long `close()` waits for the peer to take what was accepted. */
+  readonly closeTimeout: number
+  /** How long `close()` waits, after that, for the peer to end its own half. */
+  readonly lingerTimeout: number
+  /** The receive window of a stream (RFC 9113, section 6.9). */
+  readonly streamWindow: number
+  /** The receive window of a connection, which all of its streams share. */
+  readonly connectionWindow: number
+  /** What Node may hold for a session of ours, in megabytes (`maxSessionMemory`). */
+  readonly sessionMemory: number
+  /** How long a session without streams stays open. */
+  readonly idleTimeout: number
+  /** How often a session that has streams is pinged. */
+  readonly pingInterval: number
+  /** How long the answer to a ping may take. */
+  readonly pingTimeout: number
+  /** How much of a refusing response's body an error carries. */
+  readonly refusalBody: number
+  /** How much one end of a memory pipe takes before it has no room. */
+  readonly pipeBuffer: number
+}
+
+export const connDefaults: ConnDefaults = {
+  connectTimeout: 10_000,
+  closeTimeout: 10_000,
+  lingerTimeout: 1_000,
+  streamWindow: 1024 * 1024,
+  connectionWindow: 16 * 1024 * 1024,
+  sessionMemory: 1_024,
+  idleTimeout: 60_000,
+  pingInterval: 25_000,
+  pingTimeout: 10_000,
+  refusalBody: 4_096,
+  pipeBuffer: 64 * 1024,
+}
+
+/** The longest delay that timers can keep: beyond it they fire at once. Unit: milliseconds. */
+export const longestDelay: number = 2 ** 31 - 1

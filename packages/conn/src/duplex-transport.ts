@@ -1,0 +1,61 @@
+import type { Duplex } from 'node:stream'
+
+import { ConnError } from './errors.ts'
+import type { Transport, TransportEvents } from './transport.ts'
+
+/** A Node stream as a transport. Its outcome is decided in one place: when it says `close`. */
+export class DuplexTransport<Stream extends Duplex = Duplex> implements Transport {
+  protected readonly stream: Stream
+  #lastError: unknown
+
+  constructor(stream: Stream) {
+    this.stream = stream
+  }
+
+  start(events: TransportEvents): void {
+    const { stream } = this
+    stream.pause()
+    stream.on('data', (chunk: Uint8Array) => events.chunk(chunk))
+    stream.on('end', () => {
+      if (this.endedCleanly()) events.end()
+    })
+    stream.on('drain', () => events.drain())
+    stream.on('finish', () => events.finish())
+    // Stays for good: an error that comes after the last listener left would end the process.
+    stream.on('error', (error) => {
+      this.#lastError ??= error
+    })
+    stream.on('close', () => events.close(this.translate(this.#lastError)))
+    if (stream.closed) queueMicrotask(() => events.close(this.translate(stream.errored)))
+  }
+
+  resume(): void {
+    this.stream.resume()
+  }
+
+  pause(): void {
+    this.stream.pause()
+  }
+
+  write(bytes: Uint8Array): boolean {
+    return this.stream.write(bytes)
+  }
+
+  end(): void {
+    this.stream.end()
+  }
+
+  destroy(_error: ConnError | null): void {
+    this.stream.destroy()
+  }
+
+  /** Whether the `end` that the stream just reported is the peer's own, and not a by-product of its destruction. */
+  protected endedCleanly(): boolean {
+    return !this.stream.destroyed
+  }
+
+  /** Names the failure of a stream that closed with a half still open. */
+  protected translate(error: unknown): ConnError {
+    return new ConnError('CONNECTION_LOST', 'the stream closed before both halves had ended', { cause: error })
+  }
+}

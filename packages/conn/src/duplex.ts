@@ -1,0 +1,55 @@
+import { Socket } from 'node:net'
+import { Duplex } from 'node:stream'
+
+import type { Conn } from './conn.ts'
+import { DuplexTransport } from './duplex-transport.ts'
+import type { CloseTimeouts } from './stream-conn.ts'
+import { StreamConn } from './stream-conn.ts'
+
+/**
+ * Makes a conn of a Node stream: a TCP, TLS or Unix socket, or a child's stdio through `Duplex.from({ readable, writable })`.
+ * The conn owns the stream from then on.
+ *
+ * For a half-close the stream must keep its own half open when the peer ends: `allowHalfOpen: true` with `net.connect`
+ * and `net.createServer`.
+ */
+export function fromDuplex(stream: Duplex, timeouts?: CloseTimeouts): Conn {
+  return new StreamConn(stream instanceof Socket ? new SocketTransport(stream) : new DuplexTransport(stream), timeouts)
+}
+
+/** A socket that is aborted sends RST rather than FIN, so that the peer can't take it for a clean end. */
+class SocketTransport extends DuplexTransport<Socket> {
+  override destroy(): void {
+    this.stream.resetAndDestroy()
+  }
+}
+
+/**
+ * Makes a Node stream of a conn, for libraries that take one. The stream owns the conn from then on: `end()` is
+ * `closeWrite()`, and `destroy()` is `abort()` unless both halves have ended.
+ */
+export function toDuplex(conn: Conn): Duplex {
+  const duplex = new Duplex({
+    allowHalfOpen: true,
+    read() {
+      conn.read().then(
+        (chunk) => this.push(chunk),
+        (error: Error) => this.destroy(error),
+      )
+    },
+    write(chunk: Uint8Array, _encoding, done) {
+      conn.write(chunk).then(() => done(), done)
+    },
+    final(done) {
+      conn.closeWrite().then(() => done(), done)
+    },
+    destroy(error, done) {
+      if (error !== null || !this.readableEnded || !this.writableFinished) conn.abort(error ?? undefined)
+      done(error)
+    },
+  })
+  void conn.closed.then((closed) => {
+    if (!closed.clean) duplex.destroy(closed.error)
+  })
+  return duplex
+}

@@ -1,0 +1,93 @@
+/**
+ * What can go wrong with a conn. Each code has a heading in docs/errors.md, which says what to do about it.
+ */
+export type ConnErrorCode =
+  | 'ABORTED'
+  | 'ALREADY_RESPONDED'
+  | 'CANCELLED'
+  | 'CLOSED'
+  | 'CLOSE_TIMEOUT'
+  | 'CONNECTION_LOST'
+  | 'CONNECT_FAILED'
+  | 'CONNECT_TIMEOUT'
+  | 'HTTP2_NOT_SUPPORTED'
+  | 'INVALID_ARGUMENT'
+  | 'PEER_SILENT'
+  | 'RESET'
+  | 'SESSIONS_CLOSED'
+  | 'TIMEOUT'
+  | 'TLS_FAILED'
+  | 'UNEXPECTED_STATUS'
+
+/** Who broke the rule: this program, or the other end and the network between. */
+export type Side = 'local' | 'remote'
+
+const rules: Readonly<Record<ConnErrorCode, { readonly side: Side; readonly fatal: boolean }>> = {
+  ABORTED: { side: 'local', fatal: true },
+  ALREADY_RESPONDED: { side: 'local', fatal: true },
+  CANCELLED: { side: 'local', fatal: false },
+  CLOSED: { side: 'local', fatal: false },
+  CLOSE_TIMEOUT: { side: 'remote', fatal: true },
+  CONNECTION_LOST: { side: 'remote', fatal: true },
+  CONNECT_FAILED: { side: 'remote', fatal: true },
+  CONNECT_TIMEOUT: { side: 'remote', fatal: true },
+  HTTP2_NOT_SUPPORTED: { side: 'remote', fatal: true },
+  INVALID_ARGUMENT: { side: 'local', fatal: false },
+  PEER_SILENT: { side: 'remote', fatal: true },
+  RESET: { side: 'remote', fatal: true },
+  SESSIONS_CLOSED: { side: 'local', fatal: true },
+  TIMEOUT: { side: 'local', fatal: false },
+  TLS_FAILED: { side: 'remote', fatal: true },
+  UNEXPECTED_STATUS: { side: 'remote', fatal: true },
+}
+
+/** Every code there is. */
+export const connErrorCodes: readonly ConnErrorCode[] = Object.keys(rules) as ConnErrorCode[]
+
+/** What a server answered instead of accepting. */
+export interface RefusedResponse {
+  readonly status: number
+  readonly headers: Readonly<Record<string, string | readonly string[] | undefined>>
+  /** The start of the body: at most 4 KiB of it. */
+  readonly body: Uint8Array
+}
+
+export interface ConnErrorOptions extends ErrorOptions {
+  readonly rstCode?: number | undefined
+  readonly response?: RefusedResponse | undefined
+}
+
+/** Thrown by every conn, `connect` and `accept`, and by nothing else. */
+export class ConnError extends Error {
+  override readonly name = 'ConnError'
+
+  readonly code: ConnErrorCode
+
+  /** Who broke the rule. */
+  readonly side: Side
+
+  /** Whether the conn is over. */
+  readonly fatal: boolean
+
+  /** With `RESET`: the error code of the RST_STREAM frame (RFC 9113, section 7). */
+  readonly rstCode: number | undefined
+
+  /** With `UNEXPECTED_STATUS`: what the server answered. */
+  readonly response: RefusedResponse | undefined
+
+  constructor(code: ConnErrorCode, message: string, options: ConnErrorOptions = {}) {
+    super(message, options)
+    this.code = code
+    this.side = rules[code].side
+    this.fatal = rules[code].fatal
+    this.rstCode = options.rstCode
+    this.response = options.response
+  }
+}
+
+/** The error of a wait that its signal gave up. */
+export function givenUp(what: string, reason: unknown): ConnError {
+  return reason instanceof Error && reason.name === 'TimeoutError'
+    ? new ConnError('TIMEOUT', `${what} took longer than its signal allows`, { cause: reason })
+    : new ConnError('CANCELLED', `${what} was cancelled by its signal`, { cause: reason })
+}

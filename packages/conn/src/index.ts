@@ -1,0 +1,12 @@
+/** Full-duplex byte conns over HTTP/2 streams, and over whatever else carries bytes both ways. */
+export * from './web.ts'
+export { accept } from './accept.ts'
+export type { AcceptOptions } from './accept.ts'
+export { connect } from './connect.ts'
+export type { ConnectOptions } from './connect.ts'
+export { fromDuplex, toDuplex } from './duplex.ts'
+export { Http2Conn } from './http2-conn.ts'
+export type { Address, Exchange } from './http2-conn.ts'
+export { Sessions } from './sessions.ts'
+export type { SessionsOptions } from './sessions.ts'
+export { widenWindows } from './windows.ts'

@@ -1,0 +1,140 @@
+import type { Conn } from './conn.ts'
+import { connDefaults } from './defaults.ts'
+import { ConnError } from './errors.ts'
+import type { CloseTimeouts } from './stream-conn.ts'
+import { StreamConn } from './stream-conn.ts'
+import type { Transport, TransportEvents } from './transport.ts'
+
+export interface PipeOptions extends CloseTimeouts {
+  /** How much each end takes before it has no room. Unit: bytes. */
+  readonly highWaterMark?: number | undefined
+}
+
+/**
+ * Two conns joined in memory: what one writes, the other reads. They behave as two ends of a network do, so that what is
+ * tested over them holds over a socket.
+ *
+ * @example
+ * ```ts
+ * const [client, server] = pipe()
+ * await client.write(bytes)
+ * const same = await server.read()
+ * ```
+ */
+export function pipe(options: PipeOptions = {}): [Conn, Conn] {
+  const highWaterMark = options.highWaterMark ?? connDefaults.pipeBuffer
+  const left = new PipeEnd(highWaterMark)
+  const right = new PipeEnd(highWaterMark)
+  left.join(right)
+  right.join(left)
+  return [new StreamConn(left, options), new StreamConn(right, options)]
+}
+
+/** One end. What the other end wrote stands in its inbox, and is handed out in a microtask, never inside a call. */
+class PipeEnd implements Transport {
+  readonly #highWaterMark: number
+  #peer: PipeEnd = this
+  #events: TransportEvents = silent
+  #inbox: (Uint8Array | null)[] = []
+  #inboxBytes = 0
+  #flowing = false
+  #scheduled = false
+  #wroteEnd = false
+  #readEnd = false
+  #over = false
+  #reset: ConnError | undefined
+
+  constructor(highWaterMark: number) {
+    this.#highWaterMark = highWaterMark
+  }
+
+  join(peer: PipeEnd): void {
+    this.#peer = peer
+  }
+
+  start(events: TransportEvents): void {
+    this.#events = events
+  }
+
+  resume(): void {
+    this.#flowing = true
+    this.#schedule()
+  }
+
+  pause(): void {
+    this.#flowing = false
+  }
+
+  write(bytes: Uint8Array): boolean {
+    return this.#peer.#receive(bytes)
+  }
+
+  end(): void {
+    this.#wroteEnd = true
+    this.#peer.#receive(null)
+    queueMicrotask(() => {
+      this.#events.finish()
+      this.#closeWhenDone()
+    })
+  }
+
+  destroy(error: ConnError | null): void {
+    const reset = new ConnError('RESET', 'the other end of the pipe broke off', { cause: error })
+    this.#close(error ?? reset)
+    if (error === null) this.#peer.#closeAfterInbox(reset)
+    else this.#peer.#close(reset)
+  }
+
+  /** A peer that ended its own half and wants no more: what it wrote is still there to be read. */
+  #closeAfterInbox(reset: ConnError): void {
+    if (this.#readEnd) this.#close(reset)
+    else this.#reset = reset
+  }
+
+  #receive(item: Uint8Array | null): boolean {
+    this.#inbox.push(item)
+    this.#inboxBytes += item?.length ?? 0
+    this.#schedule()
+    return this.#inboxBytes < this.#highWaterMark
+  }
+
+  #schedule(): void {
+    if (this.#scheduled || !this.#flowing) return
+    this.#scheduled = true
+    queueMicrotask(() => {
+      this.#scheduled = false
+      this.#deliver()
+    })
+  }
+
+  #deliver(): void {
+    while (this.#flowing && !this.#over) {
+      const item = this.#inbox.shift()
+      if (item === undefined) return
+      if (item === null) {
+        this.#readEnd = true
+        this.#events.end()
+        this.#closeWhenDone()
+        if (this.#reset !== undefined) this.#close(this.#reset)
+        return
+      }
+      const wasFull = this.#inboxBytes >= this.#highWaterMark
+      this.#inboxBytes -= item.length
+      this.#events.chunk(item)
+      if (wasFull && this.#inboxBytes < this.#highWaterMark) this.#peer.#events.drain()
+    }
+  }
+
+  #closeWhenDone(): void {
+    if (this.#wroteEnd && this.#readEnd) this.#close(new ConnError('CONNECTION_LOST', 'the pipe is over'))
+  }
+
+  #close(error: ConnError): void {
+    if (this.#over) return
+    this.#over = true
+    this.#inbox = []
+    queueMicrotask(() => this.#events.close(error))
+  }
+}
+
+const silent: TransportEvents = { chunk() {}, end() {}, drain() {}, finish() {}, close() {} }

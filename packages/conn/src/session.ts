@@ -1,0 +1,189 @@
+import type { ClientHttp2Session, ClientHttp2Stream, OutgoingHttpHeaders } from 'node:http2'
+import { connect } from 'node:http2'
+import type { ConnectionOptions, TLSSocket } from 'node:tls'
+
+import { connDefaults } from './defaults.ts'
+import { ConnError } from './errors.ts'
+import type { Progress } from './http2-errors.ts'
+import { connectFailure } from './http2-errors.ts'
+import { widenWindows } from './windows.ts'
+
+/**
+ * The life of a session:
+ *
+ *     connecting ──connected──▶ open ──GOAWAY, idle, close()──▶ draining
+ *         └──────────────error──────┴──▶ closed ◀──last stream ended──┘
+ */
+type State =
+  | { readonly at: 'connecting' }
+  | { readonly at: 'open' }
+  | { readonly at: 'draining' }
+  | { readonly at: 'closed'; readonly error: ConnError }
+
+/** Times in milliseconds. See {@link ConnDefaults}. */
+export interface SessionTimeouts {
+  readonly idleTimeout: number
+  readonly pingInterval: number
+  readonly pingTimeout: number
+}
+
+/** One HTTP/2 connection of a client, with the streams that it carries. */
+export class Session {
+  readonly authority: string
+  readonly #http2: ClientHttp2Session
+  readonly #timeouts: SessionTimeouts
+  readonly #connected: Promise<void>
+  readonly #gone: Promise<void>
+  #state: State = { at: 'connecting' }
+  #waiting = 0
+  #streams = 0
+  #idle: NodeJS.Timeout | undefined
+  #pinging: NodeJS.Timeout | undefined
+  #lastError: unknown
+  #progress: Progress = 'none'
+
+  constructor(origin: URL, tls: ConnectionOptions | undefined, timeouts: SessionTimeouts) {
+    this.authority = origin.host
+    this.#timeouts = timeouts
+    this.#http2 = connect(origin, {
+      settings: { enablePush: false, initialWindowSize: connDefaults.streamWindow },
+      maxSessionMemory: connDefaults.sessionMemory,
+      ...tls,
+    })
+    const http2 = this.#http2
+    this.#connected = new Promise((resolve, reject) => {
+      http2.once('connect', () => {
+        const failure = this.#checkProtocol()
+        if (failure !== undefined) {
+          this.destroy(failure)
+          return
+        }
+        widenWindows(http2)
+        this.#state = { at: 'open' }
+        this.#progress = 'connected'
+        this.#rest()
+        resolve()
+      })
+      http2.once('close', () => reject(this.failure()))
+    })
+    this.#connected.catch(() => {})
+    this.#gone = new Promise((resolve) => http2.once('close', resolve))
+    // Stays for good: a deferred error after the last listener left would end the process (connect-es#1768).
+    http2.on('error', (error) => {
+      this.#lastError ??= error
+    })
+    http2.once('remoteSettings', () => {
+      this.#progress = 'http2'
+    })
+    http2.on('goaway', () => this.drain())
+    http2.once('close', () => this.#onClose())
+  }
+
+  /** Whether a new stream may be opened on it, now or once it is connected. */
+  get isUsable(): boolean {
+    if (this.#state.at === 'connecting') return true
+    if (this.#state.at !== 'open' || this.#http2.closed) return false
+    return this.#streams < (this.#http2.remoteSettings.maxConcurrentStreams ?? Number.POSITIVE_INFINITY)
+  }
+
+  get isClosed(): boolean {
+    return this.#state.at === 'closed'
+  }
+
+  /** Waits for the connection. When nobody waits any more, the attempt is given up. */
+  async connected(signal: AbortSignal): Promise<void> {
+    this.#waiting += 1
+    let giveUp = (): void => {}
+    const givenUp = new Promise<never>((_resolve, reject) => {
+      giveUp = () => reject(signal.reason)
+      signal.addEventListener('abort', giveUp)
+    })
+    try {
+      signal.throwIfAborted()
+      await Promise.race([this.#connected, givenUp])
+    } finally {
+      signal.removeEventListener('abort', giveUp)
+      this.#waiting -= 1
+      if (this.#waiting === 0 && this.#state.at === 'connecting') {
+        this.destroy(new ConnError('CONNECT_FAILED', `connecting to ${this.authority} was given up`))
+      }
+    }
+  }
+
+  /** Opens a stream. Throws what Node throws when the session takes no more of them. */
+  request(headers: OutgoingHttpHeaders): ClientHttp2Stream {
+    const stream = this.#http2.request(headers, { endStream: false })
+    this.#streams += 1
+    if (this.#streams === 1) this.#work()
+    stream.on('error', () => {})
+    stream.once('close', () => {
+      this.#streams -= 1
+      if (this.#streams === 0) this.#rest()
+    })
+    return stream
+  }
+
+  /** Lets the streams end and opens no more. */
+  drain(): void {
+    if (this.#state.at !== 'open') return
+    this.#state = { at: 'draining' }
+    if (!this.#http2.destroyed) this.#http2.close()
+  }
+
+  /** Waits until it is gone. */
+  gone(): Promise<void> {
+    return this.#gone
+  }
+
+  /** Ends it now, and its streams with `error`. */
+  destroy(error: ConnError): void {
+    this.#lastError ??= error
+    this.#http2.destroy(error)
+  }
+
+  /** Why it ended, or will have ended. */
+  failure(): ConnError {
+    if (this.#state.at === 'closed') return this.#state.error
+    return connectFailure(this.authority, this.#lastError, this.#progress)
+  }
+
+  #checkProtocol(): ConnError | undefined {
+    if (!this.#http2.encrypted) return undefined
+    const { alpnProtocol } = this.#http2.socket as TLSSocket
+    if (alpnProtocol === 'h2') return undefined
+    return new ConnError('HTTP2_NOT_SUPPORTED', `${this.authority} did not choose h2 in the TLS handshake`)
+  }
+
+  #onClose(): void {
+    clearTimeout(this.#idle)
+    clearInterval(this.#pinging)
+    this.#state = { at: 'closed', error: this.failure() }
+  }
+
+  /** No streams: the process may end, and so may the session after a while. */
+  #rest(): void {
+    clearInterval(this.#pinging)
+    if (this.#state.at !== 'open' || this.#streams > 0) return
+    this.#http2.unref()
+    this.#idle = setTimeout(() => this.drain(), this.#timeouts.idleTimeout).unref()
+  }
+
+  #work(): void {
+    clearTimeout(this.#idle)
+    this.#http2.ref()
+    this.#pinging = setInterval(() => this.#ping(), this.#timeouts.pingInterval).unref()
+  }
+
+  /** A peer that falls silent is never noticed by itself (nodejs/node#42710). Anything that it sends counts as an answer. */
+  #ping(): void {
+    const http2 = this.#http2
+    if (http2.destroyed) return
+    const { pingTimeout } = this.#timeouts
+    const before = http2.socket.bytesRead
+    const timer = setTimeout(() => {
+      if (http2.destroyed || http2.socket.bytesRead !== before) return
+      this.destroy(new ConnError('PEER_SILENT', `${this.authority} did not answer a ping in ${pingTimeout} ms`))
+    }, pingTimeout).unref()
+    if (!http2.ping(() => clearTimeout(timer))) clearTimeout(timer)
+  }
+}

@@ -1,0 +1,126 @@
+import type { ClientHttp2Stream, OutgoingHttpHeaders } from 'node:http2'
+import type { ConnectionOptions } from 'node:tls'
+
+import { connDefaults, longestDelay } from './defaults.ts'
+import { ConnError } from './errors.ts'
+import { isSessionSpent, sendFailure } from './http2-errors.ts'
+import type { SessionTimeouts } from './session.ts'
+import { Session } from './session.ts'
+
+/** Times in milliseconds. */
+export interface SessionsOptions {
+  /** How long a session without streams stays open. */
+  readonly idleTimeout?: number | undefined
+  /** How often a session that has streams is pinged. */
+  readonly pingInterval?: number | undefined
+  /** How long the answer to a ping may take before the session counts as dead. */
+  readonly pingTimeout?: number | undefined
+  /** How long `close()` waits for streams to end. */
+  readonly closeTimeout?: number | undefined
+}
+
+/**
+ * The HTTP/2 connections of a client: one per origin and set of TLS options, opened on demand, shared by the conns to
+ * that origin, replaced once the peer says GOAWAY, and joined by another while the peer's limit of streams is reached.
+ * None of them keeps the process alive while it carries no stream.
+ *
+ * `connect` uses one that all share unless it is given another. A pool of one's own can be closed.
+ */
+export class Sessions implements AsyncDisposable {
+  readonly #timeouts: SessionTimeouts
+  readonly #closeTimeout: number
+  readonly #byOrigin = new Map<string, Set<Session>>()
+  #closed = false
+
+  constructor(options: SessionsOptions = {}) {
+    this.#timeouts = {
+      idleTimeout: delay('idleTimeout', options.idleTimeout ?? connDefaults.idleTimeout),
+      pingInterval: delay('pingInterval', options.pingInterval ?? connDefaults.pingInterval),
+      pingTimeout: delay('pingTimeout', options.pingTimeout ?? connDefaults.pingTimeout),
+    }
+    this.#closeTimeout = delay('closeTimeout', options.closeTimeout ?? connDefaults.closeTimeout)
+  }
+
+  /** How many connections there are, in whatever state. */
+  get size(): number {
+    let size = 0
+    for (const sessions of this.#byOrigin.values()) size += sessions.size
+    return size
+  }
+
+  /**
+   * Lets the open streams end, then closes every connection; those that are left after `closeTimeout` are cut. No new
+   * stream is opened any more.
+   */
+  async close(): Promise<void> {
+    this.#closed = true
+    const sessions = [...this.#byOrigin.values()].flatMap((set) => [...set])
+    for (const session of sessions) session.drain()
+    const timer = setTimeout(() => {
+      const error = new ConnError('SESSIONS_CLOSED', `the sessions were closed, and ${this.#closeTimeout} ms are over`)
+      for (const session of sessions) session.destroy(error)
+    }, this.#closeTimeout)
+    await Promise.all(sessions.map((session) => session.gone()))
+    clearTimeout(timer)
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+
+  /** @internal Opens a stream to `origin`, on a session that is there or a new one. `signal` aborts with a ConnError. */
+  async open(
+    origin: URL,
+    tls: ConnectionOptions | undefined,
+    headers: OutgoingHttpHeaders,
+    signal: AbortSignal,
+  ): Promise<{ session: Session; stream: ClientHttp2Stream }> {
+    for (;;) {
+      const session = this.#take(origin, tls)
+      await session.connected(signal)
+      // Connecting may have filled it, or ended it: whoever comes late takes another.
+      if (!session.isUsable) continue
+      try {
+        return { session, stream: session.request(headers) }
+      } catch (error) {
+        // A GOAWAY can come between the check and the request.
+        if (!isSessionSpent(error)) throw sendFailure('the request was refused', error)
+        session.drain()
+      }
+    }
+  }
+
+  #take(origin: URL, tls: ConnectionOptions | undefined): Session {
+    if (this.#closed) throw new ConnError('SESSIONS_CLOSED', 'these sessions were closed')
+    const key = `${origin.origin} ${tls === undefined ? 0 : identify(tls)}`
+    const sessions = this.#byOrigin.get(key) ?? new Set()
+    for (const session of sessions) if (session.isUsable) return session
+    const session = new Session(origin, tls, this.#timeouts)
+    this.#byOrigin.set(key, sessions.add(session))
+    void session.gone().then(() => {
+      sessions.delete(session)
+      if (sessions.size === 0 && this.#byOrigin.get(key) === sessions) this.#byOrigin.delete(key)
+    })
+    return session
+  }
+}
+
+/** What `connect` uses unless it is told otherwise. */
+export const sharedSessions: Sessions = new Sessions()
+
+const identities = new WeakMap<ConnectionOptions, number>()
+let identitiesGiven = 0
+
+/** TLS options are told apart by identity: the same object, the same connection. */
+function identify(tls: ConnectionOptions): number {
+  const known = identities.get(tls)
+  if (known !== undefined) return known
+  identitiesGiven += 1
+  identities.set(tls, identitiesGiven)
+  return identitiesGiven
+}
+
+function delay(name: string, value: number): number {
+  if (value > 0 && value <= longestDelay) return value
+  throw new ConnError('INVALID_ARGUMENT', `${name} must be above 0 and at most ${longestDelay} ms, not ${value}`)
+}

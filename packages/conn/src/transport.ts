@@ -1,0 +1,34 @@
+import type { ConnError } from './errors.ts'
+
+/**
+ * What a stream of bytes must offer to become a {@link StreamConn}: six synchronous calls, answered by events. It holds
+ * no state that the conn keeps already, and makes no decisions but one: what its failure is called.
+ */
+export interface Transport {
+  /** Called once, before everything else. The transport is paused then. */
+  start(events: TransportEvents): void
+  /** Chunks may come from now on. */
+  resume(): void
+  /** No further chunks, please. Those that can't be held back may still come. */
+  pause(): void
+  /** Takes `bytes`. Returns whether there is room for more; if not, `drain` follows. */
+  write(bytes: Uint8Array): boolean
+  /** Nothing more will be written. `finish` follows once everything was handed on. */
+  end(): void
+  /**
+   * Gives up what is still open: after an error, everything at once; without one, both halves are done with as far as
+   * this side goes. `close` follows in either case.
+   */
+  destroy(error: ConnError | null): void
+}
+
+/** What happens to a transport. */
+export interface TransportEvents {
+  chunk(bytes: Uint8Array): void
+  /** The peer ended its half, and said so. */
+  end(): void
+  drain(): void
+  finish(): void
+  /** It is over, and this is the last event. `error` says why when a half was still open. */
+  close(error: ConnError): void
+}

@@ -1,0 +1,13 @@
+/** What of this package runs anywhere: no `node:*` behind it. */
+export type { Conn, ConnClosed, WaitOptions } from './conn.ts'
+export { connDefaults } from './defaults.ts'
+export type { ConnDefaults } from './defaults.ts'
+export { ConnError, connErrorCodes } from './errors.ts'
+export type { ConnErrorCode, ConnErrorOptions, RefusedResponse, Side } from './errors.ts'
+export { pipe } from './pipe.ts'
+export type { PipeOptions } from './pipe.ts'
+export { StreamConn } from './stream-conn.ts'
+export type { CloseTimeouts } from './stream-conn.ts'
+export type { Transport, TransportEvents } from './transport.ts'
+export { fromWebStreams, toWebStreams } from './web-streams.ts'
+export type { WebStreams } from './web-streams.ts'
