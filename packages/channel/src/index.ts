@@ -1,1 +1,13 @@
-export {}
+/** Typed two-way message channels over one HTTP/2 stream. */
+export { Channel } from './channel.ts'
+export type { ChannelClosed, ChannelOptions, WaitOptions } from './channel.ts'
+export { channelDefaults } from './defaults.ts'
+export type { ChannelLimits } from './defaults.ts'
+export { ChannelError, channelErrorCodes } from './errors.ts'
+export type { ChannelErrorCode, ChannelErrorOptions, Side } from './errors.ts'
+export { fixedLength } from './fixed-length.ts'
+export type { FrameDecoder, Framing } from './framing.ts'
+export { lengthPrefixed } from './length-prefixed.ts'
+export { newlineDelimited } from './newline-delimited.ts'
+export { defineRoute } from './route.ts'
+export type { ClientChannel, PathParams, Route, RouteCodecs, ServerChannel } from './route.ts'

@@ -1,0 +1,41 @@
+import { allocateBytes } from '@h2channel/codecs'
+
+/** How much is set aside before any of it has arrived. Unit: bytes. */
+const firstAllocation = 64 * 1024
+
+/**
+ * Puts together what arrives in pieces. Memory grows with what has arrived, fourfold at a time, and never with what was
+ * only announced.
+ */
+export class Assembly {
+  #bytes = new Uint8Array(0)
+  #size = 0
+
+  /** How many bytes are there. */
+  get size(): number {
+    return this.#size
+  }
+
+  /** Appends a copy of `piece`. `expected` is how many bytes there will be in all, as far as anybody knows. */
+  append(piece: Uint8Array, expected: number): void {
+    const needed = this.#size + piece.length
+    if (needed > this.#bytes.length) {
+      const wanted = Math.min(expected, Math.max(firstAllocation, this.#bytes.length * 4))
+      const grown = allocateBytes(Math.max(needed, wanted))
+      grown.set(this.#bytes.subarray(0, this.#size))
+      this.#bytes = grown
+    }
+    this.#bytes.set(piece, this.#size)
+    this.#size = needed
+  }
+
+  /** Gives what is there away, and starts anew. */
+  take(): Uint8Array {
+    const taken = this.#bytes.subarray(0, this.#size)
+    this.#bytes = empty
+    this.#size = 0
+    return taken
+  }
+}
+
+const empty = new Uint8Array(0)

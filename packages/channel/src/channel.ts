@@ -1,0 +1,293 @@
+import type { Codec } from '@h2channel/codecs'
+import type { Conn } from '@h2channel/conn'
+
+import { closeError, decodeControl } from './control.ts'
+import type { ChannelLimits } from './defaults.ts'
+import { limitsFrom } from './defaults.ts'
+import type { ChannelErrorCode } from './errors.ts'
+import { ChannelError } from './errors.ts'
+import type { Framing } from './framing.ts'
+import { lengthPrefixed } from './length-prefixed.ts'
+import { Receiver } from './receiver.ts'
+import { connFailure, isConnError, resetReason } from './reset-codes.ts'
+import { Sender } from './sender.ts'
+
+export interface ChannelOptions<S, R> {
+  /** How messages to the peer are written. */
+  readonly send: Codec<S>
+  /** How messages from the peer are read. */
+  readonly receive: Codec<R>
+  /** How messages are told apart, in both directions or in each. `lengthPrefixed()` unless said otherwise. */
+  readonly framing?: Framing | { readonly send: Framing; readonly receive: Framing } | undefined
+  /** Whether both peers have announced that they understand control frames: no, unless said otherwise. */
+  readonly control?: boolean | undefined
+  readonly limits?: Partial<ChannelLimits> | undefined
+}
+
+export interface WaitOptions {
+  /** Ends the wait: with `TIMEOUT` for an `AbortSignal.timeout(ms)`, with `CANCELLED` for any other. */
+  readonly signal?: AbortSignal | undefined
+}
+
+/** How a channel ended: cleanly, which means that both sides ended their half, or by an error. */
+export type ChannelClosed = { readonly clean: true } | { readonly clean: false; readonly error: ChannelError }
+
+/** For the router: ends a channel by an error that the peer is told, by its code alone. */
+export function breakOff(channel: Channel<unknown, unknown>, error: ChannelError): void {
+  breakOffWithin(channel, error)
+}
+
+/** For the router: whether `error` is how `channel`, or its sending half, came to its end. */
+export function isOutcome(channel: Channel<unknown, unknown>, error: unknown): boolean {
+  return isOutcomeWithin(channel, error)
+}
+
+// Given by the class, so that they need not be methods that everybody sees.
+let breakOffWithin: (channel: Channel<unknown, unknown>, error: ChannelError) => void
+let isOutcomeWithin: (channel: Channel<unknown, unknown>, error: unknown) => boolean
+
+/**
+ * Typed messages both ways over one conn, which it owns. Both halves are independent: either side may end its own and go
+ * on with the other.
+ *
+ * @typeParam S - what this side sends.
+ * @typeParam R - what this side receives.
+ *
+ * @example
+ * ```ts
+ * const channel = new Channel(conn, { send: json<Question>(), receive: json<Answer>() })
+ * await channel.send({ ask: 'time' })
+ * for await (const answer of channel) console.log(answer)
+ * ```
+ */
+export class Channel<S, R> implements AsyncIterable<R>, AsyncDisposable {
+  /** The conn below. To be looked at, not to be used. */
+  readonly conn: Conn
+
+  /** How the channel ended. Settles once, when its resources are released, and never rejects. */
+  readonly closed: Promise<ChannelClosed>
+
+  static {
+    breakOffWithin = (channel, error) => channel.#breakOff(error)
+    isOutcomeWithin = (channel, error) => error === channel.#failure || error === channel.#sender.refusal
+  }
+
+  readonly #sender: Sender<S>
+  readonly #receiver: Receiver<R>
+  readonly #control: boolean
+  #failure: ChannelError | undefined
+  #closing: Promise<void> | undefined
+
+  /** @throws ChannelError `INVALID_ARGUMENT` when a framing can't carry its codec, or a limit is none. */
+  constructor(conn: Conn, options: ChannelOptions<S, R>) {
+    const { framing = lengthPrefixed() } = options
+    const framings = 'begin' in framing ? { send: framing, receive: framing } : framing
+    const limits = limitsFrom(options.limits)
+    checkCarries(framings.send, options.send)
+    checkCarries(framings.receive, options.receive)
+    this.conn = conn
+    this.#control = options.control === true && framings.send.control && framings.receive.control
+    this.#sender = new Sender({
+      conn,
+      codec: options.send,
+      framing: framings.send,
+      limits,
+      onConnError: (error) => this.#onConnError(error),
+    })
+    this.#receiver = new Receiver({
+      conn,
+      codec: options.receive,
+      decoder: framings.receive.decoder(limits.maxMessageBytes),
+      onControl: (body) => this.#onControl(body),
+      onEnd: () => this.#onPeerEnd(),
+      onError: (error) => this.#onReceiveError(error),
+    })
+    this.closed = conn.closed.then((closed): ChannelClosed => {
+      if (this.#failure !== undefined) return { clean: false, error: this.#failure }
+      if (closed.clean) return closed
+      const error = connFailure(closed.error)
+      this.#sender.fail(error)
+      return { clean: false, error }
+    })
+    this.#receiver.start()
+  }
+
+  /** How much was sent that the conn has not taken yet. Unit: bytes. */
+  get bufferedBytes(): number {
+    return this.#sender.bufferedBytes
+  }
+
+  /**
+   * Waits for room, then encodes the message and takes it. The message is read before this returns or, where it has to
+   * wait, when its turn comes; afterwards it is the caller's again.
+   *
+   * A loop that awaits each send can't outrun the peer: while `maxBufferedBytes` wait, it waits too. What was accepted is
+   * on its way, not delivered: `close()` waits for that.
+   *
+   * @throws ChannelError. The message was not sent, and the channel goes on, after `ENCODE_FAILED`, `MESSAGE_TOO_LARGE`,
+   *   `SEND_BUFFER_FULL`, `TIMEOUT`, `CANCELLED`; after `CLOSED` and `PEER_STOPPED` receiving goes on. Otherwise the error
+   *   that ended the channel.
+   */
+  send(message: S, options?: WaitOptions): Promise<void> {
+    return this.#sender.send(message, options?.signal)
+  }
+
+  /**
+   * Waits for the next message. Concurrent calls are served in the order in which they were made.
+   *
+   * @returns the message, or `undefined` once the peer has ended its half and all of it was received.
+   * @throws ChannelError `TIMEOUT` or `CANCELLED` when the signal gave up the wait: no message is lost by that. `CLOSED`
+   *   after this side closed or left its iteration. `INVALID_MESSAGE`, `INVALID_FRAME`, `MESSAGE_TOO_LARGE` or
+   *   `TRUNCATED_FRAME` when what came can't be read, which ends the channel. Otherwise the error that ended it.
+   */
+  receive(options?: WaitOptions): Promise<R | undefined> {
+    return this.#receiver.receive(options?.signal)
+  }
+
+  /**
+   * Yields messages until the peer ends its half. Leaving early ends receiving, and says so to the peer; sending goes on
+   * until it is ended.
+   */
+  [Symbol.asyncIterator](): AsyncIterator<R, undefined> {
+    return {
+      next: () => this.#receiver.next(),
+      return: () => {
+        this.#stopReceiving()
+        return Promise.resolve({ done: true, value: undefined })
+      },
+    }
+  }
+
+  /**
+   * Ends this side's half: the peer receives what was sent, then its iteration ends. Receiving goes on.
+   *
+   * @returns once everything that was sent has been handed to the transport. Calling it again waits for the same.
+   * @throws ChannelError the error that ended the channel first.
+   */
+  end(): Promise<void> {
+    return this.#sender.end()
+  }
+
+  /**
+   * Ends the channel: everything sent is delivered first, what still arrives is discarded.
+   *
+   * @returns once the channel is over, whether now or long before.
+   * @throws ChannelError when something that was sent could not be handed over.
+   */
+  close(): Promise<void> {
+    this.#closing ??= this.#close()
+    return this.#closing
+  }
+
+  /**
+   * Breaks the channel off at once. Every wait fails with `ABORTED` and `reason` as its cause; what was sent and has not
+   * left yet is dropped. The peer's waits fail with `PEER_ABORTED`.
+   */
+  abort(reason?: unknown): void {
+    this.#fail(new ChannelError('ABORTED', 'the channel was aborted by this side', { cause: reason }))
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+
+  /** Ends the channel by an error that the peer is told: after what was sent, where it takes control frames. */
+  #breakOff(error: ChannelError): void {
+    if (this.#failure !== undefined) return
+    const close = { type: 'close', code: error.code, reason: tellable.has(error.code) ? error.message : '' } as const
+    if (!this.#control || !this.#sender.control(close)) {
+      this.#fail(error)
+      return
+    }
+    this.#failure = error
+    this.#receiver.fail(error)
+    this.#sender.refuse(error)
+    this.#finish()
+  }
+
+  async #close(): Promise<void> {
+    if (this.#failure === undefined) {
+      if (this.#control && this.#receiver.isOpen) this.#sender.control({ type: 'stop' })
+      this.#receiver.stop(false)
+      await this.#sender.end()
+    }
+    try {
+      await this.conn.close()
+    } catch (error) {
+      throw this.#failure ?? toChannelError(error)
+    }
+  }
+
+  /** Ends receiving. A peer that takes control frames is told, and what it still sends is dropped; others are held back. */
+  #stopReceiving(): void {
+    if (!this.#receiver.isOpen) return
+    if (this.#control) this.#sender.control({ type: 'stop' })
+    this.#receiver.stop(this.#control)
+  }
+
+  /** Ends both halves at once; the peer sees a reset. */
+  #fail(error: ChannelError): void {
+    if (this.#failure !== undefined) return
+    this.#failure = error
+    this.#receiver.fail(error)
+    this.#sender.fail(error)
+    this.conn.abort(resetReason(error))
+  }
+
+  /** Sends what there is to send, then closes the conn, on nobody's behalf. */
+  #finish(): void {
+    this.#sender
+      .end()
+      .then(() => this.conn.close())
+      .catch((error: unknown) => this.conn.abort(error))
+  }
+
+  #onControl(body: Uint8Array): void {
+    if (!this.#control) throw new ChannelError('INVALID_FRAME', 'a control frame from a peer that announced none')
+    const control = decodeControl(body)
+    if (control === null) return
+    if (control.type === 'stop') {
+      this.#sender.refuse(new ChannelError('PEER_STOPPED', 'the peer receives no more messages'))
+      return
+    }
+    const error = closeError(control.code, control.reason)
+    this.#failure ??= error
+    this.#receiver.fail(error)
+    this.#sender.fail(error)
+    this.conn.close().catch(() => {})
+  }
+
+  /** With the peer's half over and its ear closed, there is nothing left to do here either. */
+  #onPeerEnd(): void {
+    if (this.#sender.isRefused) this.#finish()
+  }
+
+  /** What arrived can't be read, or no more can arrive. */
+  #onReceiveError(error: unknown): void {
+    if (isConnError(error)) this.#onConnError(error)
+    else this.#breakOff(toChannelError(error))
+  }
+
+  #onConnError(error: unknown): void {
+    const failure = toChannelError(error)
+    this.#failure ??= failure
+    this.#receiver.fail(failure)
+    this.#sender.fail(failure)
+  }
+}
+
+/** Errors whose text the peer may read: it names numbers, and nothing of the program or of a message. */
+const tellable: ReadonlySet<ChannelErrorCode> = new Set(['INVALID_FRAME', 'MESSAGE_TOO_LARGE', 'TRUNCATED_FRAME'])
+
+/** An error from below: of the conn, or of the codec that read a message. */
+function toChannelError(error: unknown): ChannelError {
+  if (error instanceof ChannelError) return error
+  if (isConnError(error)) return connFailure(error)
+  const detail = error instanceof Error ? error.message : String(error)
+  return new ChannelError('INVALID_MESSAGE', detail, { cause: error })
+}
+
+function checkCarries(framing: Framing, codec: Codec<unknown>): void {
+  if (framing.carries(codec)) return
+  throw new ChannelError('INVALID_ARGUMENT', `${framing.name} framing can't carry messages of codec ${codec.name}`)
+}

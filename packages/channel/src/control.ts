@@ -1,0 +1,71 @@
+import type { ByteWriter } from '@h2channel/codecs'
+
+import type { ChannelErrorCode } from './errors.ts'
+import { ChannelError } from './errors.ts'
+import { lengthPrefixed, markControl } from './length-prefixed.ts'
+
+/**
+ * What control frames say. The first byte of the body is the type; a type that is not known is passed over, so that
+ * later versions can add some.
+ */
+export type Control =
+  /** The sender of this frame ends the channel because of an error. Nothing follows it. */
+  | { readonly type: 'close'; readonly code: string; readonly reason: string }
+  /** The sender of this frame reads no more messages, and goes on sending. */
+  | { readonly type: 'stop' }
+
+const closeType = 1
+const stopType = 2
+
+/** Appends a control frame. */
+export function encodeControl(control: Control, out: ByteWriter): void {
+  const start = out.position
+  lengthPrefixed().begin(out)
+  if (control.type === 'close') {
+    const code = utf8.encode(control.code)
+    out.write(Uint8Array.of(closeType, code.length))
+    out.write(code)
+    out.write(utf8.encode(control.reason))
+  } else {
+    out.write(Uint8Array.of(stopType))
+  }
+  lengthPrefixed().end(out, start, largestControl)
+  markControl(out, start)
+}
+
+/**
+ * Reads the body of a control frame. `null` for a type that is not known here.
+ *
+ * @throws ChannelError `INVALID_FRAME` when the body is not of its type.
+ */
+export function decodeControl(body: Uint8Array): Control | null {
+  const [type, codeSize = 0] = body
+  if (body.length > largestControl || type === undefined) throw invalid(`of ${body.length} bytes`)
+  if (type === stopType) return { type: 'stop' }
+  if (type !== closeType) return null
+  if (body.length < 2 + codeSize || codeSize === 0) throw invalid('without its code')
+  const code = text.decode(body.subarray(2, 2 + codeSize))
+  return { type: 'close', code, reason: text.decode(body.subarray(2 + codeSize)) }
+}
+
+/** No control frame has a longer body. Unit: bytes. */
+const largestControl = 1_024
+
+const utf8 = new TextEncoder()
+const text = new TextDecoder()
+
+function invalid(what: string): ChannelError {
+  return new ChannelError('INVALID_FRAME', `a control frame ${what}`)
+}
+
+/** What a close code of the peer means here. Where the peer refused what this side sent, this side broke the rule. */
+export function closeError(code: string, reason: string, cause?: unknown): ChannelError {
+  const detail = reason === '' ? '' : `: ${reason}`
+  const ours: readonly ChannelErrorCode[] = ['INVALID_MESSAGE', 'INVALID_FRAME', 'TRUNCATED_FRAME', 'MESSAGE_TOO_LARGE']
+  const refused = ours.find((known) => known === code)
+  if (refused !== undefined) {
+    return new ChannelError(refused, `the peer refused what this side sent (${code})${detail}`, { side: 'local', fatal: true, cause })
+  }
+  if (code === 'INTERNAL') return new ChannelError('INTERNAL', `the peer failed${detail}`, { cause })
+  return new ChannelError('PEER_ABORTED', `the peer closed the channel (${code})${detail}`, { cause })
+}

@@ -1,0 +1,87 @@
+/** What can go wrong with a channel. Each code has a heading in docs/errors.md, which says what to do about it. */
+export type ChannelErrorCode =
+  | 'ABORTED'
+  | 'BAD_RESPONSE'
+  | 'CANCELLED'
+  | 'CLOSED'
+  | 'CONNECT_FAILED'
+  | 'CONN_LOST'
+  | 'ENCODE_FAILED'
+  | 'INTERNAL'
+  | 'INVALID_ARGUMENT'
+  | 'INVALID_FRAME'
+  | 'INVALID_MESSAGE'
+  | 'INVALID_ROUTE'
+  | 'MESSAGE_TOO_LARGE'
+  | 'NOT_FOUND'
+  | 'PEER_ABORTED'
+  | 'PEER_STOPPED'
+  | 'REFUSED'
+  | 'SEND_BUFFER_FULL'
+  | 'TIMEOUT'
+  | 'TRUNCATED_FRAME'
+  | 'UNSUPPORTED_CODEC'
+
+/** Who broke the rule: this program, or the other end and the network between. */
+export type Side = 'local' | 'remote'
+
+const rules: Readonly<Record<ChannelErrorCode, { readonly side: Side; readonly fatal: boolean }>> = {
+  ABORTED: { side: 'local', fatal: true },
+  BAD_RESPONSE: { side: 'remote', fatal: true },
+  CANCELLED: { side: 'local', fatal: false },
+  CLOSED: { side: 'local', fatal: false },
+  CONNECT_FAILED: { side: 'remote', fatal: true },
+  CONN_LOST: { side: 'remote', fatal: true },
+  ENCODE_FAILED: { side: 'local', fatal: false },
+  INTERNAL: { side: 'remote', fatal: true },
+  INVALID_ARGUMENT: { side: 'local', fatal: false },
+  INVALID_FRAME: { side: 'remote', fatal: true },
+  INVALID_MESSAGE: { side: 'remote', fatal: true },
+  INVALID_ROUTE: { side: 'local', fatal: true },
+  MESSAGE_TOO_LARGE: { side: 'remote', fatal: true },
+  NOT_FOUND: { side: 'remote', fatal: true },
+  PEER_ABORTED: { side: 'remote', fatal: true },
+  PEER_STOPPED: { side: 'remote', fatal: false },
+  REFUSED: { side: 'remote', fatal: true },
+  SEND_BUFFER_FULL: { side: 'local', fatal: false },
+  TIMEOUT: { side: 'local', fatal: false },
+  TRUNCATED_FRAME: { side: 'remote', fatal: true },
+  UNSUPPORTED_CODEC: { side: 'remote', fatal: true },
+}
+
+/** Every code there is. */
+export const channelErrorCodes: readonly ChannelErrorCode[] = Object.keys(rules) as ChannelErrorCode[]
+
+export interface ChannelErrorOptions extends ErrorOptions {
+  /** Who broke the rule, where it is not the side that usually does. */
+  readonly side?: Side
+  /** Whether the channel is over, where that is not as usual. */
+  readonly fatal?: boolean
+}
+
+/** Thrown by channels, routes, routers and clients, and by nothing else. */
+export class ChannelError extends Error {
+  override readonly name = 'ChannelError'
+
+  readonly code: ChannelErrorCode
+
+  /** Who broke the rule. */
+  readonly side: Side
+
+  /** Whether the channel is over. After an error that is not fatal it goes on as if nothing had been called. */
+  readonly fatal: boolean
+
+  constructor(code: ChannelErrorCode, message: string, options: ChannelErrorOptions = {}) {
+    super(message, options)
+    this.code = code
+    this.side = options.side ?? rules[code].side
+    this.fatal = options.fatal ?? rules[code].fatal
+  }
+}
+
+/** The error of a wait that its signal gave up. */
+export function givenUp(what: string, reason: unknown): ChannelError {
+  return reason instanceof Error && reason.name === 'TimeoutError'
+    ? new ChannelError('TIMEOUT', `${what} took longer than its signal allows`, { cause: reason })
+    : new ChannelError('CANCELLED', `${what} was cancelled by its signal`, { cause: reason })
+}

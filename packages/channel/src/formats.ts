@@ -1,0 +1,70 @@
+import type { Codec } from '@h2channel/codecs'
+import { parse } from 'content-type'
+import Negotiator from 'negotiator'
+
+import { fixedLength } from './fixed-length.ts'
+import type { Framing } from './framing.ts'
+import { lengthPrefixed } from './length-prefixed.ts'
+import { newlineDelimited } from './newline-delimited.ts'
+
+/** One way in which messages of a type can travel: a codec, a framing, and the media type that names the two. */
+export interface Format<T> {
+  readonly mediaType: string
+  readonly codec: Codec<T>
+  readonly framing: Framing
+}
+
+/**
+ * The formats of a codec, the preferred one first: `preferred` where it is possible, then the codec's order, then length
+ * prefixes before the others.
+ */
+export function formatsOf<T>(codec: Codec<T>, preferred: Framing | undefined): readonly Format<T>[] {
+  const formats = (codec.alternatives ?? [codec]).flatMap((one): Format<T>[] => [
+    { mediaType: one.contentType, codec: one, framing: lengthPrefixed() },
+    ...(one.line === true ? [{ mediaType: 'application/x-ndjson', codec: one, framing: newlineDelimited() }] : []),
+    ...(one.size === undefined
+      ? []
+      : [{ mediaType: 'application/octet-stream', codec: one, framing: fixedLength(one.size) }]),
+  ])
+  const unique = formats.filter(
+    (format, index) => formats.findIndex((other) => sameMediaType(other.mediaType, format.mediaType)) === index,
+  )
+  const wanted = unique.filter((format) => format.framing.name === preferred?.name)
+  return [...wanted, ...unique.filter((format) => !wanted.includes(format))]
+}
+
+/** The format that a `content-type` header names; without one, the first. */
+export function formatNamed<T>(formats: readonly Format<T>[], contentType: string | undefined): Format<T> | undefined {
+  if (contentType === undefined) return formats[0]
+  return formats.find((format) => sameMediaType(format.mediaType, contentType))
+}
+
+/**
+ * The format that an `accept` header likes best (RFC 9110, section 12.5.1). Among those that it likes equally, one with
+ * the framing of the request comes first.
+ */
+export function formatAccepted<T>(
+  formats: readonly Format<T>[],
+  accept: string | undefined,
+  requestFraming: Framing,
+): Format<T> | undefined {
+  const own = [
+    ...formats.filter((format) => format.framing.name === requestFraming.name),
+    ...formats.filter((format) => format.framing.name !== requestFraming.name),
+  ]
+  const headers = accept === undefined ? {} : { accept }
+  const [best] = new Negotiator({ headers }).mediaTypes(own.map((format) => format.mediaType))
+  return own.find((format) => format.mediaType === best)
+}
+
+/** The header value that lists formats. */
+export function listed(formats: readonly Format<unknown>[]): string {
+  return formats.map((format) => format.mediaType).join(', ')
+}
+
+/** Whether `actual` is of type `ours`, with every parameter that ours has. Others, such as a charset, don't matter. */
+function sameMediaType(ours: string, actual: string): boolean {
+  const [want, have] = [parse(ours), parse(actual)]
+  if (want.type !== have.type) return false
+  return Object.entries(want.parameters).every(([name, value]) => have.parameters[name] === value)
+}

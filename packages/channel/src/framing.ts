@@ -1,0 +1,60 @@
+import type { ByteWriter, Codec } from '@h2channel/codecs'
+
+/**
+ * Where one message ends and the next begins. A framing is pure: bytes in, frames out, with no promise, stream or timer
+ * in it.
+ */
+export interface Framing {
+  readonly name: string
+
+  /** Whether frames can carry a flag that tells control frames from messages. */
+  readonly control: boolean
+
+  /** Whether messages of `codec` can be told apart by this framing. */
+  carries(codec: Codec<unknown>): boolean
+
+  /** Begins a frame in `out`. What is appended after it is the frame's body. */
+  begin(out: ByteWriter): void
+
+  /**
+   * Ends the frame that was begun at `start`, which is where `out.position` stood before `begin`.
+   *
+   * @throws ChannelError `MESSAGE_TOO_LARGE` when the body is longer than `limit`, `ENCODE_FAILED` when the framing can't
+   *   carry it. The caller takes back what was written.
+   */
+  end(out: ByteWriter, start: number, limit: number): void
+
+  /** A decoder of its own for one stream. `limit` is the longest body that it accepts. Unit: bytes. */
+  decoder(limit: number): FrameDecoder
+}
+
+/** Finds the frames in the bytes of one stream, however they were cut into chunks. */
+export interface FrameDecoder {
+  /** Whether the frame that `next` gave last is a control frame. */
+  readonly control: boolean
+
+  /** How many bytes have been pushed that no frame was made of yet. */
+  readonly buffered: number
+
+  /**
+   * Takes a chunk, which is borrowed until its last frame was taken out. To be called only after `next` has given `null`,
+   * or before it was ever called.
+   */
+  push(chunk: Uint8Array): void
+
+  /**
+   * The body of the next frame: a view into a chunk, or memory of its own where the frame spans several. `null` when
+   * that needs more bytes.
+   *
+   * @throws ChannelError `MESSAGE_TOO_LARGE` as soon as a frame claims, or without a header is, more than the limit;
+   *   `INVALID_FRAME` when the bytes are no frame. The decoder is of no use afterwards.
+   */
+  next(): Uint8Array | null
+
+  /**
+   * The stream is over.
+   *
+   * @throws ChannelError `TRUNCATED_FRAME` when that is inside a frame.
+   */
+  end(): void
+}

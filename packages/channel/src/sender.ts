@@ -1,0 +1,217 @@
+import type { Codec } from '@h2channel/codecs'
+import type { Conn } from '@h2channel/conn'
+
+import type { Control } from './control.ts'
+import { encodeControl } from './control.ts'
+import type { ChannelLimits } from './defaults.ts'
+import { ChannelError, givenUp } from './errors.ts'
+import type { Framing } from './framing.ts'
+import { OutBuffer } from './out-buffer.ts'
+import { atTurnEnd } from './turn.ts'
+import { WaitList } from './wait-list.ts'
+
+/**
+ * The half that sends:
+ *
+ *     open ──▶ refusing ──▶ ending ──all taken by the conn──▶ closing ──▶ ended
+ *       └───────────┴─── any error: failed ───────────────────────┘
+ *
+ * `refusing` takes no more messages but still sends what was accepted. `error` is what a later `send` is told.
+ */
+type State =
+  | { readonly at: 'open' }
+  | { readonly at: 'refusing'; readonly error: ChannelError }
+  | { readonly at: 'ending'; readonly error: ChannelError }
+  | { readonly at: 'closing'; readonly error: ChannelError }
+  | { readonly at: 'ended'; readonly error: ChannelError }
+  | { readonly at: 'failed'; readonly error: ChannelError }
+
+export interface SenderParts<S> {
+  readonly conn: Conn
+  readonly codec: Codec<S>
+  readonly framing: Framing
+  readonly limits: ChannelLimits
+  /** Called when the conn refuses to take bytes. */
+  readonly onConnError: (error: unknown) => void
+}
+
+const accepted = Promise.resolve()
+
+/**
+ * Messages into the conn: encodes into one buffer, hands on what a turn has produced in one write, and holds senders back
+ * while more than `maxBufferedBytes` wait.
+ */
+export class Sender<S> {
+  readonly #conn: Conn
+  readonly #codec: Codec<S>
+  readonly #framing: Framing
+  readonly #limits: ChannelLimits
+  readonly #onConnError: (error: unknown) => void
+  readonly #out = new OutBuffer()
+  readonly #waiting = new WaitList<S, void>('the send')
+  readonly #flush = (): void => this.flush()
+  /** Buffers that wait for the conn, the first of them on its way. */
+  #queue: Uint8Array[] = []
+  #queuedBytes = 0
+  #isWriting = false
+  #flushIsDue = false
+  #state: State = { at: 'open' }
+  #ended: Promise<void> | undefined
+  #settleEnded: ((error?: ChannelError) => void) | undefined
+
+  constructor(parts: SenderParts<S>) {
+    this.#conn = parts.conn
+    this.#codec = parts.codec
+    this.#framing = parts.framing
+    this.#limits = parts.limits
+    this.#onConnError = parts.onConnError
+  }
+
+  /** How much was accepted that the conn has not taken yet. Unit: bytes. */
+  get bufferedBytes(): number {
+    return this.#queuedBytes + this.#out.position
+  }
+
+  /** What a `send` is told now, unless it is taken. */
+  get refusal(): ChannelError | undefined {
+    return this.#state.at === 'open' ? undefined : this.#state.error
+  }
+
+  /** Whether it still sends what was accepted, but takes no more messages, by the will of the peer. */
+  get isRefused(): boolean {
+    return this.#state.at === 'refusing'
+  }
+
+  send(message: S, signal: AbortSignal | undefined): Promise<void> {
+    if (this.#state.at !== 'open') return Promise.reject(this.#state.error)
+    if (signal?.aborted === true) return Promise.reject(givenUp('the send', signal.reason))
+    if (this.#waiting.size === 0 && this.#hasRoom()) {
+      const error = this.#accept(message)
+      return error === undefined ? accepted : Promise.reject(error)
+    }
+    if (this.#waiting.size < this.#limits.maxWaitingSends) return this.#waiting.add(message, signal)
+    const limit = `${this.#limits.maxWaitingSends} sends are waiting already`
+    return Promise.reject(new ChannelError('SEND_BUFFER_FULL', `${limit}: await send before the next one`))
+  }
+
+  /** Sends a control frame, ahead of the sends that still wait. Returns whether it still can. */
+  control(control: Control): boolean {
+    if (this.#state.at !== 'open' && this.#state.at !== 'refusing' && this.#state.at !== 'ending') return false
+    encodeControl(control, this.#out)
+    this.#flushLater()
+    return true
+  }
+
+  /** Everything sent before goes out, then the conn's half ends. */
+  end(): Promise<void> {
+    if (this.#ended !== undefined) return this.#ended
+    if (this.#state.at === 'failed') return Promise.reject(this.#state.error)
+    const error = this.#state.at === 'refusing' ? this.#state.error : new ChannelError('CLOSED', 'send after the end')
+    this.#state = { at: 'ending', error }
+    this.#ended = new Promise((resolve, reject) => {
+      this.#settleEnded = (failure) => (failure === undefined ? resolve() : reject(failure))
+    })
+    this.flush()
+    this.#endWhenSent()
+    return this.#ended
+  }
+
+  /** Takes no more messages and refuses those that wait, with `error`. What was accepted still goes out. */
+  refuse(error: ChannelError): void {
+    if (this.#state.at !== 'open') return
+    this.#state = { at: 'refusing', error }
+    this.#waiting.fail(error)
+  }
+
+  /** Ends the half by an error: what waits is refused, what was accepted and not handed on is dropped. */
+  fail(error: ChannelError): void {
+    if (this.#state.at === 'failed' || this.#state.at === 'ended') return
+    this.#state = { at: 'failed', error }
+    if (this.#out.position > 0) this.#out.take()
+    this.#queue = []
+    this.#queuedBytes = 0
+    this.#waiting.fail(error)
+    this.#settleEnded?.(error)
+  }
+
+  /** Hands what is there to the conn. */
+  flush(): void {
+    this.#flushIsDue = false
+    if (this.#out.position > 0) {
+      const bytes = this.#out.take()
+      this.#queue.push(bytes)
+      this.#queuedBytes += bytes.length
+    }
+    if (!this.#isWriting) this.#writeNext()
+  }
+
+  /** Encodes a message behind those that are there. Returns why it can't be, with everything as it was before. */
+  #accept(message: S): ChannelError | undefined {
+    const out = this.#out
+    const start = out.position
+    try {
+      this.#framing.begin(out)
+      this.#codec.encode(message, out)
+      this.#framing.end(out, start, this.#limits.maxMessageBytes)
+    } catch (error) {
+      out.position = start
+      if (error instanceof ChannelError) return error
+      const detail = error instanceof Error ? error.message : String(error)
+      return new ChannelError('ENCODE_FAILED', detail, { cause: error })
+    }
+    if (out.position >= this.#limits.flushBytes || out.isNearlyFull) this.flush()
+    else this.#flushLater()
+    return undefined
+  }
+
+  #flushLater(): void {
+    if (this.#flushIsDue) return
+    this.#flushIsDue = true
+    atTurnEnd(this.#flush)
+  }
+
+  #hasRoom(): boolean {
+    return this.bufferedBytes < this.#limits.maxBufferedBytes
+  }
+
+  #writeNext(): void {
+    const bytes = this.#queue.shift()
+    if (bytes === undefined) return
+    this.#isWriting = true
+    this.#conn.write(bytes).then(
+      () => {
+        this.#isWriting = false
+        this.#queuedBytes -= bytes.length
+        this.#writeNext()
+        this.#admit()
+        this.#endWhenSent()
+      },
+      (error: unknown) => this.#onConnError(error),
+    )
+  }
+
+  /** Lets in who waits, as far as there is room. */
+  #admit(): void {
+    while (this.#waiting.size > 0 && this.#hasRoom()) {
+      const waiting = this.#waiting.take()
+      if (waiting === undefined) return
+      const error = this.#accept(waiting.item)
+      if (error === undefined) waiting.resolve()
+      else waiting.reject(error)
+    }
+  }
+
+  #endWhenSent(): void {
+    if (this.#state.at !== 'ending' || this.#isWriting || this.#waiting.size > 0 || this.bufferedBytes > 0) return
+    const { error } = this.#state
+    this.#state = { at: 'closing', error }
+    this.#conn.closeWrite().then(
+      () => {
+        if (this.#state.at !== 'closing') return
+        this.#state = { at: 'ended', error }
+        this.#settleEnded?.()
+      },
+      (failure: unknown) => this.#onConnError(failure),
+    )
+  }
+}

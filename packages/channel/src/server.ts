@@ -1,0 +1,3 @@
+/** The server's side: routes channels within a `node:http2` server that is there already. */
+export { createRouter } from './router.ts'
+export type { Attachable, HandlerContext, Router, RouterOptions } from './router.ts'

@@ -1,0 +1,17 @@
+/** Runs `task` when the current turn is over: after the promises that are ready now, before the next I/O. */
+export const atTurnEnd: (task: () => void) => void = choose()
+
+interface Platform {
+  readonly process?: { readonly nextTick?: (task: () => void) => void }
+  readonly setImmediate?: (task: () => void) => unknown
+  readonly setTimeout: (task: () => void, delay: number) => unknown
+}
+
+function choose(): (task: () => void) => void {
+  const platform = globalThis as unknown as Platform
+  const nextTick = platform.process?.nextTick
+  if (nextTick !== undefined) return (task) => nextTick(task)
+  const { setImmediate } = platform
+  if (setImmediate !== undefined) return (task) => void setImmediate(task)
+  return (task) => void platform.setTimeout(task, 0)
+}

@@ -1,0 +1,67 @@
+import type { Codec } from './codec.ts'
+import { describe, reasonOf } from './describe.ts'
+import { CodecError } from './errors.ts'
+import { optionalValidator, type Schema, type StandardSchema } from './schema.ts'
+import { utf8 } from './utf8.ts'
+
+/**
+ * Messages as JSON texts in UTF-8, one line each: `application/vnd.h2channel+json`, or newline-delimited.
+ *
+ * What `JSON.stringify` does to a value is done here too: properties that are `undefined` are left out, `NaN` and
+ * infinities become `null`, a `Date` becomes a string, a `Map` becomes `{}`. Every string arrives as it was sent, lone
+ * surrogates included. A key `__proto__` arrives as an ordinary property.
+ *
+ * Without a schema the type of what is received is a promise that nobody checks: for peers that you trust.
+ *
+ * @throws CodecError from `encode`: `ENCODE_FAILED` when `JSON.stringify` throws (a cycle, a bigint, a `toJSON` that
+ *   throws, too deep) or has no text for the message (`undefined`, a function, a symbol). From `decode`:
+ *   `DECODE_FAILED` when the bytes are not strict UTF-8 or not one JSON text, `INVALID_MESSAGE` or `ASYNC_SCHEMA` from
+ *   the schema (see {@link validator}).
+ *
+ * @example
+ * const quotes = json<{ symbol: string; price: number }>()
+ */
+export function json<T = unknown>(): Codec<T>
+/**
+ * Messages as JSON texts in UTF-8, each checked against `schema` when it is received. The schema's output is the type
+ * of the message, and it must be assignable to the schema's input (see {@link Schema}).
+ *
+ * @throws CodecError `INVALID_CODEC` when `schema` is not a Standard Schema.
+ *
+ * @example
+ * const quotes = json(z.object({ symbol: z.string(), price: z.number() }))
+ */
+export function json<T extends I, I = T>(schema: Schema<T, I>): Codec<T>
+export function json<T>(schema?: StandardSchema<unknown, T>): Codec<T> {
+  const validate = optionalValidator(schema)
+  return {
+    name: 'json',
+    contentType: 'application/vnd.h2channel+json',
+    line: true,
+    encode(message, out) {
+      utf8.write(stringify(message), out)
+    },
+    decode(bytes) {
+      return validate(parse(utf8.read(bytes)))
+    },
+  }
+}
+
+function stringify(message: unknown): string {
+  let text: string | undefined
+  try {
+    text = JSON.stringify(message)
+  } catch (cause) {
+    throw new CodecError('ENCODE_FAILED', `the message has no JSON form: ${reasonOf(cause)}`, { cause })
+  }
+  if (text === undefined) throw new CodecError('ENCODE_FAILED', `JSON has no form for ${describe(message)}`)
+  return text
+}
+
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch (cause) {
+    throw new CodecError('DECODE_FAILED', `not a JSON text: ${reasonOf(cause)}`, { cause })
+  }
+}

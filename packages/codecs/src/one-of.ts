@@ -1,0 +1,42 @@
+import type { ByteWriter } from './byte-writer.ts'
+import type { Codec } from './codec.ts'
+import { CodecError } from './errors.ts'
+
+/** A codec of exactly `T`: declared as a property, `encode` is not compared bivariantly. */
+type ExactCodec<T> = Codec<T> & { readonly encode: (message: T, out: ByteWriter) => void }
+
+/**
+ * For a route that takes the same messages in several encodings and prefers the first. The two sides agree on one of
+ * `alternatives` by its content type; used as a codec itself, it acts as the first.
+ *
+ * A `oneOf` among the arguments stands for its alternatives. All of them carry the same type of message; one of a
+ * different type is a compile error.
+ *
+ * @throws CodecError `INVALID_CODEC` when two of them have the same content type.
+ *
+ * @example
+ * const quotes = oneOf(msgpack(Quote), json(Quote))
+ */
+export function oneOf<T>(first: Codec<T>, ...rest: readonly ExactCodec<NoInfer<T>>[]): Codec<T> {
+  const alternatives = [first, ...rest].flatMap((codec) => codec.alternatives ?? [codec])
+  refuseDuplicates(alternatives.map((codec) => codec.contentType))
+  const preferred = alternatives[0] ?? first
+  return {
+    name: preferred.name,
+    contentType: preferred.contentType,
+    ...(preferred.size === undefined ? {} : { size: preferred.size }),
+    ...(preferred.line === undefined ? {} : { line: preferred.line }),
+    alternatives,
+    encode(message, out) {
+      preferred.encode(message, out)
+    },
+    decode(bytes) {
+      return preferred.decode(bytes)
+    },
+  }
+}
+
+function refuseDuplicates(contentTypes: readonly string[]): void {
+  const duplicate = contentTypes.find((type, index) => contentTypes.indexOf(type) !== index)
+  if (duplicate !== undefined) throw new CodecError('INVALID_CODEC', `oneOf has two codecs of "${duplicate}"`)
+}

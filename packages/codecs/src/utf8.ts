@@ -1,0 +1,154 @@
+import type { ByteWriter } from './byte-writer.ts'
+import { reasonOf } from './describe.ts'
+import { CodecError } from './errors.ts'
+
+/** Text ↔ UTF-8. There are two implementations with the same results; {@link utf8} is the faster one here. */
+export interface Utf8 {
+  /**
+   * Appends `text`. A lone surrogate, which UTF-8 has no bytes for, is written as U+FFFD; what `JSON.stringify` returns
+   * has none, since it escapes them.
+   */
+  write(text: string, out: ByteWriter): void
+
+  /**
+   * Reads all of `bytes`. A byte order mark stays in the text.
+   *
+   * @throws CodecError `DECODE_FAILED` when the bytes are not well-formed UTF-8.
+   */
+  read(bytes: Uint8Array): string
+}
+
+/** A UTF-16 unit takes at most three bytes, and the unpaired half of a pair as many. */
+const MAX_BYTES_PER_UNIT = 3
+
+/** Up to this length, room for the worst case is reserved without counting. Unit: UTF-16 units. */
+const SHORT_TEXT = 4096
+
+/** Below this length a loop checks faster than the platform, which makes a string first. Unit: bytes. */
+const SHORT_BYTES = 128
+
+// Every runtime has these two, but no library that all of their type definitions share.
+declare const TextEncoder: new () => {
+  encodeInto(text: string, into: Uint8Array): { readonly read: number; readonly written: number }
+}
+declare const TextDecoder: new (
+  label: string,
+  options: { readonly fatal: boolean; readonly ignoreBOM: boolean },
+) => { decode(bytes: Uint8Array): string }
+
+/** The part of Node's `Buffer` that {@link bufferUtf8} calls. The prototype's methods take any `Uint8Array` as `this`. */
+export interface BufferClass {
+  byteLength(text: string): number
+  readonly prototype: {
+    readonly utf8Write: (this: Uint8Array, text: string, offset: number, length: number) => number
+    readonly utf8Slice: (this: Uint8Array, start: number, end: number) => string
+  }
+}
+
+const platform = globalThis as { readonly Buffer?: BufferClass }
+const encoder = new TextEncoder()
+const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
+
+/** By `TextEncoder` and `TextDecoder`, which every runtime has. */
+export const standardUtf8: Utf8 = {
+  write(text, out) {
+    let done = 0
+    while (done < text.length) {
+      const left = text.length - done
+      out.reserve(left <= SHORT_TEXT ? left * MAX_BYTES_PER_UNIT : left)
+      const { read, written } = encoder.encodeInto(
+        done === 0 ? text : text.slice(done),
+        out.bytes.subarray(out.position),
+      )
+      out.position += written
+      done += read
+    }
+  },
+  read: readStrictly,
+}
+
+/** By the methods of `Buffer`, or `undefined` where `buffer` has none that work on a plain `Uint8Array`. */
+export function bufferUtf8(buffer: BufferClass | undefined): Utf8 | undefined {
+  if (buffer === undefined || !takesPlainBytes(buffer)) return undefined
+  const { utf8Write, utf8Slice } = buffer.prototype
+  return {
+    write(text, out) {
+      const room = text.length <= SHORT_TEXT ? text.length * MAX_BYTES_PER_UNIT : buffer.byteLength(text)
+      out.reserve(room)
+      out.position += utf8Write.call(out.bytes, text, out.position, room)
+    },
+    read(bytes) {
+      const text = sliceOrThrow(utf8Slice, bytes)
+      // `utf8Slice` puts U+FFFD in the place of what is wrong. The text may also hold a U+FFFD that was sent as one.
+      return text.includes('\uFFFD') ? readStrictly(bytes) : text
+    },
+  }
+}
+
+/** The faster implementation on this platform. */
+export const utf8: Utf8 = bufferUtf8(platform.Buffer) ?? standardUtf8
+
+/** Whether `bytes` from `from` up to `to` is well-formed UTF-8 by itself. Makes no string when it is short. */
+export function isUtf8(bytes: Uint8Array, from: number, to: number): boolean {
+  if (to - from <= SHORT_BYTES) return isShortUtf8(bytes, from, to)
+  try {
+    utf8.read(bytes.subarray(from, to))
+    return true
+  } catch {
+    return false
+  }
+}
+
+/** The table of well-formed sequences (Unicode 15, table 3-7), as code. */
+function isShortUtf8(bytes: Uint8Array, from: number, to: number): boolean {
+  let position = from
+  while (position < to) {
+    const lead = bytes[position++] ?? 0
+    if (lead < 0x80) continue
+    const more = lead < 0xc2 || lead > 0xf4 ? 0 : lead < 0xe0 ? 1 : lead < 0xf0 ? 2 : 3
+    if (more === 0 || position + more > to) return false
+    const second = bytes[position] ?? 0
+    if (second < lowestSecond(lead) || second > highestSecond(lead)) return false
+    for (let next = position + 1; next < position + more; next++) {
+      if (((bytes[next] ?? 0) & 0xc0) !== 0x80) return false
+    }
+    position += more
+  }
+  return true
+}
+
+/** Above the lowest continuation byte where a shorter sequence would say the same. */
+function lowestSecond(lead: number): number {
+  return lead === 0xe0 ? 0xa0 : lead === 0xf0 ? 0x90 : 0x80
+}
+
+/** Below the highest continuation byte before the surrogates and after the last code point. */
+function highestSecond(lead: number): number {
+  return lead === 0xed ? 0x9f : lead === 0xf4 ? 0x8f : 0xbf
+}
+
+function readStrictly(bytes: Uint8Array): string {
+  try {
+    return decoder.decode(bytes)
+  } catch (cause) {
+    throw new CodecError('DECODE_FAILED', `not well-formed UTF-8: ${reasonOf(cause)}`, { cause })
+  }
+}
+
+function sliceOrThrow(utf8Slice: BufferClass['prototype']['utf8Slice'], bytes: Uint8Array): string {
+  try {
+    return utf8Slice.call(bytes, 0, bytes.length)
+  } catch (cause) {
+    throw new CodecError('DECODE_FAILED', `text of ${bytes.length} bytes: ${reasonOf(cause)}`, { cause })
+  }
+}
+
+function takesPlainBytes(buffer: BufferClass): boolean {
+  try {
+    const probe = new Uint8Array(4)
+    const written = buffer.prototype.utf8Write.call(probe, 'é', 1, 3)
+    return written === 2 && buffer.prototype.utf8Slice.call(probe, 1, 3) === 'é' && buffer.byteLength('é') === 2
+  } catch {
+    return false
+  }
+}

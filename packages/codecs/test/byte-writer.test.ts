@@ -1,0 +1,56 @@
+import { afterEach, expect, test, vi } from 'vitest'
+import { allocateBytes, ByteWriter } from '../src/index.ts'
+
+afterEach(() => {
+  vi.unstubAllGlobals()
+})
+
+test('ByteWriter: begins empty', () => {
+  expect(new ByteWriter().written()).toHaveLength(0)
+  expect(new ByteWriter(0).bytes).toHaveLength(0)
+})
+
+test.each([0, 1, 8, 100])('ByteWriter: grows from %i bytes and keeps what was written', (capacity) => {
+  const out = new ByteWriter(capacity)
+  for (let byte = 0; byte < 200; byte++) out.write(Uint8Array.of(byte))
+  expect([...out.written()]).toEqual(Array.from({ length: 200 }, (_, byte) => byte))
+})
+
+test('ByteWriter: reserve makes room and moves nothing', () => {
+  const out = new ByteWriter(4)
+  out.write(Uint8Array.of(1, 2))
+  const before = out.bytes
+  out.reserve(2)
+  expect(out.bytes).toBe(before)
+  out.reserve(1000)
+  expect(out.bytes).not.toBe(before)
+  expect(out.bytes.length).toBeGreaterThanOrEqual(1002)
+  expect(out.position).toBe(2)
+  expect([...out.written()]).toEqual([1, 2])
+})
+
+test('ByteWriter: doubles at least, so that many small writes copy little', () => {
+  const out = new ByteWriter(64)
+  out.position = 64
+  out.reserve(1)
+  expect(out.bytes.length).toBe(128)
+})
+
+test('ByteWriter: view and bytes show the same memory, also after growing', () => {
+  const out = new ByteWriter(2)
+  out.reserve(8)
+  out.view.setUint32(4, 0x01020304)
+  expect([...out.bytes.subarray(4, 8)]).toEqual([1, 2, 3, 4])
+})
+
+test('allocateBytes: gives a Buffer of its own memory where there is one', () => {
+  const memory = allocateBytes(16)
+  expect(memory).toBeInstanceOf(Buffer)
+  expect(memory.byteOffset).toBe(0)
+  expect(memory.buffer.byteLength).toBe(16)
+})
+
+test('allocateBytes: gives a Uint8Array elsewhere', () => {
+  vi.stubGlobal('Buffer', undefined)
+  expect(allocateBytes(16).constructor).toBe(Uint8Array)
+})

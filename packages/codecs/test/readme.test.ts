@@ -1,0 +1,36 @@
+import { readFileSync } from 'node:fs'
+import { expect, test } from 'vitest'
+import { codecErrorCodes } from '../src/index.ts'
+import { chunks, compact, dates, either, quote, samples } from './readme-example.ts'
+import { codecError, encoded, failing } from './support.ts'
+
+const readText = (path: string): string => readFileSync(new URL(path, import.meta.url), 'utf8')
+const readme = readText('../README.md')
+const blocks = [...readme.matchAll(/```ts\n(.*?)```/gs)].map(([, code = '']) => code)
+
+test('README: shows the code that is tested here', () => {
+  expect(blocks).toHaveLength(3)
+  for (const block of blocks) expect(readText('./readme-example.ts')).toContain(block)
+})
+
+test('README: has code that does what it says', () => {
+  expect(quote).toEqual({ symbol: 'SAP', price: 242.5 })
+  expect(either.alternatives?.map((codec) => codec.name)).toEqual(['msgpack', 'json'])
+  expect(samples.size).toBe(8)
+  expect(chunks.size).toBe(4096)
+  expect(compact.decode(encoded(compact, quote))).toEqual(quote)
+  expect(dates.decode(encoded(dates, new Date(5)))).toEqual(new Date(5))
+  expect(() => dates.decode(new Uint8Array(7))).toThrow(failing('DECODE_FAILED'))
+})
+
+test('README: quotes what a refused message says', () => {
+  const sent = Buffer.from('{"symbol":7,"price":1}')
+  const json = either.alternatives?.[1]
+  const { message } = codecError('INVALID_MESSAGE', () => json?.decode(sent))
+  expect(readme).toContain(message.slice(0, 'symbol: Invalid input: expected string, '.length))
+})
+
+test('README: lists every code of an error', () => {
+  const listed = [...readme.matchAll(/^\| `([A-Z_]+)`/gm)].map(([, code]) => code)
+  expect(listed).toEqual(codecErrorCodes)
+})
