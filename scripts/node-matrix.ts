@@ -17,7 +17,16 @@ for (const major of majors) {
   const bin = join(home, 'node_modules', 'node', 'bin')
   const node = join(bin, process.platform === 'win32' ? 'node.exe' : 'node')
   if (!existsSync(node)) {
-    run('npm', ['install', '--no-save', '--no-audit', '--no-fund', '--loglevel=error', '--prefix', home, `node@${major}`])
+    run('npm', [
+      'install',
+      '--no-save',
+      '--no-audit',
+      '--no-fund',
+      '--loglevel=error',
+      '--prefix',
+      home,
+      `node@${major}`,
+    ])
   }
   console.log(`\n=== Node ${major}`)
   run(node, ['--version'])
@@ -25,7 +34,9 @@ for (const major of majors) {
   const env = { ...process.env, PATH: `${bin}${delimiter}${process.env['PATH'] ?? ''}` }
   const report = process.env['H2CHANNEL_REPORTS']
   const reporters =
-    report === undefined ? [] : ['--reporter=default', '--reporter=json', `--outputFile.json=${report}/node-${major}.json`]
+    report === undefined
+      ? []
+      : ['--reporter=default', '--reporter=json', `--outputFile.json=${report}/node-${major}.json`]
   run(node, [join(root, 'node_modules', 'vitest', 'vitest.mjs'), 'run', ...reporters], env)
 }
 

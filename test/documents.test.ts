@@ -12,7 +12,8 @@ import { blocksOf, read, root } from './documents.ts'
 
 const run = promisify(execFile)
 const folder = join(root, 'test', '.documents')
-const documents = ['README.md', 'docs/errors.md', 'packages/conn/README.md', 'packages/codecs/README.md', 'packages/channel/README.md']
+const documents = ['README.md', 'docs/errors.md', 'packages/conn/README.md', 'packages/channel/README.md']
+const otherDocuments = ['ARCHITECTURE.md', 'CHANGELOG.md', 'CONTRIBUTING.md', 'SPEC.md', 'packages/codecs/README.md']
 const fromSource = ['--conditions=@h2channel/source', '--import', 'tsx']
 
 /** What fragments without an import of their own take for granted. */
@@ -42,7 +43,11 @@ async function freePort(): Promise<string> {
 
 describe('documents', () => {
   test('every TypeScript block compiles', async () => {
-    const options = { extends: '../../tsconfig.json', compilerOptions: { noUnusedLocals: false }, include: ['*.ts'] }
+    const options = {
+      extends: '../../tsconfig.json',
+      compilerOptions: { noUnusedLocals: false, noUnusedParameters: false },
+      include: ['*.ts'],
+    }
     writeFileSync(join(folder, 'tsconfig.json'), JSON.stringify(options))
     writeFileSync(join(folder, 'globals.d.ts'), globals)
     let count = 0
@@ -95,12 +100,9 @@ describe('documents', () => {
     }
   }, 60_000)
 
-  test.each(['ARCHITECTURE.md', 'CHANGELOG.md', 'CONTRIBUTING.md', 'SPEC.md', ...documents])(
-    '%s: links to files of the repository lead somewhere',
-    (document) => {
-      const links = [...read(document).matchAll(/\]\((?!https?:|#)([^)#]+)/g)].map((found) => found[1] ?? '')
-      const dead = links.filter((link) => !existsSync(join(root, dirname(document), link)))
-      expect(dead).toEqual([])
-    },
-  )
+  test.each([...documents, ...otherDocuments])('%s: links to files of the repository lead somewhere', (document) => {
+    const links = [...read(document).matchAll(/\]\((?!https?:|#)([^)#]+)/g)].map((found) => found[1] ?? '')
+    const dead = links.filter((link) => !existsSync(join(root, dirname(document), link)))
+    expect(dead).toEqual([])
+  })
 })
