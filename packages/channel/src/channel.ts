@@ -92,7 +92,8 @@ export class Channel<S, R> implements AsyncIterable<R>, AsyncDisposable {
       codec: options.send,
       framing: framings.send,
       limits,
-      onConnError: (error) => this.#onConnError(error),
+      // What has arrived is still there to be received; reading finds out for itself how the conn ended.
+      onConnError: (error) => this.#sender.fail(toChannelError(error)),
     })
     this.#receiver = new Receiver({
       conn,
@@ -209,13 +210,15 @@ export class Channel<S, R> implements AsyncIterable<R>, AsyncDisposable {
     if (this.#failure === undefined) {
       if (this.#control && this.#receiver.isOpen) this.#sender.control({ type: 'stop' })
       this.#receiver.stop(false)
-      await this.#sender.end()
+      this.#sender.handOver()
     }
     try {
       await this.conn.close()
     } catch (error) {
       throw this.#failure ?? toChannelError(error)
     }
+    const { lost } = this.#sender
+    if (lost !== undefined && lost.code !== 'ABORTED') throw lost
   }
 
   /** Ends receiving. A peer that takes control frames is told, and what it still sends is dropped; others are held back. */
@@ -236,10 +239,8 @@ export class Channel<S, R> implements AsyncIterable<R>, AsyncDisposable {
 
   /** Sends what there is to send, then closes the conn, on nobody's behalf. */
   #finish(): void {
-    this.#sender
-      .end()
-      .then(() => this.conn.close())
-      .catch((error: unknown) => this.conn.abort(error))
+    this.#sender.handOver()
+    this.conn.close().catch(() => {})
   }
 
   #onControl(body: Uint8Array): void {
@@ -264,12 +265,11 @@ export class Channel<S, R> implements AsyncIterable<R>, AsyncDisposable {
 
   /** What arrived can't be read, or no more can arrive. */
   #onReceiveError(error: unknown): void {
-    if (isConnError(error)) this.#onConnError(error)
-    else this.#breakOff(toChannelError(error))
-  }
-
-  #onConnError(error: unknown): void {
     const failure = toChannelError(error)
+    if (!isConnError(error)) {
+      this.#breakOff(failure)
+      return
+    }
     this.#failure ??= failure
     this.#receiver.fail(failure)
     this.#sender.fail(failure)

@@ -7,6 +7,7 @@ import { compile } from 'path-to-regexp'
 
 import { Channel } from './channel.ts'
 import type { ChannelLimits } from './defaults.ts'
+import { limitsFrom } from './defaults.ts'
 import { ChannelError, givenUp } from './errors.ts'
 import type { Format } from './formats.ts'
 import { formatNamed, formatsOf, listed } from './formats.ts'
@@ -61,6 +62,8 @@ export interface Client extends AsyncDisposable {
 /**
  * A client of the service at `origin`, such as `https://pricing.internal:8443`. A path in it is put before each route's.
  *
+ * @throws ChannelError `INVALID_ARGUMENT` when `origin` is no such URL, or a limit is none.
+ *
  * @example
  * ```ts
  * const client = createClient('https://pricing.internal:8443', { tls: { ca } })
@@ -71,6 +74,7 @@ export interface Client extends AsyncDisposable {
  */
 export function createClient(origin: string | URL, options: ClientOptions = {}): Client {
   const base = parseOrigin(origin)
+  const limits = limitsFrom(options.limits)
   const own = options.sessions === undefined ? new OwnSessions() : undefined
   const sessions = options.sessions ?? own
   const close = async (): Promise<void> => own?.close()
@@ -84,8 +88,9 @@ export function createClient(origin: string | URL, options: ClientOptions = {}):
       const receives = formatsOf(route.server, route.framing)
       const [send] = sends
       if (send === undefined) throw new ChannelError('INVALID_ROUTE', `${route.path} has no codec for the client`)
-      const common = typeof options.headers === 'function' ? await options.headers() : options.headers
       const { signal, method } = given
+      const asked = typeof options.headers === 'function' ? options.headers() : options.headers
+      const common = await unlessGivenUp(asked, signal)
       const { tls, connectTimeout } = options
       const headers = {
         ...common,
@@ -94,11 +99,15 @@ export function createClient(origin: string | URL, options: ClientOptions = {}):
         accept: listed(receives),
         ...(send.framing.control ? { [announcement]: version } : {}),
       }
-      try {
-        const conn = await connect(url, { signal, method, tls, connectTimeout, sessions, headers })
-        return channelOf(conn, send, receives, options.limits)
-      } catch (error) {
+      const opening = connect(url, { signal, method, tls, connectTimeout, sessions, headers })
+      const conn = await opening.catch((error: unknown) => {
         throw openFailure(error, url, signal)
+      })
+      try {
+        return channelOf(conn, send, receives, limits)
+      } catch (error) {
+        conn.abort(error)
+        throw error
       }
     },
     close,
@@ -111,14 +120,12 @@ function channelOf<C, S>(
   conn: Http2Conn,
   send: Format<C>,
   receives: readonly Format<S>[],
-  limits: Partial<ChannelLimits> | undefined,
+  limits: ChannelLimits,
 ): Channel<C, S> {
   const contentType = conn.headers['content-type']
   const receive = formatNamed(receives, contentType)
   if (receive === undefined) {
-    const error = new ChannelError('BAD_RESPONSE', `the response is ${contentType}, not one of ${listed(receives)}`)
-    conn.abort(error)
-    throw error
+    throw new ChannelError('BAD_RESPONSE', `the response is ${contentType}, not one of ${listed(receives)}`)
   }
   return new Channel<C, S>(conn, {
     send: send.codec,
@@ -126,6 +133,18 @@ function channelOf<C, S>(
     framing: { send: send.framing, receive: receive.framing },
     control: isAnnounced(conn.headers[announcement]),
     limits,
+  })
+}
+
+/** Waits for `value`, for as long as the signal allows. */
+async function unlessGivenUp<T>(value: T | Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (signal === undefined) return value
+  return new Promise((resolve, reject) => {
+    const giveUp = (): void => reject(givenUp('opening the channel', signal.reason))
+    if (signal.aborted) giveUp()
+    signal.addEventListener('abort', giveUp)
+    const release = (): void => signal.removeEventListener('abort', giveUp)
+    void Promise.resolve(value).then(resolve, reject).then(release)
   })
 }
 
@@ -155,6 +174,10 @@ function refusal(cause: ConnError, url: URL): ChannelError {
 }
 
 function fillPath(path: string, params: Readonly<Record<string, string>>): string {
+  const lost = Object.entries(params).find(([, value]) => value === '.' || value === '..')
+  if (lost !== undefined) {
+    throw new ChannelError('INVALID_ARGUMENT', `${path}: no URL can hold ${JSON.stringify(lost[1])} as its ${lost[0]}`)
+  }
   try {
     return compile(path)(params)
   } catch (cause) {
@@ -171,4 +194,3 @@ function parseOrigin(origin: string | URL): URL {
   }
   throw new ChannelError('INVALID_ARGUMENT', `a client needs an http: or https: URL, not ${String(origin)}`)
 }
-

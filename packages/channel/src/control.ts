@@ -2,7 +2,7 @@ import type { ByteWriter } from '@h2channel/codecs'
 
 import type { ChannelErrorCode } from './errors.ts'
 import { ChannelError } from './errors.ts'
-import { lengthPrefixed, markControl } from './length-prefixed.ts'
+import { largestControl, lengthPrefixed, markControl } from './length-prefixed.ts'
 
 /**
  * What control frames say. The first byte of the body is the type; a type that is not known is passed over, so that
@@ -40,16 +40,13 @@ export function encodeControl(control: Control, out: ByteWriter): void {
  */
 export function decodeControl(body: Uint8Array): Control | null {
   const [type, codeSize = 0] = body
-  if (body.length > largestControl || type === undefined) throw invalid(`of ${body.length} bytes`)
+  if (type === undefined) throw invalid('of no bytes')
   if (type === stopType) return { type: 'stop' }
   if (type !== closeType) return null
   if (body.length < 2 + codeSize || codeSize === 0) throw invalid('without its code')
   const code = text.decode(body.subarray(2, 2 + codeSize))
   return { type: 'close', code, reason: text.decode(body.subarray(2 + codeSize)) }
 }
-
-/** No control frame has a longer body. Unit: bytes. */
-const largestControl = 1_024
 
 const utf8 = new TextEncoder()
 const text = new TextDecoder()
@@ -64,7 +61,11 @@ export function closeError(code: string, reason: string, cause?: unknown): Chann
   const ours: readonly ChannelErrorCode[] = ['INVALID_MESSAGE', 'INVALID_FRAME', 'TRUNCATED_FRAME', 'MESSAGE_TOO_LARGE']
   const refused = ours.find((known) => known === code)
   if (refused !== undefined) {
-    return new ChannelError(refused, `the peer refused what this side sent (${code})${detail}`, { side: 'local', fatal: true, cause })
+    return new ChannelError(refused, `the peer refused what this side sent (${code})${detail}`, {
+      side: 'local',
+      fatal: true,
+      cause,
+    })
   }
   if (code === 'INTERNAL') return new ChannelError('INTERNAL', `the peer failed${detail}`, { cause })
   return new ChannelError('PEER_ABORTED', `the peer closed the channel (${code})${detail}`, { cause })

@@ -21,7 +21,8 @@ export function fixedLength(size: number): Framing {
     end(out, start, limit) {
       const length = out.position - start
       if (length > limit) throw messageTooLarge(length, limit, 'local')
-      if (length !== size) throw new ChannelError('ENCODE_FAILED', `a message of ${length} bytes where each has ${size}`)
+      if (length !== size)
+        throw new ChannelError('ENCODE_FAILED', `a message of ${length} bytes where each has ${size}`)
     },
     decoder(limit) {
       if (size > limit) throw messageTooLarge(size, limit, 'local')
@@ -33,7 +34,7 @@ export function fixedLength(size: number): Framing {
 class FixedLengthDecoder implements FrameDecoder {
   readonly control = false
   readonly #size: number
-  #chunk: Uint8Array = new Uint8Array(0)
+  #chunk: Uint8Array = empty
   #position = 0
   readonly #parts = new Assembly()
 
@@ -58,11 +59,19 @@ class FixedLengthDecoder implements FrameDecoder {
     const isWhole = start + piece.length === end
     if (isWhole && this.#parts.size === 0) return piece
     if (piece.length > 0) this.#parts.append(piece, this.#size)
-    return isWhole ? this.#parts.take() : null
+    if (isWhole) return this.#parts.take()
+    this.#chunk = empty
+    this.#position = 0
+    return null
   }
 
   end(): void {
     if (this.buffered === 0) return
-    throw new ChannelError('TRUNCATED_FRAME', `the stream ended after ${this.buffered} of ${this.#size} bytes of a message`)
+    throw new ChannelError(
+      'TRUNCATED_FRAME',
+      `the stream ended after ${this.buffered} of ${this.#size} bytes of a message`,
+    )
   }
 }
+
+const empty = new Uint8Array(0)

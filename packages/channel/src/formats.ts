@@ -62,9 +62,10 @@ export function listed(formats: readonly Format<unknown>[]): string {
   return formats.map((format) => format.mediaType).join(', ')
 }
 
-/** Whether `actual` is of type `ours`, with every parameter that ours has. Others, such as a charset, don't matter. */
+/** Whether two types are the same, with the same parameters. Only a charset doesn't matter: text is UTF-8 here. */
 function sameMediaType(ours: string, actual: string): boolean {
   const [want, have] = [parse(ours), parse(actual)]
   if (want.type !== have.type) return false
-  return Object.entries(want.parameters).every(([name, value]) => have.parameters[name] === value)
+  const names = Object.keys({ ...want.parameters, ...have.parameters })
+  return names.every((name) => name === 'charset' || want.parameters[name] === have.parameters[name])
 }

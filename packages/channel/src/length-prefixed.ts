@@ -10,6 +10,9 @@ const controlFlag = 0x8000_0000
 const reservedFlag = 0x4000_0000
 const lengthMask = 0x3fff_ffff
 
+/** No control frame has a longer body, whatever the limit of messages. Unit: bytes. */
+export const largestControl = 1_024
+
 /**
  * The default framing: the body's length as an unsigned 32-bit big-endian number, then the body.
  *
@@ -114,8 +117,14 @@ class LengthPrefixedDecoder implements FrameDecoder {
       throw new ChannelError('INVALID_FRAME', `the frame's prefix ${hex(prefix)} has a reserved bit set`)
     }
     const length = prefix & lengthMask
-    if (length > this.#limit) throw messageTooLarge(length, this.#limit, 'remote')
     this.control = prefix >= controlFlag
+    if (this.control && length > largestControl) {
+      throw new ChannelError(
+        'INVALID_FRAME',
+        `a control frame of ${length} bytes is over the limit of ${largestControl}`,
+      )
+    }
+    if (!this.control && length > this.#limit) throw messageTooLarge(length, this.#limit, 'remote')
     this.#length = length
   }
 

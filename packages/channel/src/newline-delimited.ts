@@ -33,7 +33,7 @@ const framing: Framing = {
 class NewlineDecoder implements FrameDecoder {
   readonly control = false
   readonly #limit: number
-  #chunk: Uint8Array = new Uint8Array(0)
+  #chunk: Uint8Array = empty
   #position = 0
   /** The start of a line that spans chunks. */
   readonly #parts = new Assembly()
@@ -57,7 +57,8 @@ class NewlineDecoder implements FrameDecoder {
       const found = this.#chunk.indexOf(newline, start)
       if (found === -1) {
         this.#keep(this.#chunk.subarray(start))
-        this.#position = this.#chunk.length
+        this.#chunk = empty
+        this.#position = 0
         return null
       }
       this.#position = found + 1
@@ -87,6 +88,9 @@ class NewlineDecoder implements FrameDecoder {
     const size = this.#parts.size + piece.length
     // One byte more than the limit may be the carriage return.
     if (size > this.#limit + 1) throw messageTooLarge(size, this.#limit, 'remote')
-    if (piece.length > 0) this.#parts.append(piece, size)
+    // Nobody knows how long the line will be. A guess that grows with it keeps the copies few.
+    if (piece.length > 0) this.#parts.append(piece, Math.min(size * 4, this.#limit + 1))
   }
 }
+
+const empty = new Uint8Array(0)

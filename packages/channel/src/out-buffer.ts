@@ -24,11 +24,13 @@ export class OutBuffer extends ByteWriter {
     return this.bytes.length - this.position < smallestRest
   }
 
-  /** Gives away what was written. It belongs to the caller from then on. */
+  /** Gives away what was written, be it nothing. It belongs to the caller from then on. */
   take(): Uint8Array {
     const taken = this.written()
     const rest = this.bytes.subarray(this.position)
-    if (rest.length >= smallestRest && rests.length < mostRests) rests.push(rest)
+    // However short, the rest of a larger buffer would keep all of it.
+    const isWorthKeeping = rest.length >= smallestRest && rest.buffer.byteLength <= slabSize
+    if (isWorthKeeping && rests.length < mostRests) rests.push(rest)
     this.position = 0
     this.replace(nothing)
     return taken
@@ -38,7 +40,7 @@ export class OutBuffer extends ByteWriter {
     const needed = this.position + size
     const rest = this.position === 0 ? rests.pop() : undefined
     if (rest !== undefined && rest.length >= needed) this.replace(rest)
-    else this.replace(allocateBytes(Math.max(slabSize, needed <= slabSize ? 0 : needed * 2)))
+    else this.replace(allocateBytes(Math.max(slabSize, needed, this.bytes.length * 2)))
   }
 }
 

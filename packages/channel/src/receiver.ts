@@ -70,7 +70,10 @@ export class Receiver<R> {
     if (signal?.aborted === true) return Promise.reject(givenUp('the receive', signal.reason))
     if (this.#waiting.size === 0) {
       const message = this.#take()
-      if (message !== none) return Promise.resolve(message)
+      if (message !== none) {
+        this.#lookAhead()
+        return Promise.resolve(message)
+      }
     }
     switch (this.#state.at) {
       case 'open':
@@ -88,7 +91,10 @@ export class Receiver<R> {
   next(): Promise<IteratorResult<R, undefined>> {
     if (this.#waiting.size === 0) {
       const value = this.#take()
-      if (value !== none) return Promise.resolve(value === undefined ? over : { done: false, value })
+      if (value !== none) {
+        this.#lookAhead()
+        return Promise.resolve(value === undefined ? over : { done: false, value })
+      }
     }
     return this.receive(undefined).then((value) => (value === undefined ? over : { done: false, value }))
   }
@@ -179,14 +185,19 @@ export class Receiver<R> {
     for (let first = this.#waiting.take(); first !== undefined; first = this.#waiting.take()) first.resolve(undefined)
   }
 
-  /** Hands messages to who waits. Then looks one message ahead, for the control frames before it. */
+  /** Finds the next message, for the control frames before it: who only sends would not notice them otherwise. */
+  #lookAhead(): void {
+    if (this.#state.at === 'open') this.#found ??= this.#next()
+  }
+
+  /** Hands messages to who waits. */
   #serve(): void {
     while (this.#waiting.size > 0) {
       const message = this.#take()
       if (message === none) return
       this.#waiting.take()?.resolve(message)
     }
-    if (this.#state.at === 'open') this.#found = this.#next()
+    this.#lookAhead()
   }
 
   /** Passes over messages. What the peer sends after it was told to stop is not even decoded. */

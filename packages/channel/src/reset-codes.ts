@@ -35,6 +35,8 @@ export function connFailure(error: ConnError): ChannelError {
       return closeError('INTERNAL', '', error)
     case 6:
       return closeError('MESSAGE_TOO_LARGE', '', error)
+    // Conns that have no codes, such as a pipe, have only this to say.
+    case undefined:
     case cancel:
       return new ChannelError('PEER_ABORTED', 'the peer broke the channel off', { cause: error })
     default:

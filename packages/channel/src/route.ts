@@ -76,6 +76,7 @@ function checkPath(path: string): void {
   const wrong = (why: string, cause?: unknown): ChannelError =>
     new ChannelError('INVALID_ROUTE', `route path ${JSON.stringify(path)} ${why}`, { cause })
   if (!/^\/[^?#\s]*$/.test(path)) throw wrong('must begin with / and have no query')
+  if (asInUrl(path) !== path) throw wrong('is written in another way in a URL, such as percent-encoded')
   for (const segment of path.split('/')) {
     if (segment.includes(':') && !/^:[A-Za-z_]\w*$/.test(segment)) throw wrong(`has a segment ${segment}, not :name`)
   }
@@ -88,5 +89,14 @@ function checkPath(path: string): void {
   } catch (error) {
     if (error instanceof ChannelError) throw error
     throw wrong('is not a pattern', error)
+  }
+}
+
+/** How a URL writes `path`, which is what arrives. */
+function asInUrl(path: string): string | undefined {
+  try {
+    return new URL(path, 'http://localhost').pathname
+  } catch {
+    return undefined
   }
 }

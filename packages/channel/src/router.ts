@@ -16,6 +16,7 @@ import { match } from 'path-to-regexp'
 
 import { breakOff, Channel, isOutcome } from './channel.ts'
 import type { ChannelLimits } from './defaults.ts'
+import { limitsFrom } from './defaults.ts'
 import { ChannelError } from './errors.ts'
 import type { Format } from './formats.ts'
 import { formatAccepted, formatNamed, formatsOf, listed } from './formats.ts'
@@ -68,7 +69,8 @@ export interface Router {
    * Serves a route. When the handler returns, its channel is closed: everything sent is delivered first. When it throws,
    * the channel ends with `INTERNAL`.
    *
-   * @throws ChannelError `INVALID_ROUTE` when another route with this path is served already.
+   * @throws ChannelError `INVALID_ROUTE` when another route with this path is served already, or the client's messages
+   *   all have a size over the limit.
    */
   handle<Path extends string, C, S>(route: Route<Path, C, S>, handler: Handler<Path, C, S>): this
 
@@ -85,13 +87,12 @@ export interface Router {
    *
    * @returns whether the request was for one of the routes. If so, it is dealt with, and the response is not to be touched.
    */
-  accept(
-    request: Http2ServerRequest | IncomingMessage,
-    response: Http2ServerResponse | ServerResponse,
-  ): boolean
+  accept(request: Http2ServerRequest | IncomingMessage, response: Http2ServerResponse | ServerResponse): boolean
 }
 
 /**
+ * @throws ChannelError `INVALID_ARGUMENT` when a limit is none.
+ *
  * @example
  * ```ts
  * const router = createRouter()
@@ -116,12 +117,12 @@ interface Entry {
 type Found = { readonly entry: Entry; readonly params: Record<string, string> } | 'nowhere' | 'malformed'
 
 class RouteTable implements Router {
-  readonly #limits: Partial<ChannelLimits> | undefined
+  readonly #limits: ChannelLimits
   readonly #onError: (error: unknown, context: HandlerContext) => void
   readonly #entries: Entry[] = []
 
   constructor(options: RouterOptions) {
-    this.#limits = options.limits
+    this.#limits = limitsFrom(options.limits)
     this.#onError = options.onError ?? printError
   }
 
@@ -129,10 +130,15 @@ class RouteTable implements Router {
     if (this.#entries.some((entry) => shapeOf(entry.route.path) === shapeOf(route.path))) {
       throw new ChannelError('INVALID_ROUTE', `there is a handler for ${route.path} already`)
     }
+    const receives = formatsOf<unknown>(route.client, route.framing)
+    const { maxMessageBytes } = this.#limits
+    if (receives.some(({ codec }) => (codec.size ?? 0) > maxMessageBytes)) {
+      throw new ChannelError('INVALID_ROUTE', `${route.path} has messages over the limit of ${maxMessageBytes} bytes`)
+    }
     this.#entries.push({
       route,
       matches: match(route.path, { sensitive: true, trailing: false }),
-      receives: formatsOf<unknown>(route.client, route.framing),
+      receives,
       sends: formatsOf<unknown>(route.server, route.framing),
       // The table keeps routes of every type in one list; what goes with what was checked at the call.
       handler: handler as Handler<string, unknown, unknown>,
@@ -143,45 +149,37 @@ class RouteTable implements Router {
   attach(server: Attachable): () => void {
     const emitter: EventEmitter = server
     const { emit } = emitter
+    let isAttached = true
     const taking = (event: string | symbol, ...values: unknown[]): boolean => {
-      if (event === 'stream' && this.#takeStream(emitter, values)) return true
-      if (event === 'request' && this.#takeRequest(emitter, values)) return true
-      return emit.call(emitter, event, ...values)
+      if (isAttached && event === 'stream' && this.#takeStream(values)) return true
+      if (isAttached && event === 'request' && this.#takeRequest(values)) return true
+      // Behind this one may stand the `emit` of another router.
+      return emit.call(emitter, event, ...values) || (isAttached && answerNobodys(event, values))
     }
     const onSession = (session: ServerHttp2Session): void => widenWindows(session)
     emitter.emit = taking
     emitter.on('session', onSession)
     return () => {
+      isAttached = false
       emitter.off('session', onSession)
       if (emitter.emit === taking) emitter.emit = emit
     }
   }
 
-  accept(
-    request: Http2ServerRequest | IncomingMessage,
-    response: Http2ServerResponse | ServerResponse,
-  ): boolean {
+  accept(request: Http2ServerRequest | IncomingMessage, response: Http2ServerResponse | ServerResponse): boolean {
     if (request.httpVersionMajor < 2) return this.#refuseHttp1(request as IncomingMessage, response as ServerResponse)
     const { stream, headers } = request as Http2ServerRequest
     return this.#serve(stream, headers)
   }
 
-  #takeStream(server: EventEmitter, [stream, headers]: readonly unknown[]): boolean {
-    if (this.#serve(stream as ServerHttp2Stream, headers as IncomingHttpHeaders)) return true
-    if (server.listenerCount('stream') > 0) return false
-    refuse(stream as ServerHttp2Stream, 404, 'no such route')
-    return true
+  #takeStream([stream, headers]: readonly unknown[]): boolean {
+    return this.#serve(stream as ServerHttp2Stream, headers as IncomingHttpHeaders)
   }
 
   /** Requests of HTTP/1 come only this way; those of HTTP/2 come as streams first. */
-  #takeRequest(server: EventEmitter, [request, response]: readonly unknown[]): boolean {
+  #takeRequest([request, response]: readonly unknown[]): boolean {
     const { httpVersionMajor } = request as IncomingMessage
-    if (httpVersionMajor >= 2) return false
-    if (this.#refuseHttp1(request as IncomingMessage, response as ServerResponse)) return true
-    if (server.listenerCount('request') > 0) return false
-    const notFound = response as ServerResponse
-    notFound.writeHead(404, { 'content-type': 'text/plain' }).end('no such route\n')
-    return true
+    return httpVersionMajor < 2 && this.#refuseHttp1(request as IncomingMessage, response as ServerResponse)
   }
 
   #refuseHttp1(request: IncomingMessage, response: ServerResponse): boolean {
@@ -259,9 +257,9 @@ class RouteTable implements Router {
       await entry.handler(channel, context)
     } catch (error) {
       // A handler that gives up because its own channel ended has done nothing wrong.
-      if (!isOutcome(channel, error)) {
-        this.#onError(error, context)
+      if (!isOutcome(channel, error) && !isFrom(over.signal, error)) {
         breakOff(channel, new ChannelError('INTERNAL', 'the handler failed', { side: 'local', cause: error }))
+        this.#onError(error, context)
       }
     }
     // What could not be delivered any more has shown in `closed`.
@@ -269,11 +267,29 @@ class RouteTable implements Router {
   }
 }
 
+/** Answers a request that nobody listens for. Returns whether `event` was one. */
+function answerNobodys(event: string | symbol, [source, response]: readonly unknown[]): boolean {
+  if (event === 'stream') {
+    refuse(source as ServerHttp2Stream, 404, 'no such route')
+    return true
+  }
+  if (event !== 'request') return false
+  const notFound = response as ServerResponse
+  notFound.writeHead(404, { 'content-type': 'text/plain' }).end('no such route\n')
+  return true
+}
+
 function refuse(stream: ServerHttp2Stream, status: number, message: string, headers: IncomingHttpHeaders = {}): void {
   if (stream.destroyed || stream.headersSent) return
   stream.on('error', () => {})
   stream.respond({ ':status': status, 'content-type': 'text/plain; charset=utf-8', ...headers })
   stream.end(`${message}\n`)
+}
+
+/** Whether `error` is what a wait that `signal` gave up rejects with: its reason, or as Node does with that as the cause. */
+function isFrom(signal: AbortSignal, error: unknown): boolean {
+  if (!signal.aborted) return false
+  return error === signal.reason || (error instanceof Error && error.cause === signal.reason)
 }
 
 /** Paths of the same shape match the same requests. */

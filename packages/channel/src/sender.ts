@@ -8,6 +8,7 @@ import { ChannelError, givenUp } from './errors.ts'
 import type { Framing } from './framing.ts'
 import { OutBuffer } from './out-buffer.ts'
 import { atTurnEnd } from './turn.ts'
+import type { Waiting } from './wait-list.ts'
 import { WaitList } from './wait-list.ts'
 
 /**
@@ -56,6 +57,7 @@ export class Sender<S> {
   #isWriting = false
   #flushIsDue = false
   #state: State = { at: 'open' }
+  #lost: ChannelError | undefined
   #ended: Promise<void> | undefined
   #settleEnded: ((error?: ChannelError) => void) | undefined
 
@@ -80,6 +82,11 @@ export class Sender<S> {
   /** Whether it still sends what was accepted, but takes no more messages, by the will of the peer. */
   get isRefused(): boolean {
     return this.#state.at === 'refusing'
+  }
+
+  /** Why something that was accepted never reached the conn, if so. */
+  get lost(): ChannelError | undefined {
+    return this.#lost
   }
 
   send(message: S, signal: AbortSignal | undefined): Promise<void> {
@@ -116,18 +123,30 @@ export class Sender<S> {
     return this.#ended
   }
 
+  /**
+   * The same for a conn that is closed right after: leaves all that waits to the conn, whose `close` has a deadline, and
+   * doesn't wait for room.
+   */
+  handOver(): void {
+    this.end().catch(() => {})
+    if (this.#state.at !== 'ending') return
+    for (let next = this.#waiting.take(); next !== undefined; next = this.#waiting.take()) this.#admit(next)
+    this.flush()
+    while (this.#queue.length > 0) this.#writeNext()
+  }
+
   /** Takes no more messages and refuses those that wait, with `error`. What was accepted still goes out. */
   refuse(error: ChannelError): void {
-    if (this.#state.at !== 'open') return
-    this.#state = { at: 'refusing', error }
-    this.#waiting.fail(error)
+    if (this.#state.at === 'open') this.#state = { at: 'refusing', error }
+    if (this.#state.at === 'refusing' || this.#state.at === 'ending') this.#waiting.fail(error)
   }
 
   /** Ends the half by an error: what waits is refused, what was accepted and not handed on is dropped. */
   fail(error: ChannelError): void {
     if (this.#state.at === 'failed' || this.#state.at === 'ended') return
     this.#state = { at: 'failed', error }
-    if (this.#out.position > 0) this.#out.take()
+    if (this.bufferedBytes > 0) this.#lost = error
+    this.#out.take()
     this.#queue = []
     this.#queuedBytes = 0
     this.#waiting.fail(error)
@@ -155,6 +174,7 @@ export class Sender<S> {
       this.#framing.end(out, start, this.#limits.maxMessageBytes)
     } catch (error) {
       out.position = start
+      if (start === 0) out.take()
       if (error instanceof ChannelError) return error
       const detail = error instanceof Error ? error.message : String(error)
       return new ChannelError('ENCODE_FAILED', detail, { cause: error })
@@ -180,10 +200,11 @@ export class Sender<S> {
     this.#isWriting = true
     this.#conn.write(bytes).then(
       () => {
+        if (this.#state.at === 'failed') return
         this.#isWriting = false
         this.#queuedBytes -= bytes.length
         this.#writeNext()
-        this.#admit()
+        this.#admitMore()
         this.#endWhenSent()
       },
       (error: unknown) => this.#onConnError(error),
@@ -191,14 +212,18 @@ export class Sender<S> {
   }
 
   /** Lets in who waits, as far as there is room. */
-  #admit(): void {
-    while (this.#waiting.size > 0 && this.#hasRoom()) {
-      const waiting = this.#waiting.take()
-      if (waiting === undefined) return
-      const error = this.#accept(waiting.item)
-      if (error === undefined) waiting.resolve()
-      else waiting.reject(error)
+  #admitMore(): void {
+    while (this.#hasRoom()) {
+      const next = this.#waiting.take()
+      if (next === undefined) return
+      this.#admit(next)
     }
+  }
+
+  #admit(waiting: Waiting<S, void>): void {
+    const error = this.#accept(waiting.item)
+    if (error === undefined) waiting.resolve()
+    else waiting.reject(error)
   }
 
   #endWhenSent(): void {

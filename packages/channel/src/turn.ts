@@ -10,7 +10,8 @@ interface Platform {
 function choose(): (task: () => void) => void {
   const platform = globalThis as unknown as Platform
   const nextTick = platform.process?.nextTick
-  if (nextTick !== undefined) return (task) => nextTick(task)
+  // A tick comes before the promises when the turn began with a callback, and after them when it began with a promise.
+  if (nextTick !== undefined) return (task) => queueMicrotask(() => nextTick(task))
   const { setImmediate } = platform
   if (setImmediate !== undefined) return (task) => void setImmediate(task)
   return (task) => void platform.setTimeout(task, 0)

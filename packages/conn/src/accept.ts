@@ -10,6 +10,7 @@ import type {
 import { ConnError } from './errors.ts'
 import { Http2Conn } from './http2-conn.ts'
 import { sendFailure } from './http2-errors.ts'
+import { Http2Transport } from './http2-transport.ts'
 import type { CloseTimeouts } from './stream-conn.ts'
 import { widenWindows } from './windows.ts'
 
@@ -26,7 +27,7 @@ export interface AcceptOptions extends CloseTimeouts {
  *
  * @throws ConnError `HTTP2_NOT_SUPPORTED` for an HTTP/1 request, whose response is left unsent; `ALREADY_RESPONDED`
  *   when the headers are out; `CONNECTION_LOST` when the client is gone; `INVALID_ARGUMENT` for a status or header that
- *   HTTP/2 forbids.
+ *   HTTP/2 forbids, and for a response that can't have a body.
  *
  * @example
  * ```ts
@@ -68,7 +69,15 @@ function acceptStream(
   options: AcceptOptions,
 ): Http2Conn {
   const { status = 200 } = options
-  if (stream.destroyed || stream.closed) throw new ConnError('CONNECTION_LOST', 'the client left before it was accepted')
+  if (stream.destroyed || stream.closed)
+    throw new ConnError('CONNECTION_LOST', 'the client left before it was accepted')
+  // Node has ended the response to HEAD before anybody answers, and ends these by itself.
+  if (headers[':method'] === 'HEAD' || bodiless.has(status)) {
+    throw new ConnError(
+      'INVALID_ARGUMENT',
+      'a response to HEAD, or with status 204, 205 or 304, has no body for a conn',
+    )
+  }
   if (stream.session !== undefined) widenWindows(stream.session)
   try {
     stream.respond({ ...prepared, ...options.headers, ':status': status })
@@ -76,8 +85,10 @@ function acceptStream(
     throw sendFailure('the response was refused', error)
   }
   const { ':method': method = '', ':path': path = '' } = headers
-  return new Http2Conn(stream, { side: 'server', method, path, status, headers }, options)
+  return new Http2Conn(stream, new Http2Transport(stream), { side: 'server', method, path, status, headers }, options)
 }
+
+const bodiless: ReadonlySet<number> = new Set([204, 205, 304])
 
 function isStream(source: object): source is ServerHttp2Stream {
   return 'respond' in source

@@ -5,6 +5,7 @@ import { connDefaults } from './defaults.ts'
 import { ConnError, givenUp } from './errors.ts'
 import { Http2Conn } from './http2-conn.ts'
 import { RstCode, streamFailure } from './http2-errors.ts'
+import { Http2Transport, resetStream } from './http2-transport.ts'
 import type { Session } from './session.ts'
 import type { Sessions } from './sessions.ts'
 import { sharedSessions } from './sessions.ts'
@@ -56,9 +57,10 @@ export async function connect(url: string | URL, options: ConnectOptions = {}): 
   try {
     giveUp.signal.throwIfAborted()
     const { session, stream } = await sessions.open(target, options.tls, headers, giveUp.signal)
+    const transport = new Http2Transport(stream)
     return await respond(session, stream, giveUp.signal, (response) => {
       const status = response[':status'] ?? 0
-      return new Http2Conn(stream, { side: 'client', method, path, status, headers: response }, options)
+      return new Http2Conn(stream, transport, { side: 'client', method, path, status, headers: response }, options)
     })
   } finally {
     clearTimeout(timer)
@@ -84,7 +86,7 @@ function respond(
     }
     const onAbort = (): void => {
       settle()
-      stream.close(RstCode.CANCEL)
+      resetStream(stream, RstCode.CANCEL)
       reject(signal.reason)
     }
     const onError = (error: unknown): void => {
@@ -127,7 +129,7 @@ function readRefusal(
     }
     const cut = (): void => {
       done()
-      stream.close(RstCode.CANCEL)
+      resetStream(stream, RstCode.CANCEL)
     }
     stream.on('data', (chunk: Buffer) => {
       chunks.push(chunk)

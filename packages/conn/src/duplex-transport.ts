@@ -6,6 +6,7 @@ import type { Transport, TransportEvents } from './transport.ts'
 /** A Node stream as a transport. Its outcome is decided in one place: when it says `close`. */
 export class DuplexTransport<Stream extends Duplex = Duplex> implements Transport {
   protected readonly stream: Stream
+  #events: TransportEvents | undefined
   #lastError: unknown
 
   constructor(stream: Stream) {
@@ -21,12 +22,14 @@ export class DuplexTransport<Stream extends Duplex = Duplex> implements Transpor
     })
     stream.on('drain', () => events.drain())
     stream.on('finish', () => events.finish())
+    this.#events = events
     // Stays for good: an error that comes after the last listener left would end the process.
     stream.on('error', (error) => {
       this.#lastError ??= error
     })
     stream.on('close', () => events.close(this.translate(this.#lastError)))
-    if (stream.closed) queueMicrotask(() => events.close(this.translate(stream.errored)))
+    if (this.isClosed()) queueMicrotask(() => events.close(this.translate(stream.errored)))
+    else if (stream.readableEnded) queueMicrotask(() => events.end())
   }
 
   resume(): void {
@@ -42,11 +45,18 @@ export class DuplexTransport<Stream extends Duplex = Duplex> implements Transpor
   }
 
   end(): void {
-    this.stream.end()
+    // It says `finish` once, which may have been long ago.
+    if (this.stream.writableFinished) queueMicrotask(() => this.#events?.finish())
+    else this.stream.end()
   }
 
   destroy(_error: ConnError | null): void {
     this.stream.destroy()
+  }
+
+  /** Whether the stream said `close` before anybody listened. */
+  protected isClosed(): boolean {
+    return this.stream.closed
   }
 
   /** Whether the `end` that the stream just reported is the peer's own, and not a by-product of its destruction. */

@@ -3,6 +3,7 @@ import { Duplex } from 'node:stream'
 
 import type { Conn } from './conn.ts'
 import { DuplexTransport } from './duplex-transport.ts'
+import type { ConnError } from './errors.ts'
 import type { CloseTimeouts } from './stream-conn.ts'
 import { StreamConn } from './stream-conn.ts'
 
@@ -11,16 +12,27 @@ import { StreamConn } from './stream-conn.ts'
  * The conn owns the stream from then on.
  *
  * For a half-close the stream must keep its own half open when the peer ends: `allowHalfOpen: true` with `net.connect`
- * and `net.createServer`.
+ * and `net.createServer`. Only TCP has a reset: the peer of anything else takes an abort for a clean end, unless the stream
+ * or the protocol above tells them apart.
  */
 export function fromDuplex(stream: Duplex, timeouts?: CloseTimeouts): Conn {
   return new StreamConn(stream instanceof Socket ? new SocketTransport(stream) : new DuplexTransport(stream), timeouts)
 }
 
-/** A socket that is aborted sends RST rather than FIN, so that the peer can't take it for a clean end. */
+/** A TCP socket that is aborted sends RST rather than FIN, so that the peer can't take it for a clean end. */
 class SocketTransport extends DuplexTransport<Socket> {
-  override destroy(): void {
-    this.stream.resetAndDestroy()
+  override destroy(error: ConnError | null): void {
+    // Without an error all was written, and RST would take back what the peer has not received.
+    if (error === null) {
+      this.stream.destroy()
+      return
+    }
+    try {
+      this.stream.resetAndDestroy()
+    } catch {
+      // Only TCP knows RST: no Unix socket does, and TLS hides it.
+      this.stream.destroy()
+    }
   }
 }
 

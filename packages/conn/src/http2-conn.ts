@@ -1,6 +1,6 @@
 import type { Http2Stream, IncomingHttpHeaders } from 'node:http2'
 
-import { Http2Transport } from './http2-transport.ts'
+import type { Http2Transport } from './http2-transport.ts'
 import type { CloseTimeouts } from './stream-conn.ts'
 import { StreamConn } from './stream-conn.ts'
 
@@ -38,9 +38,9 @@ export class Http2Conn extends StreamConn implements Exchange {
   readonly streamId: number
 
   /** @internal */
-  constructor(stream: Http2Stream, exchange: Exchange, timeouts: CloseTimeouts) {
+  constructor(stream: Http2Stream, transport: Http2Transport, exchange: Exchange, timeouts: CloseTimeouts) {
     const socket = stream.session?.socket
-    super(new Http2Transport(stream), timeouts)
+    super(transport, timeouts)
     this.side = exchange.side
     this.method = exchange.method
     this.path = exchange.path

@@ -27,6 +27,15 @@ const rstNames: readonly string[] = [
   'HTTP_1_1_REQUIRED',
 ]
 
+/** What a stream is reset with when it ends by `error`: the code that the reason for an abort brings along, or CANCEL. */
+export function resetCode({ cause }: ConnError): number {
+  if (typeof cause !== 'object' || cause === null || !('rstCode' in cause)) return RstCode.CANCEL
+  const { rstCode } = cause
+  return typeof rstCode === 'number' && Number.isInteger(rstCode) && rstCode > 0 && rstCode <= 0xffff_ffff
+    ? rstCode
+    : RstCode.CANCEL
+}
+
 /** Why a stream closed before both halves had ended. */
 export function streamFailure(session: Http2Session | undefined, rstCode: number, error: unknown): ConnError {
   if (error instanceof ConnError) return error
@@ -51,7 +60,9 @@ export function connectFailure(authority: string, error: unknown, progress: Prog
   if (code === 'ERR_SSL_TLSV1_ALERT_NO_APPLICATION_PROTOCOL' || notHttp2) {
     return new ConnError('HTTP2_NOT_SUPPORTED', `${authority} does not speak HTTP/2${detail}`, { cause: error })
   }
-  if (/^(ERR_TLS_|ERR_SSL_|EPROTO|CERT_|CRL_|UNABLE_TO_|DEPTH_ZERO_|SELF_SIGNED_|HOSTNAME_MISMATCH|INVALID_)/.test(code)) {
+  if (
+    /^(ERR_TLS_|ERR_SSL_|EPROTO|CERT_|CRL_|UNABLE_TO_|DEPTH_ZERO_|SELF_SIGNED_|HOSTNAME_MISMATCH|INVALID_)/.test(code)
+  ) {
     return new ConnError('TLS_FAILED', `TLS with ${authority} failed${detail}`, { cause: error })
   }
   if (progress === 'http2') {

@@ -2,30 +2,28 @@ import type { Http2Session, Http2Stream } from 'node:http2'
 
 import { DuplexTransport } from './duplex-transport.ts'
 import type { ConnError } from './errors.ts'
-import { RstCode, streamFailure } from './http2-errors.ts'
+import { resetCode, RstCode, streamFailure } from './http2-errors.ts'
 import type { TransportEvents } from './transport.ts'
 
-/** An HTTP/2 stream as a transport. */
+/**
+ * An HTTP/2 stream as a transport. It watches the stream from when it is made, which on a client is before the response:
+ * a short answer may be over when its headers are told.
+ */
 export class Http2Transport extends DuplexTransport<Http2Stream> {
   readonly #session: Http2Session | undefined
   #peerEnded: boolean
   #endTold = false
+  #endSent = false
+  #finishTold = false
 
   constructor(stream: Http2Stream) {
     super(stream)
     this.#session = stream.session
     this.#peerEnded = stream.endAfterHeaders || stream.state?.remoteClose === 1
+    this.#watch()
   }
 
   override start(events: TransportEvents): void {
-    const { stream } = this
-    // Node pushes the end into a stream that was reset, too, and `end` is emitted for both. Only an end that is pushed
-    // while the stream is still open is END_STREAM.
-    const push = stream.push
-    stream.push = (chunk: unknown, encoding?: BufferEncoding) => {
-      if (chunk === null && !stream.closed) this.#peerEnded = true
-      return push.call(stream, chunk, encoding)
-    }
     super.start({
       chunk: (bytes) => events.chunk(bytes),
       end: () => {
@@ -33,7 +31,10 @@ export class Http2Transport extends DuplexTransport<Http2Stream> {
         events.end()
       },
       drain: () => events.drain(),
-      finish: () => events.finish(),
+      finish: () => {
+        this.#finishTold = true
+        events.finish()
+      },
       close: (error) => {
         this.#rescue(events)
         events.close(error)
@@ -42,10 +43,12 @@ export class Http2Transport extends DuplexTransport<Http2Stream> {
   }
 
   override destroy(error: ConnError | null): void {
-    const { stream } = this
-    stream.close(error === null ? RstCode.NO_ERROR : (error.rstCode ?? RstCode.CANCEL))
-    // A socket that takes no more bytes would keep the RST_STREAM, and with it the stream's `close`, for ever.
-    stream.destroy()
+    resetStream(this.stream, error === null ? RstCode.NO_ERROR : resetCode(error))
+  }
+
+  protected override isClosed(): boolean {
+    // `closed` says of an HTTP/2 stream that its end is known. The `close` event is still to come.
+    return false
   }
 
   protected override endedCleanly(): boolean {
@@ -56,12 +59,53 @@ export class Http2Transport extends DuplexTransport<Http2Stream> {
     return streamFailure(this.#session, this.stream.rstCode ?? RstCode.NO_ERROR, error)
   }
 
-  /** `close` can come before `end` (nodejs/node#24983): a body that arrived whole is handed on all the same. */
+  /** Learns of both END_STREAM flags. Node tells neither, and has forgotten them when it says `close`. */
+  #watch(): void {
+    const { stream } = this
+    // Node pushes the end into a stream that was reset, too, and `end` is emitted for both. Only an end that is pushed
+    // while the stream is still open is END_STREAM.
+    const push = stream.push
+    stream.push = (chunk: unknown, encoding?: BufferEncoding) => {
+      if (chunk === null && !stream.closed) this.#peerEnded = true
+      if (chunk === null && stream.closed && !stream.destroyed) this.#closeNow()
+      return push.call(stream, chunk, encoding)
+    }
+    const destroy = stream.destroy
+    stream.destroy = (error?: Error) => {
+      this.#noteEndSent()
+      return destroy.call(stream, error)
+    }
+  }
+
+  #noteEndSent(): void {
+    if (this.stream.state?.localClose === 1) this.#endSent = true
+  }
+
+  /** The peer reset the stream with NO_ERROR. Node would wait until all of it was read, and let every writer wait. */
+  #closeNow(): void {
+    this.#noteEndSent()
+    if (!this.#endSent) queueMicrotask(() => this.stream.destroy())
+  }
+
+  /**
+   * `close` can come before `end` (nodejs/node#24983), and instead of `finish`: a body that arrived whole is handed on all
+   * the same, and one that left whole has left.
+   */
   #rescue(events: TransportEvents): void {
+    if (this.#endSent && !this.#finishTold) events.finish()
     if (!this.#peerEnded || this.#endTold) return
-    for (let chunk: unknown; (chunk = this.stream.read()) !== null; ) {
+    for (let chunk: unknown; (chunk = this.stream.read()) !== null;) {
       if (chunk instanceof Uint8Array) events.chunk(chunk)
     }
     events.end()
   }
+}
+
+/** Sends RST_STREAM, and gives the stream up. */
+export function resetStream(stream: Http2Stream, code: number): void {
+  // Node's `close` sends END_STREAM first where it can, which would pass for a clean end.
+  stream.end = () => stream
+  stream.close(code)
+  // A socket that takes no more bytes would keep the RST_STREAM, and with it the stream's `close`, for ever.
+  stream.destroy()
 }

@@ -22,7 +22,7 @@ export interface PipeOptions extends CloseTimeouts {
  * ```
  */
 export function pipe(options: PipeOptions = {}): [Conn, Conn] {
-  const highWaterMark = options.highWaterMark ?? connDefaults.pipeBuffer
+  const highWaterMark = Math.max(1, options.highWaterMark ?? connDefaults.pipeBuffer)
   const left = new PipeEnd(highWaterMark)
   const right = new PipeEnd(highWaterMark)
   left.join(right)
@@ -30,7 +30,10 @@ export function pipe(options: PipeOptions = {}): [Conn, Conn] {
   return [new StreamConn(left, options), new StreamConn(right, options)]
 }
 
-/** One end. What the other end wrote stands in its inbox, and is handed out in a microtask, never inside a call. */
+/**
+ * One end. What the other end wrote stands in its inbox, and is handed out in a turn of its own, as a network would: a
+ * program that only ever awaits the two ends of a pipe would otherwise keep timers and I/O from running.
+ */
 class PipeEnd implements Transport {
   readonly #highWaterMark: number
   #peer: PipeEnd = this
@@ -42,7 +45,6 @@ class PipeEnd implements Transport {
   #wroteEnd = false
   #readEnd = false
   #over = false
-  #reset: ConnError | undefined
 
   constructor(highWaterMark: number) {
     this.#highWaterMark = highWaterMark
@@ -81,14 +83,17 @@ class PipeEnd implements Transport {
   destroy(error: ConnError | null): void {
     const reset = new ConnError('RESET', 'the other end of the pipe broke off', { cause: error })
     this.#close(error ?? reset)
-    if (error === null) this.#peer.#closeAfterInbox(reset)
+    if (error === null) queueMicrotask(() => this.#peer.#closeAfterInbox(reset))
     else this.#peer.#close(reset)
   }
 
-  /** A peer that ended its own half and wants no more: what it wrote is still there to be read. */
+  /** The other end has ended its half and wants no more: what it wrote is handed over, wanted or not. */
   #closeAfterInbox(reset: ConnError): void {
-    if (this.#readEnd) this.#close(reset)
-    else this.#reset = reset
+    for (const item of this.#inbox) {
+      if (item === null) this.#events.end()
+      else this.#events.chunk(item)
+    }
+    this.#close(reset)
   }
 
   #receive(item: Uint8Array | null): boolean {
@@ -101,7 +106,7 @@ class PipeEnd implements Transport {
   #schedule(): void {
     if (this.#scheduled || !this.#flowing) return
     this.#scheduled = true
-    queueMicrotask(() => {
+    later(() => {
       this.#scheduled = false
       this.#deliver()
     })
@@ -115,7 +120,6 @@ class PipeEnd implements Transport {
         this.#readEnd = true
         this.#events.end()
         this.#closeWhenDone()
-        if (this.#reset !== undefined) this.#close(this.#reset)
         return
       }
       const wasFull = this.#inboxBytes >= this.#highWaterMark
@@ -138,3 +142,10 @@ class PipeEnd implements Transport {
 }
 
 const silent: TransportEvents = { chunk() {}, end() {}, drain() {}, finish() {}, close() {} }
+
+/** Taken when the module is loaded, so that a test's fake timers don't stop the pipe. */
+const { setImmediate, setTimeout } = globalThis as {
+  readonly setImmediate?: (task: () => void) => unknown
+  readonly setTimeout: (task: () => void, delay: number) => unknown
+}
+const later = setImmediate ?? ((task: () => void): unknown => setTimeout(task, 0))

@@ -1,6 +1,10 @@
+import { validateHeaderName } from 'node:http'
 import type { ClientHttp2Session, ClientHttp2Stream, OutgoingHttpHeaders } from 'node:http2'
 import { connect } from 'node:http2'
-import type { ConnectionOptions, TLSSocket } from 'node:tls'
+import type { Socket } from 'node:net'
+import { connect as connectSocket, isIP } from 'node:net'
+import type { ConnectionOptions } from 'node:tls'
+import { connect as connectTls } from 'node:tls'
 
 import { connDefaults } from './defaults.ts'
 import { ConnError } from './errors.ts'
@@ -9,9 +13,9 @@ import { connectFailure } from './http2-errors.ts'
 import { widenWindows } from './windows.ts'
 
 /**
- * The life of a session:
+ * The life of a session, which is open once the peer's SETTINGS say how many streams it takes:
  *
- *     connecting ──connected──▶ open ──GOAWAY, idle, close()──▶ draining
+ *     connecting ──SETTINGS───▶ open ──GOAWAY, idle, drain()──▶ draining
  *         └──────────────error──────┴──▶ closed ◀──last stream ended──┘
  */
 type State =
@@ -30,6 +34,7 @@ export interface SessionTimeouts {
 /** One HTTP/2 connection of a client, with the streams that it carries. */
 export class Session {
   readonly authority: string
+  readonly #socket: Socket
   readonly #http2: ClientHttp2Session
   readonly #timeouts: SessionTimeouts
   readonly #connected: Promise<void>
@@ -45,10 +50,12 @@ export class Session {
   constructor(origin: URL, tls: ConnectionOptions | undefined, timeouts: SessionTimeouts) {
     this.authority = origin.host
     this.#timeouts = timeouts
+    this.#socket = dial(origin, tls)
     this.#http2 = connect(origin, {
       settings: { enablePush: false, initialWindowSize: connDefaults.streamWindow },
       maxSessionMemory: connDefaults.sessionMemory,
       ...tls,
+      createConnection: () => this.#socket,
     })
     const http2 = this.#http2
     this.#connected = new Promise((resolve, reject) => {
@@ -59,8 +66,11 @@ export class Session {
           return
         }
         widenWindows(http2)
-        this.#state = { at: 'open' }
         this.#progress = 'connected'
+      })
+      http2.once('remoteSettings', () => {
+        this.#progress = 'http2'
+        this.#state = { at: 'open' }
         this.#rest()
         resolve()
       })
@@ -72,18 +82,17 @@ export class Session {
     http2.on('error', (error) => {
       this.#lastError ??= error
     })
-    http2.once('remoteSettings', () => {
-      this.#progress = 'http2'
-    })
     http2.on('goaway', () => this.drain())
     http2.once('close', () => this.#onClose())
   }
 
   /** Whether a new stream may be opened on it, now or once it is connected. */
   get isUsable(): boolean {
+    if (this.#http2.closed || this.#http2.destroyed) return false
     if (this.#state.at === 'connecting') return true
-    if (this.#state.at !== 'open' || this.#http2.closed) return false
-    return this.#streams < (this.#http2.remoteSettings.maxConcurrentStreams ?? Number.POSITIVE_INFINITY)
+    if (this.#state.at !== 'open') return false
+    // A peer that takes none for now is waited for, on one connection.
+    return this.#streams < Math.max(1, this.#http2.remoteSettings.maxConcurrentStreams ?? Number.POSITIVE_INFINITY)
   }
 
   get isClosed(): boolean {
@@ -112,6 +121,8 @@ export class Session {
 
   /** Opens a stream. Throws what Node throws when the session takes no more of them. */
   request(headers: OutgoingHttpHeaders): ClientHttp2Stream {
+    // Node ends the whole session, with the streams of others, for a name that can't be.
+    for (const name of Object.keys(headers)) if (!name.startsWith(':')) validateHeaderName(name)
     const stream = this.#http2.request(headers, { endStream: false })
     this.#streams += 1
     if (this.#streams === 1) this.#work()
@@ -123,8 +134,11 @@ export class Session {
     return stream
   }
 
-  /** Lets the streams end and opens no more. */
+  /** Lets the streams end and opens no more. While it connects, there is nothing to wait for: it ends now. */
   drain(): void {
+    if (this.#state.at === 'connecting') {
+      this.destroy(new ConnError('SESSIONS_CLOSED', `the sessions were closed while ${this.authority} was connecting`))
+    }
     if (this.#state.at !== 'open') return
     this.#state = { at: 'draining' }
     if (!this.#http2.destroyed) this.#http2.close()
@@ -139,6 +153,8 @@ export class Session {
   destroy(error: ConnError): void {
     this.#lastError ??= error
     this.#http2.destroy(error)
+    // Node waits until the peer has taken the last bytes, which a silent one never does.
+    this.#socket.destroy()
   }
 
   /** Why it ended, or will have ended. */
@@ -148,9 +164,8 @@ export class Session {
   }
 
   #checkProtocol(): ConnError | undefined {
-    if (!this.#http2.encrypted) return undefined
-    const { alpnProtocol } = this.#http2.socket as TLSSocket
-    if (alpnProtocol === 'h2') return undefined
+    const { encrypted, alpnProtocol } = this.#http2
+    if (encrypted !== true || alpnProtocol === 'h2') return undefined
     return new ConnError('HTTP2_NOT_SUPPORTED', `${this.authority} did not choose h2 in the TLS handshake`)
   }
 
@@ -179,11 +194,22 @@ export class Session {
     const http2 = this.#http2
     if (http2.destroyed) return
     const { pingTimeout } = this.#timeouts
-    const before = http2.socket.bytesRead
+    const before = this.#socket.bytesRead
     const timer = setTimeout(() => {
-      if (http2.destroyed || http2.socket.bytesRead !== before) return
+      if (http2.destroyed || this.#socket.bytesRead !== before) return
       this.destroy(new ConnError('PEER_SILENT', `${this.authority} did not answer a ping in ${pingTimeout} ms`))
     }, pingTimeout).unref()
-    if (!http2.ping(() => clearTimeout(timer))) clearTimeout(timer)
+    // Node cancels further pings while ten are unanswered. The peer is judged all the same.
+    http2.ping((error) => {
+      if (error === null) clearTimeout(timer)
+    })
   }
+}
+
+/** What Node's own `connect` does. A session hides its socket, and only the socket can end one at once. */
+function dial({ protocol, hostname, port }: URL, tls: ConnectionOptions | undefined): Socket {
+  const host = hostname.startsWith('[') ? hostname.slice(1, -1) : hostname
+  if (protocol === 'http:') return connectSocket({ host, port: Number(port || 80) })
+  const servername = isIP(host) === 0 ? { servername: host } : {}
+  return connectTls({ host, port: Number(port || 443), ...servername, ...tls, ALPNProtocols: ['h2'] })
 }

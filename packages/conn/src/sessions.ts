@@ -95,13 +95,22 @@ export class Sessions implements AsyncDisposable {
     const key = `${origin.origin} ${tls === undefined ? 0 : identify(tls)}`
     const sessions = this.#byOrigin.get(key) ?? new Set()
     for (const session of sessions) if (session.isUsable) return session
-    const session = new Session(origin, tls, this.#timeouts)
+    const session = dial(origin, tls, this.#timeouts)
     this.#byOrigin.set(key, sessions.add(session))
     void session.gone().then(() => {
       sessions.delete(session)
       if (sessions.size === 0 && this.#byOrigin.get(key) === sessions) this.#byOrigin.delete(key)
     })
     return session
+  }
+}
+
+/** Node throws at once for TLS options that can't be. */
+function dial(origin: URL, tls: ConnectionOptions | undefined, timeouts: SessionTimeouts): Session {
+  try {
+    return new Session(origin, tls, timeouts)
+  } catch (error) {
+    throw sendFailure('the TLS options were refused', error)
   }
 }
 

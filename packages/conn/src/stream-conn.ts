@@ -21,12 +21,13 @@ type Reading =
 /**
  * The half that writes:
  *
- *     open ──closeWrite()──▶ ending ──all handed on──▶ ended
- *       └────────any error─────┴──▶ failed
+ *     open ──closeWrite()──▶ ending ──no write waits──▶ finishing ──all handed on──▶ ended
+ *       └────────any error─────┴────────────────────────────┴──▶ failed
  */
 type Writing =
   | { readonly at: 'open' }
   | { readonly at: 'ending' }
+  | { readonly at: 'finishing' }
   | { readonly at: 'ended' }
   | { readonly at: 'failed'; readonly error: ConnError }
 
@@ -170,7 +171,9 @@ export class StreamConn implements Conn {
   }
 
   #endWhenWritten(): void {
-    if (this.#writing.at === 'ending' && this.#writers.size === 0) this.#transport.end()
+    if (this.#writing.at !== 'ending' || this.#writers.size > 0) return
+    this.#writing = { at: 'finishing' }
+    this.#transport.end()
   }
 
   #onChunk(bytes: Uint8Array): void {
@@ -199,7 +202,7 @@ export class StreamConn implements Conn {
   }
 
   #onFinish(): void {
-    if (this.#writing.at !== 'ending') return
+    if (this.#writing.at !== 'finishing') return
     this.#writing = { at: 'ended' }
     this.#settleFinished?.()
   }

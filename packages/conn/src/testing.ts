@@ -1,7 +1,7 @@
 /** What tests of programs that use conns need. It makes certificates with `selfsigned`, a peer dependency. */
-import type { Http2SecureServer, Http2Server, ServerHttp2Session } from 'node:http2'
+import type { Http2SecureServer, Http2Server } from 'node:http2'
 import { createSecureServer, createServer } from 'node:http2'
-import type { AddressInfo } from 'node:net'
+import type { AddressInfo, Socket } from 'node:net'
 import type { SecureContextOptions } from 'node:tls'
 
 import { generate } from 'selfsigned'
@@ -86,7 +86,8 @@ export async function startServer(
         conn.abort(error)
       }
     }
-    serve().catch((error: unknown) => server.emit('error', error))
+    // A client that left before it was accepted has no conn to tell it to.
+    serve().catch(() => stream.destroy())
   })
   return listen(server, certificate)
 }
@@ -96,10 +97,10 @@ export async function listen(
   server: Http2Server | Http2SecureServer,
   certificate: Certificate | undefined,
 ): Promise<TestServer> {
-  const open = new Set<ServerHttp2Session>()
-  server.on('session', (session) => {
-    open.add(session)
-    session.once('close', () => open.delete(session))
+  const open = new Set<Socket>()
+  server.on('connection', (socket: Socket) => {
+    open.add(socket)
+    socket.once('close', () => open.delete(socket))
   })
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject)
@@ -115,7 +116,7 @@ export async function listen(
   const close = async (): Promise<void> => {
     const closed = new Promise((resolve) => server.close(resolve))
     await sessions.close()
-    for (const session of open) session.destroy()
+    for (const socket of open) socket.destroy()
     await closed
   }
   return {

@@ -33,6 +33,11 @@ export function toWebStreams(conn: Conn): WebStreams {
       { highWaterMark: 0 },
     ),
     writable: new WritableStream<Uint8Array>({
+      start(controller) {
+        void conn.closed.then((closed) => {
+          if (!closed.clean) controller.error(closed.error)
+        })
+      },
       write: (chunk) => conn.write(chunk),
       close: () => conn.closeWrite(),
       abort: (reason) => conn.abort(reason),

@@ -17,5 +17,6 @@ export function widenWindows(session: Http2Session): void {
   widened.add(session)
   const { streamWindow, connectionWindow } = connDefaults
   if ((session.state.effectiveLocalWindowSize ?? 0) < connectionWindow) session.setLocalWindowSize(connectionWindow)
-  if ((session.localSettings.initialWindowSize ?? 0) < streamWindow) session.settings({ initialWindowSize: streamWindow })
+  if ((session.localSettings.initialWindowSize ?? 0) < streamWindow)
+    session.settings({ initialWindowSize: streamWindow })
 }

@@ -1,0 +1,118 @@
+import * as fc from 'fast-check'
+import { expect, test, vi } from 'vitest'
+
+import { OutBuffer } from '../src/out-buffer.ts'
+import { hexOf, utf8 } from './support.ts'
+
+const slab = 64 * 1024
+
+test('take: gives what was written, and starts anew', () => {
+  const out = new OutBuffer()
+  out.write(utf8('abc'))
+  out.write(utf8('d'))
+  expect(hexOf(out.take())).toBe('61 62 63 64')
+  expect(out.position).toBe(0)
+  out.write(utf8('e'))
+  expect(hexOf(out.take())).toBe('65')
+  expect(out.take()).toHaveLength(0)
+})
+
+test('OutBuffer: holds no memory before the first byte and after take', () => {
+  const out = new OutBuffer()
+  expect(out.bytes).toHaveLength(0)
+  out.write(utf8('abc'))
+  expect(out.bytes.length).toBeGreaterThan(3)
+  out.take()
+  expect(out.bytes).toHaveLength(0)
+  expect(out.bytes.buffer.byteLength).toBe(0)
+})
+
+test('OutBuffer: gives back what was set aside and not used', () => {
+  const out = new OutBuffer()
+  out.reserve(10)
+  const { buffer } = out.bytes
+  out.take()
+  const other = new OutBuffer()
+  other.reserve(10)
+  expect(other.bytes.buffer).toBe(buffer)
+  other.take()
+})
+
+test('OutBuffer: makes many small buffers of one slab', () => {
+  const out = new OutBuffer()
+  const slabs = new Set<ArrayBufferLike>()
+  for (let round = 0; round < 60; round++) {
+    out.write(new Uint8Array(1_000))
+    slabs.add(out.take().buffer)
+  }
+  expect(slabs.size).toBeLessThanOrEqual(2)
+})
+
+test('OutBuffer: keeps what was written when it grows', () => {
+  const out = new OutBuffer()
+  const pieces = Array.from({ length: 40 }, (_, index) => new Uint8Array(10_000).fill(index))
+  for (const piece of pieces) out.write(piece)
+  const taken = out.take()
+  expect(taken).toHaveLength(400_000)
+  for (const [index, piece] of pieces.entries()) {
+    expect(taken.subarray(index * 10_000, (index + 1) * 10_000).every((byte) => byte === piece[0])).toBe(true)
+  }
+})
+
+test('OutBuffer: keeps nothing of a buffer that a large message made large', () => {
+  const out = new OutBuffer()
+  out.write(new Uint8Array(3 * slab))
+  const big = out.take().buffer
+  for (let round = 0; round < 20; round++) {
+    out.write(new Uint8Array(10))
+    expect(out.take().buffer).not.toBe(big)
+  }
+})
+
+test('isNearlyFull: says when the rest is too short to be of use', () => {
+  const out = new OutBuffer()
+  out.write(new Uint8Array(slab))
+  expect(out.isNearlyFull).toBe(true)
+  out.take()
+  out.reserve(3 * slab)
+  expect(out.isNearlyFull).toBe(false)
+  out.take()
+})
+
+test('OutBuffer: holds no more than sixteen rests for all together', () => {
+  const buffers = Array.from({ length: 40 }, () => new OutBuffer())
+  for (const out of buffers) out.write(Uint8Array.of(1))
+  for (const out of buffers) out.take()
+  const allocate = vi.spyOn(Buffer, 'allocUnsafeSlow')
+  for (const out of buffers) out.write(Uint8Array.of(1))
+  const allocated = allocate.mock.calls.length
+  allocate.mockRestore()
+  for (const out of buffers) out.take()
+  expect(allocated).toBe(24)
+})
+
+test('take: gives bytes that are never written again, with many buffers that share rests', () => {
+  const step = fc.record({ buffer: fc.nat({ max: 19 }), size: fc.integer({ min: 0, max: 30_000 }), take: fc.boolean() })
+  fc.assert(
+    fc.property(fc.array(step, { maxLength: 200 }), (steps) => {
+      const buffers = Array.from({ length: 20 }, () => new OutBuffer())
+      const handedOut: { bytes: Uint8Array; value: number }[] = []
+      for (const [index, { buffer, size, take }] of steps.entries()) {
+        const out = buffers[buffer]
+        if (out === undefined) continue
+        const value = index % 251
+        const before = out.position
+        out.write(new Uint8Array(size).fill(value))
+        if (!take) {
+          // As after a message that could not be encoded: what was written is taken back.
+          out.position = before
+          continue
+        }
+        const bytes = out.take()
+        handedOut.push({ bytes: bytes.subarray(before), value })
+      }
+      for (const { bytes, value } of handedOut) expect(bytes.every((byte) => byte === value)).toBe(true)
+    }),
+    { numRuns: 100 },
+  )
+})

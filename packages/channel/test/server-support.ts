@@ -1,0 +1,124 @@
+/** Servers and bare clients for the tests of router and client. */
+import type { TestServer } from '@h2channel/conn/testing'
+import { listen, makeCertificate } from '@h2channel/conn/testing'
+import type { ClientHttp2Session, IncomingHttpHeaders, OutgoingHttpHeaders } from 'node:http2'
+import { connect, createSecureServer, createServer } from 'node:http2'
+import type { IncomingMessage } from 'node:http'
+import { request } from 'node:https'
+
+import type { Client, ClientOptions } from '../src/client.ts'
+import { createClient } from '../src/client.ts'
+import type { Router, RouterOptions } from '../src/server.ts'
+import { createRouter } from '../src/server.ts'
+
+let certificate: ReturnType<typeof makeCertificate> | undefined
+
+/** One certificate for all tests of a file. */
+export function testCertificate(): ReturnType<typeof makeCertificate> {
+  certificate ??= makeCertificate()
+  return certificate
+}
+
+export interface Served extends AsyncDisposable {
+  readonly router: Router
+  readonly at: TestServer
+  /** What the router's hook was told. */
+  readonly errors: unknown[]
+  client(options?: ClientOptions): Client
+}
+
+export interface ServeOptions {
+  readonly tls?: boolean
+  readonly allowHTTP1?: boolean
+  readonly router?: RouterOptions
+  /** Whether the router is attached to the server: yes unless said otherwise. */
+  readonly attach?: boolean
+}
+
+/** A server with a router attached to it, and clients that trust it. */
+export async function serve(setUp: (router: Router) => void, options: ServeOptions = {}): Promise<Served> {
+  const { tls = false, allowHTTP1 = false } = options
+  const errors: unknown[] = []
+  const made = tls ? await testCertificate() : undefined
+  const server = made === undefined ? createServer() : createSecureServer({ ...made, allowHTTP1 })
+  const router = createRouter({ onError: (error) => void errors.push(error), ...options.router })
+  setUp(router)
+  if (options.attach !== false) router.attach(server)
+  const at = await listen(server, made)
+  const clients: Client[] = []
+  return {
+    router,
+    at,
+    errors,
+    client(clientOptions = {}) {
+      const client = createClient(at.origin, { tls: at.tls, sessions: at.sessions, ...clientOptions })
+      clients.push(client)
+      return client
+    },
+    async [Symbol.asyncDispose]() {
+      await at.close()
+    },
+  }
+}
+
+export interface Answer {
+  readonly status: number | undefined
+  readonly headers: IncomingHttpHeaders | IncomingMessage['headers']
+  readonly body: Buffer
+  /** With which code the stream ended. */
+  readonly rstCode: number
+}
+
+/** Sends a request over HTTP/2 with nothing of this package, and waits for all of the answer. */
+export async function ask(at: TestServer, headers: OutgoingHttpHeaders, body?: Uint8Array): Promise<Answer> {
+  await using session = bareSession(at)
+  return await session.ask(headers, body)
+}
+
+/** A connection of HTTP/2 with nothing of this package. */
+export function bareSession(at: TestServer): AsyncDisposable & {
+  readonly http2: ClientHttp2Session
+  ask(headers: OutgoingHttpHeaders, body?: Uint8Array): Promise<Answer>
+} {
+  const http2 = connect(at.origin, at.tls)
+  http2.on('error', () => {})
+  const send = (headers: OutgoingHttpHeaders, body?: Uint8Array): Promise<Answer> =>
+    new Promise((resolve, reject) => {
+      const stream = http2.request({ ':method': 'POST', ...headers }, { endStream: false })
+      const chunks: Buffer[] = []
+      let got: IncomingHttpHeaders & { ':status'?: number | undefined } = {}
+      stream.on('error', () => {})
+      stream.on('response', (response) => {
+        got = response
+      })
+      stream.on('data', (chunk: Buffer) => chunks.push(chunk))
+      stream.on('close', () => {
+        const { ':status': status } = got
+        if (status === undefined) reject(new Error(`closed with ${stream.rstCode} before the answer`))
+        else resolve({ status, headers: got, body: Buffer.concat(chunks), rstCode: stream.rstCode ?? 0 })
+      })
+      if (body === undefined) stream.end()
+      else stream.end(body)
+    })
+  return {
+    http2,
+    ask: send,
+    [Symbol.asyncDispose]: () => new Promise((resolve) => http2.close(() => resolve())),
+  }
+}
+
+/** The same over HTTP/1.1. */
+export function ask1(at: TestServer, path: string): Promise<Answer> {
+  return new Promise((resolve, reject) => {
+    const asking = request(new URL(path, at.origin), { ca: at.tls?.ca, agent: false }, (response) => {
+      const chunks: Buffer[] = []
+      response.on('data', (chunk: Buffer) => chunks.push(chunk))
+      response.on('end', () => {
+        const { statusCode: status, headers } = response
+        resolve({ status, headers, body: Buffer.concat(chunks), rstCode: 0 })
+      })
+    })
+    asking.on('error', reject)
+    asking.end()
+  })
+}

@@ -1,0 +1,348 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import type { Http2Session, ServerHttp2Session, ServerHttp2Stream } from 'node:http2'
+import { createServer } from 'node:http2'
+import type { AddressInfo, Socket } from 'node:net'
+import { connect as connectSocket, createServer as createSocketServer } from 'node:net'
+import { describe, expect, it } from 'vitest'
+
+import { accept, connDefaults, connect, Sessions, widenWindows } from '../src/index.ts'
+import type { TestServer } from '../src/testing.ts'
+import { listen, startServer } from '../src/testing.ts'
+import { data, goaway, ok, startRawPeer } from './raw-peer.ts'
+import { bytes, deferred, failure, readAll, text } from './support.ts'
+
+interface EchoServer extends TestServer {
+  /** The connections, in the order in which they came. */
+  readonly accepted: readonly ServerHttp2Session[]
+}
+
+/** For what no event tells. */
+const patiently = { timeout: 10_000, interval: 5 }
+
+/** Echoes, in cleartext. */
+async function startEcho(settings: { maxConcurrentStreams?: number } = {}): Promise<EchoServer> {
+  const accepted: ServerHttp2Session[] = []
+  const http2 = createServer({ settings })
+  http2.on('session', (session) => accepted.push(session))
+  http2.on('stream', (stream, headers) => {
+    void (async () => {
+      const conn = await accept(stream, headers)
+      for await (const chunk of conn) await conn.write(chunk)
+      await conn.close()
+    })().catch(() => {})
+  })
+  return { ...(await listen(http2, undefined)), accepted }
+}
+
+async function echoes(conn: Awaited<ReturnType<typeof connect>>, word: string): Promise<void> {
+  await conn.write(bytes(word))
+  expect(text(await conn.read())).toBe(word)
+}
+
+/** Forwards bytes both ways until it is told to stop, and then swallows them: a peer that fell silent. */
+async function startRelay(target: number): Promise<AsyncDisposable & { readonly origin: string; silence(): void }> {
+  const open = new Set<Socket>()
+  let silent = false
+  const server = createSocketServer((near) => {
+    const far = connectSocket(target, '127.0.0.1')
+    for (const [from, to] of [
+      [near, far],
+      [far, near],
+    ] as const) {
+      open.add(from)
+      from.on('error', () => {})
+      from.on('data', (chunk) => {
+        if (!silent) to.write(chunk)
+      })
+    }
+  })
+  await new Promise<void>((resolve) => {
+    server.listen(0, '127.0.0.1', resolve)
+  })
+  return {
+    origin: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    silence() {
+      silent = true
+    },
+    [Symbol.asyncDispose]: async () => {
+      for (const socket of open) socket.destroy()
+      await new Promise((resolve) => {
+        server.close(resolve)
+      })
+    },
+  }
+}
+
+describe('Sessions', () => {
+  it('shares a connection among the conns to an origin', async () => {
+    await using server = await startEcho()
+    const conns = await Promise.all([server.connect('/a'), server.connect('/b')])
+    conns.push(await server.connect('/c'))
+    expect([server.sessions.size, server.accepted.length]).toEqual([1, 1])
+    expect(new Set(conns.map(({ streamId }) => streamId)).size).toBe(3)
+    await Promise.all(conns.map((conn) => conn.close()))
+  })
+
+  it('tells TLS options apart by identity', async () => {
+    await using server = await startServer((conn) => conn.close())
+    const [one, other] = [{ ...server.tls }, { ...server.tls }]
+    for (const tls of [one, other, one, other]) await (await server.connect('/', { tls })).close()
+    expect(server.sessions.size).toBe(2)
+  })
+
+  it('replaces a connection after GOAWAY, while its streams go on', async () => {
+    await using server = await startEcho()
+    const old = await server.connect()
+    await echoes(old, 'before')
+    const [session] = server.accepted
+    session?.goaway(0)
+    // The answer comes after the GOAWAY on the same connection.
+    await echoes(old, 'during')
+    const fresh = await server.connect()
+    expect([server.accepted.length, server.sessions.size]).toEqual([2, 2])
+    await echoes(old, 'after')
+    await echoes(fresh, 'new')
+    await old.close()
+    await expect.poll(() => server.sessions.size, patiently).toBe(1)
+    await fresh.close()
+  })
+
+  it('ends the conns of a connection that GOAWAY ends with an error', async () => {
+    await using peer = await startRawPeer({
+      onRequest: (socket, stream) => socket.write(Buffer.concat([ok(stream), goaway(stream, 11)])),
+    })
+    const own = new Sessions()
+    const conn = await connect(peer.origin, { sessions: own })
+    expect((await failure(conn.read(), 'CONNECTION_LOST')).fatal).toBe(true)
+    await own.close()
+  })
+
+  it('opens another connection while the limit of streams is reached', async () => {
+    await using server = await startEcho({ maxConcurrentStreams: 1 })
+    const first = await server.connect()
+    const second = await server.connect()
+    await Promise.all([echoes(first, 'one'), echoes(second, 'two')])
+    expect(server.accepted.length).toBe(2)
+    await first.close()
+    const third = await server.connect()
+    await echoes(third, 'three')
+    expect(server.accepted.length).toBe(2)
+    await Promise.all([second.close(), third.close()])
+  })
+
+  it('keeps within the limit of streams when many connect at once', async () => {
+    await using server = await startEcho({ maxConcurrentStreams: 2 })
+    const conns = await Promise.all(Array.from({ length: 5 }, (_, index) => server.connect(`/${index}`)))
+    await Promise.all(conns.map((conn) => echoes(conn, conn.path)))
+    expect(server.accepted.length).toBe(3)
+    await Promise.all(conns.map((conn) => conn.close()))
+  })
+
+  it('waits for a peer that takes no stream at all', async () => {
+    await using server = await startEcho({ maxConcurrentStreams: 0 })
+    const own = new Sessions({ idleTimeout: 20 })
+    await failure(connect(server.origin, { sessions: own, connectTimeout: 50 }), 'CONNECT_TIMEOUT')
+    expect(server.accepted.length).toBe(1)
+    await expect.poll(() => own.size, patiently).toBe(0)
+  })
+
+  it('closes a connection that carries no stream for a while', async () => {
+    await using server = await startEcho()
+    const own = new Sessions({ idleTimeout: 20 })
+    const conn = await connect(server.origin, { sessions: own })
+    await echoes(conn, 'busy')
+    await conn.close()
+    await expect.poll(() => own.size, patiently).toBe(0)
+    const next = await connect(server.origin, { sessions: own })
+    await echoes(next, 'again')
+    expect(own.size).toBe(1)
+    await next.close()
+    await own[Symbol.asyncDispose]()
+  })
+
+  it('refuses times that timers cannot keep', () => {
+    const bad = [0, -1, Number.NaN, Number.POSITIVE_INFINITY, 2 ** 31]
+    for (const idleTimeout of bad) expect(() => new Sessions({ idleTimeout })).toThrow(/idleTimeout must be above 0/)
+    expect(() => new Sessions({ idleTimeout: 2 ** 31 - 1 })).not.toThrow()
+  })
+})
+
+describe('Sessions.close', () => {
+  it('lets the open streams end first', async () => {
+    await using server = await startEcho()
+    const own = new Sessions()
+    const conn = await connect(server.origin, { sessions: own })
+    const closing = own.close()
+    await echoes(conn, 'still open')
+    await conn.closeWrite()
+    expect(await readAll(conn)).toBe('')
+    await closing
+    expect(own.size).toBe(0)
+    expect(await conn.closed).toEqual({ clean: true })
+  })
+
+  it('opens no stream afterwards', async () => {
+    await using server = await startEcho()
+    const own = new Sessions()
+    await own.close()
+    const error = await failure(connect(server.origin, { sessions: own }), 'SESSIONS_CLOSED')
+    expect(error).toMatchObject({ side: 'local', fatal: true })
+    await own.close()
+  })
+
+  it('gives up connections that are being made', async () => {
+    const connected = deferred<Socket>()
+    const silent = createSocketServer((socket) => connected.resolve(socket))
+    silent.listen(0, '127.0.0.1')
+    await once(silent, 'listening')
+    const own = new Sessions()
+    const url = `https://127.0.0.1:${(silent.address() as AddressInfo).port}`
+    const connecting = failure(connect(url, { sessions: own }), 'SESSIONS_CLOSED')
+    const socket = await connected.promise
+    await Promise.all([own.close(), connecting])
+    expect(own.size).toBe(0)
+    socket.destroy()
+    silent.close()
+    await once(silent, 'close')
+  })
+
+  it('cuts off what is left at the deadline', async () => {
+    await using server = await startEcho()
+    const own = new Sessions({ closeTimeout: 20 })
+    const conn = await connect(server.origin, { sessions: own })
+    const read = failure(conn.read(), 'SESSIONS_CLOSED')
+    await own.close()
+    await read
+    expect(await conn.closed).toMatchObject({ clean: false, error: { code: 'SESSIONS_CLOSED' } })
+  })
+
+  it('keeps its deadline with a peer that never hangs up, and with one that takes no more bytes', async () => {
+    for (const blocked of [false, true]) {
+      await using peer = await startRawPeer({
+        onRequest(socket, stream) {
+          socket.write(ok(stream))
+          if (blocked) socket.pause()
+        },
+      })
+      const own = new Sessions({ closeTimeout: 20 })
+      const conn = await connect(peer.origin, { sessions: own })
+      if (blocked) await conn.write(new Uint8Array(60_000))
+      await own.close()
+      expect((await conn.closed).clean).toBe(false)
+    }
+  })
+})
+
+describe('a ping', () => {
+  const patience = { pingInterval: 50, pingTimeout: 400 }
+
+  it('ends the conns of a peer that fell silent, with PEER_SILENT', async () => {
+    await using server = await startEcho()
+    await using relay = await startRelay(Number(new URL(server.origin).port))
+    const own = new Sessions(patience)
+    const conn = await connect(relay.origin, { sessions: own })
+    await echoes(conn, 'hello')
+    relay.silence()
+    expect(await failure(conn.read(), 'PEER_SILENT')).toMatchObject({ side: 'remote', fatal: true })
+    await failure(conn.write(bytes('a')), 'PEER_SILENT')
+    await failure(connect(relay.origin, { sessions: own, connectTimeout: 20 }), 'CONNECT_TIMEOUT')
+    await own.close()
+  })
+
+  it('takes anything that the peer sends for an answer, as long as it sends', async () => {
+    const silence = deferred()
+    await using peer = await startRawPeer({
+      answersPings: false,
+      onRequest(socket, stream) {
+        socket.write(ok(stream))
+        const beat = setInterval(() => socket.write(data(stream, 'alive')), 10)
+        void silence.promise.then(() => clearInterval(beat))
+      },
+    })
+    const own = new Sessions(patience)
+    const conn = await connect(peer.origin, { sessions: own })
+    // Longer than Node goes on pinging without an answer.
+    const enough = performance.now() + 12 * patience.pingInterval
+    while (performance.now() < enough) expect(await conn.read()).not.toBeNull()
+    silence.resolve()
+    await failure(readAll(conn), 'PEER_SILENT')
+    await own.close()
+  })
+})
+
+describe('the process', () => {
+  const child = async (code: string): Promise<{ readonly code: unknown; readonly output: string }> => {
+    const args = ['--conditions=@h2channel/source', '--import', 'tsx', '--input-type=module', '-e', code]
+    const running = spawn(process.execPath, args, { cwd: import.meta.dirname, stdio: ['ignore', 'pipe', 'pipe'] })
+    let output = ''
+    for (const stream of [running.stdout, running.stderr]) {
+      stream.setEncoding('utf8')
+      stream.on('data', (chunk: string) => {
+        output += chunk
+      })
+    }
+    const [exitCode] = (await once(running, 'exit')) as [number | null]
+    return { code: exitCode, output }
+  }
+
+  it('ends by itself with an idle connection, and not while a stream is open', async () => {
+    await using server = await startEcho()
+    const { code, output } = await child(`
+      import { connect } from '@h2channel/conn'
+      const conn = await connect(${JSON.stringify(server.origin)})
+      await conn.write(Buffer.from('hello'))
+      console.log(String(await conn.read()))
+      await conn.close()
+      console.log('closed')
+    `)
+    expect({ code, output }).toEqual({ code: 0, output: 'hello\nclosed\n' })
+  })
+})
+
+describe('the windows', () => {
+  const { streamWindow, connectionWindow } = connDefaults
+
+  it('are wide on both sides', async () => {
+    const accepted = deferred<ServerHttp2Stream>()
+    const http2 = createServer()
+    http2.on('stream', (stream, headers) => {
+      void accept(stream, headers).then((conn) => conn.write(bytes('hello')))
+      accepted.resolve(stream)
+    })
+    await using server = await listen(http2, undefined)
+    const conn = await server.connect()
+    await conn.read()
+    const { session } = await accepted.promise
+    if (session === undefined) throw new Error('no session')
+    // What the client told the server ...
+    await expect.poll(() => session.remoteSettings.initialWindowSize, patiently).toBe(streamWindow)
+    await expect.poll(() => session.state.remoteWindowSize, patiently).toBeGreaterThanOrEqual(connectionWindow - 5)
+    // ... and what the server tells.
+    expect(session.state.effectiveLocalWindowSize).toBe(connectionWindow)
+    await expect.poll(() => session.localSettings.initialWindowSize, patiently).toBe(streamWindow)
+    conn.abort()
+  })
+
+  it('stay as they are when they are wider already', async () => {
+    const wide = 2 * connectionWindow
+    const accepted = deferred<Http2Session>()
+    const http2 = createServer({ settings: { initialWindowSize: wide } })
+    http2.on('session', (session) => {
+      session.setLocalWindowSize(wide)
+      widenWindows(session)
+      widenWindows(session)
+    })
+    http2.on('stream', (stream, headers) => {
+      void accept(stream, headers).then((conn) => conn.close())
+      if (stream.session !== undefined) accepted.resolve(stream.session)
+    })
+    await using server = await listen(http2, undefined)
+    const conn = await server.connect()
+    const session = await accepted.promise
+    expect(session.state.effectiveLocalWindowSize).toBe(wide)
+    await conn.close()
+    session.destroy()
+    widenWindows(session)
+  })
+})
