@@ -8,10 +8,12 @@ import type {
 } from 'node:http2'
 
 import { ConnError } from './errors.ts'
+import { checkHeaders } from './headers.ts'
 import { Http2Conn } from './http2-conn.ts'
 import { sendFailure } from './http2-errors.ts'
 import { Http2Transport } from './http2-transport.ts'
 import type { CloseTimeouts } from './stream-conn.ts'
+import { checkedTimeouts } from './stream-conn.ts'
 import { widenWindows } from './windows.ts'
 
 export interface AcceptOptions extends CloseTimeouts {
@@ -69,6 +71,7 @@ function acceptStream(
   options: AcceptOptions,
 ): Http2Conn {
   const { status = 200 } = options
+  const timeouts = checkedTimeouts(options)
   if (stream.destroyed || stream.closed)
     throw new ConnError('CONNECTION_LOST', 'the client left before it was accepted')
   // Node has ended the response to HEAD before anybody answers, and ends these by itself.
@@ -80,12 +83,13 @@ function acceptStream(
   }
   if (stream.session !== undefined) widenWindows(stream.session)
   try {
+    checkHeaders(options.headers ?? {})
     stream.respond({ ...prepared, ...options.headers, ':status': status })
   } catch (error) {
     throw sendFailure('the response was refused', error)
   }
   const { ':method': method = '', ':path': path = '' } = headers
-  return new Http2Conn(stream, new Http2Transport(stream), { side: 'server', method, path, status, headers }, options)
+  return new Http2Conn(stream, new Http2Transport(stream), { side: 'server', method, path, status, headers }, timeouts)
 }
 
 const bodiless: ReadonlySet<number> = new Set([204, 205, 304])

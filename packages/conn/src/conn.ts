@@ -6,7 +6,10 @@ export interface WaitOptions {
   readonly signal?: AbortSignal | undefined
 }
 
-/** How a conn ended: cleanly, which means that both sides ended their half, or by an error. */
+/**
+ * How a conn ended: cleanly, which means that this side's half was handed on whole and the peer ended its own or this side
+ * closed without waiting for that any longer; or by an error.
+ */
 export type ConnClosed = { readonly clean: true } | { readonly clean: false; readonly error: ConnError }
 
 /**
@@ -57,14 +60,14 @@ export interface Conn extends AsyncIterable<Uint8Array>, AsyncDisposable {
    * cut off.
    *
    * @returns once the conn is over, whether now or long before.
-   * @throws ConnError when something that was accepted could not be handed over: `CLOSE_TIMEOUT`, `RESET`,
-   *   `CONNECTION_LOST`.
+   * @throws ConnError when the conn breaks before all that was accepted is handed over: `CLOSE_TIMEOUT`, `RESET`,
+   *   `CONNECTION_LOST`. One that had broken before has said so to every wait, and in `closed`: then this is quiet.
    */
   close(): Promise<void>
 
   /**
    * Breaks the conn off at once, in both directions. Every wait fails with `ABORTED` and `reason` as its cause; the peer
-   * sees a reset.
+   * sees a reset, where the transport has one: HTTP/2, TCP, a pipe.
    */
   abort(reason?: unknown): void
 

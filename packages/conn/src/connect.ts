@@ -1,7 +1,7 @@
 import type { ClientHttp2Stream, IncomingHttpHeaders, OutgoingHttpHeaders } from 'node:http2'
 import type { ConnectionOptions } from 'node:tls'
 
-import { connDefaults } from './defaults.ts'
+import { checkedDelay, connDefaults } from './defaults.ts'
 import { ConnError, givenUp } from './errors.ts'
 import { Http2Conn } from './http2-conn.ts'
 import { RstCode, streamFailure } from './http2-errors.ts'
@@ -10,6 +10,7 @@ import type { Session } from './session.ts'
 import type { Sessions } from './sessions.ts'
 import { sharedSessions } from './sessions.ts'
 import type { CloseTimeouts } from './stream-conn.ts'
+import { checkedTimeouts } from './stream-conn.ts'
 
 export interface ConnectOptions extends CloseTimeouts {
   /** Gives up connecting. Afterwards it has no effect on the conn. */
@@ -30,7 +31,7 @@ export interface ConnectOptions extends CloseTimeouts {
  * Opens a conn: sends a request whose body stays open, and waits for the response's headers. `https:` needs a server that
  * speaks HTTP/2 over TLS; `http:` speaks cleartext HTTP/2 with prior knowledge.
  *
- * @throws ConnError `INVALID_ARGUMENT` for a URL or header that can't be; `TIMEOUT` or `CANCELLED` from the signal;
+ * @throws ConnError `INVALID_ARGUMENT` for a URL, header or timeout that can't be; `TIMEOUT` or `CANCELLED` from the signal;
  *   `CONNECT_FAILED`, `TLS_FAILED`, `HTTP2_NOT_SUPPORTED`, `CONNECT_TIMEOUT`, `CONNECTION_LOST` or `RESET` when there is
  *   no response; `UNEXPECTED_STATUS` for any but 2xx, with status, headers and the start of the body in `response`.
  *
@@ -43,7 +44,9 @@ export interface ConnectOptions extends CloseTimeouts {
  */
 export async function connect(url: string | URL, options: ConnectOptions = {}): Promise<Http2Conn> {
   const target = parse(url)
-  const { method = 'POST', sessions = sharedSessions, connectTimeout = connDefaults.connectTimeout } = options
+  const { method = 'POST', sessions = sharedSessions } = options
+  const connectTimeout = checkedDelay('connectTimeout', options.connectTimeout ?? connDefaults.connectTimeout)
+  const timeouts = checkedTimeouts(options)
   const path = target.pathname + target.search
   const headers = { ...options.headers, ':method': method, ':path': path }
 
@@ -60,7 +63,7 @@ export async function connect(url: string | URL, options: ConnectOptions = {}): 
     const transport = new Http2Transport(stream)
     return await respond(session, stream, giveUp.signal, (response) => {
       const status = response[':status'] ?? 0
-      return new Http2Conn(stream, transport, { side: 'client', method, path, status, headers: response }, options)
+      return new Http2Conn(stream, transport, { side: 'client', method, path, status, headers: response }, timeouts)
     })
   } finally {
     clearTimeout(timer)

@@ -1,3 +1,5 @@
+import { ConnError } from './errors.ts'
+
 /** Every limit of this package, all finite. Times in milliseconds, sizes in bytes. */
 export interface ConnDefaults {
   /** How long `connect` may take, from the first packet to the response's headers. */
@@ -38,5 +40,11 @@ export const connDefaults: ConnDefaults = {
   pipeBuffer: 64 * 1024,
 }
 
-/** The longest delay that timers can keep: beyond it they fire at once. Unit: milliseconds. */
-export const longestDelay: number = 2 ** 31 - 1
+/** Beyond it, timers fire at once. Unit: milliseconds. */
+const longestDelay = 2 ** 31 - 1
+
+/** Throws `INVALID_ARGUMENT` for what is no delay that a timer can keep. */
+export function checkedDelay(name: string, value: number): number {
+  if (value > 0 && value <= longestDelay) return value
+  throw new ConnError('INVALID_ARGUMENT', `${name} must be above 0 and at most ${longestDelay} ms, not ${value}`)
+}

@@ -1,4 +1,3 @@
-import { validateHeaderName } from 'node:http'
 import type { ClientHttp2Session, ClientHttp2Stream, OutgoingHttpHeaders } from 'node:http2'
 import { connect } from 'node:http2'
 import type { Socket } from 'node:net'
@@ -8,6 +7,7 @@ import { connect as connectTls } from 'node:tls'
 
 import { connDefaults } from './defaults.ts'
 import { ConnError } from './errors.ts'
+import { checkHeaders } from './headers.ts'
 import type { Progress } from './http2-errors.ts'
 import { connectFailure } from './http2-errors.ts'
 import { widenWindows } from './windows.ts'
@@ -121,8 +121,7 @@ export class Session {
 
   /** Opens a stream. Throws what Node throws when the session takes no more of them. */
   request(headers: OutgoingHttpHeaders): ClientHttp2Stream {
-    // Node ends the whole session, with the streams of others, for a name that can't be.
-    for (const name of Object.keys(headers)) if (!name.startsWith(':')) validateHeaderName(name)
+    checkHeaders(headers)
     const stream = this.#http2.request(headers, { endStream: false })
     this.#streams += 1
     if (this.#streams === 1) this.#work()

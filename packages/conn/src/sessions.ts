@@ -1,7 +1,7 @@
 import type { ClientHttp2Stream, OutgoingHttpHeaders } from 'node:http2'
 import type { ConnectionOptions } from 'node:tls'
 
-import { connDefaults, longestDelay } from './defaults.ts'
+import { checkedDelay, connDefaults } from './defaults.ts'
 import { ConnError } from './errors.ts'
 import { isSessionSpent, sendFailure } from './http2-errors.ts'
 import type { SessionTimeouts } from './session.ts'
@@ -34,11 +34,11 @@ export class Sessions implements AsyncDisposable {
 
   constructor(options: SessionsOptions = {}) {
     this.#timeouts = {
-      idleTimeout: delay('idleTimeout', options.idleTimeout ?? connDefaults.idleTimeout),
-      pingInterval: delay('pingInterval', options.pingInterval ?? connDefaults.pingInterval),
-      pingTimeout: delay('pingTimeout', options.pingTimeout ?? connDefaults.pingTimeout),
+      idleTimeout: checkedDelay('idleTimeout', options.idleTimeout ?? connDefaults.idleTimeout),
+      pingInterval: checkedDelay('pingInterval', options.pingInterval ?? connDefaults.pingInterval),
+      pingTimeout: checkedDelay('pingTimeout', options.pingTimeout ?? connDefaults.pingTimeout),
     }
-    this.#closeTimeout = delay('closeTimeout', options.closeTimeout ?? connDefaults.closeTimeout)
+    this.#closeTimeout = checkedDelay('closeTimeout', options.closeTimeout ?? connDefaults.closeTimeout)
   }
 
   /** How many connections there are, in whatever state. */
@@ -127,9 +127,4 @@ function identify(tls: ConnectionOptions): number {
   identitiesGiven += 1
   identities.set(tls, identitiesGiven)
   return identitiesGiven
-}
-
-function delay(name: string, value: number): number {
-  if (value > 0 && value <= longestDelay) return value
-  throw new ConnError('INVALID_ARGUMENT', `${name} must be above 0 and at most ${longestDelay} ms, not ${value}`)
 }

@@ -1,5 +1,5 @@
 import type { Conn, ConnClosed, WaitOptions } from './conn.ts'
-import { connDefaults } from './defaults.ts'
+import { checkedDelay, connDefaults } from './defaults.ts'
 import { ConnError, givenUp } from './errors.ts'
 import type { Transport } from './transport.ts'
 import { WaitQueue } from './wait-queue.ts'
@@ -39,6 +39,14 @@ export interface CloseTimeouts {
   readonly lingerTimeout?: number | undefined
 }
 
+/** The timeouts, with the defaults for what is not given. Throws `INVALID_ARGUMENT` for one that can't be. */
+export function checkedTimeouts(given: CloseTimeouts): { closeTimeout: number; lingerTimeout: number } {
+  return {
+    closeTimeout: checkedDelay('closeTimeout', given.closeTimeout ?? connDefaults.closeTimeout),
+    lingerTimeout: checkedDelay('lingerTimeout', given.lingerTimeout ?? connDefaults.lingerTimeout),
+  }
+}
+
 const accepted = Promise.resolve()
 
 /** A {@link Conn} over any {@link Transport}: the one place that decides who waits, who is served and how it ends. */
@@ -65,8 +73,9 @@ export class StreamConn implements Conn {
     this.closed = new Promise((resolve) => {
       this.#settleClosed = resolve
     })
-    this.#closeTimeout = timeouts.closeTimeout ?? connDefaults.closeTimeout
-    this.#lingerTimeout = timeouts.lingerTimeout ?? connDefaults.lingerTimeout
+    const { closeTimeout, lingerTimeout } = checkedTimeouts(timeouts)
+    this.#closeTimeout = closeTimeout
+    this.#lingerTimeout = lingerTimeout
     this.#transport = transport
     transport.start({
       chunk: (bytes) => this.#onChunk(bytes),
