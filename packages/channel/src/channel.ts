@@ -69,7 +69,10 @@ export class Channel<S, R> implements AsyncIterable<R>, AsyncDisposable {
 
   static {
     breakOffWithin = (channel, error) => channel.#breakOff(error)
-    isOutcomeWithin = (channel, error) => error === channel.#failure || error === channel.#sender.refusal
+    isOutcomeWithin = (channel, error) => {
+      const { refusal } = channel.#sender
+      return error === channel.#failure || (error === refusal && refusal?.side === 'remote')
+    }
   }
 
   readonly #sender: Sender<S>

@@ -2,6 +2,7 @@ import type { Codec } from '@h2channel/codecs'
 import { parse } from 'content-type'
 import Negotiator from 'negotiator'
 
+import { ChannelError } from './errors.ts'
 import { fixedLength } from './fixed-length.ts'
 import type { Framing } from './framing.ts'
 import { lengthPrefixed } from './length-prefixed.ts'
@@ -15,8 +16,10 @@ export interface Format<T> {
 }
 
 /**
- * The formats of a codec, the preferred one first: `preferred` where it is possible, then the codec's order, then length
+ * The formats of a codec, the preferred one first: those with the framing `preferred`, then the codec's order, then length
  * prefixes before the others.
+ *
+ * @throws ChannelError `INVALID_ROUTE` when there is no format with the framing `preferred`.
  */
 export function formatsOf<T>(codec: Codec<T>, preferred: Framing | undefined): readonly Format<T>[] {
   const formats = (codec.alternatives ?? [codec]).flatMap((one): Format<T>[] => [
@@ -30,6 +33,9 @@ export function formatsOf<T>(codec: Codec<T>, preferred: Framing | undefined): r
     (format, index) => formats.findIndex((other) => sameMediaType(other.mediaType, format.mediaType)) === index,
   )
   const wanted = unique.filter((format) => format.framing.name === preferred?.name)
+  if (preferred !== undefined && wanted.length === 0) {
+    throw new ChannelError('INVALID_ROUTE', `no media type names codec ${codec.name} with ${preferred.name} framing`)
+  }
   return [...wanted, ...unique.filter((format) => !wanted.includes(format))]
 }
 
@@ -40,8 +46,8 @@ export function formatNamed<T>(formats: readonly Format<T>[], contentType: strin
 }
 
 /**
- * The format that an `accept` header likes best (RFC 9110, section 12.5.1). Among those that it likes equally, one with
- * the framing of the request comes first.
+ * The format that an `accept` header likes best (RFC 9110, section 12.5.1): the first that it names of those with the
+ * highest quality. Where it leaves the choice, one with the framing of the request.
  */
 export function formatAccepted<T>(
   formats: readonly Format<T>[],
@@ -52,7 +58,7 @@ export function formatAccepted<T>(
     ...formats.filter((format) => format.framing.name === requestFraming.name),
     ...formats.filter((format) => format.framing.name !== requestFraming.name),
   ]
-  const headers = accept === undefined ? {} : { accept }
+  const headers = accept === undefined ? {} : { accept: accept.replaceAll(/;\s*charset=[^;,]*/gi, '') }
   const [best] = new Negotiator({ headers }).mediaTypes(own.map((format) => format.mediaType))
   return own.find((format) => format.mediaType === best)
 }

@@ -71,6 +71,11 @@ describe('formatsOf', () => {
     expect(list.filter((name) => name.startsWith('application/octet-stream'))).toHaveLength(1)
   })
 
+  test('refuses a framing that no media type names', () => {
+    const own: Framing = { ...lengthPrefixed(), name: 'own' }
+    expect(() => formats(json(), own)).toThrow(expect.objectContaining({ code: 'INVALID_ROUTE' }))
+  })
+
   test('listed: is what stands in a header', () => {
     expect(listed(jsonFormats)).toBe(`${vnd}+json, application/x-ndjson`)
   })
@@ -137,12 +142,13 @@ describe('formatAccepted', () => {
     ['anything', '*/*', `${vnd}+msgpack`],
     ['anything of the kind', 'application/*', `${vnd}+msgpack`],
     ['one', `${vnd}+json`, `${vnd}+json`],
+    ['one with a charset', 'application/x-ndjson; charset=utf-8;q=0.9', 'application/x-ndjson'],
     ['one in other letters', 'Application/X-NDJSON', 'application/x-ndjson'],
     ['one that is not there, and one that is', `text/html, ${vnd}+json`, `${vnd}+json`],
     ['one less than another', `${vnd}+msgpack;q=0.5, ${vnd}+json;q=0.9`, `${vnd}+json`],
     ['anything less than one', `*/*;q=0.1, application/x-ndjson`, 'application/x-ndjson'],
     ['anything but one', `${vnd}+msgpack;q=0, */*`, `${vnd}+json`],
-    ['one with a parameter that ours does not have', `${vnd}+json;charset=utf-8`, undefined],
+    ['one with a parameter that ours does not have', `${vnd}+json;version=2`, undefined],
     ['none of them', 'text/html', undefined],
     ['none at all', '*/*;q=0', undefined],
     ['the empty string', '', undefined],
