@@ -1,0 +1,155 @@
+// Command server accepts conversations. It prints the address that it listens on, then a line of JSON for each
+// conversation that is over, and ends when its standard input does.
+package main
+
+import (
+	"crypto/tls"
+	"encoding/json"
+	"flag"
+	"io"
+	"log"
+	"net"
+	"net/http"
+	"os"
+	"strconv"
+
+	"golang.org/x/net/http2"
+	"golang.org/x/net/http2/h2c"
+
+	"h2channel.test/interop/duplex"
+	"h2channel.test/interop/talk"
+)
+
+// A conversation returns its report, and the error that a Read or Write ended it with.
+type conversation func(conn *duplex.Conn, r *http.Request) (talk.Report, error)
+
+func main() {
+	cert := flag.String("cert", "", "the certificate's file; without one, cleartext with prior knowledge")
+	key := flag.String("key", "", "the key's file")
+	flag.Parse()
+
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		log.Fatal(err)
+	}
+	server := &http.Server{Handler: routes(), ErrorLog: log.New(io.Discard, "", 0)}
+	talk.Tell(map[string]string{"address": listener.Addr().String()})
+	go func() {
+		_, _ = io.Copy(io.Discard, os.Stdin)
+		os.Exit(0)
+	}()
+	if *cert == "" {
+		server.Handler = h2c.NewHandler(server.Handler, &http2.Server{})
+		log.Fatal(server.Serve(listener))
+	}
+	server.TLSConfig = &tls.Config{MinVersion: tls.VersionTLS12}
+	if err := http2.ConfigureServer(server, &http2.Server{}); err != nil {
+		log.Fatal(err)
+	}
+	log.Fatal(server.ServeTLS(listener, *cert, *key))
+}
+
+func routes() http.Handler {
+	mux := http.NewServeMux()
+	// Newline-delimited JSON, with a message before and after all that the client says.
+	handle(mux, "/json", http.StatusOK, func(conn *duplex.Conn, _ *http.Request) (talk.Report, error) {
+		encoder := json.NewEncoder(conn)
+		if err := encoder.Encode(talk.Message{Text: "welcome"}); err != nil {
+			return talk.Report{}, err
+		}
+		messages, err := talk.Replies(conn, conn)
+		if err == io.EOF {
+			err = encoder.Encode(talk.Message{N: len(messages), Text: "bye"})
+		}
+		return talk.Report{Messages: messages}, err
+	})
+	handle(mux, "/fixed", http.StatusOK, func(conn *duplex.Conn, r *http.Request) (talk.Report, error) {
+		count, err := talk.Reverse(conn, conn, int(number(r, "size")))
+		return talk.Report{Count: count}, err
+	})
+	handle(mux, "/struct", http.StatusOK, func(conn *duplex.Conn, _ *http.Request) (talk.Report, error) {
+		count, err := talk.Delays(conn, conn)
+		return talk.Report{Count: count}, err
+	})
+	handle(mux, "/headers", http.StatusAccepted, func(conn *duplex.Conn, r *http.Request) (talk.Report, error) {
+		text, err := io.ReadAll(conn)
+		return talk.Report{Method: r.Method, Header: r.Header.Get("X-From-Node"), Text: string(text)}, err
+	})
+	mux.HandleFunc("/refused", func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("X-From-Go", "not today")
+		http.Error(w, "this is no place for you", http.StatusForbidden)
+	})
+	// Listens to the end, then says much.
+	handle(mux, "/answer", http.StatusOK, func(conn *duplex.Conn, r *http.Request) (talk.Report, error) {
+		text, err := io.ReadAll(conn)
+		if err == nil {
+			_, err = conn.Write(make([]byte, number(r, "bytes")))
+		}
+		return talk.Report{Text: string(text)}, err
+	})
+	// Says much and is gone, while the client still speaks.
+	handle(mux, "/leave", http.StatusOK, func(conn *duplex.Conn, r *http.Request) (talk.Report, error) {
+		_, err := conn.Write(make([]byte, number(r, "bytes")))
+		return talk.Report{}, err
+	})
+	// Answers one line, then waits for whatever happens.
+	handle(mux, "/wait", http.StatusOK, func(conn *duplex.Conn, _ *http.Request) (talk.Report, error) {
+		return talk.Report{}, answerOne(conn, func(decoder *json.Decoder) error {
+			return decoder.Decode(&talk.Message{})
+		})
+	})
+	// Answers one line, and breaks the stream off with the next.
+	handle(mux, "/break", http.StatusOK, func(conn *duplex.Conn, _ *http.Request) (talk.Report, error) {
+		return talk.Report{}, answerOne(conn, func(decoder *json.Decoder) error {
+			if err := decoder.Decode(&talk.Message{}); err != nil {
+				return err
+			}
+			panic(http.ErrAbortHandler)
+		})
+	})
+	handle(mux, "/bulk", http.StatusOK, func(conn *duplex.Conn, r *http.Request) (talk.Report, error) {
+		return talk.Bulk(conn, conn, number(r, "bytes"), conn.Close)
+	})
+	return mux
+}
+
+func answerOne(conn *duplex.Conn, then func(*json.Decoder) error) error {
+	decoder := json.NewDecoder(conn)
+	var message talk.Message
+	if err := decoder.Decode(&message); err != nil {
+		return err
+	}
+	if err := json.NewEncoder(conn).Encode(message); err != nil {
+		return err
+	}
+	return then(decoder)
+}
+
+// handle reports a conversation once it is over, under the id that the request's header gives it.
+func handle(mux *http.ServeMux, path string, status int, converse conversation) {
+	mediaType := "application/octet-stream"
+	if path == "/json" {
+		mediaType = "application/x-ndjson"
+	}
+	mux.HandleFunc(path, func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("X-From-Go", "hello from Go")
+		w.Header().Set("Content-Type", mediaType)
+		conn, err := duplex.Accept(w, r, status)
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusHTTPVersionNotSupported)
+			return
+		}
+		defer conn.Close()
+		report, err := converse(conn, r)
+		report.ID = r.Header.Get("X-Id")
+		talk.Tell(report.Ending(err))
+	})
+}
+
+func number(r *http.Request, name string) int64 {
+	n, err := strconv.ParseInt(r.URL.Query().Get(name), 10, 64)
+	if err != nil || n < 0 {
+		panic(http.ErrAbortHandler)
+	}
+	return n
+}
