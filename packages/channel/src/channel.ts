@@ -2,7 +2,7 @@ import type { Codec } from '@h2channel/codecs'
 import type { Conn } from '@h2channel/conn'
 
 import { closeError, decodeControl } from './control.ts'
-import type { ChannelLimits } from './defaults.ts'
+import type { LimitOptions } from './defaults.ts'
 import { limitsFrom } from './defaults.ts'
 import type { ChannelErrorCode } from './errors.ts'
 import { ChannelError } from './errors.ts'
@@ -21,7 +21,7 @@ export interface ChannelOptions<S, R> {
   readonly framing?: Framing | { readonly send: Framing; readonly receive: Framing } | undefined
   /** Whether both peers have announced that they understand control frames: no, unless said otherwise. */
   readonly control?: boolean | undefined
-  readonly limits?: Partial<ChannelLimits> | undefined
+  readonly limits?: LimitOptions | undefined
 }
 
 export interface WaitOptions {
@@ -29,7 +29,10 @@ export interface WaitOptions {
   readonly signal?: AbortSignal | undefined
 }
 
-/** How a channel ended: cleanly, which means that both sides ended their half, or by an error. */
+/**
+ * How a channel ended: cleanly, which means that everything sent was handed over and the peer ended its half or this side
+ * closed without waiting for that any longer; or by an error.
+ */
 export type ChannelClosed = { readonly clean: true } | { readonly clean: false; readonly error: ChannelError }
 
 /** For the router: ends a channel by an error that the peer is told, by its code alone. */
@@ -78,6 +81,7 @@ export class Channel<S, R> implements AsyncIterable<R>, AsyncDisposable {
   readonly #sender: Sender<S>
   readonly #receiver: Receiver<R>
   readonly #control: boolean
+  readonly #closeTimeout: number
   #failure: ChannelError | undefined
   #closing: Promise<void> | undefined
 
@@ -89,6 +93,7 @@ export class Channel<S, R> implements AsyncIterable<R>, AsyncDisposable {
     checkCarries(framings.send, options.send)
     checkCarries(framings.receive, options.receive)
     this.conn = conn
+    this.#closeTimeout = limits.closeTimeout
     this.#control = options.control === true && framings.send.control && framings.receive.control
     this.#sender = new Sender({
       conn,
@@ -110,6 +115,7 @@ export class Channel<S, R> implements AsyncIterable<R>, AsyncDisposable {
       if (this.#failure !== undefined) return { clean: false, error: this.#failure }
       if (closed.clean) return closed
       const error = connFailure(closed.error)
+      this.#failure = error
       this.#sender.fail(error)
       return { clean: false, error }
     })
@@ -169,14 +175,18 @@ export class Channel<S, R> implements AsyncIterable<R>, AsyncDisposable {
    * @throws ChannelError the error that ended the channel first.
    */
   end(): Promise<void> {
-    return this.#sender.end()
+    const ended = this.#sender.end()
+    // With the peer held back, because it could not be told to stop, there is nothing left to do here.
+    if (this.#receiver.isHeld) ended.then(() => this.#finish()).catch(() => {})
+    return ended
   }
 
   /**
    * Ends the channel: everything sent is delivered first, what still arrives is discarded.
    *
    * @returns once the channel is over, whether now or long before.
-   * @throws ChannelError when something that was sent could not be handed over.
+   * @throws ChannelError `CLOSE_TIMEOUT` when the peer did not take what was sent within `closeTimeout`, or the error that
+   *   broke the channel off before everything sent was handed over, now or before.
    */
   close(): Promise<void> {
     this.#closing ??= this.#close()
@@ -191,8 +201,14 @@ export class Channel<S, R> implements AsyncIterable<R>, AsyncDisposable {
     this.#fail(new ChannelError('ABORTED', 'the channel was aborted by this side', { cause: reason }))
   }
 
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.close()
+  /** `close()`, quiet about a channel that had failed before: its waits, and `closed`, have said so. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    const hadFailed = this.#failure !== undefined || this.#sender.lost !== undefined
+    try {
+      await this.close()
+    } catch (error) {
+      if (!hadFailed) throw error
+    }
   }
 
   /** Ends the channel by an error that the peer is told: after what was sent, where it takes control frames. */
@@ -204,46 +220,67 @@ export class Channel<S, R> implements AsyncIterable<R>, AsyncDisposable {
       return
     }
     this.#failure = error
-    this.#receiver.fail(error)
-    this.#sender.refuse(error)
+    this.#receiver.drop(error)
+    this.#sender.refuse(() => error)
     this.#finish()
   }
 
   async #close(): Promise<void> {
+    let error: unknown
     if (this.#failure === undefined) {
       if (this.#control && this.#receiver.isOpen) this.#sender.control({ type: 'stop' })
-      this.#receiver.stop(false)
-      this.#sender.handOver()
+      this.#receiver.drop()
+      await this.#endInTime().catch((reason: unknown) => {
+        error = reason
+      })
     }
-    try {
-      await this.conn.close()
-    } catch (error) {
-      throw this.#failure ?? toChannelError(error)
-    }
+    await this.conn.close().catch((reason: unknown) => {
+      error ??= this.#failure ?? toChannelError(reason)
+    })
+    await this.closed
     const { lost } = this.#sender
-    if (lost !== undefined && lost.code !== 'ABORTED') throw lost
+    // What an abort drops was dropped by this side's will.
+    if (lost !== undefined && lost.code !== 'ABORTED') error ??= lost
+    // A peer that wants no more has had what it wanted.
+    if (error !== undefined && !(error instanceof ChannelError && error.code === 'PEER_STOPPED')) throw error
+  }
+
+  /** Ends the sending half. A peer that does not take what was sent in time is cut off. */
+  async #endInTime(): Promise<void> {
+    const timer = setTimeout(() => {
+      const message = `the peer did not take what was sent in ${this.#closeTimeout} ms`
+      this.#fail(new ChannelError('CLOSE_TIMEOUT', message))
+    }, this.#closeTimeout)
+    try {
+      await this.#sender.end()
+    } finally {
+      clearTimeout(timer)
+    }
   }
 
   /** Ends receiving. A peer that takes control frames is told, and what it still sends is dropped; others are held back. */
   #stopReceiving(): void {
     if (!this.#receiver.isOpen) return
-    if (this.#control) this.#sender.control({ type: 'stop' })
-    this.#receiver.stop(this.#control)
+    const isTold = this.#control && this.#sender.control({ type: 'stop' })
+    this.#receiver.stop(!isTold)
+    if (!isTold && this.#sender.isOver) this.#finish()
   }
 
   /** Ends both halves at once; the peer sees a reset. */
   #fail(error: ChannelError): void {
-    if (this.#failure !== undefined) return
-    this.#failure = error
+    this.#failure ??= error
     this.#receiver.fail(error)
     this.#sender.fail(error)
-    this.conn.abort(resetReason(error))
+    this.conn.abort(resetReason(this.#failure))
   }
 
   /** Sends what there is to send, then closes the conn, on nobody's behalf. */
   #finish(): void {
-    this.#sender.handOver()
-    this.conn.close().catch(() => {})
+    if (!this.#receiver.hasEnded) this.#receiver.drop()
+    this.#endInTime()
+      .catch(() => {})
+      .then(() => this.conn.close())
+      .catch(() => {})
   }
 
   #onControl(body: Uint8Array): void {
@@ -251,7 +288,7 @@ export class Channel<S, R> implements AsyncIterable<R>, AsyncDisposable {
     const control = decodeControl(body)
     if (control === null) return
     if (control.type === 'stop') {
-      this.#sender.refuse(new ChannelError('PEER_STOPPED', 'the peer receives no more messages'))
+      this.#sender.refuse(() => new ChannelError('PEER_STOPPED', 'the peer receives no more messages'))
       return
     }
     const error = closeError(control.code, control.reason)
@@ -268,12 +305,12 @@ export class Channel<S, R> implements AsyncIterable<R>, AsyncDisposable {
 
   /** What arrived can't be read, or no more can arrive. */
   #onReceiveError(error: unknown): void {
-    const failure = toChannelError(error)
     if (!isConnError(error)) {
-      this.#breakOff(failure)
+      this.#breakOff(toChannelError(error))
       return
     }
-    this.#failure ??= failure
+    const failure = this.#failure ?? toChannelError(error)
+    this.#failure = failure
     this.#receiver.fail(failure)
     this.#sender.fail(failure)
   }

@@ -6,7 +6,7 @@ import type { ConnectionOptions } from 'node:tls'
 import { compile } from 'path-to-regexp'
 
 import { Channel } from './channel.ts'
-import type { ChannelLimits } from './defaults.ts'
+import type { ChannelLimits, LimitOptions } from './defaults.ts'
 import { limitsFrom } from './defaults.ts'
 import { ChannelError, givenUp } from './errors.ts'
 import type { Format } from './formats.ts'
@@ -24,7 +24,7 @@ export interface ClientOptions {
   /** A pool of connections to share with others. The client has its own unless said otherwise, and closes only its own. */
   readonly sessions?: Sessions | undefined
   /** The limits of each channel. */
-  readonly limits?: Partial<ChannelLimits> | undefined
+  readonly limits?: LimitOptions | undefined
 }
 
 export interface OpenOptions {

@@ -10,18 +10,25 @@ export interface ChannelLimits {
   readonly maxWaitingSends: number
   /** When a turn has produced this much, it is sent without waiting for the turn's end. Unit: bytes. */
   readonly flushBytes: number
+  /** How long `close()` waits for the peer to take what was sent. Unit: milliseconds. */
+  readonly closeTimeout: number
 }
+
+/** Some of the limits; the others stay at their defaults. */
+export type LimitOptions = { readonly [Name in keyof ChannelLimits]?: ChannelLimits[Name] | undefined }
 
 export const channelDefaults: ChannelLimits = {
   maxMessageBytes: 4 * 1024 * 1024,
   maxBufferedBytes: 1024 * 1024,
   maxWaitingSends: 1_024,
   flushBytes: 64 * 1024,
+  closeTimeout: 10_000,
 }
 
 /** The defaults, with what `limits` says instead. Throws `INVALID_ARGUMENT` for a limit that is none. */
-export function limitsFrom(limits: Partial<ChannelLimits> | undefined): ChannelLimits {
-  const merged = { ...channelDefaults, ...limits }
+export function limitsFrom(limits: LimitOptions | undefined): ChannelLimits {
+  const given = Object.entries(limits ?? {}).filter(([, value]) => value !== undefined)
+  const merged: ChannelLimits = { ...channelDefaults, ...Object.fromEntries(given) }
   for (const [name, value] of Object.entries(merged)) {
     if (!Number.isSafeInteger(value) || value < 1) {
       throw new ChannelError('INVALID_ARGUMENT', `${name} must be a whole number above 0, not ${String(value)}`)
@@ -30,8 +37,14 @@ export function limitsFrom(limits: Partial<ChannelLimits> | undefined): ChannelL
   if (merged.maxMessageBytes > largestFrame) {
     throw new ChannelError('INVALID_ARGUMENT', `maxMessageBytes must be at most ${largestFrame}`)
   }
+  if (merged.closeTimeout > longestDelay) {
+    throw new ChannelError('INVALID_ARGUMENT', `closeTimeout must be at most ${longestDelay} ms`)
+  }
   return merged
 }
+
+/** Beyond it, timers fire at once. Unit: milliseconds. */
+const longestDelay = 2 ** 31 - 1
 
 /** What thirty bits of length can say. Unit: bytes. */
 export const largestFrame: number = 2 ** 30 - 1

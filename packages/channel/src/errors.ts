@@ -4,6 +4,7 @@ export type ChannelErrorCode =
   | 'BAD_RESPONSE'
   | 'CANCELLED'
   | 'CLOSED'
+  | 'CLOSE_TIMEOUT'
   | 'CONNECT_FAILED'
   | 'CONN_LOST'
   | 'ENCODE_FAILED'
@@ -30,6 +31,7 @@ const rules: Readonly<Record<ChannelErrorCode, { readonly side: Side; readonly f
   BAD_RESPONSE: { side: 'remote', fatal: true },
   CANCELLED: { side: 'local', fatal: false },
   CLOSED: { side: 'local', fatal: false },
+  CLOSE_TIMEOUT: { side: 'remote', fatal: true },
   CONNECT_FAILED: { side: 'remote', fatal: true },
   CONN_LOST: { side: 'remote', fatal: true },
   ENCODE_FAILED: { side: 'local', fatal: false },

@@ -2,7 +2,7 @@
 export { Channel } from './channel.ts'
 export type { ChannelClosed, ChannelOptions, WaitOptions } from './channel.ts'
 export { channelDefaults } from './defaults.ts'
-export type { ChannelLimits } from './defaults.ts'
+export type { ChannelLimits, LimitOptions } from './defaults.ts'
 export { ChannelError, channelErrorCodes } from './errors.ts'
 export type { ChannelErrorCode, ChannelErrorOptions, Side } from './errors.ts'
 export { fixedLength } from './fixed-length.ts'

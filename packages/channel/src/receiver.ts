@@ -9,13 +9,17 @@ import { WaitList } from './wait-list.ts'
  * The half that receives:
  *
  *     open ──the peer ended──▶ ended
- *       ├────stop()──▶ stopped
+ *       ├────stop()──▶ stopped ──drop()─┐
+ *       ├────drop()─────────────────────┴─▶ dropping
  *       └────any error──▶ failed
+ *
+ * `stopped` still heeds control frames, or reads no further at all; `dropping` reads to the end without looking.
  */
 type State =
   | { readonly at: 'open' }
   | { readonly at: 'ended' }
-  | { readonly at: 'stopped' }
+  | { readonly at: 'stopped'; readonly isHeld: boolean }
+  | { readonly at: 'dropping'; readonly error: ChannelError | undefined }
   | { readonly at: 'failed'; readonly error: ChannelError }
 
 export interface ReceiverParts<R> {
@@ -61,6 +65,16 @@ export class Receiver<R> {
     return this.#state.at === 'open'
   }
 
+  /** Whether the peer has ended its half, and all of it was received. */
+  get hasEnded(): boolean {
+    return this.#state.at === 'ended'
+  }
+
+  /** Whether it stopped without the peer's knowledge, which is held back. */
+  get isHeld(): boolean {
+    return this.#state.at === 'stopped' && this.#state.isHeld
+  }
+
   /** Begins to read: the first chunk is fetched unasked, since it may hold a control frame. */
   start(): void {
     this.#read()
@@ -81,7 +95,9 @@ export class Receiver<R> {
       case 'ended':
         return Promise.resolve(undefined)
       case 'stopped':
-        return Promise.reject(new ChannelError('CLOSED', 'receive after this side stopped receiving'))
+        return Promise.reject(stoppedHere())
+      case 'dropping':
+        return Promise.reject(this.#state.error ?? stoppedHere())
       case 'failed':
         return Promise.reject(this.#state.error)
     }
@@ -93,24 +109,33 @@ export class Receiver<R> {
       const value = this.#take()
       if (value !== none) {
         this.#lookAhead()
-        return Promise.resolve(value === undefined ? over : { done: false, value })
+        return Promise.resolve({ done: false, value })
       }
     }
     return this.receive(undefined).then((value) => (value === undefined ? over : { done: false, value }))
   }
 
-  /** Hands out nothing more. With `discard`, what still arrives is read and dropped; without, the peer is held back. */
-  stop(discard: boolean): void {
-    if (this.#state.at !== 'open' && this.#state.at !== 'ended') return
-    const isOver = this.#state.at === 'ended'
-    this.#state = { at: 'stopped' }
+  /** Hands out nothing more. Messages that still arrive are passed over; or the peer is held back, where `isHeld`. */
+  stop(isHeld: boolean): void {
+    if (this.#state.at !== 'open') return
+    this.#state = { at: 'stopped', isHeld }
     this.#found = null
-    this.#waiting.fail(new ChannelError('CLOSED', 'this side stopped receiving'))
-    if (discard && !isOver) this.#discard()
+    this.#waiting.fail(stoppedHere())
+    if (!isHeld) this.#passOver()
+  }
+
+  /** Hands out nothing more, and reads what still arrives without looking at it, so that the peer gets on. */
+  drop(error?: ChannelError): void {
+    if (this.#state.at === 'failed' || this.#state.at === 'dropping') return
+    const isOver = this.#state.at === 'ended'
+    this.#state = { at: 'dropping', error }
+    this.#found = null
+    this.#waiting.fail(error ?? stoppedHere())
+    if (!isOver) this.#read()
   }
 
   fail(error: ChannelError): void {
-    if (this.#state.at === 'failed' || this.#state.at === 'ended') return
+    if (this.#state.at === 'failed' || this.#state.at === 'dropping' || this.#state.at === 'ended') return
     this.#state = { at: 'failed', error }
     this.#found = null
     this.#waiting.fail(error)
@@ -123,7 +148,9 @@ export class Receiver<R> {
     this.#found = null
     if (frame === null) return none
     try {
-      return this.#codec.decode(frame)
+      const message = this.#codec.decode(frame)
+      if (message !== undefined) return message
+      throw new TypeError('the codec made undefined of it, which stands for the end')
     } catch (error) {
       this.#parts.onError(error)
       return none
@@ -138,7 +165,7 @@ export class Receiver<R> {
         if (frame === null) break
         if (!this.#decoder.control) return frame
         this.#parts.onControl(frame)
-        if (this.#state.at === 'failed') return null
+        if (this.#state.at === 'failed' || this.#state.at === 'dropping') return null
       }
     } catch (error) {
       this.#parts.onError(error)
@@ -149,7 +176,7 @@ export class Receiver<R> {
   }
 
   #read(): void {
-    if (this.#isReading) return
+    if (this.#isReading || (this.#state.at === 'stopped' && this.#state.isHeld)) return
     this.#isReading = true
     this.#conn.read().then(
       (chunk) => {
@@ -157,20 +184,26 @@ export class Receiver<R> {
         this.#onChunk(chunk)
       },
       (error: unknown) => {
-        if (this.#state.at === 'open') this.#parts.onError(error)
+        if (this.#state.at === 'open' || this.#state.at === 'stopped') this.#parts.onError(error)
       },
     )
   }
 
   #onChunk(chunk: Uint8Array | null): void {
-    if (this.#state.at === 'failed') return
-    if (chunk === null) {
-      this.#onEnd()
-      return
+    switch (this.#state.at) {
+      case 'open':
+        if (chunk === null) this.#onEnd()
+        else this.#serve(chunk)
+        return
+      case 'stopped':
+        if (chunk === null) this.#onEnd()
+        else if (!this.#state.isHeld) this.#passOver(chunk)
+        return
+      case 'dropping':
+        if (chunk !== null) this.#read()
+        return
+      default:
     }
-    this.#decoder.push(chunk)
-    if (this.#state.at === 'stopped') this.#discard()
-    else this.#serve()
   }
 
   #onEnd(): void {
@@ -191,7 +224,8 @@ export class Receiver<R> {
   }
 
   /** Hands messages to who waits. */
-  #serve(): void {
+  #serve(chunk: Uint8Array): void {
+    this.#decoder.push(chunk)
     while (this.#waiting.size > 0) {
       const message = this.#take()
       if (message === none) return
@@ -200,8 +234,13 @@ export class Receiver<R> {
     this.#lookAhead()
   }
 
-  /** Passes over messages. What the peer sends after it was told to stop is not even decoded. */
-  #discard(): void {
+  /** Passes over messages, on the look-out for control frames. */
+  #passOver(chunk?: Uint8Array): void {
+    if (chunk !== undefined) this.#decoder.push(chunk)
     while (this.#next() !== null);
   }
+}
+
+function stoppedHere(): ChannelError {
+  return new ChannelError('CLOSED', 'receive after this side stopped receiving, or closed')
 }

@@ -15,7 +15,7 @@ import type { MatchFunction } from 'path-to-regexp'
 import { match } from 'path-to-regexp'
 
 import { breakOff, Channel, isOutcome } from './channel.ts'
-import type { ChannelLimits } from './defaults.ts'
+import type { ChannelLimits, LimitOptions } from './defaults.ts'
 import { limitsFrom } from './defaults.ts'
 import { ChannelError } from './errors.ts'
 import type { Format } from './formats.ts'
@@ -44,7 +44,7 @@ export type Handler<Path extends string, Client, Server> = (
 
 export interface RouterOptions {
   /** The limits of each channel. */
-  readonly limits?: Partial<ChannelLimits> | undefined
+  readonly limits?: LimitOptions | undefined
   /**
    * Told of each error that a handler threw, other than the one that ended its channel. The default prints it.
    * The peer learns no more than `INTERNAL`.

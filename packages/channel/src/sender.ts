@@ -8,7 +8,6 @@ import { ChannelError, givenUp } from './errors.ts'
 import type { Framing } from './framing.ts'
 import { OutBuffer } from './out-buffer.ts'
 import { atTurnEnd } from './turn.ts'
-import type { Waiting } from './wait-list.ts'
 import { WaitList } from './wait-list.ts'
 
 /**
@@ -17,14 +16,14 @@ import { WaitList } from './wait-list.ts'
  *     open ──▶ refusing ──▶ ending ──all taken by the conn──▶ closing ──▶ ended
  *       └───────────┴─── any error: failed ───────────────────────┘
  *
- * `refusing` takes no more messages but still sends what was accepted. `error` is what a later `send` is told.
+ * `refusing` takes no more messages but still sends what was accepted. `error` is why, where that was not this side's will.
  */
 type State =
   | { readonly at: 'open' }
   | { readonly at: 'refusing'; readonly error: ChannelError }
-  | { readonly at: 'ending'; readonly error: ChannelError }
-  | { readonly at: 'closing'; readonly error: ChannelError }
-  | { readonly at: 'ended'; readonly error: ChannelError }
+  | { readonly at: 'ending'; readonly error: ChannelError | undefined }
+  | { readonly at: 'closing'; readonly error: ChannelError | undefined }
+  | { readonly at: 'ended'; readonly error: ChannelError | undefined }
   | { readonly at: 'failed'; readonly error: ChannelError }
 
 export interface SenderParts<S> {
@@ -57,6 +56,7 @@ export class Sender<S> {
   #isWriting = false
   #flushIsDue = false
   #state: State = { at: 'open' }
+  #hasSent = false
   #lost: ChannelError | undefined
   #ended: Promise<void> | undefined
   #settleEnded: ((error?: ChannelError) => void) | undefined
@@ -74,9 +74,18 @@ export class Sender<S> {
     return this.#queuedBytes + this.#out.position
   }
 
-  /** What a `send` is told now, unless it is taken. */
+  /** Why no `send` is taken any more, where that was not this side's will. */
   get refusal(): ChannelError | undefined {
     return this.#state.at === 'open' ? undefined : this.#state.error
+  }
+
+  get isOpen(): boolean {
+    return this.#state.at === 'open'
+  }
+
+  /** Whether all was handed to the conn and its half is ending, or has ended. */
+  get isOver(): boolean {
+    return this.#state.at === 'closing' || this.#state.at === 'ended'
   }
 
   /** Whether it still sends what was accepted, but takes no more messages, by the will of the peer. */
@@ -84,13 +93,15 @@ export class Sender<S> {
     return this.#state.at === 'refusing'
   }
 
-  /** Why something that was accepted never reached the conn, if so. */
+  /** Why something that was sent may not have been handed over, if so. */
   get lost(): ChannelError | undefined {
     return this.#lost
   }
 
   send(message: S, signal: AbortSignal | undefined): Promise<void> {
-    if (this.#state.at !== 'open') return Promise.reject(this.#state.error)
+    if (this.#state.at !== 'open') {
+      return Promise.reject(this.#state.error ?? new ChannelError('CLOSED', 'send after this side ended or closed'))
+    }
     if (signal?.aborted === true) return Promise.reject(givenUp('the send', signal.reason))
     if (this.#waiting.size === 0 && this.#hasRoom()) {
       const error = this.#accept(message)
@@ -113,7 +124,7 @@ export class Sender<S> {
   end(): Promise<void> {
     if (this.#ended !== undefined) return this.#ended
     if (this.#state.at === 'failed') return Promise.reject(this.#state.error)
-    const error = this.#state.at === 'refusing' ? this.#state.error : new ChannelError('CLOSED', 'send after the end')
+    const error = this.#state.at === 'refusing' ? this.#state.error : undefined
     this.#state = { at: 'ending', error }
     this.#ended = new Promise((resolve, reject) => {
       this.#settleEnded = (failure) => (failure === undefined ? resolve() : reject(failure))
@@ -123,29 +134,22 @@ export class Sender<S> {
     return this.#ended
   }
 
-  /**
-   * The same for a conn that is closed right after: leaves all that waits to the conn, whose `close` has a deadline, and
-   * doesn't wait for room.
-   */
-  handOver(): void {
-    this.end().catch(() => {})
-    if (this.#state.at !== 'ending') return
-    for (let next = this.#waiting.take(); next !== undefined; next = this.#waiting.take()) this.#admit(next)
-    this.flush()
-    while (this.#queue.length > 0) this.#writeNext()
-  }
-
-  /** Takes no more messages and refuses those that wait, with `error`. What was accepted still goes out. */
-  refuse(error: ChannelError): void {
-    if (this.#state.at === 'open') this.#state = { at: 'refusing', error }
-    if (this.#state.at === 'refusing' || this.#state.at === 'ending') this.#waiting.fail(error)
+  /** Takes no more messages and refuses those that wait. What was accepted still goes out. Once refused, it stays so. */
+  refuse(why: () => ChannelError): void {
+    if (this.#state.at === 'open') {
+      this.#state = { at: 'refusing', error: why() }
+      this.#waiting.fail(this.#state.error)
+    } else if (this.#state.at === 'ending' && this.#waiting.size > 0) {
+      this.#waiting.fail(why())
+      this.#endWhenSent()
+    }
   }
 
   /** Ends the half by an error: what waits is refused, what was accepted and not handed on is dropped. */
   fail(error: ChannelError): void {
     if (this.#state.at === 'failed' || this.#state.at === 'ended') return
     this.#state = { at: 'failed', error }
-    if (this.bufferedBytes > 0) this.#lost = error
+    if (this.#hasSent) this.#lost = error
     this.#out.take()
     this.#queue = []
     this.#queuedBytes = 0
@@ -179,6 +183,7 @@ export class Sender<S> {
       const detail = error instanceof Error ? error.message : String(error)
       return new ChannelError('ENCODE_FAILED', detail, { cause: error })
     }
+    this.#hasSent = true
     if (out.position >= this.#limits.flushBytes || out.isNearlyFull) this.flush()
     else this.#flushLater()
     return undefined
@@ -216,14 +221,10 @@ export class Sender<S> {
     while (this.#hasRoom()) {
       const next = this.#waiting.take()
       if (next === undefined) return
-      this.#admit(next)
+      const error = this.#accept(next.item)
+      if (error === undefined) next.resolve()
+      else next.reject(error)
     }
-  }
-
-  #admit(waiting: Waiting<S, void>): void {
-    const error = this.#accept(waiting.item)
-    if (error === undefined) waiting.resolve()
-    else waiting.reject(error)
   }
 
   #endWhenSent(): void {

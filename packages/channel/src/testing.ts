@@ -2,13 +2,13 @@
 import { pipe } from '@h2channel/conn/web'
 
 import { Channel } from './channel.ts'
-import type { ChannelLimits } from './defaults.ts'
+import type { LimitOptions } from './defaults.ts'
 import { formatsOf } from './formats.ts'
 import type { Route } from './route.ts'
 
 export interface ChannelPairOptions {
   /** The limits of both ends. */
-  readonly limits?: Partial<ChannelLimits> | undefined
+  readonly limits?: LimitOptions | undefined
 }
 
 /**

@@ -136,6 +136,7 @@ describe('Channel: refuses', () => {
       maxBufferedBytes: 1024 * 1024,
       maxWaitingSends: 1_024,
       flushBytes: 64 * 1024,
+      closeTimeout: 10_000,
     })
   })
 })
