@@ -6,6 +6,7 @@ import type { ConnectionOptions } from 'node:tls'
 import { compile } from 'path-to-regexp'
 
 import { Channel } from './channel.ts'
+import { printable } from './control.ts'
 import type { ChannelLimits, LimitOptions } from './defaults.ts'
 import { limitsFrom } from './defaults.ts'
 import { ChannelError, givenUp } from './errors.ts'
@@ -53,7 +54,10 @@ export interface Client extends AsyncDisposable {
    *   `CONNECT_FAILED` when there is no answer (`cause` says why), `TIMEOUT` or `CANCELLED` from the signal,
    *   `INVALID_ARGUMENT` for a parameter that fits no path.
    */
-  open<Path extends string, C, S>(route: Route<Path, C, S>, ...options: OpenArguments<Path>): Promise<Channel<C, S>>
+  open<Path extends string, C, S>(
+    route: Route<Path, C, S>,
+    ...options: OpenArguments<NoInfer<Path>>
+  ): Promise<Channel<C, S>>
 
   /** Lets open channels end, then closes the client's own connections. */
   close(): Promise<void>
@@ -124,7 +128,8 @@ function channelOf<C, S>(
 ): Channel<C, S> {
   const contentType = conn.headers['content-type']
   const receive = formatNamed(receives, contentType)
-  if (receive === undefined) {
+  // Plain peers of lines or records may name no type. Bytes of an unknown kind are not taken for length prefixes.
+  if (receive === undefined || (contentType === undefined && receive.framing.control)) {
     throw new ChannelError('BAD_RESPONSE', `the response is ${contentType}, not one of ${listed(receives)}`)
   }
   return new Channel<C, S>(conn, {
@@ -159,14 +164,16 @@ function openFailure(error: unknown, url: URL, signal: AbortSignal | undefined):
       return new ChannelError('INVALID_ARGUMENT', error.message, { cause })
     case 'UNEXPECTED_STATUS':
       return refusal(error, url)
+    case 'SESSIONS_CLOSED':
+      return new ChannelError('CLOSED', 'open after the client, or its sessions, were closed', { cause })
     default:
-      return new ChannelError('CONNECT_FAILED', `no channel to ${url.host}: ${error.message}`, { cause })
+      return new ChannelError('CONNECT_FAILED', error.message, { cause })
   }
 }
 
 function refusal(cause: ConnError, url: URL): ChannelError {
   const status = cause.response?.status ?? 0
-  const said = new TextDecoder().decode(cause.response?.body).trim().slice(0, 200)
+  const said = printable(new TextDecoder().decode(cause.response?.body).trim()).slice(0, 200)
   const message = `${url.pathname} was refused with status ${status}${said === '' ? '' : `: ${said}`}`
   if (status === 404) return new ChannelError('NOT_FOUND', message, { cause })
   if (status === 415 || status === 406) return new ChannelError('UNSUPPORTED_CODEC', message, { cause })

@@ -45,7 +45,13 @@ export function decodeControl(body: Uint8Array): Control | null {
   if (type !== closeType) return null
   if (body.length < 2 + codeSize || codeSize === 0) throw invalid('without its code')
   const code = text.decode(body.subarray(2, 2 + codeSize))
-  return { type: 'close', code, reason: text.decode(body.subarray(2 + codeSize)) }
+  if (!/^[A-Z][A-Z0-9_]*$/.test(code)) throw invalid('whose code is none')
+  return { type: 'close', code, reason: printable(text.decode(body.subarray(2 + codeSize))) }
+}
+
+/** What the other side wrote, without what a terminal or a log would take for something else. */
+export function printable(foreign: string): string {
+  return foreign.replaceAll(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]+/gu, ' ')
 }
 
 const utf8 = new TextEncoder()

@@ -58,9 +58,21 @@ export function formatAccepted<T>(
     ...formats.filter((format) => format.framing.name === requestFraming.name),
     ...formats.filter((format) => format.framing.name !== requestFraming.name),
   ]
-  const headers = accept === undefined ? {} : { accept: accept.replaceAll(/;\s*charset=[^;,]*/gi, '') }
-  const [best] = new Negotiator({ headers }).mediaTypes(own.map((format) => format.mediaType))
+  if (accept === undefined) return own[0]
+  if (accept.length > longestAccept) return undefined
+  const headers = { accept: accept.replaceAll(/;\s*charset=[^;,]*/gi, '') }
+  const liked = new Negotiator({ headers }).mediaTypes(own.map((format) => format.mediaType))
+  const best = liked.find((mediaType) => !differsInLetters(mediaType, accept))
   return own.find((format) => format.mediaType === best)
+}
+
+/** No list of formats is longer, and a long one takes long to read. Unit: characters. */
+const longestAccept = 2_048
+
+/** Whether a header names a parameter of ours in other letters: another layout, which a negotiator takes for the same. */
+function differsInLetters(mediaType: string, header: string): boolean {
+  const values = Object.values(parse(mediaType).parameters)
+  return values.some((value) => !header.includes(value) && header.toLowerCase().includes(value.toLowerCase()))
 }
 
 /** The header value that lists formats. */

@@ -1,19 +1,12 @@
-import { accept, widenWindows } from '@h2channel/conn'
+import { accept } from '@h2channel/conn'
 import type { Http2Conn } from '@h2channel/conn'
-import type { EventEmitter } from 'node:events'
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import type {
-  Http2SecureServer,
-  Http2Server,
-  Http2ServerRequest,
-  Http2ServerResponse,
-  IncomingHttpHeaders,
-  ServerHttp2Session,
-  ServerHttp2Stream,
-} from 'node:http2'
+import type { Http2ServerRequest, Http2ServerResponse, IncomingHttpHeaders, ServerHttp2Stream } from 'node:http2'
 import type { MatchFunction } from 'path-to-regexp'
 import { match } from 'path-to-regexp'
 
+import type { Attachable, Taker } from './attach.ts'
+import { attach } from './attach.ts'
 import { breakOff, Channel, isOutcome } from './channel.ts'
 import type { ChannelLimits, LimitOptions } from './defaults.ts'
 import { limitsFrom } from './defaults.ts'
@@ -21,6 +14,7 @@ import { ChannelError } from './errors.ts'
 import type { Format } from './formats.ts'
 import { formatAccepted, formatNamed, formatsOf, listed } from './formats.ts'
 import { announcement, isAnnounced, version } from './protocol.ts'
+import { refuse, refuseHttp1 } from './refusals.ts'
 import type { PathParams, Route } from './route.ts'
 
 /** What a handler knows of the request beside its channel. */
@@ -46,20 +40,19 @@ export interface RouterOptions {
   /** The limits of each channel. */
   readonly limits?: LimitOptions | undefined
   /**
-   * Told of each error that a handler threw, other than the one that ended its channel. The default prints it.
-   * The peer learns no more than `INTERNAL`.
+   * Told of each error that a handler threw. Not of its own channel's end, unless the peer sent what the route does not
+   * allow: `INVALID_MESSAGE`, `INVALID_FRAME`, `MESSAGE_TOO_LARGE`, `TRUNCATED_FRAME`. The default prints it. The peer
+   * learns no more than the code.
    */
   readonly onError?: ((error: unknown, context: HandlerContext) => void) | undefined
 }
-
-/** A server that a router can be attached to. */
-export type Attachable = Http2Server | Http2SecureServer
 
 /**
  * Finds the handler of a channel's route. A request whose path is a route's belongs to the router, which answers it: with
  * 200 and a channel, or with
  *
  * - 400 for a path whose percent-encoding is broken,
+ * - 405 for HEAD, which has no body to answer with,
  * - 406 when it accepts none of the formats that the server sends,
  * - 415 when it sends none of those that the server takes; they stand in `accept`,
  * - 505 when it speaks HTTP/1.
@@ -114,9 +107,20 @@ interface Entry {
   readonly handler: Handler<string, unknown, unknown>
 }
 
-type Found = { readonly entry: Entry; readonly params: Record<string, string> } | 'nowhere' | 'malformed'
+interface Match {
+  readonly entry: Entry
+  readonly params: Record<string, string>
+}
 
-class RouteTable implements Router {
+type Found = Match | 'nowhere' | 'malformed'
+
+interface Request {
+  readonly params: Record<string, string>
+  readonly headers: IncomingHttpHeaders
+  readonly conn: Http2Conn
+}
+
+class RouteTable implements Router, Taker {
   readonly #limits: ChannelLimits
   readonly #onError: (error: unknown, context: HandlerContext) => void
   readonly #entries: Entry[] = []
@@ -147,45 +151,27 @@ class RouteTable implements Router {
   }
 
   attach(server: Attachable): () => void {
-    const emitter: EventEmitter = server
-    const { emit } = emitter
-    let isAttached = true
-    const taking = (event: string | symbol, ...values: unknown[]): boolean => {
-      if (isAttached && event === 'stream' && this.#takeStream(values)) return true
-      if (isAttached && event === 'request' && this.#takeRequest(values)) return true
-      // Behind this one may stand the `emit` of another router.
-      return emit.call(emitter, event, ...values) || (isAttached && answerNobodys(event, values))
-    }
-    const onSession = (session: ServerHttp2Session): void => widenWindows(session)
-    emitter.emit = taking
-    emitter.on('session', onSession)
-    return () => {
-      isAttached = false
-      emitter.off('session', onSession)
-      if (emitter.emit === taking) emitter.emit = emit
-    }
+    return attach(server, this)
   }
 
   accept(request: Http2ServerRequest | IncomingMessage, response: Http2ServerResponse | ServerResponse): boolean {
-    if (request.httpVersionMajor < 2) return this.#refuseHttp1(request as IncomingMessage, response as ServerResponse)
+    if (request.httpVersionMajor < 2) return this.takeRequest(request as IncomingMessage, response as ServerResponse)
     const { stream, headers } = request as Http2ServerRequest
-    return this.#serve(stream, headers)
+    return this.takeStream(stream, headers)
   }
 
-  #takeStream([stream, headers]: readonly unknown[]): boolean {
-    return this.#serve(stream as ServerHttp2Stream, headers as IncomingHttpHeaders)
-  }
-
-  /** Requests of HTTP/1 come only this way; those of HTTP/2 come as streams first. */
-  #takeRequest([request, response]: readonly unknown[]): boolean {
-    const { httpVersionMajor } = request as IncomingMessage
-    return httpVersionMajor < 2 && this.#refuseHttp1(request as IncomingMessage, response as ServerResponse)
-  }
-
-  #refuseHttp1(request: IncomingMessage, response: ServerResponse): boolean {
+  takeRequest(request: IncomingMessage, response: ServerResponse): boolean {
     if (this.#find(request.url ?? '') === 'nowhere') return false
-    response.writeHead(505, { 'content-type': 'text/plain', connection: 'close' })
-    response.end('a channel needs HTTP/2\n')
+    refuseHttp1(response, 505, 'a channel needs HTTP/2', { connection: 'close' })
+    return true
+  }
+
+  takeStream(stream: ServerHttp2Stream, headers: IncomingHttpHeaders): boolean {
+    const found = this.#find(headers[':path'] ?? '')
+    if (found === 'nowhere') return false
+    if (found === 'malformed') refuse(stream, 400, 'the path is not percent-encoded')
+    else if (headers[':method'] === 'HEAD') refuse(stream, 405, '', { allow: 'POST' })
+    else this.#negotiate(stream, headers, found)
     return true
   }
 
@@ -202,88 +188,63 @@ class RouteTable implements Router {
     return 'nowhere'
   }
 
-  /** Answers a request for one of the routes. Returns whether it was one. */
-  #serve(stream: ServerHttp2Stream, headers: IncomingHttpHeaders): boolean {
-    const target = headers[':path'] ?? ''
-    const found = this.#find(target)
-    if (found === 'nowhere') return false
-    if (found === 'malformed') {
-      refuse(stream, 400, 'the path is not percent-encoded')
-      return true
-    }
-    const { entry, params } = found
+  #negotiate(stream: ServerHttp2Stream, headers: IncomingHttpHeaders, { entry, params }: Match): void {
+    const takes = listed(entry.receives)
     const receive = formatNamed(entry.receives, headers['content-type'])
     if (receive === undefined) {
-      const takes = listed(entry.receives)
       refuse(stream, 415, `${headers['content-type']} is not one of ${takes}`, { accept: takes })
-      return true
+      return
     }
     const send = formatAccepted(entry.sends, headers.accept, receive.framing)
     if (send === undefined) {
-      refuse(stream, 406, `${headers.accept} is none of ${listed(entry.sends)}`)
-      return true
+      refuse(stream, 406, `${headers.accept} is none of ${listed(entry.sends)}`, { accept: takes })
+      return
     }
     const control = isAnnounced(headers[announcement]) && receive.framing.control && send.framing.control
     const response = { 'content-type': send.mediaType, ...(control ? { [announcement]: version } : {}) }
-    accept(stream, headers, { headers: response }).then(
-      (conn) => {
-        const framing = { send: send.framing, receive: receive.framing }
+    const framing = { send: send.framing, receive: receive.framing }
+    accept(stream, headers, { headers: response })
+      .then((conn) => {
         const options = { send: send.codec, receive: receive.codec, framing, control, limits: this.#limits }
-        const channel = new Channel<unknown, unknown>(conn, options)
-        return this.#run(entry, channel, { params, headers, conn, target })
-      },
-      // The client left before it was answered: there is nobody to tell.
-      () => {},
-    )
-    return true
+        return this.#run(entry, new Channel<unknown, unknown>(conn, options), { params, headers, conn })
+      })
+      // Mostly the client left before it was answered. Whoever is still there must not wait for ever.
+      .catch(() => refuse(stream, 500, 'the channel could not be opened'))
   }
 
-  async #run(
-    entry: Entry,
-    channel: Channel<unknown, unknown>,
-    request: {
-      readonly params: Record<string, string>
-      readonly headers: IncomingHttpHeaders
-      readonly conn: Http2Conn
-      readonly target: string
-    },
-  ): Promise<void> {
-    const { params, headers, conn, target } = request
+  async #run(entry: Entry, channel: Channel<unknown, unknown>, request: Request): Promise<void> {
     const over = new AbortController()
-    const query = new URLSearchParams(target.includes('?') ? target.slice(target.indexOf('?')) : '')
-    const context = { params, headers, query, conn, signal: over.signal }
+    const [, search = ''] = request.conn.path.split(/\?(.*)/s)
+    const context = { ...request, query: new URLSearchParams(search), signal: over.signal }
     void channel.closed.then((closed) => over.abort(closed.clean ? undefined : closed.error))
     try {
       await entry.handler(channel, context)
     } catch (error) {
-      // A handler that gives up because its own channel ended has done nothing wrong.
-      if (!isOutcome(channel, error) && !isFrom(over.signal, error)) {
+      const isOwnEnd = isOutcome(channel, error) || isFrom(over.signal, error)
+      if (!isOwnEnd) {
         breakOff(channel, new ChannelError('INTERNAL', 'the handler failed', { side: 'local', cause: error }))
-        this.#onError(error, context)
       }
+      // A handler that gives up because its own channel ended has done nothing wrong.
+      if (!isOwnEnd || isViolation(error)) this.#tell(error, context)
     }
     // What could not be delivered any more has shown in `closed`.
     await channel.close().catch(() => {})
   }
-}
 
-/** Answers a request that nobody listens for. Returns whether `event` was one. */
-function answerNobodys(event: string | symbol, [source, response]: readonly unknown[]): boolean {
-  if (event === 'stream') {
-    refuse(source as ServerHttp2Stream, 404, 'no such route')
-    return true
+  /** A hook that throws must not end the process, nor keep the channel open. */
+  #tell(error: unknown, context: HandlerContext): void {
+    try {
+      this.#onError(error, context)
+    } catch (failure) {
+      printError(failure, context)
+    }
   }
-  if (event !== 'request') return false
-  const notFound = response as ServerResponse
-  notFound.writeHead(404, { 'content-type': 'text/plain' }).end('no such route\n')
-  return true
 }
 
-function refuse(stream: ServerHttp2Stream, status: number, message: string, headers: IncomingHttpHeaders = {}): void {
-  if (stream.destroyed || stream.headersSent) return
-  stream.on('error', () => {})
-  stream.respond({ ':status': status, 'content-type': 'text/plain; charset=utf-8', ...headers })
-  stream.end(`${message}\n`)
+/** What the peer sent that the route does not allow: one of the two sides has to be mended. */
+function isViolation(error: unknown): boolean {
+  const codes: readonly unknown[] = ['INVALID_MESSAGE', 'INVALID_FRAME', 'MESSAGE_TOO_LARGE', 'TRUNCATED_FRAME']
+  return error instanceof ChannelError && codes.includes(error.code)
 }
 
 /** Whether `error` is what a wait that `signal` gave up rejects with: its reason, or as Node does with that as the cause. */

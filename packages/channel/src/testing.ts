@@ -1,9 +1,13 @@
 /** What tests of programs that use channels need. */
+import type { Codec } from '@h2channel/codecs'
+import type { Conn } from '@h2channel/conn/web'
 import { pipe } from '@h2channel/conn/web'
 
 import { Channel } from './channel.ts'
 import type { LimitOptions } from './defaults.ts'
+import type { Format } from './formats.ts'
 import { formatsOf } from './formats.ts'
+import { lengthPrefixed } from './length-prefixed.ts'
 import type { Route } from './route.ts'
 
 export interface ChannelPairOptions {
@@ -26,25 +30,24 @@ export function channelPair<Path extends string, C, S>(
   route: Route<Path, C, S>,
   options: ChannelPairOptions = {},
 ): [client: Channel<C, S>, server: Channel<S, C>] {
-  const [toServer] = formatsOf(route.client, route.framing)
-  const [toClient] = formatsOf(route.server, route.framing)
-  if (toServer === undefined || toClient === undefined) throw new TypeError('a route has at least one format each way')
   const [clientConn, serverConn] = pipe()
-  const control = true
-  const { limits } = options
-  const client = new Channel<C, S>(clientConn, {
-    send: toServer.codec,
-    receive: toClient.codec,
-    framing: { send: toServer.framing, receive: toClient.framing },
-    control,
-    limits,
-  })
-  const server = new Channel<S, C>(serverConn, {
-    send: toClient.codec,
-    receive: toServer.codec,
-    framing: { send: toClient.framing, receive: toServer.framing },
-    control,
-    limits,
-  })
+  const client = endOf(clientConn, formatOf(route.client, route), formatOf(route.server, route), options.limits)
+  const server = endOf(serverConn, formatOf(route.server, route), formatOf(route.client, route), options.limits)
   return [client, server]
+}
+
+/** The format that both sides would agree on. */
+function formatOf<T>(codec: Codec<T>, route: Route): Format<T> {
+  const [first = { mediaType: codec.contentType, codec, framing: lengthPrefixed() }] = formatsOf(codec, route.framing)
+  return first
+}
+
+function endOf<S, R>(conn: Conn, send: Format<S>, receive: Format<R>, limits: LimitOptions | undefined): Channel<S, R> {
+  return new Channel<S, R>(conn, {
+    send: send.codec,
+    receive: receive.codec,
+    framing: { send: send.framing, receive: receive.framing },
+    control: true,
+    limits,
+  })
 }

@@ -286,12 +286,21 @@ describe('open: an answer that is no channel', () => {
     expect(await server.resets[0]).toBe(8)
   })
 
-  test('a response without content-type is in the route’s first format', async () => {
+  test('a response without content-type is not taken for length prefixes', async () => {
     await using server = await bare((stream) => {
       stream.respond()
-      stream.end('\0\0\0\x017')
+      stream.end('<html>a page</html>')
     })
-    const channel = await createClient(server.origin, { sessions: server.sessions }).open(echo)
+    await failure(createClient(server.origin, { sessions: server.sessions }).open(echo), 'BAD_RESPONSE')
+  })
+
+  test('a response without content-type is lines, where the route says lines', async () => {
+    await using server = await bare((stream) => {
+      stream.respond()
+      stream.end('7\n')
+    })
+    const lines = defineRoute('/echo', { client: json(), server: json(), framing: newlineDelimited() })
+    const channel = await createClient(server.origin, { sessions: server.sessions }).open(lines)
     expect(await receiveAll(channel)).toEqual([7])
     await channel.close()
   })
@@ -357,7 +366,8 @@ describe('open: CONNECT_FAILED', () => {
     await using server = await bare(accepting)
     const client = createClient(server.origin)
     await client.close()
-    expect((await failure(client.open(echo), 'CONNECT_FAILED')).cause).toMatchObject({ code: 'SESSIONS_CLOSED' })
+    const error = await failure(client.open(echo), 'CLOSED')
+    expect(error).toMatchObject({ side: 'local', cause: { code: 'SESSIONS_CLOSED' } })
   })
 })
 

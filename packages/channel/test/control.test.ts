@@ -125,7 +125,15 @@ test.each([
   expect(isAnnounced(value)).toBe(is)
 })
 
-test('decodeControl: reads text that is no UTF-8 as well as it can', () => {
-  const body = Uint8Array.of(1, 1, 0xff, ...utf8('why'))
-  expect(decodeControl(body)).toEqual({ type: 'close', code: '\ufffd', reason: 'why' })
+test.each([
+  ['no UTF-8', [0xff]],
+  ['small letters', utf8('internal')],
+  ['what a terminal heeds', utf8('\u001b[31mX')],
+])('decodeControl: refuses a code of %s', (_what, code) => {
+  thrown(() => decodeControl(Uint8Array.of(1, code.length, ...code)), 'INVALID_FRAME')
+})
+
+test('decodeControl: makes a reason printable', () => {
+  const body = Uint8Array.of(1, 1, ...utf8('X'), ...utf8('a\u001b[31m\r\nb\u202ec'), 0xff)
+  expect(decodeControl(body)).toEqual({ type: 'close', code: 'X', reason: 'a [31m b c\ufffd' })
 })

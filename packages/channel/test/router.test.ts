@@ -1,13 +1,14 @@
 // oxlint-disable vitest/expect-expect -- many of these tests assert by the helpers of support.ts
 import { bytes, json, msgpack, oneOf } from '@h2channel/codecs'
 import { once } from 'node:events'
-import type { Http2ServerRequest, Http2ServerResponse, ServerHttp2Stream } from 'node:http2'
+import type { Http2ServerRequest, Http2ServerResponse, IncomingHttpHeaders, ServerHttp2Stream } from 'node:http2'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, expect, test, vi } from 'vitest'
 import { z } from 'zod'
 
 import { breakOff } from '../src/channel.ts'
 import { ChannelError, defineRoute } from '../src/index.ts'
+import type { RouterOptions } from '../src/server.ts'
 import { createRouter } from '../src/server.ts'
 import { ask, ask1, bareSession, serve } from './server-support.ts'
 import type { Deferred } from './support.ts'
@@ -358,6 +359,62 @@ test('a handler that sends after its own end has failed, and onError is told', a
   await channel.closed
 })
 
+test('onError: a hook that throws neither ends the process nor keeps the channel open', async () => {
+  const print = vi.spyOn(console, 'error').mockImplementation(() => {})
+  try {
+    const hook = new Error('of the hook')
+    const router: RouterOptions = {
+      onError: () => {
+        throw hook
+      },
+    }
+    const failing = (table: ReturnType<typeof createRouter>): void => {
+      table.handle(echo, () => Promise.reject(new Error('of the handler')))
+    }
+    await using served = await serve(failing, { router })
+    const channel = await served.client().open(echo)
+    await failure(channel.receive(), 'INTERNAL')
+    await channel.close()
+    expect(print.mock.calls).toEqual([['h2channel: the handler of /echo failed:', hook]])
+  } finally {
+    print.mockRestore()
+  }
+})
+
+test.each([true, false])('HEAD gets 405, and a reset afterwards harms nobody (END_STREAM: %s)', async (endStream) => {
+  await using served = await serve(echoing)
+  await using session = bareSession(served.at)
+  const stream = session.http2.request({ ':method': 'HEAD', ':path': '/echo' }, { endStream })
+  stream.on('error', () => {})
+  const closed = new Promise((resolve) => stream.once('close', resolve))
+  const [headers] = (await once(stream, 'response')) as [IncomingHttpHeaders & { ':status': number }]
+  expect(headers).toMatchObject({ ':status': 405, allow: 'POST' })
+  stream.close(2)
+  await closed
+  expect((await session.ask({ ':path': '/echo' }, jsonFrames(1))).status).toBe(200)
+})
+
+test('attach and detach: any order, any number of times, leaves what others listen for', async () => {
+  await using served = await serve(() => {}, { attach: false })
+  const { server } = served.at
+  const [first, second] = [createRouter(), createRouter()]
+  echoing(first)
+  second.handle(greet, (channel, { params }) => channel.send(`hello ${params.name}`))
+  for (let round = 0; round < 100; round++) {
+    const detachFirst = first.attach(server)
+    const detachSecond = second.attach(server)
+    detachFirst()
+    detachSecond()
+  }
+  expect(server.listenerCount('session')).toBeLessThan(5)
+  const detach = first.attach(server)
+  second.attach(server)
+  expect((await ask(served.at, { ':path': '/nowhere' })).status).toBe(404)
+  expect(await receiveAll(await served.client().open(greet, { params: { name: 'you' } }))).toEqual(['hello you'])
+  detach()
+  await failure(served.client().open(echo), 'NOT_FOUND')
+})
+
 describe('a handler that fails because its own channel ended', () => {
   type Handler = Parameters<typeof serveHandler>[0]
 
@@ -481,7 +538,7 @@ describe('a peer that knows nothing of this package', () => {
     await using served = await serve(setUp)
     const answer = await ask(served.at, { ':path': '/doubled' }, jsonFrames({ n: 'one' }))
     expect(answer.rstCode).toBe(1)
-    expect(served.errors).toEqual([])
+    expect(served.errors).toMatchObject([{ code: 'INVALID_MESSAGE', cause: { issues: [{ path: ['n'] }] } }])
   })
 
   test('sends a message over the limit, and sees a reset with FRAME_SIZE_ERROR', async () => {

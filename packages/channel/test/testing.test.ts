@@ -72,8 +72,3 @@ test.each([
   expect(await receiveAll(server)).toHaveLength(1)
   await server.close()
 })
-
-test('channelPair: refuses a route without a codec', () => {
-  const empty = { ...json(), alternatives: [] }
-  expect(() => channelPair(defineRoute('/a', { client: empty, server: json() }))).toThrow(TypeError)
-})
