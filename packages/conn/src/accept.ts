@@ -12,6 +12,7 @@ import { checkHeaders } from './headers.ts'
 import { Http2Conn } from './http2-conn.ts'
 import { sendFailure } from './http2-errors.ts'
 import { Http2Transport } from './http2-transport.ts'
+import { keepServerAlive } from './keep-alive.ts'
 import type { CloseTimeouts } from './stream-conn.ts'
 import { checkedTimeouts } from './stream-conn.ts'
 import { widenWindows } from './windows.ts'
@@ -70,6 +71,8 @@ function acceptStream(
   prepared: OutgoingHttpHeaders,
   options: AcceptOptions,
 ): Http2Conn {
+  // Stays for good: a client that resets a stream which was not accepted would end the process otherwise.
+  stream.on('error', () => {})
   const { status = 200 } = options
   const timeouts = checkedTimeouts(options)
   if (stream.destroyed || stream.closed)
@@ -81,7 +84,10 @@ function acceptStream(
       'a response to HEAD, or with status 204, 205 or 304, has no body for a conn',
     )
   }
-  if (stream.session !== undefined) widenWindows(stream.session)
+  if (stream.session !== undefined) {
+    widenWindows(stream.session)
+    keepServerAlive(stream.session)
+  }
   try {
     checkHeaders(options.headers ?? {})
     stream.respond({ ...prepared, ...options.headers, ':status': status })

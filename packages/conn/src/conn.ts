@@ -28,7 +28,7 @@ export type ConnClosed = { readonly clean: true } | { readonly clean: false; rea
 export interface Conn extends AsyncIterable<Uint8Array>, AsyncDisposable {
   /**
    * Waits for the next chunk. Concurrent reads are served in the order in which they were called. The bytes belong to
-   * the caller from then on.
+   * the caller from then on, but not the `ArrayBuffer` below them, which others may share: don't transfer it.
    *
    * @returns a chunk of at least one byte, or `null` once the peer has ended its half and all of it was read.
    * @throws ConnError `TIMEOUT` or `CANCELLED` when the signal gave up the wait, `CLOSED` after `close()`, `ABORTED`

@@ -15,7 +15,7 @@ import { checkedTimeouts } from './stream-conn.ts'
 export interface ConnectOptions extends CloseTimeouts {
   /** Gives up connecting. Afterwards it has no effect on the conn. */
   readonly signal?: AbortSignal | undefined
-  /** The request's method: `POST` unless said otherwise. */
+  /** The request's method: `POST` unless said otherwise. Not `HEAD` or `CONNECT`, which have no bodies of their own. */
   readonly method?: string | undefined
   /** The request's headers. */
   readonly headers?: OutgoingHttpHeaders | undefined
@@ -47,6 +47,9 @@ export async function connect(url: string | URL, options: ConnectOptions = {}): 
   const { method = 'POST', sessions = sharedSessions } = options
   const connectTimeout = checkedDelay('connectTimeout', options.connectTimeout ?? connDefaults.connectTimeout)
   const timeouts = checkedTimeouts(options)
+  if (!/^[!#$%&'*+.^_`|~\w-]+$/.test(method) || method === 'HEAD' || method === 'CONNECT') {
+    throw new ConnError('INVALID_ARGUMENT', `a conn can't be opened with the method ${JSON.stringify(method)}`)
+  }
   const path = target.pathname + target.search
   const headers = { ...options.headers, ':method': method, ':path': path }
 

@@ -60,8 +60,12 @@ export function toDuplex(conn: Conn): Duplex {
       done(error)
     },
   })
+  // What has arrived is read to its end, or to the error, first. A conn that nobody reads is looked at for that.
   void conn.closed.then((closed) => {
-    if (!closed.clean) duplex.destroy(closed.error)
+    if (closed.clean) return
+    if (duplex.readableEnded) duplex.destroy(closed.error)
+    duplex.once('end', () => duplex.destroy(closed.error))
+    duplex.read(0)
   })
   return duplex
 }

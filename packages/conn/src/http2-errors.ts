@@ -58,12 +58,15 @@ export function connectFailure(authority: string, error: unknown, progress: Prog
   // An HTTP/1 server answers the preface in its own way, or hangs up without a word.
   const notHttp2 = progress === 'connected' && (error === undefined || code.startsWith('ERR_HTTP2_'))
   if (code === 'ERR_SSL_TLSV1_ALERT_NO_APPLICATION_PROTOCOL' || notHttp2) {
-    return new ConnError('HTTP2_NOT_SUPPORTED', `${authority} does not speak HTTP/2${detail}`, { cause: error })
+    const hint = progress === 'connected' ? ' without TLS; if it speaks TLS, its URL begins with https:' : ''
+    return new ConnError('HTTP2_NOT_SUPPORTED', `${authority} does not speak HTTP/2${hint}`, { cause: error })
   }
   if (
     /^(ERR_TLS_|ERR_SSL_|EPROTO|CERT_|CRL_|UNABLE_TO_|DEPTH_ZERO_|SELF_SIGNED_|HOSTNAME_MISMATCH|INVALID_)/.test(code)
   ) {
-    return new ConnError('TLS_FAILED', `TLS with ${authority} failed${detail}`, { cause: error })
+    // OpenSSL's text names its own source files; what a reader needs is the code.
+    const why = code === 'ERR_SSL_WRONG_VERSION_NUMBER' ? ': there is no TLS at that port' : `: ${briefly(error, code)}`
+    return new ConnError('TLS_FAILED', `TLS with ${authority} failed${why}`, { cause: error })
   }
   if (progress === 'http2') {
     return new ConnError('CONNECTION_LOST', `the HTTP/2 connection to ${authority} was lost${detail}`, { cause: error })
@@ -90,6 +93,10 @@ export function isSessionSpent(error: unknown): boolean {
     'ERR_HTTP2_OUT_OF_STREAMS',
     'ERR_HTTP2_STREAM_CANCEL',
   ].includes(codeOf(error))
+}
+
+function briefly(error: unknown, code: string): string {
+  return error instanceof Error && !error.message.includes('error:') ? error.message : code
 }
 
 function codeOf(error: unknown): string {

@@ -8,6 +8,8 @@ import { connect as connectTls } from 'node:tls'
 import { connDefaults } from './defaults.ts'
 import { ConnError } from './errors.ts'
 import { checkHeaders } from './headers.ts'
+import type { KeepAliveTimes } from './keep-alive.ts'
+import { keepAlive } from './keep-alive.ts'
 import type { Progress } from './http2-errors.ts'
 import { connectFailure } from './http2-errors.ts'
 import { widenWindows } from './windows.ts'
@@ -25,10 +27,8 @@ type State =
   | { readonly at: 'closed'; readonly error: ConnError }
 
 /** Times in milliseconds. See {@link ConnDefaults}. */
-export interface SessionTimeouts {
+export interface SessionTimeouts extends KeepAliveTimes {
   readonly idleTimeout: number
-  readonly pingInterval: number
-  readonly pingTimeout: number
 }
 
 /** One HTTP/2 connection of a client, with the streams that it carries. */
@@ -43,7 +43,7 @@ export class Session {
   #waiting = 0
   #streams = 0
   #idle: NodeJS.Timeout | undefined
-  #pinging: NodeJS.Timeout | undefined
+  #stopPinging: (() => void) | undefined
   #lastError: unknown
   #progress: Progress = 'none'
 
@@ -133,14 +133,19 @@ export class Session {
     return stream
   }
 
-  /** Lets the streams end and opens no more. While it connects, there is nothing to wait for: it ends now. */
+  /** Lets the streams end and opens no more. */
   drain(): void {
-    if (this.#state.at === 'connecting') {
-      this.destroy(new ConnError('SESSIONS_CLOSED', `the sessions were closed while ${this.authority} was connecting`))
-    }
     if (this.#state.at !== 'open') return
     this.#state = { at: 'draining' }
     if (!this.#http2.destroyed) this.#http2.close()
+  }
+
+  /** The same for a session that is not wanted any more. While it connects, there is nothing to wait for: it ends now. */
+  shutDown(): void {
+    if (this.#state.at === 'connecting') {
+      this.destroy(new ConnError('SESSIONS_CLOSED', `the sessions were closed while ${this.authority} was connecting`))
+    }
+    this.drain()
   }
 
   /** Waits until it is gone. */
@@ -170,13 +175,13 @@ export class Session {
 
   #onClose(): void {
     clearTimeout(this.#idle)
-    clearInterval(this.#pinging)
+    this.#stopPinging?.()
     this.#state = { at: 'closed', error: this.failure() }
   }
 
   /** No streams: the process may end, and so may the session after a while. */
   #rest(): void {
-    clearInterval(this.#pinging)
+    this.#stopPinging?.()
     if (this.#state.at !== 'open' || this.#streams > 0) return
     this.#http2.unref()
     this.#idle = setTimeout(() => this.drain(), this.#timeouts.idleTimeout).unref()
@@ -185,23 +190,7 @@ export class Session {
   #work(): void {
     clearTimeout(this.#idle)
     this.#http2.ref()
-    this.#pinging = setInterval(() => this.#ping(), this.#timeouts.pingInterval).unref()
-  }
-
-  /** A peer that falls silent is never noticed by itself (nodejs/node#42710). Anything that it sends counts as an answer. */
-  #ping(): void {
-    const http2 = this.#http2
-    if (http2.destroyed) return
-    const { pingTimeout } = this.#timeouts
-    const before = this.#socket.bytesRead
-    const timer = setTimeout(() => {
-      if (http2.destroyed || this.#socket.bytesRead !== before) return
-      this.destroy(new ConnError('PEER_SILENT', `${this.authority} did not answer a ping in ${pingTimeout} ms`))
-    }, pingTimeout).unref()
-    // Node cancels further pings while ten are unanswered. The peer is judged all the same.
-    http2.ping((error) => {
-      if (error === null) clearTimeout(timer)
-    })
+    this.#stopPinging = keepAlive(this.#http2, this.#timeouts, (error) => this.destroy(error))
   }
 }
 

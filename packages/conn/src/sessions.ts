@@ -55,7 +55,7 @@ export class Sessions implements AsyncDisposable {
   async close(): Promise<void> {
     this.#closed = true
     const sessions = [...this.#byOrigin.values()].flatMap((set) => [...set])
-    for (const session of sessions) session.drain()
+    for (const session of sessions) session.shutDown()
     const timer = setTimeout(() => {
       const error = new ConnError('SESSIONS_CLOSED', `the sessions were closed, and ${this.#closeTimeout} ms are over`)
       for (const session of sessions) session.destroy(error)

@@ -17,6 +17,11 @@ export function widenWindows(session: Http2Session): void {
   widened.add(session)
   const { streamWindow, connectionWindow } = connDefaults
   if ((session.state.effectiveLocalWindowSize ?? 0) < connectionWindow) session.setLocalWindowSize(connectionWindow)
-  if ((session.localSettings.initialWindowSize ?? 0) < streamWindow)
-    session.settings({ initialWindowSize: streamWindow })
+  const raise = (): void => {
+    const isNarrow = (session.localSettings.initialWindowSize ?? 0) < streamWindow
+    if (isNarrow && !session.destroyed) session.settings({ initialWindowSize: streamWindow })
+  }
+  // What a server was told to set shows only once its client has acknowledged it.
+  if (session.pendingSettingsAck) session.once('localSettings', raise)
+  else raise()
 }

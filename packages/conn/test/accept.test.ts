@@ -5,7 +5,7 @@ import { request as requestHttp1 } from 'node:https'
 import { describe, expect, it } from 'vitest'
 
 import type { AcceptOptions, Http2Conn } from '../src/index.ts'
-import { accept } from '../src/index.ts'
+import { accept, widenWindows } from '../src/index.ts'
 import type { TestServer } from '../src/testing.ts'
 import { listen, makeCertificate } from '../src/testing.ts'
 import { bytes, deferred, failure, readAll, text } from './support.ts'
@@ -147,7 +147,30 @@ describe('accept(request, response)', () => {
       response.statusCode = 405
       response.end()
     })
-    expect((await failure(server.connect('/', { method: 'HEAD' }), 'UNEXPECTED_STATUS')).response?.status).toBe(405)
+    const session = connectHttp2(server.origin, { ...server.tls })
+    const answered = session.request({ ':method': 'HEAD' })
+    const status = await new Promise((resolve) => answered.once('response', (headers) => resolve(headers[':status'])))
+    expect(status).toBe(405)
+    await new Promise<void>((resolve) => session.close(resolve))
+  })
+
+  it('keeps a window that is wider already', async () => {
+    const http2 = createServer({ settings: { initialWindowSize: 4 * 1024 * 1024 } }, (request, response) => {
+      void accept(request, response).then((conn) => conn.close())
+    })
+    http2.on('session', widenWindows)
+    await using server = await listen(http2, undefined)
+    const session = connectHttp2(server.origin)
+    const windows: unknown[] = []
+    session.on('remoteSettings', (settings) => windows.push(settings.initialWindowSize))
+    const stream = session.request({ ':method': 'POST' }).resume()
+    stream.end()
+    await new Promise((resolve) => stream.once('close', resolve))
+    await new Promise((resolve, reject) =>
+      session.ping((error) => (error === null ? resolve(undefined) : reject(error))),
+    )
+    expect(windows).toEqual([4 * 1024 * 1024])
+    await new Promise<void>((resolve) => session.close(resolve))
   })
 
   it('rejects HTTP/1 with HTTP2_NOT_SUPPORTED, and leaves its response to be sent', async () => {

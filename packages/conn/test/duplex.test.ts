@@ -9,7 +9,7 @@ import { describe, expect, it } from 'vitest'
 
 import { fromDuplex, pipe, toDuplex } from '../src/index.ts'
 import type { CloseTimeouts, Conn } from '../src/index.ts'
-import { makeCertificate } from '../src/testing.ts'
+import { makeCertificate, startServer } from '../src/testing.ts'
 import { bytes, deferred, failure, readAll, text } from './support.ts'
 
 /** Two conns over TCP. */
@@ -138,6 +138,24 @@ describe('fromDuplex', () => {
 })
 
 describe('toDuplex', () => {
+  it('hands on all that arrived before the peer wanted no more, then fails', async () => {
+    const body = Buffer.alloc(256 * 1024, 7)
+    await using server = await startServer(async (conn) => {
+      await conn.write(body)
+      await conn.close()
+    })
+    const conn = await server.connect('/', { lingerTimeout: 50 })
+    const duplex = toDuplex(conn)
+    const failed = new Promise((resolve) => duplex.once('error', resolve))
+    expect(await conn.closed).toMatchObject({ clean: false, error: { code: 'RESET', rstCode: 0 } })
+    let received = 0
+    duplex.on('data', (chunk: Buffer) => {
+      received += chunk.length
+    })
+    expect(await failed).toMatchObject({ code: 'RESET' })
+    expect(received).toBe(body.length)
+  })
+
   it('is a stream like others: an echo through pipeline()', async () => {
     const [left, right] = pipe()
     const duplex = toDuplex(right)

@@ -7,6 +7,8 @@ import { connect as connectSocket, createServer as createSocketServer } from 'no
 import { describe, expect, it } from 'vitest'
 
 import { accept, connDefaults, connect, Sessions, widenWindows } from '../src/index.ts'
+import type { Http2Conn } from '../src/index.ts'
+import { keepServerAlive } from '../src/keep-alive.ts'
 import type { TestServer } from '../src/testing.ts'
 import { listen, startServer } from '../src/testing.ts'
 import { data, goaway, ok, startRawPeer } from './raw-peer.ts'
@@ -247,6 +249,22 @@ describe('a ping', () => {
     expect(await failure(conn.read(), 'PEER_SILENT')).toMatchObject({ side: 'remote', fatal: true })
     await failure(conn.write(bytes('a')), 'PEER_SILENT')
     await failure(connect(relay.origin, { sessions: own, connectTimeout: 20 }), 'CONNECT_TIMEOUT')
+    await own.close()
+  })
+
+  it('ends the conns of a client that fell silent, too', async () => {
+    const accepted = deferred<Http2Conn>()
+    await using server = await startServer((conn) => accepted.resolve(conn), { tls: false })
+    server.server.on('session', (session) => keepServerAlive(session, patience))
+    await using relay = await startRelay(Number(new URL(server.origin).port))
+    const own = new Sessions({ closeTimeout: 20 })
+    const conn = await connect(relay.origin, { sessions: own })
+    const there = await accepted.promise
+    await conn.write(bytes('hello'))
+    expect(await there.read()).toEqual(Buffer.from('hello'))
+    relay.silence()
+    expect(await failure(there.read(), 'PEER_SILENT')).toMatchObject({ side: 'remote', fatal: true })
+    conn.abort()
     await own.close()
   })
 
