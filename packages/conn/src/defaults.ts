@@ -14,6 +14,8 @@ export interface ConnDefaults {
   readonly connectionWindow: number
   /** What Node may hold for a session of ours, in megabytes (`maxSessionMemory`). */
   readonly sessionMemory: number
+  /** How many connections to one origin a pool opens at most, where the peer takes few streams on each. */
+  readonly sessionsPerOrigin: number
   /** How long a session without streams stays open. */
   readonly idleTimeout: number
   /** How often a session that has streams is pinged. */
@@ -33,6 +35,7 @@ export const connDefaults: ConnDefaults = {
   streamWindow: 1024 * 1024,
   connectionWindow: 16 * 1024 * 1024,
   sessionMemory: 1_024,
+  sessionsPerOrigin: 100,
   idleTimeout: 60_000,
   pingInterval: 25_000,
   pingTimeout: 10_000,

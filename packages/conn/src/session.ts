@@ -37,6 +37,8 @@ export class Session {
   readonly #socket: Socket
   readonly #http2: ClientHttp2Session
   readonly #timeouts: SessionTimeouts
+  /** Told when a stream may find a place that had none. */
+  readonly #onRoom: () => void
   readonly #connected: Promise<void>
   readonly #gone: Promise<void>
   #state: State = { at: 'connecting' }
@@ -47,9 +49,10 @@ export class Session {
   #lastError: unknown
   #progress: Progress = 'none'
 
-  constructor(origin: URL, tls: ConnectionOptions | undefined, timeouts: SessionTimeouts) {
+  constructor(origin: URL, tls: ConnectionOptions | undefined, timeouts: SessionTimeouts, onRoom: () => void) {
     this.authority = origin.host
     this.#timeouts = timeouts
+    this.#onRoom = onRoom
     this.#socket = dial(origin, tls)
     this.#http2 = connect(origin, {
       settings: { enablePush: false, initialWindowSize: connDefaults.streamWindow },
@@ -129,6 +132,7 @@ export class Session {
     stream.once('close', () => {
       this.#streams -= 1
       if (this.#streams === 0) this.#rest()
+      this.#onRoom()
     })
     return stream
   }
@@ -177,6 +181,7 @@ export class Session {
     clearTimeout(this.#idle)
     this.#stopPinging?.()
     this.#state = { at: 'closed', error: this.failure() }
+    this.#onRoom()
   }
 
   /** No streams: the process may end, and so may the session after a while. */

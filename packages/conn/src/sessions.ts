@@ -21,7 +21,8 @@ export interface SessionsOptions {
 
 /**
  * The HTTP/2 connections of a client: one per origin and set of TLS options, opened on demand, shared by the conns to
- * that origin, replaced once the peer says GOAWAY, and joined by another while the peer's limit of streams is reached.
+ * that origin, replaced once the peer says GOAWAY, and joined by others while the peer's limit of streams is reached: up to
+ * `sessionsPerOrigin`, beyond which `connect` waits for a stream to end.
  * None of them keeps the process alive while it carries no stream.
  *
  * `connect` uses one that all share unless it is given another. A pool of one's own can be closed.
@@ -30,6 +31,11 @@ export class Sessions implements AsyncDisposable {
   readonly #timeouts: SessionTimeouts
   readonly #closeTimeout: number
   readonly #byOrigin = new Map<string, Set<Session>>()
+  /** Who waits for a place on a connection. */
+  readonly #waiting = new Set<() => void>()
+  readonly #wake = (): void => {
+    for (const settle of this.#waiting) settle()
+  }
   #closed = false
 
   constructor(options: SessionsOptions = {}) {
@@ -77,6 +83,10 @@ export class Sessions implements AsyncDisposable {
   ): Promise<{ session: Session; stream: ClientHttp2Stream }> {
     for (;;) {
       const session = this.#take(origin, tls)
+      if (session === undefined) {
+        await this.#room(signal)
+        continue
+      }
       await session.connected(signal)
       // Connecting may have filled it, or ended it: whoever comes late takes another.
       if (!session.isUsable) continue
@@ -90,12 +100,31 @@ export class Sessions implements AsyncDisposable {
     }
   }
 
-  #take(origin: URL, tls: ConnectionOptions | undefined): Session {
+  /** Waits until a stream has ended somewhere. */
+  async #room(signal: AbortSignal): Promise<void> {
+    let settle = (): void => {}
+    const room = new Promise<void>((resolve, reject) => {
+      settle = () => (signal.aborted ? reject(signal.reason) : resolve())
+    })
+    this.#waiting.add(settle)
+    signal.addEventListener('abort', settle)
+    if (signal.aborted) settle()
+    try {
+      await room
+    } finally {
+      this.#waiting.delete(settle)
+      signal.removeEventListener('abort', settle)
+    }
+  }
+
+  /** A session that takes another stream, new where there is none. `undefined` when no more may be opened. */
+  #take(origin: URL, tls: ConnectionOptions | undefined): Session | undefined {
     if (this.#closed) throw new ConnError('SESSIONS_CLOSED', 'these sessions were closed')
     const key = `${origin.origin} ${tls === undefined ? 0 : identify(tls)}`
     const sessions = this.#byOrigin.get(key) ?? new Set()
     for (const session of sessions) if (session.isUsable) return session
-    const session = dial(origin, tls, this.#timeouts)
+    if (sessions.size >= connDefaults.sessionsPerOrigin) return undefined
+    const session = dial(origin, tls, this.#timeouts, this.#wake)
     this.#byOrigin.set(key, sessions.add(session))
     void session.gone().then(() => {
       sessions.delete(session)
@@ -106,9 +135,9 @@ export class Sessions implements AsyncDisposable {
 }
 
 /** Node throws at once for TLS options that can't be. */
-function dial(origin: URL, tls: ConnectionOptions | undefined, timeouts: SessionTimeouts): Session {
+function dial(origin: URL, tls: ConnectionOptions | undefined, timeouts: SessionTimeouts, onRoom: () => void): Session {
   try {
-    return new Session(origin, tls, timeouts)
+    return new Session(origin, tls, timeouts, onRoom)
   } catch (error) {
     throw sendFailure('the TLS options were refused', error)
   }

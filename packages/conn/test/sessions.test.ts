@@ -236,6 +236,20 @@ describe('Sessions.close', () => {
   })
 })
 
+it('waits for a stream to end where no more connections may be opened', async () => {
+  const http2 = createServer({ settings: { maxConcurrentStreams: 1 } })
+  http2.on('stream', (stream, headers) => void accept(stream, headers))
+  await using server = await listen(http2, undefined)
+  const most = connDefaults.sessionsPerOrigin
+  const conns = await Promise.all(Array.from({ length: most }, () => server.connect()))
+  expect(server.sessions.size).toBe(most)
+  await failure(server.connect('/', { connectTimeout: 20 }), 'CONNECT_TIMEOUT')
+  const waiting = server.connect()
+  conns[0]?.abort()
+  await waiting
+  expect(server.sessions.size).toBe(most)
+})
+
 describe('a ping', () => {
   const patience = { pingInterval: 50, pingTimeout: 400 }
 
