@@ -22,6 +22,11 @@ import type { Channel } from '@h2channel/channel'
 declare global {
   const channel: Channel<{ symbols: string[] }, { symbol: string; price: number }>
   const message: { symbols: string[] }
+  const client: import('@h2channel/channel/client').Client
+  const defineRoute: typeof import('@h2channel/channel').defineRoute
+  const json: typeof import('@h2channel/codecs').json
+  const Question: import('@h2channel/codecs').StandardSchema<{ symbols: string[] }>
+  const Quote: import('@h2channel/codecs').StandardSchema<{ symbol: string; price: number }>
 }
 `
 
@@ -86,13 +91,13 @@ describe('documents', () => {
     const help = await run('curl', ['--version']).catch(() => undefined)
     if (help?.stdout.includes('HTTP2') !== true) skip('curl with HTTP/2 is not installed')
     const block = blocksOf('README.md').find(({ language, text }) => language === 'sh' && text.includes('curl'))
-    const [, ...command] = block?.text.split('\n') ?? []
+    const command = block?.text ?? ''
     const port = await freePort()
     const echo = join(root, 'examples/echo/src/server.ts')
     const server = spawn(process.execPath, [...fromSource, echo, '--port', port], { cwd: root })
     try {
       await once(createInterface(server.stdout), 'line')
-      const { stdout } = await run('sh', ['-c', command.join('\n').replaceAll('8080', port)])
+      const { stdout } = await run('sh', ['-c', command.replaceAll('8080', port)])
       expect(stdout).toBe('{"text":"hello"}\n{"text":"again"}\n')
     } finally {
       server.kill()

@@ -197,7 +197,7 @@ class RouteTable implements Router, Taker {
     }
     const send = formatAccepted(entry.sends, headers.accept, receive.framing)
     if (send === undefined) {
-      refuse(stream, 406, `${headers.accept} is none of ${listed(entry.sends)}`, { accept: takes })
+      refuse(stream, 406, `${headers.accept} is none of ${listed(entry.sends)}`)
       return
     }
     const control = isAnnounced(headers[announcement]) && receive.framing.control && send.framing.control
