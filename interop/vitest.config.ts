@@ -1,6 +1,7 @@
 import { defineConfig } from 'vitest/config'
 
-// One project for each kind of peer, so that one can be run without what the others need: `--project go`.
+// One project for each kind of peer, so that one can be run without what the others need: `--project go`. The proxies have
+// a configuration of their own.
 export default defineConfig({
   root: import.meta.dirname,
   cacheDir: '../node_modules/.vite',
@@ -12,7 +13,6 @@ export default defineConfig({
     testTimeout: 20_000,
     projects: [
       { extends: true, test: { name: 'go', include: ['go/test/**/*.test.ts'], globalSetup: ['go/test/setup.ts'] } },
-      { extends: true, test: { name: 'proxies', include: ['proxies/test/**/*.test.ts'] } },
     ],
   },
 })

@@ -4,7 +4,7 @@
  */
 import { execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -33,7 +33,10 @@ try {
 /** Packs one package and checks the tarball. Returns where it is. */
 function check(name: string): string {
   const folder = join(root, 'packages', name)
-  for (const file of ['LICENSE', 'NOTICE']) cpSync(join(root, file), join(folder, file))
+  for (const file of ['LICENSE', 'NOTICE']) {
+    if (readFileSync(join(root, file), 'utf8') === readFileSync(join(folder, file), 'utf8')) continue
+    throw new Error(`packages/${name}/${file} differs from the root's`)
+  }
   const pack = ['-y', 'pnpm@12', 'pack', '--pack-destination', project]
   run('npx', pack, folder)
   const tarball = readdirSync(project).find((file) => file.startsWith(`h2channel-${name}-`))

@@ -44,7 +44,7 @@ async function login(channel: Member): Promise<string | undefined> {
   if (message === undefined) return undefined
   if (message.type !== 'login') return refuse(channel, 'log in first')
   const { name } = message
-  if (members.has(name)) return refuse(channel, `there is a ${name} already`)
+  if (members.has(name)) return refuse(channel, `${name} is here already`)
   tell(channel, { type: 'welcome', members: [...members.keys()] })
   tellAll({ type: 'joined', name })
   members.set(name, channel)

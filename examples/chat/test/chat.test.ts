@@ -58,7 +58,7 @@ test('a name is given to one member at a time', async () => {
   await using ada = await join('ada')
   await using impostor = Program.run('chat/src/client.ts', ['--url', url, '--name', 'ada'])
   await impostor.exitsWith(1)
-  expect(impostor.lines).toEqual(['refused: there is a ada already'])
+  expect(impostor.lines).toEqual(['refused: ada is here already'])
 
   ada.end()
   await ada.exitsWith(0)

@@ -14,7 +14,7 @@ function serve(...options: string[]): Program {
 }
 
 function curl(...args: string[]): Program {
-  return new Program('curl', ['-sSN', ...args])
+  return new Program('curl', ['-N', '--no-progress-meter', ...args])
 }
 
 describe.each([

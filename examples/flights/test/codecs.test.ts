@@ -19,16 +19,17 @@ test.each(Object.keys(routes) as CodecName[])(
       for (const flight of flights) await client.send(flight)
       await client.end()
     }
-    const compareAll = async (): Promise<number> => {
-      let count = 0
-      for await (const flight of server) {
+    let count = 0
+    const changed: unknown[] = []
+    const compareAll = async (): Promise<void> => {
+      for await (const received of server) {
         const sent = flights[count]
-        if (!isSame(flight, sent)) expect({ count, flight }).toStrictEqual({ count, flight: sent })
+        if (!isSame(received, sent)) changed.push({ count, sent, received })
         count += 1
       }
-      return count
     }
-    const [count] = await Promise.all([compareAll(), sendAll()])
+    await Promise.all([compareAll(), sendAll()])
+    expect(changed.slice(0, 10)).toEqual([])
     expect(count).toBe(flights.length)
     await Promise.all([client.close(), server.close()])
   },

@@ -1,0 +1,267 @@
+import { createSecureServer, createServer } from 'node:http2'
+import type { AddressInfo } from 'node:net'
+
+import type { ConnClosed, ConnectOptions, Http2Conn } from '@h2channel/conn'
+import { accept, connect, ConnError, Sessions } from '@h2channel/conn'
+import type { Certificate, TestServer } from '@h2channel/conn/testing'
+import { listen, makeCertificate } from '@h2channel/conn/testing'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+
+import { exchange, readExactly, receiveAll, sendAll } from '../src/load.ts'
+import type { ProxyKind, RunningProxy } from '../src/proxy.ts'
+import { haproxy, haproxyTcp, nghttpx, nginx, requireProxy, startProxy } from '../src/proxy.ts'
+
+const MiB = 1024 * 1024
+const CANCEL = 8
+const INTERNAL_ERROR = 2
+
+/** How often the loads are run: `PROXY_RUNS=20 pnpm test:proxies -t 'both'`. */
+const repeats = Number(process.env['PROXY_RUNS'] ?? 1) - 1
+
+/** What each proxy makes of what the ends do. docs/proxies.md says the same in words. */
+interface Behaviour {
+  /** Whether the client sees the response's headers before the server has written a byte. */
+  readonly headersAlone: boolean
+  /** How the client's conn ends when the server ends its half first and the client would go on. */
+  readonly serverEndsFirst: string
+  /** What the server sees of a reset by the client with CANCEL, and with INTERNAL_ERROR. */
+  readonly clientResets: readonly [string, string]
+  /** What the client sees of the server's. */
+  readonly serverResets: readonly [string, string]
+  /** How the client's conn ends when its reader rests while both sides write. */
+  readonly readerRests: string
+}
+
+const proxies: readonly (readonly [ProxyKind, Behaviour])[] = [
+  [
+    haproxy,
+    {
+      headersAlone: true,
+      serverEndsFirst: 'clean',
+      clientResets: ['RESET 8', 'RESET 8'],
+      serverResets: ['RESET 8', 'RESET 8'],
+      // It waits for its own two sides, and each of them for the other. Once it does no more, this shall say 'clean'.
+      readerRests: 'PEER_SILENT',
+    },
+  ],
+  [
+    haproxyTcp,
+    {
+      headersAlone: true,
+      serverEndsFirst: 'clean',
+      clientResets: ['RESET 8', 'RESET 2'],
+      serverResets: ['RESET 8', 'RESET 2'],
+      readerRests: 'clean',
+    },
+  ],
+  [
+    nginx,
+    {
+      headersAlone: false,
+      serverEndsFirst: 'RESET 0',
+      clientResets: ['CONNECTION_LOST', 'CONNECTION_LOST'],
+      serverResets: ['RESET 2', 'RESET 2'],
+      readerRests: 'clean',
+    },
+  ],
+  [
+    nghttpx,
+    {
+      headersAlone: true,
+      serverEndsFirst: 'RESET 0',
+      clientResets: ['RESET 2', 'RESET 2'],
+      serverResets: ['RESET 2', 'RESET 2'],
+      readerRests: 'clean',
+    },
+  ],
+]
+
+for (const [kind, behaviour] of proxies) {
+  describe(`through ${kind.name}`, () => {
+    let certificate: Certificate
+    let service: TestServer | undefined
+    let proxy: RunningProxy | undefined
+    let onConn: (conn: Http2Conn) => void = () => {}
+    // Pinged more often than by default: a proxy that stopped reading is noticed within seconds, and the answer to a ping
+    // brings the headers along that nginx holds back.
+    const sessions = new Sessions({ closeTimeout: 100, pingInterval: 1_000, pingTimeout: 3_000 })
+
+    beforeAll(async () => {
+      requireProxy(kind)
+      certificate = await makeCertificate()
+      const server = kind.endsTls ? createServer() : createSecureServer(certificate)
+      server.on('stream', (stream, headers) => {
+        const status = Number(headers['x-status'] ?? 200)
+        if (status >= 300) {
+          stream.respond({ ':status': status, 'x-reason': 'not today' })
+          stream.end('refused by the service')
+          return
+        }
+        void accept(stream, headers, { status, headers: { 'x-answer': 'served' } }).then((conn) => onConn(conn))
+      })
+      service = await listen(server, kind.endsTls ? undefined : certificate)
+      proxy = await startProxy(kind, (server.address() as AddressInfo).port, certificate)
+    })
+
+    afterAll(async () => {
+      await sessions.close()
+      await proxy?.[Symbol.asyncDispose]()
+      await service?.close()
+    })
+
+    /** Both ends of one conn through the proxy. */
+    async function open(options: ConnectOptions = {}): Promise<[client: Http2Conn, server: Http2Conn]> {
+      const accepted = new Promise<Http2Conn>((resolve) => {
+        onConn = resolve
+      })
+      const tls = { ca: certificate.cert }
+      const client = await connect(`${proxy?.origin}/some/path?with=query`, { tls, sessions, ...options })
+      return [client, await accepted]
+    }
+
+    test('ping-pong: 1,000 rounds', async () => {
+      const [client, server] = await open()
+      const echo = async (): Promise<void> => {
+        for await (const chunk of server) await server.write(chunk)
+        await server.close()
+      }
+      const served = echo()
+      for (let round = 0; round < 1_000; round++) {
+        const ping = Buffer.alloc(64, round)
+        await client.write(ping)
+        expect(await readExactly(client, ping.length)).toEqual(ping)
+      }
+      await client.closeWrite()
+      expect(await client.read()).toBeNull()
+      await served
+      expect(await client.closed).toEqual({ clean: true })
+      expect(await server.closed).toEqual({ clean: true })
+    })
+
+    test('64 MiB both ways at once', { repeats }, async () => {
+      const { up, down } = await exchange(...(await open()), 64 * MiB, 64 * 1024)
+      expect(up.received).toEqual(up.sent)
+      expect(down.received).toEqual(down.sent)
+    })
+
+    test('32 MiB both ways at once, in writes of 200 bytes', { repeats }, async () => {
+      const { up, down } = await exchange(...(await open()), 32 * MiB, 200)
+      expect(up.received).toEqual(up.sent)
+      expect(down.received).toEqual(down.sent)
+    })
+
+    test('a reader that rests while both sides write', { repeats }, async () => {
+      const [client, server] = await open()
+      let wake = (): void => {}
+      const stuck = new Promise<void>((resolve) => {
+        wake = resolve
+      })
+      const write = async (piece: Uint8Array): Promise<void> => {
+        try {
+          await client.write(piece, { signal: AbortSignal.timeout(500) })
+        } catch (error) {
+          if (!(error instanceof ConnError) || error.code !== 'TIMEOUT') throw error
+          wake()
+          await client.write(piece)
+        }
+      }
+      const clientWrites = async (): Promise<void> => {
+        await sendAll(client, 32 * MiB, 16_000, write)
+        wake()
+        await client.closeWrite()
+      }
+      const serverWorks = async (): Promise<void> => {
+        await Promise.all([sendAll(server, 32 * MiB, 16_000), receiveAll(server)])
+        await server.closeWrite()
+      }
+      // The reader rests until the client has written everything, or finds no more room for what it writes.
+      const rest = (bytes: number): void | Promise<void> => (bytes < MiB ? undefined : stuck)
+      const work = Promise.allSettled([clientWrites(), serverWorks(), receiveAll(client, rest)])
+      expect(describeClosed(await client.closed)).toBe(behaviour.readerRests)
+      server.abort() // HAProxy has not noticed that the client left.
+      await work
+    })
+
+    test('half-close, the client first', async () => {
+      const [client, server] = await open()
+      await client.write(Buffer.from('question'))
+      await client.closeWrite()
+      expect((await receiveAll(server)).bytes).toBe(8)
+      const received = receiveAll(client)
+      const sent = await sendAll(server, MiB, 1_024)
+      await server.closeWrite()
+      expect(await received).toEqual(sent)
+      expect(await client.closed).toEqual({ clean: true })
+      expect(await server.closed).toEqual({ clean: true })
+    })
+
+    test('half-close, the server first', async () => {
+      const [client, server] = await open()
+      await server.write(Buffer.from('greeting'))
+      await server.closeWrite()
+      expect((await receiveAll(client)).bytes).toBe(8)
+      const received = receiveAll(server).catch(() => 'cut')
+      const sent = await sendAll(client, MiB, 1_024).catch(() => 'cut')
+      await client.closeWrite().catch(() => {})
+      expect(describeClosed(await client.closed)).toBe(behaviour.serverEndsFirst)
+      if (behaviour.serverEndsFirst !== 'clean') server.abort() // nghttpx tells the client alone.
+      expect(await received).toEqual(behaviour.serverEndsFirst === 'clean' ? sent : 'cut')
+    })
+
+    test('a reset by the client', async () => {
+      const seen: string[] = []
+      for (const rstCode of [CANCEL, INTERNAL_ERROR]) {
+        const [client, server] = await open()
+        client.abort({ rstCode })
+        seen.push(describeClosed(await server.closed))
+      }
+      expect(seen).toEqual(behaviour.clientResets)
+    })
+
+    test('a reset by the server', async () => {
+      const seen: string[] = []
+      for (const rstCode of [CANCEL, INTERNAL_ERROR]) {
+        const [client, server] = await open()
+        server.abort({ rstCode })
+        seen.push(describeClosed(await client.closed))
+      }
+      expect(seen).toEqual(behaviour.serverResets)
+    })
+
+    test('method, path, headers and status', async () => {
+      const [client, server] = await open({ method: 'PUT', headers: { 'x-question': 'asked', 'x-status': '201' } })
+      expect([server.method, server.path]).toEqual(['PUT', '/some/path?with=query'])
+      expect([server.headers['x-question'], client.headers['x-answer']]).toEqual(['asked', 'served'])
+      expect(client.status).toBe(201)
+      await client.closeWrite()
+      await Promise.all([client.close(), server.close()])
+    })
+
+    test('a response of headers alone', async () => {
+      const unpinged = new Sessions({ closeTimeout: 100 })
+      const connecting = open({ sessions: unpinged, connectTimeout: 1_000 }).then(
+        () => true,
+        (error: unknown) => {
+          if (error instanceof ConnError && error.code === 'CONNECT_TIMEOUT') return false
+          throw error
+        },
+      )
+      expect(await connecting).toBe(behaviour.headersAlone)
+      await unpinged.close()
+    })
+
+    test('a refusal', async () => {
+      const refused = open({ headers: { 'x-status': '403' } })
+      await expect(refused).rejects.toMatchObject({
+        code: 'UNEXPECTED_STATUS',
+        response: { status: 403, headers: { 'x-reason': 'not today' }, body: Buffer.from('refused by the service') },
+      })
+    })
+  })
+}
+
+function describeClosed(closed: ConnClosed): string {
+  if (closed.clean) return 'clean'
+  const { code, rstCode } = closed.error
+  return rstCode === undefined ? code : `${code} ${rstCode}`
+}

@@ -1,0 +1,13 @@
+import { defineConfig } from 'vitest/config'
+
+export default defineConfig({
+  // The workspace's own packages resolve from their sources, so that tests need no build.
+  resolve: { conditions: ['@h2channel/source'] },
+  ssr: { resolve: { conditions: ['@h2channel/source', 'node', 'module', 'import', 'default'] } },
+  test: {
+    include: ['interop/proxies/test/**/*.test.ts'],
+    fileParallelism: false,
+    testTimeout: 60_000,
+    hookTimeout: 20_000,
+  },
+})
