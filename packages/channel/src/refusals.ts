@@ -1,7 +1,11 @@
+import { connDefaults } from '@h2channel/conn'
 import type { ServerResponse } from 'node:http'
 import type { OutgoingHttpHeaders, ServerHttp2Stream } from 'node:http2'
 
-/** Answers a request that gets no channel, unless it was answered or its client has left. */
+/**
+ * Answers a request that gets no channel, unless it was answered or its client has left. The rest of its body is
+ * discarded, since Node resets a stream whose body nobody wants, and some clients then lose the answer; but not for ever.
+ */
 export function refuse(
   stream: ServerHttp2Stream,
   status: number,
@@ -11,6 +15,9 @@ export function refuse(
   // Stays for good: a client that resets a refused stream would end the process otherwise.
   stream.on('error', () => {})
   if (stream.destroyed || stream.closed || stream.headersSent) return
+  stream.resume()
+  const cut = setTimeout(() => stream.close(), connDefaults.lingerTimeout).unref()
+  stream.once('close', () => clearTimeout(cut))
   stream.respond({ ':status': status, 'content-type': 'text/plain; charset=utf-8', ...headers })
   // A response to HEAD has ended with its headers.
   if (!stream.writableEnded) stream.end(`${message}\n`)

@@ -381,6 +381,26 @@ test('onError: a hook that throws neither ends the process nor keeps the channel
   }
 })
 
+test.each([
+  ['ends its body late', true],
+  ['never ends its body', false],
+])('a refused client that %s has its answer whole, and no reset but NO_ERROR', async (_what, ends) => {
+  await using served = await serve(echoing)
+  await using session = bareSession(served.at)
+  const request = { ':method': 'POST', ':path': '/echo', 'content-type': 'text/plain' }
+  const stream = session.http2.request(request, { endStream: false })
+  const closed = once(stream, 'close')
+  stream.write('a body that nobody wants')
+  const [headers] = (await once(stream, 'response')) as [IncomingHttpHeaders & { ':status': number }]
+  expect(headers[':status']).toBe(415)
+  let said = ''
+  for await (const chunk of stream.setEncoding('utf8').iterator({ destroyOnReturn: false })) said += String(chunk)
+  expect(said).toContain('text/plain is not one of')
+  if (ends) stream.end('the rest')
+  await closed
+  expect(stream.rstCode).toBe(0)
+})
+
 test.each([true, false])('HEAD gets 405, and a reset afterwards harms nobody (END_STREAM: %s)', async (endStream) => {
   await using served = await serve(echoing)
   await using session = bareSession(served.at)
