@@ -84,6 +84,8 @@ export class Channel<S, R> implements AsyncIterable<R>, AsyncDisposable {
   readonly #closeTimeout: number
   #failure: ChannelError | undefined
   #closing: Promise<void> | undefined
+  /** The end on nobody's behalf, once it has begun. */
+  #finishing: Promise<void> | undefined
 
   /** @throws ChannelError `INVALID_ARGUMENT` when a framing can't carry its codec, or a limit is none. */
   constructor(conn: Conn, options: ChannelOptions<S, R>) {
@@ -234,6 +236,7 @@ export class Channel<S, R> implements AsyncIterable<R>, AsyncDisposable {
         error = reason
       })
     }
+    await this.#finishing
     await this.conn.close().catch((reason: unknown) => {
       error ??= this.#failure ?? toChannelError(reason)
     })
@@ -277,7 +280,7 @@ export class Channel<S, R> implements AsyncIterable<R>, AsyncDisposable {
   /** Sends what there is to send, then closes the conn, on nobody's behalf. */
   #finish(): void {
     if (!this.#receiver.hasEnded) this.#receiver.drop()
-    this.#endInTime()
+    this.#finishing ??= this.#endInTime()
       .catch(() => {})
       .then(() => this.conn.close())
       .catch(() => {})

@@ -279,6 +279,33 @@ describe('a handler that returns', () => {
   })
 })
 
+test('a handler that throws after more than the buffers hold: all that it sent arrives first', async () => {
+  const many = 120
+  const text = 'x'.repeat(20_000)
+  const settled = deferred<PromiseSettledResult<void>[]>()
+  await using served = await serve((router) => {
+    router.handle(greet, async (channel) => {
+      const sends = Array.from({ length: many }, () => channel.send(text))
+      void Promise.allSettled(sends).then(settled.resolve)
+      await sends[many / 2]
+      throw new Error('enough')
+    })
+  })
+  const channel = await served.client().open(greet, { params: { name: 'you' } })
+  let received = 0
+  const receiving = async (): Promise<void> => {
+    for await (const message of channel) {
+      expect(message).toBe(text)
+      received += 1
+    }
+  }
+  await failure(receiving(), 'INTERNAL')
+  // Those that still waited were refused, and everything that was taken has arrived.
+  const taken = (await settled.promise).filter((send) => send.status === 'fulfilled')
+  expect(taken.length).toBeGreaterThan(many / 2)
+  expect(received).toBe(taken.length)
+})
+
 describe('a handler that throws', () => {
   const failing = (error: unknown) => (router: ReturnType<typeof createRouter>) => {
     router.handle(echo, async (channel) => {

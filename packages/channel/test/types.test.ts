@@ -132,6 +132,9 @@ describe('open', () => {
     unrun(() => client.open(quotes, { params: { market: 'xetra' } }))
     // @ts-expect-error -- a misspelt parameter
     unrun(() => client.open(quotes, { params: { markt: 'xetra', day: 'today' } }))
+    const text: string = 'any'
+    // @ts-expect-error -- a misspelt parameter whose value is no literal
+    unrun(() => client.open(quotes, { params: { markt: text, day: text } }))
     // @ts-expect-error -- a parameter more than the path has
     unrun(() => client.open(quotes, { params: { market: 'xetra', day: 'today', hour: '1' } }))
     // @ts-expect-error -- a parameter is a string
