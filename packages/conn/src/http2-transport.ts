@@ -43,7 +43,10 @@ export class Http2Transport extends DuplexTransport<Http2Stream> {
   }
 
   override destroy(error: ConnError | null): void {
-    resetStream(this.stream, error === null ? RstCode.NO_ERROR : resetCode(error))
+    const code = error === null ? RstCode.NO_ERROR : resetCode(error)
+    // A response that was made in this very turn has not left yet. From Node 22 on, a reset would take it along.
+    if ('respond' in this.stream) setImmediate(resetStream, this.stream, code)
+    else resetStream(this.stream, code)
   }
 
   protected override isClosed(): boolean {

@@ -49,6 +49,8 @@ export interface Script {
   onRequest(socket: Socket, stream: number): void
   /** Whether to answer pings: yes unless said otherwise. */
   readonly answersPings?: boolean
+  /** The payload of its SETTINGS. */
+  readonly settings?: Uint8Array
 }
 
 export async function startRawPeer(script: Script): Promise<RawPeer> {
@@ -56,7 +58,7 @@ export async function startRawPeer(script: Script): Promise<RawPeer> {
   const server = createServer((socket) => {
     sockets.add(socket)
     socket.on('error', () => {})
-    socket.write(frame(FrameType.SETTINGS, 0, 0))
+    socket.write(frame(FrameType.SETTINGS, 0, 0, script.settings))
     let input = Buffer.alloc(0)
     let greeted = false
     socket.on('data', (chunk) => {

@@ -237,17 +237,17 @@ describe('Sessions.close', () => {
 })
 
 it('waits for a stream to end where no more connections may be opened', async () => {
-  const http2 = createServer({ settings: { maxConcurrentStreams: 1 } })
-  http2.on('stream', (stream, headers) => void accept(stream, headers))
-  await using server = await listen(http2, undefined)
+  const oneStream = Uint8Array.of(0, 3, 0, 0, 0, 1)
+  await using peer = await startRawPeer({ settings: oneStream, onRequest: (socket, id) => void socket.write(ok(id)) })
+  await using sessions = new Sessions({ closeTimeout: 20 })
   const most = connDefaults.sessionsPerOrigin
-  const conns = await Promise.all(Array.from({ length: most }, () => server.connect()))
-  expect(server.sessions.size).toBe(most)
-  await failure(server.connect('/', { connectTimeout: 20 }), 'CONNECT_TIMEOUT')
-  const waiting = server.connect()
+  const conns = await Promise.all(Array.from({ length: most }, () => connect(peer.origin, { sessions })))
+  expect(sessions.size).toBe(most)
+  await failure(connect(peer.origin, { sessions, connectTimeout: 20 }), 'CONNECT_TIMEOUT')
+  const waiting = connect(peer.origin, { sessions })
   conns[0]?.abort()
   await waiting
-  expect(server.sessions.size).toBe(most)
+  expect(sessions.size).toBe(most)
 })
 
 describe('a ping', () => {
