@@ -87,7 +87,9 @@ test.each([1_000, 100_000])('json: survives nesting of %i levels, both ways', (l
   const bytes = utf8Bytes('['.repeat(levels) + ']'.repeat(levels))
   const message = json().decode(bytes)
   expect(Array.isArray(message)).toBe(true)
-  expect(resultOrCode(() => encodeAnything(json(), message))).toEqual(levels === 1_000 ? bytes : 'ENCODE_FAILED')
+  // How deep `JSON.stringify` goes is the engine's: V8 of Node 26 needs no stack for it.
+  const allowed = levels === 1_000 ? [bytes] : [bytes, 'ENCODE_FAILED']
+  expect(allowed).toContainEqual(resultOrCode(() => encodeAnything(json(), message)))
 })
 
 test('json: validates what it decodes and hands out what the schema makes of it', () => {
