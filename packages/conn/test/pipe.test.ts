@@ -58,7 +58,7 @@ describe('pipe', () => {
   })
 
   it('leaves what was written to be read when the writer stops the reader from writing', async () => {
-    const [left, right] = pipe({ lingerTimeout: 1 })
+    const [left, right] = pipe({ lingerTimeout: 100 })
     await fill(right, 1_024)
     const waiting = right.write(bytes('waits for room'))
     for (const word of ['one', 'two']) await left.write(bytes(word))
