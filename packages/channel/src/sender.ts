@@ -50,7 +50,7 @@ export class Sender<S> {
   readonly #out = new OutBuffer()
   readonly #waiting = new WaitList<S, void>('the send')
   readonly #flush = (): void => this.flush()
-  /** Buffers that wait for the conn, the first of them on its way. */
+  /** Buffers that wait for the conn. One more may be on its way. */
   #queue: Uint8Array[] = []
   #queuedBytes = 0
   #isWriting = false
@@ -77,10 +77,6 @@ export class Sender<S> {
   /** Why no `send` is taken any more, where that was not this side's will. */
   get refusal(): ChannelError | undefined {
     return this.#state.at === 'open' ? undefined : this.#state.error
-  }
-
-  get isOpen(): boolean {
-    return this.#state.at === 'open'
   }
 
   /** Whether all was handed to the conn and its half is ending, or has ended. */

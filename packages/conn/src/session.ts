@@ -98,10 +98,6 @@ export class Session {
     return this.#streams < Math.max(1, this.#http2.remoteSettings.maxConcurrentStreams ?? Number.POSITIVE_INFINITY)
   }
 
-  get isClosed(): boolean {
-    return this.#state.at === 'closed'
-  }
-
   /** Waits for the connection. When nobody waits any more, the attempt is given up. */
   async connected(signal: AbortSignal): Promise<void> {
     this.#waiting += 1

@@ -163,8 +163,7 @@ export class StreamConn implements Conn {
         this.#reading = { at: 'discarding', ended: true }
         this.#transport.destroy(null)
       }, this.#lingerTimeout)
-      await this.closed
-      clearTimeout(linger)
+      void this.closed.then(() => clearTimeout(linger))
     }
     await this.closed
   }
