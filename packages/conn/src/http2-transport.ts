@@ -3,6 +3,7 @@ import type { Http2Session, Http2Stream } from 'node:http2'
 import { DuplexTransport } from './duplex-transport.ts'
 import type { ConnError } from './errors.ts'
 import { resetCode, RstCode, streamFailure } from './http2-errors.ts'
+import { readOnWhileWaiting } from './read-on.ts'
 import type { TransportEvents } from './transport.ts'
 
 /**
@@ -40,6 +41,12 @@ export class Http2Transport extends DuplexTransport<Http2Stream> {
         events.close(error)
       },
     })
+  }
+
+  override write(bytes: Uint8Array): boolean {
+    const room = super.write(bytes)
+    if (!room) readOnWhileWaiting(this.stream)
+    return room
   }
 
   override destroy(error: ConnError | null): void {
