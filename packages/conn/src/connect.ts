@@ -27,6 +27,9 @@ export interface ConnectOptions extends CloseTimeouts {
   readonly connectTimeout?: number | undefined
 }
 
+/** How many connections a request is sent on at most, when each says GOAWAY before it has looked at the request. */
+const attempts = 3
+
 /**
  * Opens a conn: sends a request whose body stays open, and waits for the response's headers. `https:` needs a server that
  * speaks HTTP/2 over TLS; `http:` speaks cleartext HTTP/2 with prior knowledge.
@@ -61,17 +64,28 @@ export async function connect(url: string | URL, options: ConnectOptions = {}): 
   options.signal?.addEventListener('abort', onAbort)
   if (options.signal?.aborted === true) onAbort()
   try {
-    giveUp.signal.throwIfAborted()
-    const { session, stream } = await sessions.open(target, options.tls, headers, giveUp.signal)
-    const transport = new Http2Transport(stream)
-    return await respond(session, stream, giveUp.signal, (response) => {
-      const status = response[':status'] ?? 0
-      return new Http2Conn(stream, transport, { side: 'client', method, path, status, headers: response }, timeouts)
-    })
+    for (let attempt = 1; ; attempt += 1) {
+      giveUp.signal.throwIfAborted()
+      const { session, stream } = await sessions.open(target, options.tls, headers, giveUp.signal)
+      const transport = new Http2Transport(stream)
+      try {
+        return await respond(session, stream, giveUp.signal, (response) => {
+          const status = response[':status'] ?? 0
+          return new Http2Conn(stream, transport, { side: 'client', method, path, status, headers: response }, timeouts)
+        })
+      } catch (error) {
+        // A GOAWAY that crossed the request: the peer promises that it did nothing with it (RFC 9113, section 8.7).
+        if (attempt >= attempts || session.isUsable || !isRefusedStream(error)) throw error
+      }
+    }
   } finally {
     clearTimeout(timer)
     options.signal?.removeEventListener('abort', onAbort)
   }
+}
+
+function isRefusedStream(error: unknown): boolean {
+  return error instanceof ConnError && error.rstCode === RstCode.REFUSED_STREAM
 }
 
 /** Waits for the response's headers. The conn is made in the very turn in which they come, so that it misses nothing. */
@@ -100,8 +114,9 @@ function respond(
     }
     const onClose = (): void => {
       settle()
-      const lost = http2 === undefined || http2.destroyed
-      reject(lost ? session.failure() : streamFailure(http2, stream.rstCode ?? 0, lastError))
+      const rstCode = stream.rstCode ?? RstCode.NO_ERROR
+      const isLost = rstCode !== RstCode.REFUSED_STREAM && (http2 === undefined || http2.destroyed)
+      reject(isLost ? session.failure() : streamFailure(http2, rstCode, lastError))
     }
     const onResponse = (headers: IncomingHttpHeaders & { ':status'?: number }): void => {
       settle()

@@ -44,7 +44,7 @@ export const connDefaults: ConnDefaults = {
 }
 
 /** Beyond it, timers fire at once. Unit: milliseconds. */
-const longestDelay = 2 ** 31 - 1
+export const longestDelay: number = 2 ** 31 - 1
 
 /** Throws `INVALID_ARGUMENT` for what is no delay that a timer can keep. */
 export function checkedDelay(name: string, value: number): number {

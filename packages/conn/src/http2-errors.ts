@@ -4,10 +4,17 @@ import { constants } from 'node:http2'
 
 import { ConnError } from './errors.ts'
 
-/** The codes of RFC 9113, section 7, that this package sends. */
-export const RstCode: { readonly NO_ERROR: number; readonly CANCEL: number } = {
+/** The codes of RFC 9113, section 7, that this package sends or answers to. */
+export const RstCode: {
+  readonly NO_ERROR: number
+  readonly REFUSED_STREAM: number
+  readonly CANCEL: number
+  readonly ENHANCE_YOUR_CALM: number
+} = {
   NO_ERROR: constants.NGHTTP2_NO_ERROR,
+  REFUSED_STREAM: constants.NGHTTP2_REFUSED_STREAM,
   CANCEL: constants.NGHTTP2_CANCEL,
+  ENHANCE_YOUR_CALM: constants.NGHTTP2_ENHANCE_YOUR_CALM,
 }
 
 const rstNames: readonly string[] = [

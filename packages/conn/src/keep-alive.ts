@@ -1,4 +1,4 @@
-import type { Http2Session } from 'node:http2'
+import type { ClientHttp2Stream, Http2Session } from 'node:http2'
 
 import { connDefaults } from './defaults.ts'
 import { ConnError } from './errors.ts'
@@ -22,23 +22,62 @@ export function keepAlive(
 ): () => void {
   let judging: NodeJS.Timeout | undefined
   const ping = (): void => {
-    if (session.destroyed) return
+    if (session.destroyed || judging !== undefined) return
     const { socket } = session
     const before = socket.bytesRead
     judging = setTimeout(() => {
+      judging = undefined
       if (session.destroyed || socket.bytesRead !== before) return
       onSilent(new ConnError('PEER_SILENT', `the peer did not answer a ping in ${pingTimeout} ms`))
     }, pingTimeout).unref()
-    const judged = judging
     // Node cancels further pings while ten are unanswered. The peer is judged all the same.
     session.ping((error) => {
-      if (error === null) clearTimeout(judged)
+      if (error !== null) return
+      clearTimeout(judging)
+      judging = undefined
     })
   }
   const pinging = setInterval(ping, pingInterval).unref()
   return () => {
     clearInterval(pinging)
     clearTimeout(judging)
+  }
+}
+
+/** How soon a response that is waited for is asked after, and how long at most between two pings. Unit: milliseconds. */
+const firstNudge = 50
+const longestNudge = 1_000
+
+/**
+ * Pings the peer of a session while a response is waited for. Some proxies hold headers back until there is something else
+ * to send (nginx with TLS, docs/proxies.md), and the answer to a ping is something.
+ *
+ * @returns a function that takes each stream that waits. The timer keeps no process alive.
+ */
+export function nudger(session: Http2Session): (stream: ClientHttp2Stream) => void {
+  let waiting = 0
+  let pause = firstNudge
+  let timer: NodeJS.Timeout | undefined
+  const nudge = (): void => {
+    if (session.destroyed) return
+    session.ping(() => {})
+    pause = Math.min(2 * pause, longestNudge)
+    timer = setTimeout(nudge, pause).unref()
+  }
+  return (stream) => {
+    waiting += 1
+    pause = firstNudge
+    timer ??= setTimeout(nudge, pause).unref()
+    const answered = (): void => {
+      stream.off('response', answered)
+      stream.off('close', answered)
+      waiting -= 1
+      if (waiting > 0) return
+      clearTimeout(timer)
+      timer = undefined
+    }
+    stream.on('response', answered)
+    stream.on('close', answered)
   }
 }
 

@@ -9,9 +9,9 @@ import { connDefaults } from './defaults.ts'
 import { ConnError } from './errors.ts'
 import { checkHeaders } from './headers.ts'
 import type { KeepAliveTimes } from './keep-alive.ts'
-import { keepAlive } from './keep-alive.ts'
+import { keepAlive, nudger } from './keep-alive.ts'
 import type { Progress } from './http2-errors.ts'
-import { connectFailure } from './http2-errors.ts'
+import { connectFailure, RstCode } from './http2-errors.ts'
 import { widenWindows } from './windows.ts'
 
 /**
@@ -29,6 +29,15 @@ type State =
 /** Times in milliseconds. See {@link ConnDefaults}. */
 export interface SessionTimeouts extends KeepAliveTimes {
   readonly idleTimeout: number
+  readonly closeTimeout: number
+}
+
+/** What a session tells the pool that it belongs to. */
+export interface Pool {
+  /** A stream may find a place that had none. */
+  onRoom(): void
+  /** The peer has had enough of being pinged. */
+  onTooManyPings(): void
 }
 
 /** One HTTP/2 connection of a client, with the streams that it carries. */
@@ -37,22 +46,22 @@ export class Session {
   readonly #socket: Socket
   readonly #http2: ClientHttp2Session
   readonly #timeouts: SessionTimeouts
-  /** Told when a stream may find a place that had none. */
-  readonly #onRoom: () => void
+  readonly #pool: Pool
+  readonly #nudge: (stream: ClientHttp2Stream) => void
   readonly #connected: Promise<void>
   readonly #gone: Promise<void>
   #state: State = { at: 'connecting' }
   #waiting = 0
   #streams = 0
-  #idle: NodeJS.Timeout | undefined
+  #resting: NodeJS.Timeout | undefined
   #stopPinging: (() => void) | undefined
   #lastError: unknown
   #progress: Progress = 'none'
 
-  constructor(origin: URL, tls: ConnectionOptions | undefined, timeouts: SessionTimeouts, onRoom: () => void) {
+  constructor(origin: URL, tls: ConnectionOptions | undefined, timeouts: SessionTimeouts, pool: Pool) {
     this.authority = origin.host
     this.#timeouts = timeouts
-    this.#onRoom = onRoom
+    this.#pool = pool
     this.#socket = dial(origin, tls)
     this.#http2 = connect(origin, {
       settings: { enablePush: false, initialWindowSize: connDefaults.streamWindow },
@@ -61,6 +70,7 @@ export class Session {
       createConnection: () => this.#socket,
     })
     const http2 = this.#http2
+    this.#nudge = nudger(http2)
     this.#connected = new Promise((resolve, reject) => {
       http2.once('connect', () => {
         const failure = this.#checkProtocol()
@@ -85,7 +95,10 @@ export class Session {
     http2.on('error', (error) => {
       this.#lastError ??= error
     })
-    http2.on('goaway', () => this.drain())
+    http2.on('goaway', (code) => {
+      if (code === RstCode.ENHANCE_YOUR_CALM) pool.onTooManyPings()
+      this.drain()
+    })
     http2.once('close', () => this.#onClose())
   }
 
@@ -125,10 +138,11 @@ export class Session {
     this.#streams += 1
     if (this.#streams === 1) this.#work()
     stream.on('error', () => {})
+    this.#nudge(stream)
     stream.once('close', () => {
       this.#streams -= 1
       if (this.#streams === 0) this.#rest()
-      this.#onRoom()
+      this.#pool.onRoom()
     })
     return stream
   }
@@ -138,6 +152,7 @@ export class Session {
     if (this.#state.at !== 'open') return
     this.#state = { at: 'draining' }
     if (!this.#http2.destroyed) this.#http2.close()
+    this.#rest()
   }
 
   /** The same for a session that is not wanted any more. While it connects, there is nothing to wait for: it ends now. */
@@ -174,23 +189,30 @@ export class Session {
   }
 
   #onClose(): void {
-    clearTimeout(this.#idle)
+    clearTimeout(this.#resting)
     this.#stopPinging?.()
     this.#state = { at: 'closed', error: this.failure() }
-    this.#onRoom()
+    this.#pool.onRoom()
   }
 
   /** No streams: the process may end, and so may the session after a while. */
   #rest(): void {
+    if (this.#streams > 0) return
     this.#stopPinging?.()
-    if (this.#state.at !== 'open' || this.#streams > 0) return
-    this.#http2.unref()
-    this.#idle = setTimeout(() => this.drain(), this.#timeouts.idleTimeout).unref()
+    clearTimeout(this.#resting)
+    this.#socket.unref()
+    const { idleTimeout, closeTimeout } = this.#timeouts
+    // Node hangs up and waits for the peer to do the same, which those that only said GOAWAY never do. What was sent last may
+    // still be unread there, so that they are given some time.
+    this.#resting =
+      this.#state.at === 'draining'
+        ? setTimeout(() => this.#socket.destroy(), closeTimeout).unref()
+        : setTimeout(() => this.drain(), idleTimeout).unref()
   }
 
   #work(): void {
-    clearTimeout(this.#idle)
-    this.#http2.ref()
+    clearTimeout(this.#resting)
+    this.#socket.ref()
     this.#stopPinging = keepAlive(this.#http2, this.#timeouts, (error) => this.destroy(error))
   }
 }

@@ -1,10 +1,10 @@
 import type { ClientHttp2Stream, OutgoingHttpHeaders } from 'node:http2'
 import type { ConnectionOptions } from 'node:tls'
 
-import { checkedDelay, connDefaults } from './defaults.ts'
+import { checkedDelay, connDefaults, longestDelay } from './defaults.ts'
 import { ConnError } from './errors.ts'
 import { isSessionSpent, sendFailure } from './http2-errors.ts'
-import type { SessionTimeouts } from './session.ts'
+import type { Pool, SessionTimeouts } from './session.ts'
 import { Session } from './session.ts'
 
 /** Times in milliseconds. */
@@ -15,7 +15,7 @@ export interface SessionsOptions {
   readonly pingInterval?: number | undefined
   /** How long the answer to a ping may take before the session counts as dead. */
   readonly pingTimeout?: number | undefined
-  /** How long `close()` waits for streams to end. */
+  /** How long `close()` waits for streams to end, and any session without streams for its peer to hang up. */
   readonly closeTimeout?: number | undefined
 }
 
@@ -29,8 +29,9 @@ export interface SessionsOptions {
  */
 export class Sessions implements AsyncDisposable {
   readonly #timeouts: SessionTimeouts
-  readonly #closeTimeout: number
   readonly #byOrigin = new Map<string, Set<Session>>()
+  /** How often to ping those that asked to be pinged less (ENHANCE_YOUR_CALM), by origin. */
+  readonly #calmer = new Map<string, number>()
   /** Who waits for a place on a connection. */
   readonly #waiting = new Set<() => void>()
   readonly #wake = (): void => {
@@ -43,8 +44,8 @@ export class Sessions implements AsyncDisposable {
       idleTimeout: checkedDelay('idleTimeout', options.idleTimeout ?? connDefaults.idleTimeout),
       pingInterval: checkedDelay('pingInterval', options.pingInterval ?? connDefaults.pingInterval),
       pingTimeout: checkedDelay('pingTimeout', options.pingTimeout ?? connDefaults.pingTimeout),
+      closeTimeout: checkedDelay('closeTimeout', options.closeTimeout ?? connDefaults.closeTimeout),
     }
-    this.#closeTimeout = checkedDelay('closeTimeout', options.closeTimeout ?? connDefaults.closeTimeout)
   }
 
   /** How many connections there are, in whatever state. */
@@ -62,10 +63,11 @@ export class Sessions implements AsyncDisposable {
     this.#closed = true
     const sessions = [...this.#byOrigin.values()].flatMap((set) => [...set])
     for (const session of sessions) session.shutDown()
+    const { closeTimeout } = this.#timeouts
     const timer = setTimeout(() => {
-      const error = new ConnError('SESSIONS_CLOSED', `the sessions were closed, and ${this.#closeTimeout} ms are over`)
+      const error = new ConnError('SESSIONS_CLOSED', `the sessions were closed, and ${closeTimeout} ms are over`)
       for (const session of sessions) session.destroy(error)
-    }, this.#closeTimeout)
+    }, closeTimeout)
     await Promise.all(sessions.map((session) => session.gone()))
     clearTimeout(timer)
   }
@@ -124,7 +126,16 @@ export class Sessions implements AsyncDisposable {
     const sessions = this.#byOrigin.get(key) ?? new Set()
     for (const session of sessions) if (session.isUsable) return session
     if (sessions.size >= connDefaults.sessionsPerOrigin) return undefined
-    const session = dial(origin, tls, this.#timeouts, this.#wake)
+    const pingInterval = this.#calmer.get(origin.origin) ?? this.#timeouts.pingInterval
+    const session = dial(
+      origin,
+      tls,
+      { ...this.#timeouts, pingInterval },
+      {
+        onRoom: this.#wake,
+        onTooManyPings: () => this.#calmer.set(origin.origin, Math.min(2 * pingInterval, longestDelay)),
+      },
+    )
     this.#byOrigin.set(key, sessions.add(session))
     void session.gone().then(() => {
       sessions.delete(session)
@@ -135,9 +146,9 @@ export class Sessions implements AsyncDisposable {
 }
 
 /** Node throws at once for TLS options that can't be. */
-function dial(origin: URL, tls: ConnectionOptions | undefined, timeouts: SessionTimeouts, onRoom: () => void): Session {
+function dial(origin: URL, tls: ConnectionOptions | undefined, timeouts: SessionTimeouts, pool: Pool): Session {
   try {
-    return new Session(origin, tls, timeouts, onRoom)
+    return new Session(origin, tls, timeouts, pool)
   } catch (error) {
     throw sendFailure('the TLS options were refused', error)
   }
