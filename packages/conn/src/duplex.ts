@@ -1,11 +1,14 @@
 import { Socket } from 'node:net'
 import { Duplex } from 'node:stream'
+import { TLSSocket } from 'node:tls'
 
 import type { Conn } from './conn.ts'
 import { DuplexTransport } from './duplex-transport.ts'
 import type { ConnError } from './errors.ts'
+import { startReading } from './node-handle.ts'
 import type { CloseTimeouts } from './stream-conn.ts'
 import { StreamConn } from './stream-conn.ts'
+import type { TransportEvents } from './transport.ts'
 
 /**
  * Makes a conn of a Node stream: a TCP, TLS or Unix socket, or a child's stdio through `Duplex.from({ readable, writable })`.
@@ -21,6 +24,25 @@ export function fromDuplex(stream: Duplex, timeouts?: CloseTimeouts): Conn {
 
 /** A TCP socket that is aborted sends RST rather than FIN, so that the peer can't take it for a clean end. */
 class SocketTransport extends DuplexTransport<Socket> {
+  override start(events: TransportEvents): void {
+    if (!(this.stream instanceof TLSSocket)) this.#readPastTheEnd()
+    super.start(events)
+  }
+
+  /** A reset that comes together with the last bytes looks like an end to libuv (libuv#4997). Who reads on is told. */
+  #readPastTheEnd(): void {
+    const { stream } = this
+    const push = stream.push
+    let hasReadOn = false
+    stream.push = (chunk: unknown, encoding?: BufferEncoding) => {
+      if (chunk === null && !hasReadOn) {
+        hasReadOn = true
+        if (startReading(stream)) return true
+      }
+      return push.call(stream, chunk, encoding)
+    }
+  }
+
   override destroy(error: ConnError | null): void {
     // Without an error all was written, and RST would take back what the peer has not received.
     if (error === null) {

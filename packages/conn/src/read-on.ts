@@ -1,5 +1,7 @@
 import type { Http2Session, Http2Stream } from 'node:http2'
 
+import { startReading } from './node-handle.ts'
+
 /** When to look for the first time, and how long at most between two looks. Unit: milliseconds. */
 const firstLook = 20
 const longestPause = 1_000
@@ -41,6 +43,7 @@ class Reading {
     if (this.#waiting.size === 0 || this.#session.destroyed) return
     const { socket } = this.#session
     const isStill = socket.bytesRead === this.#bytesRead
+    // A session refuses `resume()` on its socket. On one that reads already, this does nothing.
     if (isStill) startReading(socket)
     this.#timer = this.#lookAgain(isStill ? Math.min(2 * this.#pause, longestPause) : firstLook)
   }
@@ -55,10 +58,4 @@ export function readOnWhileWaiting(stream: Http2Stream): void {
   let reading = readings.get(session)
   if (reading === undefined) readings.set(session, (reading = new Reading(session)))
   reading.whileWaits(stream)
-}
-
-/** Node has no public call for it: `resume()` is refused on a socket that a session owns. On one that reads it does nothing. */
-function startReading(socket: object): void {
-  const { _handle: handle } = socket as { readonly _handle?: { readStart?(): unknown } | null }
-  handle?.readStart?.()
 }
