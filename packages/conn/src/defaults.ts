@@ -12,6 +12,8 @@ export interface ConnDefaults {
   readonly streamWindow: number
   /** The receive window of a connection, which all of its streams share. */
   readonly connectionWindow: number
+  /** How much a conn of a Node stream takes in ahead of its reader. */
+  readonly readAhead: number
   /** What Node may hold for a session of ours, in megabytes (`maxSessionMemory`). */
   readonly sessionMemory: number
   /** How many connections to one origin a pool opens at most, where the peer takes few streams on each. */
@@ -34,6 +36,7 @@ export const connDefaults: ConnDefaults = {
   lingerTimeout: 1_000,
   streamWindow: 1024 * 1024,
   connectionWindow: 16 * 1024 * 1024,
+  readAhead: 64 * 1024,
   sessionMemory: 1_024,
   sessionsPerOrigin: 100,
   idleTimeout: 60_000,

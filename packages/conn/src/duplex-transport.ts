@@ -1,10 +1,12 @@
 import type { Duplex } from 'node:stream'
 
+import { connDefaults } from './defaults.ts'
 import { ConnError } from './errors.ts'
 import type { Transport, TransportEvents } from './transport.ts'
 
 /** A Node stream as a transport. Its outcome is decided in one place: when it says `close`. */
 export class DuplexTransport<Stream extends Duplex = Duplex> implements Transport {
+  readonly readAhead: number = connDefaults.readAhead
   protected readonly stream: Stream
   #events: TransportEvents | undefined
   #lastError: unknown

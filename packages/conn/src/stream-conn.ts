@@ -47,6 +47,17 @@ export function checkedTimeouts(given: CloseTimeouts): { closeTimeout: number; l
   }
 }
 
+/** What a read makes of a chunk, or of the end. */
+type Shape = (chunk: Uint8Array | null) => unknown
+
+function asChunk(chunk: Uint8Array | null): Uint8Array | null {
+  return chunk
+}
+
+function asResult(chunk: Uint8Array | null): IteratorResult<Uint8Array, undefined> {
+  return chunk === null ? { done: true, value: undefined } : { done: false, value: chunk }
+}
+
 const accepted = Promise.resolve()
 
 /** A {@link Conn} over any {@link Transport}: the one place that decides who waits, who is served and how it ends. */
@@ -56,10 +67,11 @@ export class StreamConn implements Conn {
   readonly #transport: Transport
   readonly #closeTimeout: number
   readonly #lingerTimeout: number
-  readonly #readers = new WaitQueue<null, Uint8Array | null>('the read')
+  readonly #readers = new WaitQueue<Shape, unknown>('the read')
   readonly #writers = new WaitQueue<Uint8Array, void>('the write')
-  /** Chunks that came unasked: one, and those that the transport could not hold back. */
+  /** Chunks that came unasked: one, what the transport reads ahead, and what it could not hold back. */
   #held: Uint8Array[] = []
+  #heldBytes = 0
   #flowing = false
   #room = true
   #reading: Reading = { at: 'open' }
@@ -87,15 +99,7 @@ export class StreamConn implements Conn {
   }
 
   read({ signal }: WaitOptions = {}): Promise<Uint8Array | null> {
-    if (signal?.aborted === true) return Promise.reject(givenUp('the read', signal.reason))
-    if (this.#reading.at === 'failed') return Promise.reject(this.#reading.error)
-    if (this.#reading.at === 'discarding') return Promise.reject(closedHere('read'))
-    const held = this.#held.shift()
-    if (held !== undefined) return Promise.resolve(held)
-    if (this.#reading.at === 'ended') return Promise.resolve(null)
-    const chunk = this.#readers.add(null, signal)
-    this.#flow()
-    return chunk
+    return this.#pull(asChunk, signal)
   }
 
   write(bytes: Uint8Array, { signal }: WaitOptions = {}): Promise<void> {
@@ -135,12 +139,23 @@ export class StreamConn implements Conn {
 
   /** Yields chunks until the peer ends its half. Leaving early only stops reading: neither half is ended by it. */
   [Symbol.asyncIterator](): AsyncIterator<Uint8Array, undefined> {
-    return {
-      next: async () => {
-        const value = await this.read()
-        return value === null ? { done: true, value: undefined } : { done: false, value }
-      },
+    return { next: () => this.#pull(asResult, undefined) }
+  }
+
+  /** Waits for the next chunk, in the shape in which the caller gives it on: that saves a promise a chunk. */
+  #pull<Result>(shape: (chunk: Uint8Array | null) => Result, signal: AbortSignal | undefined): Promise<Result> {
+    if (signal?.aborted === true) return Promise.reject(givenUp('the read', signal.reason))
+    if (this.#reading.at === 'failed') return Promise.reject(this.#reading.error)
+    if (this.#reading.at === 'discarding') return Promise.reject(closedHere('read'))
+    const held = this.#held.shift()
+    if (held !== undefined) {
+      this.#heldBytes -= held.length
+      return Promise.resolve(shape(held))
     }
+    if (this.#reading.at === 'ended') return Promise.resolve(shape(null))
+    const chunk = this.#readers.add(shape, signal) as Promise<Result>
+    this.#flow()
+    return chunk
   }
 
   async #close(): Promise<void> {
@@ -187,11 +202,12 @@ export class StreamConn implements Conn {
   #onChunk(bytes: Uint8Array): void {
     if (this.#reading.at !== 'open' || bytes.length === 0) return
     if (this.#readers.size > 0) {
-      this.#readers.serve(() => bytes)
+      this.#readers.serve((shape) => shape(bytes))
       return
     }
     this.#held.push(bytes)
-    if (!this.#flowing) return
+    this.#heldBytes += bytes.length
+    if (!this.#flowing || this.#heldBytes < (this.#transport.readAhead ?? 0)) return
     this.#flowing = false
     this.#transport.pause()
   }
@@ -200,7 +216,7 @@ export class StreamConn implements Conn {
     if (this.#reading.at === 'discarding') this.#reading = { at: 'discarding', ended: true }
     if (this.#reading.at !== 'open') return
     this.#reading = { at: 'ended' }
-    while (this.#readers.size > 0) this.#readers.serve(() => null)
+    while (this.#readers.size > 0) this.#readers.serve((shape) => shape(null))
   }
 
   #onDrain(): void {

@@ -5,6 +5,8 @@ import type { ConnError } from './errors.ts'
  * no state that the conn keeps already, and makes no decisions but one: what its failure is called.
  */
 export interface Transport {
+  /** How many bytes it delivers before anybody asks, where holding them costs less than to pause: none unless said otherwise. */
+  readonly readAhead?: number
   /** Called once, before everything else. The transport is paused then. */
   start(events: TransportEvents): void
   /** Chunks may come from now on. */

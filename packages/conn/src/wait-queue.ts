@@ -5,7 +5,7 @@ interface Waiting<Item, Result> {
   readonly item: Item
   readonly resolve: (result: Result) => void
   readonly reject: (error: ConnError) => void
-  readonly release: () => void
+  release?: () => void
 }
 
 /** Promises that wait in order, each of which its signal can take out of the queue. */
@@ -24,18 +24,15 @@ export class WaitQueue<Item, Result> {
 
   add(item: Item, signal: AbortSignal | undefined): Promise<Result> {
     return new Promise<Result>((resolve, reject) => {
+      const waiting: Waiting<Item, Result> = { item, resolve, reject }
+      this.#waiting.add(waiting)
+      if (signal === undefined) return
       const giveUp = (): void => {
         this.#waiting.delete(waiting)
-        reject(givenUp(this.#what, signal?.reason))
+        reject(givenUp(this.#what, signal.reason))
       }
-      const waiting: Waiting<Item, Result> = {
-        item,
-        resolve,
-        reject,
-        release: () => signal?.removeEventListener('abort', giveUp),
-      }
-      this.#waiting.add(waiting)
-      signal?.addEventListener('abort', giveUp, { once: true })
+      waiting.release = () => signal.removeEventListener('abort', giveUp)
+      signal.addEventListener('abort', giveUp, { once: true })
     })
   }
 
@@ -43,7 +40,7 @@ export class WaitQueue<Item, Result> {
   serve(serve: (item: Item) => Result): void {
     for (const first of this.#waiting) {
       this.#waiting.delete(first)
-      first.release()
+      first.release?.()
       first.resolve(serve(first.item))
       return
     }
@@ -52,7 +49,7 @@ export class WaitQueue<Item, Result> {
   /** Takes all out and rejects them. */
   fail(error: ConnError): void {
     for (const waiting of this.#waiting) {
-      waiting.release()
+      waiting.release?.()
       waiting.reject(error)
     }
     this.#waiting.clear()

@@ -253,7 +253,7 @@ it('waits for a stream to end where no more connections may be opened', async ()
 describe('a ping', () => {
   const patience = { pingInterval: 50, pingTimeout: 400 }
 
-  it('ends the conns of a peer that fell silent, with PEER_SILENT', async () => {
+  it('ends the conns of a peer that fell silent, with PEER_SILENT (nodejs/node#42710)', async () => {
     await using server = await startEcho()
     await using relay = await startRelay(Number(new URL(server.origin).port))
     const own = new Sessions(patience)
@@ -335,7 +335,7 @@ describe('the process', () => {
 describe('the windows', () => {
   const { streamWindow, connectionWindow } = connDefaults
 
-  it('are wide on both sides', async () => {
+  it('are wide on both sides (nodejs/node#31084, #19141, #38426)', async () => {
     const accepted = deferred<ServerHttp2Stream>()
     const http2 = createServer()
     http2.on('stream', (stream, headers) => {

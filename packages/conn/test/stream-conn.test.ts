@@ -7,8 +7,13 @@ import { bytes, failure, text } from './support.ts'
 /** Does nothing by itself: a test plays the network. It records every call. */
 class ScriptedTransport implements Transport {
   readonly calls: string[] = []
+  readonly readAhead: number
   room = true
   #events: TransportEvents | undefined
+
+  constructor(readAhead: number) {
+    this.readAhead = readAhead
+  }
 
   get network(): TransportEvents {
     if (this.#events === undefined) throw new Error('not started')
@@ -36,12 +41,15 @@ class ScriptedTransport implements Transport {
   }
 }
 
-function scripted(timeouts?: CloseTimeouts): {
+function scripted(
+  timeouts?: CloseTimeouts,
+  readAhead = 0,
+): {
   conn: StreamConn
   transport: ScriptedTransport
   network: TransportEvents
 } {
-  const transport = new ScriptedTransport()
+  const transport = new ScriptedTransport(readAhead)
   const conn = new StreamConn(transport, timeouts)
   return { conn, transport, network: transport.network }
 }
@@ -77,6 +85,27 @@ describe('read', () => {
     expect(transport.calls).toEqual(['resume', 'pause', 'resume'])
     network.chunk(bytes('d'))
     expect(text(await next)).toBe('d')
+  })
+
+  it('lets a transport deliver ahead as much as that says, and holds it back from there on', async () => {
+    const { conn, transport, network } = scripted({}, 4)
+    const first = conn.read()
+    for (const chunk of ['a', 'bb']) network.chunk(bytes(chunk))
+    expect(transport.calls).toEqual(['resume'])
+    network.chunk(bytes('cc'))
+    expect(transport.calls).toEqual(['resume', 'pause'])
+    network.chunk(bytes('d'))
+    const reads = await Promise.all([first, conn.read(), conn.read(), conn.read()])
+    expect(reads.map(text)).toEqual(['a', 'bb', 'cc', 'd'])
+    expect(transport.calls).toEqual(['resume', 'pause'])
+    const next = conn.read()
+    expect(transport.calls).toEqual(['resume', 'pause', 'resume'])
+    for (const chunk of ['e', 'fff']) network.chunk(bytes(chunk))
+    expect(text(await next)).toBe('e')
+    // What was read no longer counts.
+    expect(transport.calls).toEqual(['resume', 'pause', 'resume'])
+    network.chunk(bytes('g'))
+    expect(transport.calls).toEqual(['resume', 'pause', 'resume', 'pause'])
   })
 
   it('passes empty chunks over', async () => {
@@ -524,7 +553,7 @@ describe('iteration', () => {
       },
     },
   ]
-  it.each(exits)('leaves both halves whole when it is left by $name', async ({ leave }) => {
+  it.each(exits)('leaves both halves whole when it is left by $name (nodejs/node#49073)', async ({ leave }) => {
     const { conn, transport, network } = scripted()
     for (const chunk of ['a', 'b']) network.chunk(bytes(chunk))
     await leave(conn)
