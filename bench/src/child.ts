@@ -1,0 +1,16 @@
+/** A process of the bench: serves, or runs one load after the other as it is told. */
+import type { Bulk, Kind } from './bulk.ts'
+import { runBulk, serveBulk } from './bulk.ts'
+
+/** What a child is told, and what it answers. */
+export type Task =
+  { readonly do: 'serve' } | { readonly do: 'run'; readonly ports: Readonly<Record<Kind, number>>; readonly bulk: Bulk }
+
+process.on('message', (task: Task) => {
+  const work = task.do === 'serve' ? serveBulk() : runBulk(task.ports[task.bulk.kind], task.bulk)
+  work.then(
+    (answer) => process.send?.({ answer }),
+    (error: unknown) => process.send?.({ error: String(error) }),
+  )
+})
+process.on('disconnect', () => process.exit())
