@@ -1,10 +1,8 @@
-/** What tests of programs that use conns need. It makes certificates with `selfsigned`, a peer dependency. */
+/** What tests of programs that use conns need, and of what carries them. */
 import type { Http2SecureServer, Http2Server } from 'node:http2'
 import { createSecureServer, createServer } from 'node:http2'
 import type { AddressInfo, Socket } from 'node:net'
 import type { SecureContextOptions } from 'node:tls'
-
-import { generate } from 'selfsigned'
 
 import { accept } from './accept.ts'
 import type { ConnectOptions } from './connect.ts'
@@ -12,14 +10,22 @@ import { connect } from './connect.ts'
 import type { Http2Conn } from './http2-conn.ts'
 import { Sessions } from './sessions.ts'
 
+export { conformanceSeed, connConformance } from './conformance.ts'
+export type { ConformanceCase, ConformanceOptions, MakePair } from './conformance.ts'
+
 /** A certificate and its key, in PEM. */
 export interface Certificate {
   readonly key: string
   readonly cert: string
 }
 
-/** Makes a certificate for `localhost`, 127.0.0.1 and ::1, valid for a day. It is its own authority: trust `cert` as `ca`. */
+/**
+ * Makes a certificate for `localhost`, 127.0.0.1 and ::1, valid for a day. It is its own authority: trust `cert` as `ca`.
+ * It needs `selfsigned`, an optional peer dependency, and rejects where that is not installed.
+ */
 export async function makeCertificate(): Promise<Certificate> {
+  // Not before it is called: all else here does without it.
+  const { generate } = await import('selfsigned')
   const made = await generate([{ name: 'commonName', value: 'localhost' }], {
     keyType: 'ec',
     algorithm: 'sha256',
