@@ -18,7 +18,7 @@ const encode = new TextEncoder()
 
 const quotes = defineRoute('/quotes/:market', { client: json<Message>(), server: json<Message>() })
 
-describe.each(support.transports)('a Go client, our accept, %s', (transport) => {
+describe.each(support.transports)('h2conn.Client.Connect, our accept, %s', (transport) => {
   let files: support.CertificateFiles | undefined
   let server: TestServer
   let conversations = 0
@@ -127,12 +127,23 @@ describe.each(support.transports)('a Go client, our accept, %s', (transport) => 
     expect(await met.go.report).toEqual({ status: 202, header: 'hello from Node' })
   })
 
+  // h2conn documents POST, which only its function Connect has.
+  test('an h2conn.Client without a Method sends GET, in both directions all the same', async () => {
+    await using met = await meet('say', { method: '' })
+    expect(met.conn.method).toBe('GET')
+    expect(await support.readText(met.conn)).toBe('all that Go says')
+    await met.conn.write(new Uint8Array(1_000))
+    await met.conn.close()
+    expect(await met.go.report).toEqual({ status: 200, bytes: 1_000 })
+    expect(await met.conn.closed).toEqual({ clean: true })
+  })
+
   test('403 reaches Go with its body', async () => {
     await using go = dial('/nowhere', 'say')
     expect(await go.report).toEqual({ status: 403, text: 'this is no place for you' })
   })
 
-  // A client's Close in Go ends its half alone.
+  // A client's Close in h2conn ends its half alone.
   test('Go ends its half first: all of our answer still arrives', async () => {
     await using met = await meet('say')
     expect(await support.readText(met.conn)).toBe('all that Go says')
@@ -198,7 +209,7 @@ describe.each(support.transports)('a Go client, our accept, %s', (transport) => 
     const begun = performance.now()
     await using met = await meet('bulk', { size })
     const ours = await support.bulk(met.conn, size)
-    support.tellSpeed(`a Go client, our accept, ${transport}`, size, begun)
+    support.tellSpeed(`h2conn.Client.Connect, our accept, ${transport}`, size, begun)
     const theirs = await met.go.report
     expect(ours).toEqual({ bytes: size, sent: theirs.received, received: theirs.sent })
     expect(theirs).toMatchObject({ status: 200, bytes: size })

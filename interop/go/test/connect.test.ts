@@ -13,7 +13,7 @@ import { mebibyte } from './support.ts'
 const decode = new TextDecoder()
 const encode = new TextEncoder()
 
-describe.each(support.transports)('our connect, a Go server, %s', (transport) => {
+describe.each(support.transports)('our connect, h2conn.Server.Accept, %s', (transport) => {
   let files: support.CertificateFiles | undefined
   let tls: { readonly ca: string } | undefined
   let go: GoServer
@@ -143,13 +143,32 @@ describe.each(support.transports)('our connect, a Go server, %s', (transport) =>
     expect(await go.report(id)).toEqual({ id, text: 'all that Node says' })
   })
 
-  // A handler in Go can't end its half alone: its return ends the response, and resets what the client still says.
+  // No server in Go can end its half alone: a handler's return ends the response, and resets what a client still says.
   test('Go ends first, which ends both halves: all that it said arrives, then null', async () => {
     const { id, conn } = await open(`/leave?bytes=${4 * mebibyte}`)
     expect(await support.countBytes(conn)).toBe(4 * mebibyte)
     expect(await conn.read()).toBeNull()
     expect(await support.brokenOff(conn)).toMatchObject({ code: 'RESET', rstCode: 0 })
     expect((await support.failure(conn.write(new Uint8Array(1)))).code).toBe('RESET')
+    expect(await go.report(id)).toEqual({ id })
+  })
+
+  // It cancels the request's context, which the handler waits for.
+  test("h2conn's Close ends both halves once the handler returns for it", async () => {
+    const { id, conn } = await open('/close')
+    await conn.write(encode.encode('{"n":1,"text":"ready"}\n'))
+    expect(await support.readText(conn)).toBe('{"n":1,"text":"ready"}\n')
+    expect(await support.brokenOff(conn)).toMatchObject({ code: 'RESET', rstCode: 0 })
+    expect(await go.report(id)).toEqual({ id })
+  })
+
+  // A server's Close puts nothing on the wire.
+  test('what Go reads and writes after its own Close still arrives', async () => {
+    const { id, conn } = await open('/closed')
+    await conn.write(encode.encode('{"n":1,"text":"ready"}\n'))
+    await conn.closeWrite()
+    expect(await support.readText(conn)).toBe('{"n":1,"text":"ready"}\n')
+    expect(await conn.closed).toEqual({ clean: true })
     expect(await go.report(id)).toEqual({ id })
   })
 
@@ -163,6 +182,20 @@ describe.each(support.transports)('our connect, a Go server, %s', (transport) =>
     const report = await go.report(id)
     expect(report.eof).toBeUndefined()
     expect(report.error).toMatch(/CANCEL|client disconnected/)
+  })
+
+  // h2conn drops the error of the flush that follows each write.
+  test('after our abort, a small write in Go fails one write late', async () => {
+    const { id, conn } = await open('/gone')
+    conn.abort()
+    const { count, error } = await go.report(id)
+    expect(count).toBe(1)
+    expect(error).toMatch(/CANCEL|client disconnected|stream closed/)
+  })
+
+  // Its Accept panics on a status of zero.
+  test('an h2conn.Server without a StatusCode: RESET', async () => {
+    expect(await support.failure(open('/zero'))).toMatchObject({ code: 'RESET', rstCode: 2 })
   })
 
   test('Go breaks off: RESET, and no clean end', async () => {
@@ -191,7 +224,7 @@ describe.each(support.transports)('our connect, a Go server, %s', (transport) =>
     const begun = performance.now()
     const { id, conn } = await open(`/bulk?bytes=${size}`)
     const ours = await support.bulk(conn, size)
-    support.tellSpeed(`our connect, a Go server, ${transport}`, size, begun)
+    support.tellSpeed(`our connect, h2conn.Server.Accept, ${transport}`, size, begun)
     const theirs = await go.report(id)
     expect(ours).toEqual({ bytes: size, sent: theirs.received, received: theirs.sent })
     expect(theirs).toMatchObject({ bytes: size })

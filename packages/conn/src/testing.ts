@@ -7,6 +7,7 @@ import type { SecureContextOptions } from 'node:tls'
 import { accept } from './accept.ts'
 import type { ConnectOptions } from './connect.ts'
 import { connect } from './connect.ts'
+import { connDefaults } from './defaults.ts'
 import type { Http2Conn } from './http2-conn.ts'
 import { Sessions } from './sessions.ts'
 
@@ -82,7 +83,8 @@ export async function startServer(
   options: TestServerOptions = {},
 ): Promise<TestServer> {
   const certificate = options.tls === false ? undefined : await makeCertificate()
-  const server = certificate === undefined ? createServer() : createSecureServer({ ...certificate })
+  const memory = { maxSessionMemory: connDefaults.sessionMemory }
+  const server = certificate === undefined ? createServer(memory) : createSecureServer({ ...certificate, ...memory })
   server.on('stream', (stream, headers) => {
     const serve = async (): Promise<void> => {
       const conn = await accept(stream, headers)

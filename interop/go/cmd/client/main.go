@@ -1,5 +1,14 @@
-// Command client holds one kind of conversation with a server, and prints a line of JSON about it. It stays until its
-// standard input ends: what was written last is still on its way, and nothing in Go tells when it has left.
+// Command client holds one kind of conversation with a server over h2conn, and prints a line of JSON about it. It stays
+// until its standard input ends: what was written last is still on its way, and nothing in Go tells when it has left.
+//
+// How a client's h2conn.Conn ends:
+//
+//   - Close ends the request's body: END_STREAM, a true half-close. Reading goes on. The context that Close cancels is
+//     that of the response's Request, which nothing waits for.
+//   - Closing the response's body breaks the stream off at once.
+//   - Cancelling the context of Connect does not by itself: as long as Go's transport waits for a Write it looks at
+//     nothing else. It resets the stream with the next Write, whose bytes are dropped. With Close, it ends the
+//     request's body as if all were well, and resets the stream after that.
 package main
 
 import (
@@ -18,9 +27,9 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/posener/h2conn"
 	"golang.org/x/net/http2"
 
-	"h2channel.test/interop/duplex"
 	"h2channel.test/interop/talk"
 )
 
@@ -28,7 +37,7 @@ var (
 	url    = flag.String("url", "", "where to connect to")
 	ca     = flag.String("ca", "", "the file of the certificate to trust; without one, cleartext with prior knowledge")
 	kind   = flag.String("talk", "", "what to talk about")
-	method = flag.String("method", http.MethodPost, "the request's method")
+	method = flag.String("method", http.MethodPost, "the request's method; when empty, what h2conn makes of that")
 	count  = flag.Int("count", 0, "how many messages or conversations")
 	size   = flag.Int64("size", 0, "how many bytes")
 	header = make(http.Header)
@@ -36,7 +45,7 @@ var (
 
 // call is what one conversation has.
 type call struct {
-	conn     *duplex.Conn
+	conn     *h2conn.Conn
 	response *http.Response
 	cancel   context.CancelFunc
 }
@@ -52,7 +61,7 @@ var conversations = map[string]conversation{
 	"listen": listen,
 	"wait":   wait,
 	"bulk":   bulk,
-	// The ways to break off: see Connect.
+	// The ways to break off.
 	"cancel-write": breakOff(func(c call) error {
 		c.cancel()
 		_, err := io.WriteString(c.conn, "not to be heard")
@@ -113,9 +122,15 @@ func newClient(ca string) (*http.Client, error) {
 	return &http.Client{Transport: &http2.Transport{TLSClientConfig: &tls.Config{RootCAs: roots}}}, nil
 }
 
+// connect makes a conn of any response, whatever its status.
+func connect(ctx context.Context, client *http.Client) (*h2conn.Conn, *http.Response, error) {
+	h2 := h2conn.Client{Method: *method, Header: header, Client: client}
+	return h2.Connect(ctx, *url)
+}
+
 func run(client *http.Client, converse conversation) talk.Report {
 	ctx, cancel := context.WithCancel(context.Background())
-	conn, response, err := duplex.Connect(ctx, client, *method, *url, header)
+	conn, response, err := connect(ctx, client)
 	if err != nil {
 		cancel()
 		return talk.Report{}.Ending(err)
@@ -280,7 +295,7 @@ func many(client *http.Client) talk.Report {
 func short(client *http.Client, n int, begun *sync.WaitGroup) error {
 	begin := sync.OnceFunc(begun.Done)
 	defer begin()
-	conn, _, err := duplex.Connect(context.Background(), client, *method, *url, header)
+	conn, _, err := connect(context.Background(), client)
 	if err != nil {
 		return err
 	}

@@ -1,5 +1,13 @@
-// Command server accepts conversations. It prints the address that it listens on, then a line of JSON for each
-// conversation that is over, and ends when its standard input does.
+// Command server accepts conversations with h2conn. It prints the address that it listens on, then a line of JSON for
+// each conversation that is over, and ends when its standard input does.
+//
+// How a server's h2conn.Conn ends:
+//
+//   - Close sends nothing and stops nothing: Write still works. All that it does is to cancel the request's context,
+//     for a handler that waits for that.
+//   - The handler's return ends both halves at once: Go sends END_STREAM and, where the client has not ended its own
+//     half, RST_STREAM with NO_ERROR after it. A server can't end its half alone.
+//   - A panic with http.ErrAbortHandler breaks the stream off.
 package main
 
 import (
@@ -13,15 +21,15 @@ import (
 	"os"
 	"strconv"
 
+	"github.com/posener/h2conn"
 	"golang.org/x/net/http2"
 	"golang.org/x/net/http2/h2c"
 
-	"h2channel.test/interop/duplex"
 	"h2channel.test/interop/talk"
 )
 
 // A conversation returns its report, and the error that a Read or Write ended it with.
-type conversation func(conn *duplex.Conn, r *http.Request) (talk.Report, error)
+type conversation func(conn *h2conn.Conn, r *http.Request) (talk.Report, error)
 
 func main() {
 	cert := flag.String("cert", "", "the certificate's file; without one, cleartext with prior knowledge")
@@ -52,7 +60,7 @@ func main() {
 func routes() http.Handler {
 	mux := http.NewServeMux()
 	// Newline-delimited JSON, with a message before and after all that the client says.
-	handle(mux, "/json", http.StatusOK, func(conn *duplex.Conn, _ *http.Request) (talk.Report, error) {
+	handle(mux, "/json", http.StatusOK, func(conn *h2conn.Conn, _ *http.Request) (talk.Report, error) {
 		encoder := json.NewEncoder(conn)
 		if err := encoder.Encode(talk.Message{Text: "welcome"}); err != nil {
 			return talk.Report{}, err
@@ -63,15 +71,15 @@ func routes() http.Handler {
 		}
 		return talk.Report{Messages: messages}, err
 	})
-	handle(mux, "/fixed", http.StatusOK, func(conn *duplex.Conn, r *http.Request) (talk.Report, error) {
+	handle(mux, "/fixed", http.StatusOK, func(conn *h2conn.Conn, r *http.Request) (talk.Report, error) {
 		count, err := talk.Reverse(conn, conn, int(number(r, "size")))
 		return talk.Report{Count: count}, err
 	})
-	handle(mux, "/struct", http.StatusOK, func(conn *duplex.Conn, _ *http.Request) (talk.Report, error) {
+	handle(mux, "/struct", http.StatusOK, func(conn *h2conn.Conn, _ *http.Request) (talk.Report, error) {
 		count, err := talk.Delays(conn, conn)
 		return talk.Report{Count: count}, err
 	})
-	handle(mux, "/headers", http.StatusAccepted, func(conn *duplex.Conn, r *http.Request) (talk.Report, error) {
+	handle(mux, "/headers", http.StatusAccepted, func(conn *h2conn.Conn, r *http.Request) (talk.Report, error) {
 		text, err := io.ReadAll(conn)
 		return talk.Report{Method: r.Method, Header: r.Header.Get("X-From-Node"), Text: string(text)}, err
 	})
@@ -80,7 +88,7 @@ func routes() http.Handler {
 		http.Error(w, "this is no place for you", http.StatusForbidden)
 	})
 	// Listens to the end, then says much.
-	handle(mux, "/answer", http.StatusOK, func(conn *duplex.Conn, r *http.Request) (talk.Report, error) {
+	handle(mux, "/answer", http.StatusOK, func(conn *h2conn.Conn, r *http.Request) (talk.Report, error) {
 		text, err := io.ReadAll(conn)
 		if err == nil {
 			_, err = conn.Write(make([]byte, number(r, "bytes")))
@@ -88,18 +96,18 @@ func routes() http.Handler {
 		return talk.Report{Text: string(text)}, err
 	})
 	// Says much and is gone, while the client still speaks.
-	handle(mux, "/leave", http.StatusOK, func(conn *duplex.Conn, r *http.Request) (talk.Report, error) {
+	handle(mux, "/leave", http.StatusOK, func(conn *h2conn.Conn, r *http.Request) (talk.Report, error) {
 		_, err := conn.Write(make([]byte, number(r, "bytes")))
 		return talk.Report{}, err
 	})
 	// Answers one line, then waits for whatever happens.
-	handle(mux, "/wait", http.StatusOK, func(conn *duplex.Conn, _ *http.Request) (talk.Report, error) {
+	handle(mux, "/wait", http.StatusOK, func(conn *h2conn.Conn, _ *http.Request) (talk.Report, error) {
 		return talk.Report{}, answerOne(conn, func(decoder *json.Decoder) error {
 			return decoder.Decode(&talk.Message{})
 		})
 	})
 	// Answers one line, and breaks the stream off with the next.
-	handle(mux, "/break", http.StatusOK, func(conn *duplex.Conn, _ *http.Request) (talk.Report, error) {
+	handle(mux, "/break", http.StatusOK, func(conn *h2conn.Conn, _ *http.Request) (talk.Report, error) {
 		return talk.Report{}, answerOne(conn, func(decoder *json.Decoder) error {
 			if err := decoder.Decode(&talk.Message{}); err != nil {
 				return err
@@ -107,13 +115,42 @@ func routes() http.Handler {
 			panic(http.ErrAbortHandler)
 		})
 	})
-	handle(mux, "/bulk", http.StatusOK, func(conn *duplex.Conn, r *http.Request) (talk.Report, error) {
+	// Has another goroutine answer one line and close, which ends the handler's wait.
+	handle(mux, "/close", http.StatusOK, func(conn *h2conn.Conn, r *http.Request) (talk.Report, error) {
+		answered := make(chan error, 1)
+		go func() {
+			answered <- answerOne(conn, func(*json.Decoder) error { return conn.Close() })
+		}()
+		<-r.Context().Done()
+		return talk.Report{}, <-answered
+	})
+	// Closes, and answers one line after that.
+	handle(mux, "/closed", http.StatusOK, func(conn *h2conn.Conn, _ *http.Request) (talk.Report, error) {
+		if err := conn.Close(); err != nil {
+			return talk.Report{}, err
+		}
+		return talk.Report{}, answerOne(conn, func(*json.Decoder) error { return nil })
+	})
+	// Waits until the client is gone, and counts the writes that succeed after that.
+	handle(mux, "/gone", http.StatusOK, func(conn *h2conn.Conn, r *http.Request) (talk.Report, error) {
+		<-r.Context().Done()
+		for n := 0; ; n++ {
+			if _, err := io.WriteString(conn, "too late"); err != nil {
+				return talk.Report{Count: n}, err
+			}
+		}
+	})
+	// What h2conn.Server has without a status: Accept panics.
+	handle(mux, "/zero", 0, func(*h2conn.Conn, *http.Request) (talk.Report, error) {
+		return talk.Report{}, nil
+	})
+	handle(mux, "/bulk", http.StatusOK, func(conn *h2conn.Conn, r *http.Request) (talk.Report, error) {
 		return talk.Bulk(conn, conn, number(r, "bytes"), conn.Close)
 	})
 	return mux
 }
 
-func answerOne(conn *duplex.Conn, then func(*json.Decoder) error) error {
+func answerOne(conn *h2conn.Conn, then func(*json.Decoder) error) error {
 	decoder := json.NewDecoder(conn)
 	var message talk.Message
 	if err := decoder.Decode(&message); err != nil {
@@ -134,7 +171,8 @@ func handle(mux *http.ServeMux, path string, status int, converse conversation) 
 	mux.HandleFunc(path, func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("X-From-Go", "hello from Go")
 		w.Header().Set("Content-Type", mediaType)
-		conn, err := duplex.Accept(w, r, status)
+		server := h2conn.Server{StatusCode: status}
+		conn, err := server.Accept(w, r)
 		if err != nil {
 			http.Error(w, err.Error(), http.StatusHTTPVersionNotSupported)
 			return
