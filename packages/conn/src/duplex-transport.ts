@@ -18,12 +18,12 @@ export class DuplexTransport<Stream extends Duplex = Duplex> implements Transpor
   start(events: TransportEvents): void {
     const { stream } = this
     stream.pause()
-    stream.on('data', (chunk: Uint8Array) => events.chunk(chunk))
+    stream.on('data', events.chunk)
     stream.on('end', () => {
       if (this.endedCleanly()) events.end()
     })
-    stream.on('drain', () => events.drain())
-    stream.on('finish', () => events.finish())
+    stream.on('drain', events.drain)
+    stream.on('finish', events.finish)
     this.#events = events
     // Stays for good: an error that comes after the last listener left would end the process.
     stream.on('error', (error) => {

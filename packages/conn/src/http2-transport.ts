@@ -25,13 +25,13 @@ export class Http2Transport extends DuplexTransport<Http2Stream> {
   }
 
   override start(events: TransportEvents): void {
+    // Chunks pass straight through: there are many of them.
     super.start({
-      chunk: (bytes) => events.chunk(bytes),
+      ...events,
       end: () => {
         this.#endTold = true
         events.end()
       },
-      drain: () => events.drain(),
       finish: () => {
         this.#finishTold = true
         events.finish()

@@ -106,7 +106,7 @@ export class StreamConn implements Conn {
     if (signal?.aborted === true) return Promise.reject(givenUp('the write', signal.reason))
     if (this.#writing.at === 'failed') return Promise.reject(this.#writing.error)
     if (this.#writing.at !== 'open') return Promise.reject(closedHere('write'))
-    if (this.#room && this.#writers.size === 0) {
+    if (this.#room && this.#writers.isEmpty) {
       this.#take(bytes)
       return accepted
     }
@@ -194,15 +194,16 @@ export class StreamConn implements Conn {
   }
 
   #endWhenWritten(): void {
-    if (this.#writing.at !== 'ending' || this.#writers.size > 0) return
+    if (this.#writing.at !== 'ending' || !this.#writers.isEmpty) return
     this.#writing = { at: 'finishing' }
     this.#transport.end()
   }
 
   #onChunk(bytes: Uint8Array): void {
     if (this.#reading.at !== 'open' || bytes.length === 0) return
-    if (this.#readers.size > 0) {
-      this.#readers.serve((shape) => shape(bytes))
+    const reader = this.#readers.take()
+    if (reader !== undefined) {
+      reader.resolve(reader.item(bytes))
       return
     }
     this.#held.push(bytes)
@@ -216,12 +217,19 @@ export class StreamConn implements Conn {
     if (this.#reading.at === 'discarding') this.#reading = { at: 'discarding', ended: true }
     if (this.#reading.at !== 'open') return
     this.#reading = { at: 'ended' }
-    while (this.#readers.size > 0) this.#readers.serve((shape) => shape(null))
+    for (let reader = this.#readers.take(); reader !== undefined; reader = this.#readers.take()) {
+      reader.resolve(reader.item(null))
+    }
   }
 
   #onDrain(): void {
     this.#room = true
-    while (this.#room && this.#writers.size > 0) this.#writers.serve((bytes) => this.#take(bytes))
+    while (this.#room) {
+      const writer = this.#writers.take()
+      if (writer === undefined) break
+      this.#take(writer.item)
+      writer.resolve()
+    }
     this.#endWhenWritten()
   }
 

@@ -24,13 +24,13 @@ export interface Transport {
   destroy(error: ConnError | null): void
 }
 
-/** What happens to a transport. */
+/** What happens to a transport: functions that need no `this`. */
 export interface TransportEvents {
-  chunk(bytes: Uint8Array): void
+  readonly chunk: (bytes: Uint8Array) => void
   /** The peer ended its half, and said so. */
-  end(): void
-  drain(): void
-  finish(): void
+  readonly end: () => void
+  readonly drain: () => void
+  readonly finish: () => void
   /** It is over, and this is the last event. `error` says why when a half was still open. */
-  close(error: ConnError): void
+  readonly close: (error: ConnError) => void
 }
