@@ -51,7 +51,7 @@ export function streamFailure(session: Http2Session | undefined, rstCode: number
     return new ConnError('CONNECTION_LOST', 'the HTTP/2 connection was lost', { cause: error })
   }
   const name = rstNames[rstCode] ?? `code ${rstCode}`
-  return new ConnError('RESET', `the peer reset the stream with ${name}`, { cause: error, rstCode })
+  return new ConnError('RESET', `the stream was reset with ${name}`, { cause: error, rstCode })
 }
 
 /** How far a session came: no further than the socket, to a connection without a word of HTTP/2, or to SETTINGS. */

@@ -2,6 +2,7 @@ import type { ClientHttp2Stream, Http2Session } from 'node:http2'
 
 import { connDefaults } from './defaults.ts'
 import { ConnError } from './errors.ts'
+import { queuedBytes } from './node-handle.ts'
 
 /** Times in milliseconds. */
 export interface KeepAliveTimes {
@@ -10,15 +11,15 @@ export interface KeepAliveTimes {
 }
 
 /**
- * Pings the peer of a session every `pingInterval`, and tells `onSilent` when nothing at all came from it within
- * `pingTimeout` of a ping. A peer that falls silent is never noticed by itself (nodejs/node#42710).
+ * Pings the peer of a session every `pingInterval`, and tells `onDead` when nothing at all came from it within
+ * `pingTimeout` of a ping, or that the session is dead already. A peer that falls silent is never noticed by itself (nodejs/node#42710).
  *
  * @returns a function that stops it. Its timers keep no process alive.
  */
 export function keepAlive(
   session: Http2Session,
   { pingInterval, pingTimeout }: KeepAliveTimes,
-  onSilent: (error: ConnError) => void,
+  onDead: (error: ConnError) => void,
 ): () => void {
   let judging: NodeJS.Timeout | undefined
   const ping = (): void => {
@@ -28,11 +29,10 @@ export function keepAlive(
     judging = setTimeout(() => {
       judging = undefined
       if (session.destroyed || socket.bytesRead !== before) return
-      onSilent(new ConnError('PEER_SILENT', `the peer did not answer a ping in ${pingTimeout} ms`))
+      onDead(new ConnError('PEER_SILENT', `the peer did not answer a ping in ${pingTimeout} ms`))
     }, pingTimeout).unref()
     // Node cancels further pings while ten are unanswered. The peer is judged all the same.
-    session.ping((error) => {
-      if (error !== null) return
+    sendPing(session, onDead, () => {
       clearTimeout(judging)
       judging = undefined
     })
@@ -42,6 +42,26 @@ export function keepAlive(
     clearInterval(pinging)
     clearTimeout(judging)
   }
+}
+
+/** How long a ping may take to leave, while the socket has nothing else to send. Unit: milliseconds. */
+const timeToLeave = 50
+
+/**
+ * Pings, and notices a session that Node 20 has given up. When it finds that the peer broke the rules it says GOAWAY, sends and reads
+ * nothing any more, and tells nobody. A ping that it took and that doesn't leave though the socket is free gives it away.
+ */
+function sendPing(session: Http2Session, onDead: (error: ConnError) => void, onAnswer: () => void): void {
+  const { socket } = session
+  const before = socket.bytesWritten
+  const isTaken = session.ping((error) => {
+    if (error === null) onAnswer()
+  })
+  if (!isTaken) return
+  setTimeout(() => {
+    if (session.destroyed || socket.bytesWritten !== before || queuedBytes(socket) !== 0) return
+    onDead(new ConnError('CONNECTION_LOST', 'the HTTP/2 connection was given up: the peer broke the protocol'))
+  }, timeToLeave).unref()
 }
 
 /** How soon a response that is waited for is asked after, and how long at most between two pings. Unit: milliseconds. */
@@ -54,13 +74,13 @@ const longestNudge = 1_000
  *
  * @returns a function that takes each stream that waits. The timer keeps no process alive.
  */
-export function nudger(session: Http2Session): (stream: ClientHttp2Stream) => void {
+export function nudger(session: Http2Session, onDead: (error: ConnError) => void): (stream: ClientHttp2Stream) => void {
   let waiting = 0
   let pause = firstNudge
   let timer: NodeJS.Timeout | undefined
   const nudge = (): void => {
     if (session.destroyed) return
-    session.ping(() => {})
+    sendPing(session, onDead, () => {})
     pause = Math.min(2 * pause, longestNudge)
     timer = setTimeout(nudge, pause).unref()
   }

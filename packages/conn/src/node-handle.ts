@@ -1,5 +1,19 @@
-/** Tells the native handle of a socket to read. Node has no public call for it. Returns whether it does. */
+/** What this package asks of a socket's native handle, since Node has no public call for it. */
+interface Handle {
+  readStart?(): unknown
+  readonly writeQueueSize?: number
+}
+
+/** Tells a socket to read. Returns whether it does. */
 export function startReading(socket: object): boolean {
-  const { _handle: handle } = socket as { readonly _handle?: { readStart?(): unknown } | null }
-  return handle?.readStart?.() === 0
+  return handleOf(socket)?.readStart?.() === 0
+}
+
+/** How many bytes of what was written to a socket the system has not taken yet. Undefined where nobody knows. */
+export function queuedBytes(socket: object): number | undefined {
+  return handleOf(socket)?.writeQueueSize
+}
+
+function handleOf(socket: object): Handle | null | undefined {
+  return (socket as { readonly _handle?: Handle | null })._handle
 }

@@ -70,7 +70,7 @@ export class Session {
       createConnection: () => this.#socket,
     })
     const http2 = this.#http2
-    this.#nudge = nudger(http2)
+    this.#nudge = nudger(http2, (error) => this.destroy(error))
     this.#connected = new Promise((resolve, reject) => {
       http2.once('connect', () => {
         const failure = this.#checkProtocol()
