@@ -15,5 +15,6 @@ export function queuedBytes(socket: object): number | undefined {
 }
 
 function handleOf(socket: object): Handle | null | undefined {
-  return (socket as { readonly _handle?: Handle | null })._handle
+  const { _handle: handle } = socket as { readonly _handle?: Handle | null }
+  return handle
 }
