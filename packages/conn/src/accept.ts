@@ -26,7 +26,8 @@ export interface AcceptOptions extends CloseTimeouts {
 
 /**
  * Answers a request with a conn: the response's headers leave at once, and from then on both bodies are the conn's. The
- * stream may outlive the handler that called this.
+ * stream may outlive the handler that called this. The first conn of a session widens its windows, and has it pinged as
+ * often as `connDefaults` says: the conns of a client that falls silent end with `PEER_SILENT`.
  *
  * @throws ConnError `HTTP2_NOT_SUPPORTED` for an HTTP/1 request, whose response is left unsent; `ALREADY_RESPONDED`
  *   when the headers are out; `CONNECTION_LOST` when the client is gone; `INVALID_ARGUMENT` for a status or header that

@@ -32,7 +32,8 @@ export interface Conn extends AsyncIterable<Uint8Array>, AsyncDisposable {
    *
    * @returns a chunk of at least one byte, or `null` once the peer has ended its half and all of it was read.
    * @throws ConnError `TIMEOUT` or `CANCELLED` when the signal gave up the wait, `CLOSED` after `close()`, `ABORTED`
-   *   after `abort()`, `RESET` or `CONNECTION_LOST` when the stream broke off.
+   *   after `abort()`, `CLOSE_TIMEOUT` when a `close()` cut it off, and when the stream broke off `RESET`,
+   *   `CONNECTION_LOST`, `PEER_SILENT`, or `SESSIONS_CLOSED` because its pool was closed.
    */
   read(options?: WaitOptions): Promise<Uint8Array | null>
 
@@ -60,8 +61,9 @@ export interface Conn extends AsyncIterable<Uint8Array>, AsyncDisposable {
    * cut off.
    *
    * @returns once the conn is over, whether now or long before.
-   * @throws ConnError when the conn breaks before all that was accepted is handed over: `CLOSE_TIMEOUT`, `RESET`,
-   *   `CONNECTION_LOST`. One that had broken before has said so to every wait, and in `closed`: then this is quiet.
+   * @throws ConnError when the conn breaks before all that was accepted is handed over: `CLOSE_TIMEOUT`, and what `read`
+   *   throws when the stream broke off. One that had broken before has said so to every wait, and in `closed`: then this
+   *   is quiet.
    */
   close(): Promise<void>
 

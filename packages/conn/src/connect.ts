@@ -35,8 +35,8 @@ const attempts = 3
  * speaks HTTP/2 over TLS; `http:` speaks cleartext HTTP/2 with prior knowledge.
  *
  * @throws ConnError `INVALID_ARGUMENT` for a URL, header or timeout that can't be; `TIMEOUT` or `CANCELLED` from the signal;
- *   `CONNECT_FAILED`, `TLS_FAILED`, `HTTP2_NOT_SUPPORTED`, `CONNECT_TIMEOUT`, `CONNECTION_LOST` or `RESET` when there is
- *   no response; `UNEXPECTED_STATUS` for any but 2xx, with status, headers and the start of the body in `response`.
+ *   `SESSIONS_CLOSED` from a pool that was closed; `CONNECT_FAILED`, `TLS_FAILED`, `HTTP2_NOT_SUPPORTED`,
+ *   `CONNECT_TIMEOUT`, `CONNECTION_LOST`, `PEER_SILENT` or `RESET` when there is no response; `UNEXPECTED_STATUS` for any but 2xx, with status, headers and the start of the body in `response`.
  *
  * @example
  * ```ts
@@ -67,7 +67,7 @@ export async function connect(url: string | URL, options: ConnectOptions = {}): 
     for (let attempt = 1; ; attempt += 1) {
       giveUp.signal.throwIfAborted()
       const { session, stream } = await sessions.open(target, options.tls, headers, giveUp.signal)
-      const transport = new Http2Transport(stream)
+      const transport = new Http2Transport(stream, () => session.readOn(stream))
       try {
         return await respond(session, stream, giveUp.signal, (response) => {
           const status = response[':status'] ?? 0
@@ -84,6 +84,9 @@ export async function connect(url: string | URL, options: ConnectOptions = {}): 
   }
 }
 
+/** How long a peer may say nothing before its connection is given no further request. Unit: milliseconds. */
+const timeToAnswer = 1_000
+
 function isRefusedStream(error: unknown): boolean {
   return error instanceof ConnError && error.rstCode === RstCode.REFUSED_STREAM
 }
@@ -96,6 +99,7 @@ function respond(
   accept: (headers: IncomingHttpHeaders & { ':status'?: number }) => Http2Conn,
 ): Promise<Http2Conn> {
   const http2 = stream.session
+  const [began, heard] = [performance.now(), session.bytesRead]
   return new Promise((resolve, reject) => {
     let lastError: unknown
     const settle = (): void => {
@@ -107,6 +111,8 @@ function respond(
     const onAbort = (): void => {
       settle()
       resetStream(stream, RstCode.CANCEL)
+      // Nothing at all, not even an answer to a ping: who tries again shall not wait on the same connection.
+      if (session.bytesRead === heard && performance.now() - began >= timeToAnswer) session.drain()
       reject(signal.reason)
     }
     const onError = (error: unknown): void => {

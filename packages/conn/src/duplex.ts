@@ -25,7 +25,8 @@ export function fromDuplex(stream: Duplex, timeouts?: CloseTimeouts): Conn {
 /** A TCP socket that is aborted sends RST rather than FIN, so that the peer can't take it for a clean end. */
 class SocketTransport extends DuplexTransport<Socket> {
   override start(events: TransportEvents): void {
-    if (!(this.stream instanceof TLSSocket)) this.#readPastTheEnd()
+    // A terminal would ask for its end twice.
+    if (!(this.stream instanceof TLSSocket) && !('isTTY' in this.stream)) this.#readPastTheEnd()
     super.start(events)
   }
 

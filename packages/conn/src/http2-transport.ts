@@ -3,7 +3,6 @@ import type { Http2Session, Http2Stream } from 'node:http2'
 import { DuplexTransport } from './duplex-transport.ts'
 import type { ConnError } from './errors.ts'
 import { resetCode, RstCode, streamFailure } from './http2-errors.ts'
-import { readOnWhileWaiting } from './read-on.ts'
 import type { TransportEvents } from './transport.ts'
 
 /**
@@ -12,13 +11,16 @@ import type { TransportEvents } from './transport.ts'
  */
 export class Http2Transport extends DuplexTransport<Http2Stream> {
   readonly #session: Http2Session | undefined
+  readonly #onWrite: () => void
   #peerEnded: boolean
   #endTold = false
   #endSent = false
   #finishTold = false
 
-  constructor(stream: Http2Stream) {
+  /** @param onWrite - told of every write, after it. */
+  constructor(stream: Http2Stream, onWrite: () => void = () => {}) {
     super(stream)
+    this.#onWrite = onWrite
     this.#session = stream.session
     this.#peerEnded = stream.endAfterHeaders || stream.state?.remoteClose === 1
     this.#watch()
@@ -45,7 +47,7 @@ export class Http2Transport extends DuplexTransport<Http2Stream> {
 
   override write(bytes: Uint8Array): boolean {
     const room = super.write(bytes)
-    if (!room) readOnWhileWaiting(this.stream)
+    this.#onWrite()
     return room
   }
 

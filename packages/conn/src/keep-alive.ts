@@ -1,8 +1,8 @@
-import type { ClientHttp2Stream, Http2Session } from 'node:http2'
+import type { Http2Session } from 'node:http2'
 
 import { connDefaults } from './defaults.ts'
 import { ConnError } from './errors.ts'
-import { queuedBytes } from './node-handle.ts'
+import { queuedBytes, rawSocket } from './node-handle.ts'
 
 /** Times in milliseconds. */
 export interface KeepAliveTimes {
@@ -51,7 +51,7 @@ const timeToLeave = 50
  * Pings, and notices a session that Node 20 has given up. When it finds that the peer broke the rules it says GOAWAY, sends and reads
  * nothing any more, and tells nobody. A ping that it took and that doesn't leave though the socket is free gives it away.
  */
-function sendPing(session: Http2Session, onDead: (error: ConnError) => void, onAnswer: () => void): void {
+export function sendPing(session: Http2Session, onDead: (error: ConnError) => void, onAnswer: () => void): void {
   const { socket } = session
   const before = socket.bytesWritten
   const isTaken = session.ping((error) => {
@@ -64,50 +64,19 @@ function sendPing(session: Http2Session, onDead: (error: ConnError) => void, onA
   }, timeToLeave).unref()
 }
 
-/** How soon a response that is waited for is asked after, and how long at most between two pings. Unit: milliseconds. */
-const firstNudge = 50
-const longestNudge = 1_000
-
-/**
- * Pings the peer of a session while a response is waited for. Some proxies hold headers back until there is something else
- * to send (nginx with TLS, docs/proxies.md), and the answer to a ping is something.
- *
- * @returns a function that takes each stream that waits. The timer keeps no process alive.
- */
-export function nudger(session: Http2Session, onDead: (error: ConnError) => void): (stream: ClientHttp2Stream) => void {
-  let waiting = 0
-  let pause = firstNudge
-  let timer: NodeJS.Timeout | undefined
-  const nudge = (): void => {
-    if (session.destroyed) return
-    sendPing(session, onDead, () => {})
-    pause = Math.min(2 * pause, longestNudge)
-    timer = setTimeout(nudge, pause).unref()
-  }
-  return (stream) => {
-    waiting += 1
-    pause = firstNudge
-    timer ??= setTimeout(nudge, pause).unref()
-    const answered = (): void => {
-      stream.off('response', answered)
-      stream.off('close', answered)
-      waiting -= 1
-      if (waiting > 0) return
-      clearTimeout(timer)
-      timer = undefined
-    }
-    stream.on('response', answered)
-    stream.on('close', answered)
-  }
-}
-
 const kept = new WeakSet<Http2Session>()
 
 /** The same for a session of a server, once and for as long as it lives: its streams end with `PEER_SILENT`. */
 export function keepServerAlive(session: Http2Session, times: KeepAliveTimes = connDefaults): void {
   if (kept.has(session) || session.destroyed) return
   kept.add(session)
-  const stop = keepAlive(session, times, (error) => session.destroy(error))
+  const stop = keepAlive(session, times, (error) => {
+    stop()
+    const socket = rawSocket(session)
+    session.destroy(error)
+    // Node waits until the peer has taken the last bytes, which a silent one never does.
+    socket.destroy()
+  })
   session.once('close', stop)
   // Stays for good: `destroy(error)` tells the session's listeners, and without one the process would end.
   session.on('error', () => {})

@@ -1,3 +1,6 @@
+import type { Http2Session } from 'node:http2'
+import type { Socket } from 'node:net'
+
 /** What this package asks of a socket's native handle, since Node has no public call for it. */
 interface Handle {
   readStart?(): unknown
@@ -12,6 +15,11 @@ export function startReading(socket: object): boolean {
 /** How many bytes of what was written to a socket the system has not taken yet. Undefined where nobody knows. */
 export function queuedBytes(socket: object): number | undefined {
   return handleOf(socket)?.writeQueueSize
+}
+
+/** The socket of a session itself. What `session.socket` gives refuses to destroy it, but hands out its `this`. */
+export function rawSocket(session: Http2Session): Socket {
+  return session.socket.off('close', () => {})
 }
 
 function handleOf(socket: object): Handle | null | undefined {

@@ -9,9 +9,11 @@ import { connDefaults } from './defaults.ts'
 import { ConnError } from './errors.ts'
 import { checkHeaders } from './headers.ts'
 import type { KeepAliveTimes } from './keep-alive.ts'
-import { keepAlive, nudger } from './keep-alive.ts'
+import { keepAlive } from './keep-alive.ts'
 import type { Progress } from './http2-errors.ts'
 import { connectFailure, RstCode } from './http2-errors.ts'
+import { readOn } from './read-on.ts'
+import { pingForResponses } from './response-ping.ts'
 import { widenWindows } from './windows.ts'
 
 /**
@@ -30,6 +32,8 @@ type State =
 export interface SessionTimeouts extends KeepAliveTimes {
   readonly idleTimeout: number
   readonly closeTimeout: number
+  /** Whether the peer is to be pinged no more than has to be. */
+  readonly isCalm: boolean
 }
 
 /** What a session tells the pool that it belongs to. */
@@ -47,7 +51,8 @@ export class Session {
   readonly #http2: ClientHttp2Session
   readonly #timeouts: SessionTimeouts
   readonly #pool: Pool
-  readonly #nudge: (stream: ClientHttp2Stream) => void
+  readonly #pingForResponse: ((stream: ClientHttp2Stream) => void) | undefined
+  readonly #readOn: (stream: ClientHttp2Stream) => void
   readonly #connected: Promise<void>
   readonly #gone: Promise<void>
   #state: State = { at: 'connecting' }
@@ -70,7 +75,9 @@ export class Session {
       createConnection: () => this.#socket,
     })
     const http2 = this.#http2
-    this.#nudge = nudger(http2, (error) => this.destroy(error))
+    const onDead = (error: ConnError): void => this.destroy(error)
+    this.#pingForResponse = timeouts.isCalm ? undefined : pingForResponses(http2, onDead)
+    this.#readOn = readOn(http2, onDead)
     this.#connected = new Promise((resolve, reject) => {
       http2.once('connect', () => {
         const failure = this.#checkProtocol()
@@ -138,13 +145,23 @@ export class Session {
     this.#streams += 1
     if (this.#streams === 1) this.#work()
     stream.on('error', () => {})
-    this.#nudge(stream)
+    this.#pingForResponse?.(stream)
     stream.once('close', () => {
       this.#streams -= 1
       if (this.#streams === 0) this.#rest()
       this.#pool.onRoom()
     })
     return stream
+  }
+
+  /** To be called when bytes were written to one of its streams. */
+  readOn(stream: ClientHttp2Stream): void {
+    this.#readOn(stream)
+  }
+
+  /** How many bytes came from the peer so far. */
+  get bytesRead(): number {
+    return this.#socket.bytesRead
   }
 
   /** Lets the streams end and opens no more. */

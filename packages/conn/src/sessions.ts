@@ -28,7 +28,7 @@ export interface SessionsOptions {
  * `connect` uses one that all share unless it is given another. A pool of one's own can be closed.
  */
 export class Sessions implements AsyncDisposable {
-  readonly #timeouts: SessionTimeouts
+  readonly #timeouts: Omit<SessionTimeouts, 'isCalm'>
   readonly #byOrigin = new Map<string, Set<Session>>()
   /** How often to ping those that asked to be pinged less (ENHANCE_YOUR_CALM), by origin. */
   readonly #calmer = new Map<string, number>()
@@ -130,7 +130,7 @@ export class Sessions implements AsyncDisposable {
     const session = dial(
       origin,
       tls,
-      { ...this.#timeouts, pingInterval },
+      { ...this.#timeouts, pingInterval, isCalm: this.#calmer.has(origin.origin) },
       {
         onRoom: this.#wake,
         onTooManyPings: () => this.#calmer.set(origin.origin, Math.min(2 * pingInterval, longestDelay)),

@@ -58,6 +58,9 @@ function asResult(chunk: Uint8Array | null): IteratorResult<Uint8Array, undefine
   return chunk === null ? { done: true, value: undefined } : { done: false, value: chunk }
 }
 
+/** How many chunks are held at most before the transport is paused, however small they are. */
+const mostHeld = 256
+
 const accepted = Promise.resolve()
 
 /** A {@link Conn} over any {@link Transport}: the one place that decides who waits, who is served and how it ends. */
@@ -208,7 +211,8 @@ export class StreamConn implements Conn {
     }
     this.#held.push(bytes)
     this.#heldBytes += bytes.length
-    if (!this.#flowing || this.#heldBytes < (this.#transport.readAhead ?? 0)) return
+    const isWithin = this.#heldBytes < (this.#transport.readAhead ?? 0) && this.#held.length < mostHeld
+    if (!this.#flowing || isWithin) return
     this.#flowing = false
     this.#transport.pause()
   }

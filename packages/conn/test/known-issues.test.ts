@@ -309,6 +309,32 @@ describe('a session', () => {
     await own.close()
   })
 
+  it('is pinged no more for the sake of a response after ENHANCE_YOUR_CALM', async () => {
+    let connections = 0
+    await using peer = await startRawPeer({
+      onRequest(socket, stream) {
+        connections += 1
+        if (connections === 1) socket.write(Buffer.concat([ok(stream), goaway(stream, ENHANCE_YOUR_CALM)]))
+        // Slow, after all the times at which it would be pinged.
+        else setTimeout(() => socket.write(ok(stream)), 500)
+      },
+    })
+    const own = new Sessions({ closeTimeout: 20 })
+    const first = await connect(peer.origin, { sessions: own })
+    await failure(first.read(), 'CONNECTION_LOST')
+    await peer.link()
+    const second = await connect(peer.origin, { sessions: own })
+    const link = await peer.link()
+    second.abort()
+    await link.take(FrameType.RST_STREAM)
+    const pings = link.take(FrameType.PING).then(
+      () => 'pinged',
+      () => 'not pinged',
+    )
+    await own.close()
+    expect(await pings).toBe('not pinged')
+  })
+
   it('may be pinged when it is gone, and when ten pings are unanswered', async () => {
     const silent = deferred<Http2Session>()
     await using server = await startService(() => {})

@@ -6,6 +6,7 @@ import { expect } from 'vitest'
 import type { Conn, ConnectOptions, Http2Conn, SessionsOptions } from '../src/index.ts'
 import type { CloseTimeouts } from '../src/stream-conn.ts'
 import { accept, connect, ConnError, Sessions } from '../src/index.ts'
+import { keepServerAlive } from '../src/keep-alive.ts'
 import { listen } from '../src/testing.ts'
 import type { RawLink, RawPeer, Script } from './raw-peer.ts'
 import { Arrivals, connectRaw, greeting, headers, ok, post, startRawPeer } from './raw-peer.ts'
@@ -119,6 +120,8 @@ export async function startHostileClient(settings?: Uint8Array, timeouts: CloseT
   server.on('session', (session) => {
     sessions.add(session)
     session.once('close', () => sessions.delete(session))
+    // Node 20 tells nobody that it gave a session up: the next ping notices.
+    keepServerAlive(session, { pingInterval: 100, pingTimeout: 10_000 })
   })
   const arrivals = new Arrivals<{ readonly accepting: Promise<Http2Conn> }>()
   server.on('stream', (stream, fields) => {

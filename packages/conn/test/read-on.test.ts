@@ -1,15 +1,30 @@
-/** Two ends that both write more than the sockets between them hold. */
+/** Two ends that both write more than the sockets between them hold, and a peer that makes use of that. */
 import { describe, expect, it } from 'vitest'
 
 import type { Conn } from '../src/index.ts'
+import { connDefaults, connect, Sessions } from '../src/index.ts'
 import { startServer } from '../src/testing.ts'
+import { data, frame, ok, setting, Setting, startRawPeer, windowUpdate } from './raw-peer.ts'
+import { failure } from './support.ts'
 
-const piece = new Uint8Array(64 * 1024)
+interface Load {
+  readonly name: string
+  readonly conns: number
+  readonly write: number
+  readonly total: number
+}
 
-/** Writes `total` bytes and reads to the end, both at once. Returns how many came. */
-async function exchange(conn: Conn, total: number): Promise<number> {
+const loads: readonly Load[] = [
+  { name: '16 conns that write 64 KiB at a time', conns: 16, write: 64 * 1024, total: 1024 * 1024 },
+  { name: '16 conns that write all at once and end', conns: 16, write: 1024 * 1024, total: 1024 * 1024 },
+  // None of them is ever told that there is no room.
+  { name: '1,500 conns that write 4,000 bytes', conns: 1_500, write: 4_000, total: 4_000 },
+]
+
+/** Writes all and ends, and reads to the end, both at once. Returns how many bytes came. */
+async function exchange(conn: Conn, { write, total }: Load): Promise<number> {
   const writing = async (): Promise<void> => {
-    for (let sent = 0; sent < total; sent += piece.length) await conn.write(piece)
+    for (let sent = 0; sent < total; sent += write) await conn.write(new Uint8Array(write))
     await conn.closeWrite()
   }
   const reading = async (): Promise<number> => {
@@ -22,18 +37,43 @@ async function exchange(conn: Conn, total: number): Promise<number> {
 }
 
 describe.each([{ tls: false }, { tls: true }])('a session with TLS: $tls', ({ tls }) => {
-  it('reads while it writes, with 16 conns that are all busy both ways', { timeout: 60_000 }, async () => {
-    const total = 2 * 1024 * 1024
-    await using server = await startServer(
-      async (conn) => {
-        await exchange(conn, total)
-        await conn.close()
-      },
-      { tls },
-    )
-    const conns = await Promise.all(Array.from({ length: 16 }, () => server.connect()))
-    const received = await Promise.all(conns.map((conn) => exchange(conn, total)))
-    expect(received).toEqual(received.map(() => total))
+  it.each(loads)('reads while it writes: $name', { timeout: 60_000 }, async (load) => {
+    const accepted: Conn[] = []
+    await using server = await startServer((conn) => void accepted.push(conn), { tls })
+    const conns = await Promise.all(Array.from({ length: load.conns }, () => server.connect()))
+    // Both sides begin at once.
+    const received = await Promise.all([...conns, ...accepted].map((conn) => exchange(conn, load)))
+    expect(received).toEqual(Array.from({ length: 2 * load.conns }, () => load.total))
     expect(server.sessions.size).toBe(1)
+    await Promise.all([...conns, ...accepted].map((conn) => conn.close()))
   })
+})
+
+it('a session ends when its peer sends more than the window while it takes nothing', { timeout: 60_000 }, async () => {
+  // The client may write as much as it likes, which fills the sockets.
+  const wide = 2 ** 31 - 1
+  await using peer = await startRawPeer({
+    settings: setting(Setting.INITIAL_WINDOW_SIZE, wide),
+    onRequest: (socket, stream) => socket.write(Buffer.concat([windowUpdate(0, wide - 65_535), ok(stream)])),
+  })
+  const own = new Sessions({ closeTimeout: 50 })
+  const conn = await connect(peer.origin, { sessions: own })
+  const { socket } = await peer.link()
+  socket.pause()
+  const writing = (async () => {
+    for (;;) await conn.write(new Uint8Array(64 * 1024))
+  })()
+  // DATA within the window, and frames that nobody knows.
+  const junk = Buffer.concat([data(conn.streamId, 'a'), frame(0xfa, 0, 0, new Uint8Array(16_384))])
+  const send = (): void => {
+    while (!socket.destroyed && socket.write(junk));
+  }
+  socket.on('drain', send)
+  send()
+  expect((await failure(writing, 'CONNECTION_LOST')).message).toBe(
+    'the peer sent more than the window while it took nothing',
+  )
+  // What the sockets hold comes on top.
+  expect(socket.bytesWritten).toBeLessThan(8 * connDefaults.connectionWindow)
+  await own.close()
 })

@@ -11,7 +11,19 @@ import type { Http2Conn } from '../src/index.ts'
 import { keepServerAlive } from '../src/keep-alive.ts'
 import type { TestServer } from '../src/testing.ts'
 import { listen, startServer } from '../src/testing.ts'
-import { data, goaway, ok, startRawPeer } from './raw-peer.ts'
+import {
+  connectRaw,
+  data,
+  goaway,
+  greeting,
+  headers,
+  ok,
+  post,
+  Setting,
+  setting,
+  startRawPeer,
+  windowUpdate,
+} from './raw-peer.ts'
 import { bytes, deferred, failure, readAll, text } from './support.ts'
 
 interface EchoServer extends TestServer {
@@ -27,9 +39,9 @@ async function startEcho(settings: { maxConcurrentStreams?: number } = {}): Prom
   const accepted: ServerHttp2Session[] = []
   const http2 = createServer({ settings })
   http2.on('session', (session) => accepted.push(session))
-  http2.on('stream', (stream, headers) => {
+  http2.on('stream', (stream, fields) => {
     void (async () => {
-      const conn = await accept(stream, headers)
+      const conn = await accept(stream, fields)
       for await (const chunk of conn) await conn.write(chunk)
       await conn.close()
     })().catch(() => {})
@@ -43,9 +55,13 @@ async function echoes(conn: Awaited<ReturnType<typeof connect>>, word: string): 
 }
 
 /** Forwards bytes both ways until it is told to stop, and then swallows them: a peer that fell silent. */
-async function startRelay(target: number): Promise<AsyncDisposable & { readonly origin: string; silence(): void }> {
+async function startRelay(
+  target: number,
+): Promise<AsyncDisposable & { readonly origin: string; silence(): void; speak(): void }> {
   const open = new Set<Socket>()
-  let silent = false
+  /** The connections that forward nothing any more. */
+  const silent = new Set<Socket>()
+  let isSilent = false
   const server = createSocketServer((near) => {
     const far = connectSocket(target, '127.0.0.1')
     for (const [from, to] of [
@@ -55,7 +71,8 @@ async function startRelay(target: number): Promise<AsyncDisposable & { readonly 
       open.add(from)
       from.on('error', () => {})
       from.on('data', (chunk) => {
-        if (!silent) to.write(chunk)
+        if (isSilent) silent.add(near)
+        if (!silent.has(near)) to.write(chunk)
       })
     }
   })
@@ -65,7 +82,11 @@ async function startRelay(target: number): Promise<AsyncDisposable & { readonly 
   return {
     origin: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     silence() {
-      silent = true
+      isSilent = true
+    },
+    /** Those that came through silence stay silent. */
+    speak() {
+      isSilent = false
     },
     [Symbol.asyncDispose]: async () => {
       for (const socket of open) socket.destroy()
@@ -282,6 +303,43 @@ describe('a ping', () => {
     await own.close()
   })
 
+  it('of a server ends the connection of a client that takes nothing, too', async () => {
+    const accepted = deferred<Http2Conn>()
+    await using server = await startServer((conn) => accepted.resolve(conn), { tls: false })
+    const gone = deferred()
+    server.server.on('connection', (socket: Socket) => socket.once('close', () => gone.resolve()))
+    server.server.on('session', (session) => keepServerAlive(session, patience))
+    const wide = 2 ** 31 - 1
+    const link = connectRaw(server.origin, greeting(setting(Setting.INITIAL_WINDOW_SIZE, wide)))
+    link.send(windowUpdate(0, wide - 65_535), headers(1, post))
+    link.socket.pause()
+    const conn = await accepted.promise
+    const writing = (async () => {
+      for (;;) await conn.write(new Uint8Array(64 * 1024))
+    })()
+    await failure(writing, 'PEER_SILENT')
+    // The last write is still pending, and Node would wait for it.
+    await gone.promise
+    expect(link.socket.bytesRead).toBeLessThan(64 * 1024 * 1024)
+    link.socket.destroy()
+  })
+
+  it('that nobody answers, before a response that does not come, keeps further requests off the connection', async () => {
+    await using server = await startEcho()
+    await using relay = await startRelay(Number(new URL(server.origin).port))
+    const own = new Sessions({ closeTimeout: 20 })
+    const first = await connect(relay.origin, { sessions: own })
+    await first.close()
+    relay.silence()
+    await failure(connect(relay.origin, { sessions: own, connectTimeout: 1_100 }), 'CONNECT_TIMEOUT')
+    relay.speak()
+    const second = await connect(relay.origin, { sessions: own })
+    await echoes(second, 'hello')
+    expect(server.accepted.length).toBe(2)
+    await second.close()
+    await own.close()
+  })
+
   it('takes anything that the peer sends for an answer, as long as it sends', async () => {
     const silence = deferred()
     await using peer = await startRawPeer({
@@ -338,8 +396,8 @@ describe('the windows', () => {
   it('are wide on both sides (nodejs/node#31084, #19141, #38426)', async () => {
     const accepted = deferred<ServerHttp2Stream>()
     const http2 = createServer()
-    http2.on('stream', (stream, headers) => {
-      void accept(stream, headers).then((conn) => conn.write(bytes('hello')))
+    http2.on('stream', (stream, fields) => {
+      void accept(stream, fields).then((conn) => conn.write(bytes('hello')))
       accepted.resolve(stream)
     })
     await using server = await listen(http2, undefined)
@@ -365,8 +423,8 @@ describe('the windows', () => {
       widenWindows(session)
       widenWindows(session)
     })
-    http2.on('stream', (stream, headers) => {
-      void accept(stream, headers).then((conn) => conn.close())
+    http2.on('stream', (stream, fields) => {
+      void accept(stream, fields).then((conn) => conn.close())
       if (stream.session !== undefined) accepted.resolve(stream.session)
     })
     await using server = await listen(http2, undefined)

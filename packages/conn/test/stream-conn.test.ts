@@ -108,6 +108,15 @@ describe('read', () => {
     expect(transport.calls).toEqual(['resume', 'pause', 'resume', 'pause'])
   })
 
+  it('holds no more than 256 chunks, however small they are', () => {
+    const { conn, transport, network } = scripted({}, 1024 * 1024)
+    void conn.read()
+    for (let count = 0; count <= 255; count += 1) network.chunk(bytes('a'))
+    expect(transport.calls).toEqual(['resume'])
+    network.chunk(bytes('a'))
+    expect(transport.calls).toEqual(['resume', 'pause'])
+  })
+
   it('passes empty chunks over', async () => {
     const { conn, network } = scripted()
     const read = conn.read()
