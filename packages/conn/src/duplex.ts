@@ -45,17 +45,23 @@ class SocketTransport extends DuplexTransport<Socket> {
   }
 
   override destroy(error: ConnError | null): void {
+    const { stream } = this
     // Without an error all was written, and RST would take back what the peer has not received.
-    if (error === null) {
-      this.stream.destroy()
-      return
-    }
-    try {
-      this.stream.resetAndDestroy()
-    } catch {
-      // Only TCP knows RST: no Unix socket does, and TLS hides it.
-      this.stream.destroy()
-    }
+    if (error === null) stream.destroy()
+    // libuv refuses to reset a socket whose FIN is about to leave (EINVAL), and Node then loses it, open.
+    else if (stream.connecting) stream.once('connect', () => this.destroy(error))
+    else if (stream.writableEnded && !stream.writableFinished && stream.writableLength === 0) {
+      stream.once('finish', () => resetSocket(stream))
+    } else resetSocket(stream)
+  }
+}
+
+function resetSocket(socket: Socket): void {
+  try {
+    socket.resetAndDestroy()
+  } catch {
+    // Only TCP knows RST: no Unix socket does, and TLS hides it.
+    socket.destroy()
   }
 }
 

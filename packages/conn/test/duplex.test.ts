@@ -42,6 +42,26 @@ describe('fromDuplex', () => {
     expect(await exited).toEqual([0, null])
   })
 
+  it('closes when it is aborted while its end is about to leave, at every moment of that', async () => {
+    const turns = [
+      () => Promise.resolve(),
+      () => new Promise<void>((resolve) => void process.nextTick(resolve)),
+      () => new Promise<void>((resolve) => void setImmediate(resolve)),
+    ]
+    for (let moment = 0; moment < 3 ** 3; moment += 1) {
+      // It may still be connecting.
+      const [left, right] = await tcp()
+      await left.write(bytes('on its way'))
+      const ending = left.closeWrite()
+      ending.catch(() => {})
+      for (const place of [1, 3, 9]) await turns[Math.floor(moment / place) % 3]?.()
+      left.abort()
+      expect((await left.closed).clean).toBe(false)
+      right.abort()
+      await right.closed
+    }
+  })
+
   it('keeps what closed the stream as the cause', async () => {
     const stream = new PassThrough()
     const conn = fromDuplex(stream)
