@@ -49,7 +49,7 @@ class SocketTransport extends DuplexTransport<Socket> {
     // Without an error all was written, and RST would take back what the peer has not received.
     if (error === null) stream.destroy()
     // libuv refuses to reset a socket whose FIN is about to leave (EINVAL), and Node then loses it, open.
-    else if (stream.connecting) stream.once('connect', () => this.destroy(error))
+    else if (stream.connecting && !(stream instanceof TLSSocket)) stream.once('connect', () => this.destroy(error))
     else if (stream.writableEnded && !stream.writableFinished && stream.writableLength === 0) {
       stream.once('finish', () => resetSocket(stream))
     } else resetSocket(stream)

@@ -45,7 +45,7 @@ describe('fromDuplex', () => {
   it('closes when it is aborted while its end is about to leave, at every moment of that', async () => {
     const turns = [
       () => Promise.resolve(),
-      () => new Promise<void>((resolve) => void process.nextTick(resolve)),
+      () => new Promise<void>((resolve) => process.nextTick(resolve)),
       () => new Promise<void>((resolve) => void setImmediate(resolve)),
     ]
     for (let moment = 0; moment < 3 ** 3; moment += 1) {
