@@ -1,4 +1,4 @@
-import type { Codec } from '@h2channel/codecs'
+import type { Codec, CodecError } from '@h2channel/codecs'
 import type { Conn } from '@h2channel/conn'
 
 import { closeError, decodeControl } from './control.ts'
@@ -22,7 +22,25 @@ export interface ChannelOptions<S, R> {
   /** Whether both peers have announced that they understand control frames: no, unless said otherwise. */
   readonly control?: boolean | undefined
   readonly limits?: LimitOptions | undefined
+  /** What to do with a message that the schema of `receive` refuses: end the channel, unless said otherwise. */
+  readonly onInvalid?: OnInvalid | undefined
 }
+
+/**
+ * Decides about a message that the receiving codec's schema refuses, and is told of each: `error` is `INVALID_MESSAGE`
+ * with the field and the reason, its `cause` the CodecError with all `issues`.
+ *
+ * - `close` ends the channel with `error`, as it does without this function. The peer is told the code alone.
+ * - `skip` drops the message, tells the peer nothing and goes on with the next.
+ *
+ * Messages are looked at as they are asked for, so a peer that sends nothing valid is held back like any other: what is
+ * skipped costs time and no memory, and after 100 in a row the rest of the program has its turn. Whoever doesn't want to
+ * go on for ever counts, and answers `close` at some point.
+ *
+ * It has to answer at once. When it throws, the channel ends with `INTERNAL`, side `local`, and what was thrown as the
+ * cause. It isn't asked about bytes that are not of the codec, or a schema that is asynchronous: those end the channel.
+ */
+export type OnInvalid = (error: ChannelError) => 'close' | 'skip'
 
 export interface WaitOptions {
   /** Ends the wait: with `TIMEOUT` for an `AbortSignal.timeout(ms)`, with `CANCELLED` for any other. */
@@ -82,6 +100,7 @@ export class Channel<S, R> implements AsyncIterable<R>, AsyncDisposable {
   readonly #receiver: Receiver<R>
   readonly #control: boolean
   readonly #closeTimeout: number
+  readonly #onInvalid: OnInvalid | undefined
   #failure: ChannelError | undefined
   #closing: Promise<void> | undefined
   /** The end on nobody's behalf, once it has begun. */
@@ -96,6 +115,7 @@ export class Channel<S, R> implements AsyncIterable<R>, AsyncDisposable {
     checkCarries(framings.receive, options.receive)
     this.conn = conn
     this.#closeTimeout = limits.closeTimeout
+    this.#onInvalid = options.onInvalid
     this.#control = options.control === true && framings.send.control && framings.receive.control
     this.#sender = new Sender({
       conn,
@@ -112,6 +132,7 @@ export class Channel<S, R> implements AsyncIterable<R>, AsyncDisposable {
       onControl: (body) => this.#onControl(body),
       onEnd: () => this.#onPeerEnd(),
       onError: (error) => this.#onReceiveError(error),
+      judge: (error) => this.#judge(error),
     })
     this.closed = conn.closed.then((closed): ChannelClosed => {
       if (this.#failure !== undefined) return { clean: false, error: this.#failure }
@@ -306,6 +327,17 @@ export class Channel<S, R> implements AsyncIterable<R>, AsyncDisposable {
     if (this.#sender.isRefused) this.#finish()
   }
 
+  /** What a message that the codec can't read, or refuses, does to the channel: nothing where it is skipped. */
+  #judge(error: unknown): ChannelError | undefined {
+    const failure = decodeFailure(error)
+    if (this.#onInvalid === undefined || !isCodecError(error) || error.code !== 'INVALID_MESSAGE') return failure
+    try {
+      return this.#onInvalid(failure) === 'skip' ? undefined : failure
+    } catch (cause) {
+      return new ChannelError('INTERNAL', 'onInvalid threw', { side: 'local', cause })
+    }
+  }
+
   /** What arrived can't be read, or no more can arrive. */
   #onReceiveError(error: unknown): void {
     if (!isConnError(error)) {
@@ -322,12 +354,23 @@ export class Channel<S, R> implements AsyncIterable<R>, AsyncDisposable {
 /** Errors whose text the peer may read: it names numbers, and nothing of the program or of a message. */
 const tellable: ReadonlySet<ChannelErrorCode> = new Set(['INVALID_FRAME', 'MESSAGE_TOO_LARGE', 'TRUNCATED_FRAME'])
 
-/** An error from below: of the conn, or of the codec that read a message. */
+/** An error from below: of the framing, or of the conn. */
 function toChannelError(error: unknown): ChannelError {
   if (error instanceof ChannelError) return error
-  if (isConnError(error)) return connFailure(error)
-  const detail = error instanceof Error ? error.message : String(error)
-  return new ChannelError('INVALID_MESSAGE', detail, { cause: error })
+  return isConnError(error) ? connFailure(error) : decodeFailure(error)
+}
+
+/** An error of the codec that read a message: mostly the peer's fault, but not that a schema is asynchronous. */
+function decodeFailure(cause: unknown): ChannelError {
+  const detail = cause instanceof Error ? cause.message : String(cause)
+  if (isCodecError(cause) && cause.side === 'local') {
+    return new ChannelError('INTERNAL', detail, { side: 'local', cause })
+  }
+  return new ChannelError('INVALID_MESSAGE', detail, { cause })
+}
+
+function isCodecError(error: unknown): error is CodecError {
+  return error instanceof Error && error.name === 'CodecError'
 }
 
 function checkCarries(framing: Framing, codec: Codec<unknown>): void {

@@ -5,9 +5,10 @@ import type { OutgoingHttpHeaders } from 'node:http2'
 import type { ConnectionOptions } from 'node:tls'
 import { compile } from 'path-to-regexp'
 
+import type { ChannelOptions, OnInvalid } from './channel.ts'
 import { Channel } from './channel.ts'
 import { printable } from './control.ts'
-import type { ChannelLimits, LimitOptions } from './defaults.ts'
+import type { LimitOptions } from './defaults.ts'
 import { limitsFrom } from './defaults.ts'
 import { ChannelError, givenUp } from './errors.ts'
 import type { Format } from './formats.ts'
@@ -35,6 +36,8 @@ export interface OpenOptions {
   readonly headers?: OutgoingHttpHeaders | undefined
   /** The request's method: `POST` unless said otherwise. */
   readonly method?: string | undefined
+  /** What to do with a message of the server that the route's schema refuses: end the channel, unless said otherwise. */
+  readonly onInvalid?: OnInvalid | undefined
 }
 
 /** The options of `open`: with `params` where the path has parameters. */
@@ -108,7 +111,7 @@ export function createClient(origin: string | URL, options: ClientOptions = {}):
         throw openFailure(error, url, signal)
       })
       try {
-        return channelOf(conn, send, receives, limits)
+        return channelOf(conn, send, receives, { limits, onInvalid: given.onInvalid })
       } catch (error) {
         conn.abort(error)
         throw error
@@ -124,7 +127,7 @@ function channelOf<C, S>(
   conn: Http2Conn,
   send: Format<C>,
   receives: readonly Format<S>[],
-  limits: ChannelLimits,
+  options: Pick<ChannelOptions<C, S>, 'limits' | 'onInvalid'>,
 ): Channel<C, S> {
   const contentType = conn.headers['content-type']
   const receive = formatNamed(receives, contentType)
@@ -137,7 +140,7 @@ function channelOf<C, S>(
     receive: receive.codec,
     framing: { send: send.framing, receive: receive.framing },
     control: isAnnounced(conn.headers[announcement]),
-    limits,
+    ...options,
   })
 }
 

@@ -25,9 +25,7 @@ export function formatsOf<T>(codec: Codec<T>, preferred: Framing | undefined): r
   const formats = (codec.alternatives ?? [codec]).flatMap((one): Format<T>[] => [
     { mediaType: one.contentType, codec: one, framing: lengthPrefixed() },
     ...(one.line === true ? [{ mediaType: 'application/x-ndjson', codec: one, framing: newlineDelimited() }] : []),
-    ...(one.size === undefined
-      ? []
-      : [{ mediaType: 'application/octet-stream', codec: one, framing: fixedLength(one.size) }]),
+    ...(one.size === undefined ? [] : [{ mediaType: octets, codec: one, framing: fixedLength(one.size) }]),
   ])
   const unique = formats.filter(
     (format, index) => formats.findIndex((other) => sameMediaType(other.mediaType, format.mediaType)) === index,
@@ -61,13 +59,26 @@ export function formatAccepted<T>(
   if (accept === undefined) return own[0]
   if (accept.length > longestAccept) return undefined
   const headers = { accept: accept.replaceAll(/;\s*charset=[^;,]*/gi, '') }
-  const liked = new Negotiator({ headers }).mediaTypes(own.map((format) => format.mediaType))
-  const best = liked.find((mediaType) => !differsInLetters(mediaType, accept))
+  const negotiator = new Negotiator({ headers })
+  const likedOf = (mediaTypes: readonly string[]): readonly string[] =>
+    negotiator.mediaTypes([...mediaTypes]).filter((mediaType) => !differsInLetters(mediaType, accept))
+  const [best] = likedOf(
+    own
+      .filter(
+        ({ mediaType, codec }) =>
+          mediaType !== octets || !ourTypes.test(accept) || likedOf([codec.contentType]).length > 0,
+      )
+      .map(({ mediaType }) => mediaType),
+  )
   return own.find((format) => format.mediaType === best)
 }
 
-/** No list of formats is longer, and a long one takes long to read. Unit: characters. */
-const longestAccept = 2_048
+/** Says nothing of what the records are: a client that names types of ours means those alone, whatever their size. */
+const octets = 'application/octet-stream'
+const ourTypes = /application\/vnd\.h2channel\+/i
+
+/** Room for the longest layouts. Beyond it, a list takes long to read. Unit: characters. */
+const longestAccept = 16_384
 
 /** Whether a header names a parameter of ours in other letters: another layout, which a negotiator takes for the same. */
 function differsInLetters(mediaType: string, header: string): boolean {

@@ -32,12 +32,20 @@ export interface ReceiverParts<R> {
   readonly onEnd: () => void
   /** Called once, when what arrived can't be read, or no more can arrive. */
   readonly onError: (error: unknown) => void
+  /** Says what to make of an error of the codec: the error to fail with, or `undefined` to pass over the message. */
+  readonly judge: (error: unknown) => ChannelError | undefined
 }
 
 const over: IteratorReturnResult<undefined> = { done: true, value: undefined }
 
 /** Stands for "no message is there yet". */
 const none = Symbol('none')
+
+/** Stands for a message that was passed over. */
+const skipped = Symbol('skipped')
+
+/** How many messages are passed over in a row before the rest of the program has its turn. */
+const maxSkips = 100
 
 /**
  * Messages out of the conn, one when one is asked for. It holds one chunk; the next is read when all messages of that one
@@ -51,6 +59,9 @@ export class Receiver<R> {
   readonly #waiting = new WaitList<null, R | undefined>('the receive')
   #state: State = { at: 'open' }
   #isReading = false
+  /** How many messages were passed over in a row, since the last pause. */
+  #skips = 0
+  #isPausing = false
   /** A message that was found while looking for control frames. */
   #found: Uint8Array | null = null
 
@@ -82,13 +93,19 @@ export class Receiver<R> {
 
   receive(signal: AbortSignal | undefined): Promise<R | undefined> {
     if (signal?.aborted === true) return Promise.reject(givenUp('the receive', signal.reason))
-    if (this.#waiting.size === 0) {
-      const message = this.#take()
-      if (message !== none) {
-        this.#lookAhead()
-        return Promise.resolve(message)
-      }
+    const message = this.#waiting.size === 0 ? this.#take() : none
+    if (message !== none && message !== skipped) {
+      this.#lookAhead()
+      return Promise.resolve(message)
     }
+    const received = this.#wait(signal)
+    if (message === skipped) this.#serveWaiting()
+    return received
+  }
+
+  #wait(signal: AbortSignal | undefined): Promise<R | undefined> {
+    // Whoever was asked about a message may have done anything meanwhile.
+    if (signal?.aborted === true) return Promise.reject(givenUp('the receive', signal.reason))
     switch (this.#state.at) {
       case 'open':
         return this.#waiting.add(null, signal)
@@ -105,12 +122,10 @@ export class Receiver<R> {
 
   /** The same for an iteration: a message that is there costs one promise. */
   next(): Promise<IteratorResult<R, undefined>> {
-    if (this.#waiting.size === 0) {
-      const value = this.#take()
-      if (value !== none) {
-        this.#lookAhead()
-        return Promise.resolve({ done: false, value })
-      }
+    const message = this.#waiting.size === 0 ? this.#take() : none
+    if (message !== none && message !== skipped) {
+      this.#lookAhead()
+      return Promise.resolve({ done: false, value: message })
     }
     return this.receive(undefined).then((value) => (value === undefined ? over : { done: false, value }))
   }
@@ -141,18 +156,27 @@ export class Receiver<R> {
     this.#waiting.fail(error)
   }
 
-  /** The next message, if it is there. Otherwise, or when that fails, `none`; the state then says what to do. */
-  #take(): R | typeof none {
+  /**
+   * The next message, if it is there, or `skipped` for one that is passed over. Otherwise, or when that fails, `none`; the
+   * state then says what to do.
+   */
+  #take(): R | typeof none | typeof skipped {
     if (this.#state.at !== 'open') return none
     const frame = this.#found ?? this.#next()
     this.#found = null
     if (frame === null) return none
     try {
       const message = this.#codec.decode(frame)
+      this.#skips = 0
       if (message !== undefined) return message
       throw new TypeError('the codec made undefined of it, which stands for the end')
     } catch (error) {
-      this.#parts.onError(error)
+      const failure = this.#parts.judge(error)
+      if (failure === undefined) {
+        this.#skips += 1
+        return skipped
+      }
+      this.#parts.onError(failure)
       return none
     }
   }
@@ -226,12 +250,31 @@ export class Receiver<R> {
   /** Hands messages to who waits. */
   #serve(chunk: Uint8Array): void {
     this.#decoder.push(chunk)
+    this.#serveWaiting()
+  }
+
+  #serveWaiting(): void {
     while (this.#waiting.size > 0) {
+      if (this.#skips >= maxSkips) {
+        this.#pause()
+        return
+      }
       const message = this.#take()
       if (message === none) return
-      this.#waiting.take()?.resolve(message)
+      if (message !== skipped) this.#waiting.take()?.resolve(message)
     }
     this.#lookAhead()
+  }
+
+  /** Serves who waits a little later. */
+  #pause(): void {
+    if (this.#isPausing) return
+    this.#isPausing = true
+    setTimeout(() => {
+      this.#isPausing = false
+      this.#skips = 0
+      this.#serveWaiting()
+    }, 0)
   }
 
   /** Passes over messages, on the look-out for control frames. */

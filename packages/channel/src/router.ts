@@ -10,6 +10,7 @@ import { attach } from './attach.ts'
 import { breakOff, Channel, isOutcome } from './channel.ts'
 import type { ChannelLimits, LimitOptions } from './defaults.ts'
 import { limitsFrom } from './defaults.ts'
+import type { ChannelErrorCode } from './errors.ts'
 import { ChannelError } from './errors.ts'
 import type { Format } from './formats.ts'
 import { formatAccepted, formatNamed, formatsOf, listed } from './formats.ts'
@@ -36,13 +37,22 @@ export type Handler<Path extends string, Client, Server> = (
   context: HandlerContext<Path>,
 ) => void | Promise<void>
 
+/** How a route is served. */
+export interface HandleOptions<Path extends string = string> {
+  /**
+   * What to do with a message of a client that the route's schema refuses: end the channel, unless said otherwise. As
+   * with a channel's `onInvalid`, `skip` drops the message and goes on. `context` is the handler's, one for each channel.
+   */
+  readonly onInvalid?: ((error: ChannelError, context: HandlerContext<Path>) => 'close' | 'skip') | undefined
+}
+
 export interface RouterOptions {
   /** The limits of each channel. */
   readonly limits?: LimitOptions | undefined
   /**
    * Told of each error that a handler threw. Not of its own channel's end, unless the peer sent what the route does not
-   * allow: `INVALID_MESSAGE`, `INVALID_FRAME`, `MESSAGE_TOO_LARGE`, `TRUNCATED_FRAME`. The default prints it. The peer
-   * learns no more than the code.
+   * allow: `INVALID_MESSAGE`, `INVALID_FRAME`, `MESSAGE_TOO_LARGE`, `TRUNCATED_FRAME`; or `onInvalid` threw, or the schema
+   * is asynchronous: `INTERNAL`. The default prints it. The peer learns no more than the code.
    */
   readonly onError?: ((error: unknown, context: HandlerContext) => void) | undefined
 }
@@ -65,7 +75,11 @@ export interface Router {
    * @throws ChannelError `INVALID_ROUTE` when another route with this path is served already, or the client's messages
    *   all have a size over the limit.
    */
-  handle<Path extends string, C, S>(route: Route<Path, C, S>, handler: Handler<Path, C, S>): this
+  handle<Path extends string, C, S>(
+    route: Route<Path, C, S>,
+    handler: Handler<Path, C, S>,
+    options?: HandleOptions<NoInfer<Path>>,
+  ): this
 
   /**
    * Takes the requests for its routes out of what `server` gets; all others reach the server's own listeners as before,
@@ -105,6 +119,7 @@ interface Entry {
   readonly receives: readonly Format<unknown>[]
   readonly sends: readonly Format<unknown>[]
   readonly handler: Handler<string, unknown, unknown>
+  readonly onInvalid: HandleOptions['onInvalid']
 }
 
 interface Match {
@@ -113,12 +128,6 @@ interface Match {
 }
 
 type Found = Match | 'nowhere' | 'malformed'
-
-interface Request {
-  readonly params: Record<string, string>
-  readonly headers: IncomingHttpHeaders
-  readonly conn: Http2Conn
-}
 
 class RouteTable implements Router, Taker {
   readonly #limits: ChannelLimits
@@ -130,7 +139,11 @@ class RouteTable implements Router, Taker {
     this.#onError = options.onError ?? printError
   }
 
-  handle<Path extends string, C, S>(route: Route<Path, C, S>, handler: Handler<Path, C, S>): this {
+  handle<Path extends string, C, S>(
+    route: Route<Path, C, S>,
+    handler: Handler<Path, C, S>,
+    options: HandleOptions<NoInfer<Path>> = {},
+  ): this {
     if (this.#entries.some((entry) => shapeOf(entry.route.path) === shapeOf(route.path))) {
       throw new ChannelError('INVALID_ROUTE', `there is a handler for ${route.path} already`)
     }
@@ -146,6 +159,7 @@ class RouteTable implements Router, Taker {
       sends: formatsOf<unknown>(route.server, route.framing),
       // The table keeps routes of every type in one list; what goes with what was checked at the call.
       handler: handler as Handler<string, unknown, unknown>,
+      onInvalid: options.onInvalid,
     })
     return this
   }
@@ -205,27 +219,35 @@ class RouteTable implements Router, Taker {
     const framing = { send: send.framing, receive: receive.framing }
     accept(stream, headers, { headers: response })
       .then((conn) => {
-        const options = { send: send.codec, receive: receive.codec, framing, control, limits: this.#limits }
-        return this.#run(entry, new Channel<unknown, unknown>(conn, options), { params, headers, conn })
+        const over = new AbortController()
+        const query = new URLSearchParams(conn.path.split(/\?(.*)/s)[1] ?? '')
+        const context = { params, headers, conn, query, signal: over.signal }
+        const { onInvalid } = entry
+        const channel = new Channel<unknown, unknown>(conn, {
+          send: send.codec,
+          receive: receive.codec,
+          framing,
+          control,
+          limits: this.#limits,
+          onInvalid: onInvalid && ((error) => onInvalid(error, context)),
+        })
+        void channel.closed.then((closed) => over.abort(closed.clean ? undefined : closed.error))
+        return this.#run(entry, channel, context)
       })
       // Mostly the client left before it was answered. Whoever is still there must not wait for ever.
       .catch(() => refuse(stream, 500, 'the channel could not be opened'))
   }
 
-  async #run(entry: Entry, channel: Channel<unknown, unknown>, request: Request): Promise<void> {
-    const over = new AbortController()
-    const [, search = ''] = request.conn.path.split(/\?(.*)/s)
-    const context = { ...request, query: new URLSearchParams(search), signal: over.signal }
-    void channel.closed.then((closed) => over.abort(closed.clean ? undefined : closed.error))
+  async #run(entry: Entry, channel: Channel<unknown, unknown>, context: HandlerContext): Promise<void> {
     try {
       await entry.handler(channel, context)
     } catch (error) {
-      const isOwnEnd = isOutcome(channel, error) || isFrom(over.signal, error)
+      const isOwnEnd = isOutcome(channel, error) || isFrom(context.signal, error)
       if (!isOwnEnd) {
         breakOff(channel, new ChannelError('INTERNAL', 'the handler failed', { side: 'local', cause: error }))
       }
       // A handler that gives up because its own channel ended has done nothing wrong.
-      if (!isOwnEnd || isViolation(error)) this.#tell(error, context)
+      if (!isOwnEnd || isDefect(error)) this.#tell(error, context)
     }
     // What could not be delivered any more has shown in `closed`.
     await channel.close().catch(() => {})
@@ -241,10 +263,16 @@ class RouteTable implements Router, Taker {
   }
 }
 
-/** What the peer sent that the route does not allow: one of the two sides has to be mended. */
-function isViolation(error: unknown): boolean {
-  const codes: readonly unknown[] = ['INVALID_MESSAGE', 'INVALID_FRAME', 'MESSAGE_TOO_LARGE', 'TRUNCATED_FRAME']
-  return error instanceof ChannelError && codes.includes(error.code)
+/** An end that has to be looked into: the peer sent what the route does not allow, or this side failed by itself. */
+function isDefect(error: unknown): boolean {
+  if (!(error instanceof ChannelError)) return false
+  const codes: readonly ChannelErrorCode[] = [
+    'INVALID_MESSAGE',
+    'INVALID_FRAME',
+    'MESSAGE_TOO_LARGE',
+    'TRUNCATED_FRAME',
+  ]
+  return codes.includes(error.code) || (error.code === 'INTERNAL' && error.side === 'local')
 }
 
 /** Whether `error` is what a wait that `signal` gave up rejects with: its reason, or as Node does with that as the cause. */

@@ -164,6 +164,25 @@ describe('formatAccepted', () => {
     expect(formatAccepted(formats(layout), `${vnd}+struct; layout="a:u16"`, lengthPrefixed())).toBeUndefined()
   })
 
+  test('takes no octets for a layout that the client did not name', () => {
+    const octets = 'application/octet-stream'
+    const [named, other] = [`${vnd}+struct; layout="a:u16,b:bool"`, `${vnd}+struct; layout="b:bool,a:u16"`]
+    expect(formatAccepted(formats(layout), `${other}, ${octets}`, lengthPrefixed())).toBeUndefined()
+    expect(formatAccepted(formats(layout), `${vnd}+bytes; size=3, ${octets}`, lengthPrefixed())).toBeUndefined()
+    expect(formatAccepted(formats(layout), `${octets}, ${named};q=0.5`, lengthPrefixed())?.mediaType).toBe(octets)
+    expect(formatAccepted(formats(layout), octets, lengthPrefixed())?.mediaType).toBe(octets)
+    expect(formatAccepted(formats(layout), `${octets}, */*;q=0.1`, lengthPrefixed())?.mediaType).toBe(octets)
+  })
+
+  test('knows the longest layouts, and nothing longer', () => {
+    const fields = Array.from({ length: 300 }, (_, index) => [`aFieldWithALongName${index}`, u16] as const)
+    const long = struct(Object.fromEntries(fields))
+    expect(formatAccepted(formats(long), long.contentType, lengthPrefixed())?.mediaType).toBe(long.contentType)
+    expect(
+      formatAccepted(formats(long), `${long.contentType}, ${'x/y,'.repeat(4_096)}`, lengthPrefixed()),
+    ).toBeUndefined()
+  })
+
   test('takes the framing of the request where there is a choice', () => {
     expect(formatAccepted(bothFormats, '*/*', newlineDelimited())?.mediaType).toBe('application/x-ndjson')
     expect(formatAccepted(bothFormats, undefined, newlineDelimited())?.mediaType).toBe('application/x-ndjson')

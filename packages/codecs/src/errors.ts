@@ -38,7 +38,7 @@ export class CodecError extends Error {
   /** Whether the stream of messages is over: what can't be decoded ends it, what can't be encoded does not. */
   readonly fatal: boolean
 
-  /** What the schema has against the message, at most 100 of it. Empty unless the code is `INVALID_MESSAGE`. */
+  /** What the schema has against the message, at most 100 of it. Empty where it was no schema that refused. */
   readonly issues: readonly CodecIssue[]
 
   constructor(code: CodecErrorCode, message: string, options: CodecErrorOptions = {}) {

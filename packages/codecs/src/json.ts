@@ -1,7 +1,8 @@
 import type { Codec } from './codec.ts'
 import { describe, reasonOf } from './describe.ts'
 import { CodecError } from './errors.ts'
-import { optionalValidator, type Schema, type StandardSchema } from './schema.ts'
+import type { StandardSchema } from './schema-standard.ts'
+import { optionalConverter, type OutputOf, type Schema, type SchemaOptions, type TwoWay } from './schema.ts'
 import { utf8 } from './utf8.ts'
 
 /**
@@ -23,26 +24,43 @@ import { utf8 } from './utf8.ts'
  */
 export function json<T = unknown>(): Codec<T>
 /**
- * Messages as JSON texts in UTF-8, each checked against `schema` when it is received. The schema's output is the type
- * of the message, and it must be assignable to the schema's input (see {@link Schema}).
+ * Messages as JSON texts in UTF-8, each checked against `schema` when it is received, or where `validate` says. The
+ * schema's output is the type of the message, and it must be assignable to the schema's input (see {@link Schema}).
  *
- * @throws CodecError `INVALID_CODEC` when `schema` is not a Standard Schema.
+ * @throws CodecError from `json` itself: `INVALID_CODEC` when `schema` is not a Standard Schema, or a zod schema with a
+ *   part that goes one way only, whose path it names (see {@link converter}). From `encode`, where `validate` is
+ *   `both`: `ENCODE_FAILED` with the field when the schema refuses the message.
  *
  * @example
  * const quotes = json(z.object({ symbol: z.string(), price: z.number() }))
  */
-export function json<T extends I, I = T>(schema: Schema<T, I>): Codec<T>
-export function json<T>(schema?: StandardSchema<unknown, T>): Codec<T> {
-  const validate = optionalValidator(schema)
+export function json<T extends I, I = T>(schema: Schema<T, I>, options?: SchemaOptions): Codec<T>
+/**
+ * Messages of a zod schema with codecs in it, as JSON texts in UTF-8. What has a codec is itself at both ends, and JSON in
+ * between: a `Date`, a `URL`, a bigint, a `Map`, a `Set`, a `Uint8Array`, a class of your own.
+ *
+ * @throws CodecError as above. From `encode`, whatever `validate` says: `ENCODE_FAILED` with the field when the schema
+ *   can't convert the message back (`orders[0].at: Invalid input: expected date, received string`).
+ *
+ * @example
+ * const isoDate = z.codec(z.iso.datetime(), z.date(), {
+ *   decode: (text) => new Date(text),
+ *   encode: (date) => date.toISOString(),
+ * })
+ * const orders = json(z.object({ orders: z.array(z.object({ at: isoDate })) })) // Codec<{ orders: { at: Date }[] }>
+ */
+export function json<S extends StandardSchema>(schema: TwoWay<S>, options?: SchemaOptions): Codec<OutputOf<S>>
+export function json<T>(schema?: StandardSchema<unknown, T>, options?: SchemaOptions): Codec<T> {
+  const converter = optionalConverter(schema, options)
   return {
     name: 'json',
     contentType: 'application/vnd.h2channel+json',
     line: true,
     encode(message, out) {
-      utf8.write(stringify(message), out)
+      utf8.write(stringify(converter.encode(message)), out)
     },
     decode(bytes) {
-      return validate(parse(utf8.read(bytes)))
+      return converter.decode(parse(utf8.read(bytes)))
     },
   }
 }

@@ -1,36 +1,13 @@
 import { describe, reasonOf } from './describe.ts'
-import { CodecError, type CodecIssue } from './errors.ts'
-
-/**
- * The part of Standard Schema, version 1, that codecs use. zod, valibot, arktype and others implement it. See
- * https://standardschema.dev.
- *
- * @typeParam Input - what the schema accepts.
- * @typeParam Output - what it hands out: the same, or with defaults filled in, trimmed, branded.
- */
-export interface StandardSchema<Input = unknown, Output = Input> {
-  readonly '~standard': {
-    readonly version: 1
-    readonly vendor: string
-    readonly validate: (value: unknown) => SchemaResult<Output> | Promise<SchemaResult<Output>>
-    readonly types?: { readonly input: Input; readonly output: Output } | undefined
-  }
-}
-
-/** What a schema says about a value: the message, or what is wrong with it. */
-export type SchemaResult<Output> =
-  { readonly value: Output; readonly issues?: undefined } | { readonly issues: readonly SchemaIssue[] }
-
-/** One thing that a schema has against a value, as the schema's library puts it. */
-export interface SchemaIssue {
-  readonly message: string
-  readonly path?: readonly (PropertyKey | { readonly key: PropertyKey })[] | undefined
-}
+import { CodecError } from './errors.ts'
+import { quote, refusal } from './schema-refusal.ts'
+import type { SchemaResult, StandardSchema } from './schema-standard.ts'
+import { isAsyncInZod, type OneWay, zodRuns } from './zod-schema.ts'
 
 /**
  * A schema of messages of type `T`. What it hands out must be something that it accepts, since what one side sends is
  * what the other side validates: fields with defaults are fine, a one-way transform such as
- * `z.string().transform(Number)` is a compile error.
+ * `z.string().transform(Number)` is a compile error. zod's codecs may make something else of it: see {@link TwoWay}.
  *
  * A function that takes any such schema has both type parameters: `<T extends I, I>(schema: Schema<T, I>)`.
  *
@@ -39,17 +16,63 @@ export interface SchemaIssue {
  */
 export type Schema<T extends I, I = T> = StandardSchema<I, T>
 
-/** How many issues a {@link CodecError} keeps. A message can be wrong in a million places. */
-const MAX_ISSUES = 100
+/**
+ * Any schema that goes both ways: a {@link Schema}, or one of zod in which all that changes type is a codec (`z.codec`,
+ * `z.stringbool`). A schema that contains a one-way transform is no argument for a parameter of this type.
+ *
+ * @example
+ * function either<S extends StandardSchema>(schema: TwoWay<S>): Codec<OutputOf<S>> {
+ *   return oneOf(msgpack<S>(schema), json<S>(schema))
+ * }
+ */
+export type TwoWay<S extends StandardSchema> = S & (IsTwoWay<S> extends true ? unknown : NoWayBack)
 
-/** How much of a text that the other side may have chosen goes into an error message. Unit: UTF-16 units. */
-const MAX_QUOTE = 200
+type IsTwoWay<S extends StandardSchema> = S extends { readonly _zod: unknown }
+  ? [OneWay<S>] extends [never]
+    ? true
+    : false
+  : [OutputOf<S>] extends [InputOf<S>]
+    ? true
+    : false
+
+/** Stands in compile errors for what a schema lacks that contains a transform. Its codec says where, when it is made. */
+export interface NoWayBack {
+  readonly 'a transform that goes one way only; use z.codec': never
+}
+
+/** The messages of a schema: its output. */
+export type OutputOf<S extends StandardSchema> = NonNullable<S['~standard']['types']>['output']
+
+type InputOf<S extends StandardSchema> = NonNullable<S['~standard']['types']>['input']
+
+export interface SchemaOptions {
+  /**
+   * Where messages are checked against the schema:
+   *
+   * - `receive`, unless said otherwise: by who receives them. What is sent is trusted.
+   * - `both`: also before they are sent, as they are then. One that is refused is not sent: `ENCODE_FAILED`.
+   * - `none`: nowhere, which makes the type of what is received a promise that nobody checks.
+   *
+   * A zod schema with codecs in it runs on both sides whatever this says, since it has to convert; and what it converts,
+   * it checks.
+   */
+  readonly validate?: 'receive' | 'both' | 'none' | undefined
+}
+
+/** What a schema does to messages between a program and a format such as JSON. */
+export interface Converter<T> {
+  /** Gives what is to be written for a message: the message itself, or what the schema's codecs make of it. */
+  encode(message: T): unknown
+  /** Gives the message for what was read. */
+  decode(value: unknown): T
+}
 
 /** Deeper than any sensible message, and far from where recursion ends. Unit: levels. */
 const MAX_SCHEMA_DEPTH = 500
 
 /**
- * Makes a function that returns its argument as the schema hands it out, or throws. For codecs of your own.
+ * Makes a function that returns its argument as the schema hands it out, or throws. For codecs of your own; one that
+ * should take zod's codecs needs {@link converter}.
  *
  * @throws CodecError from `validator` itself: `INVALID_CODEC` when `schema` is not a Standard Schema. From the
  *   function: `INVALID_MESSAGE` with at most 100 `issues` when the schema refuses the value or throws (then with the
@@ -61,47 +84,113 @@ const MAX_SCHEMA_DEPTH = 500
  * check({ symbol: 7 })     // CodecError INVALID_MESSAGE: symbol: Invalid input: expected string, received number
  */
 export function validator<T extends I, I = T>(schema: Schema<T, I>): (value: unknown) => T {
-  const standard = standardPart(schema)
+  return converter<T, I>(schema).decode
+}
+
+/**
+ * Makes what `json` and `msgpack` do with a schema, for codecs of your own.
+ *
+ * @throws CodecError from `converter` itself: `INVALID_CODEC` when `schema` is not a Standard Schema, when `validate` is
+ *   none of its values, and when a zod schema has a part that goes one way only, with its path: `orders[].at: a
+ *   transform that goes one way only; use z.codec`; `ASYNC_SCHEMA` for a `z.promise` or an `async` codec. From `decode`:
+ *   `INVALID_MESSAGE` with at most 100 `issues` when the schema refuses the value or throws (then with the `cause`),
+ *   `ASYNC_SCHEMA` when it answers with a promise. From `encode`, where it runs the schema: `ENCODE_FAILED` and
+ *   `ASYNC_SCHEMA` likewise.
+ *
+ * @example
+ * const isoDate = z.codec(z.iso.datetime(), z.date(), {
+ *   decode: (text) => new Date(text),
+ *   encode: (date) => date.toISOString(),
+ * })
+ * const orders = converter(z.object({ at: isoDate }))
+ * orders.encode({ at: new Date(0) })                // { at: '1970-01-01T00:00:00.000Z' }
+ * orders.decode({ at: '1970-01-01T00:00:00.000Z' }) // { at: new Date(0) }
+ */
+export function converter<T extends I, I = T>(schema: Schema<T, I>, options?: SchemaOptions): Converter<T>
+export function converter<S extends StandardSchema>(schema: TwoWay<S>, options?: SchemaOptions): Converter<OutputOf<S>>
+export function converter<T>(schema: StandardSchema<unknown, T>, options: SchemaOptions = {}): Converter<T> {
+  const { validate = 'receive' } = options
+  if (!['receive', 'both', 'none'].includes(validate)) {
+    throw new CodecError('INVALID_CODEC', `validate must be 'receive', 'both' or 'none', not ${describe(validate)}`)
+  }
+  const runs = runsOf(schema)
+  const vendor = schema['~standard'].vendor
+  const decode = checked(runs.decode, vendor, 'INVALID_MESSAGE')
+  if (runs.encode !== undefined) return made<T>(checked(runs.encode, vendor, 'ENCODE_FAILED'), decode)
+  if (validate === 'none') return made<T>(trust, trust)
+  return made<T>(validate === 'both' ? unchanged(checked(runs.decode, vendor, 'ENCODE_FAILED')) : trust, decode)
+}
+
+/** {@link converter}, or trust where there is no schema. */
+export function optionalConverter<T>(
+  schema: StandardSchema<unknown, T> | undefined,
+  options: SchemaOptions | undefined,
+): Converter<T> {
+  return schema === undefined ? made<T>(trust, trust) : converter<T, unknown>(schema, options)
+}
+
+/** What happens to a message on its way, or throws. */
+type Step = (value: unknown) => unknown
+
+/** One direction of a schema, as its library runs it. */
+type Run = (value: unknown) => SchemaResult<unknown> | Promise<SchemaResult<unknown>>
+
+type RefusalCode = 'ENCODE_FAILED' | 'INVALID_MESSAGE'
+
+const trust: Step = (value) => value
+
+/** A check by which the message stays as it is: the other side's schema will make of it what there is to make. */
+function unchanged(check: Step): Step {
   return (value) => {
-    const result = validate(standard, value)
-    if (result.issues !== undefined) throw invalidMessage(result.issues)
+    check(value)
+    return value
+  }
+}
+
+function made<T>(encode: Step, decode: Step): Converter<T> {
+  // What `decode` gives is the schema's output; without a check, the caller vouches for T.
+  return { encode, decode: decode as (value: unknown) => T }
+}
+
+/** How to run a schema: as zod does, or as the standard has it, which knows no way back. */
+function runsOf(schema: StandardSchema): { readonly decode: Run; readonly encode?: Run } {
+  const standard = (schema as Partial<StandardSchema> | null)?.['~standard']
+  if (typeof standard?.validate === 'function') {
+    return zodRuns(schema) ?? { decode: (value) => standard.validate(value) }
+  }
+  throw new CodecError('INVALID_CODEC', `expected a schema that speaks Standard Schema, got ${describe(schema)}`)
+}
+
+/** Runs a schema, and throws an error of `code` for what it refuses. */
+function checked(run: Run, vendor: string, code: RefusalCode): Step {
+  return (value) => {
+    const result = resultOf(run, value, vendor, code)
+    if (result.issues !== undefined) throw refusal(code, result.issues)
     return result.value
   }
 }
 
-/** {@link validator}, or trust where there is no schema. */
-export function optionalValidator<T>(schema: StandardSchema<unknown, T> | undefined): (value: unknown) => T {
-  if (schema !== undefined) return validator<T, unknown>(schema)
-  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- without a schema, the caller vouches for T
-  return (value) => value as T
-}
-
-function standardPart<T>(schema: StandardSchema<unknown, T>): StandardSchema<unknown, T>['~standard'] {
-  const standard = (schema as Partial<typeof schema> | null)?.['~standard']
-  if (typeof standard?.validate === 'function') return standard
-  throw new CodecError('INVALID_CODEC', `expected a schema that speaks Standard Schema, got ${describe(schema)}`)
-}
-
-function validate<T>(standard: StandardSchema<unknown, T>['~standard'], value: unknown): SchemaResult<T> {
+function resultOf(run: Run, value: unknown, vendor: string, code: RefusalCode): SchemaResult<unknown> {
   let promise
   try {
-    const result = standard.validate(value)
+    const result = run(value)
     if (!('then' in result)) return result
     promise = result
   } catch (cause) {
-    throw new CodecError('INVALID_MESSAGE', `the schema threw: ${quote(reasonOf(cause))}`, { cause })
+    if (isAsyncInZod(cause)) throw asyncSchema(vendor, cause)
+    throw new CodecError(code, `the schema threw: ${quote(reasonOf(cause))}`, { cause })
   }
-  throw refusePromise(promise, standard.vendor, value)
+  promise.then(undefined, () => {})
+  // A library may start over with a promise when its synchronous run throws, be it only for want of stack.
+  if (isDeeperThan(value, MAX_SCHEMA_DEPTH)) {
+    throw new CodecError(code, `the message is nested deeper than ${MAX_SCHEMA_DEPTH} levels`)
+  }
+  throw asyncSchema(vendor)
 }
 
-function refusePromise(promise: Promise<unknown>, vendor: string, value: unknown): CodecError {
-  promise.then(undefined, () => {})
-  // zod starts over with a promise when its synchronous run throws, be it only for want of stack.
-  if (isDeeperThan(value, MAX_SCHEMA_DEPTH)) {
-    return new CodecError('INVALID_MESSAGE', `the message is nested deeper than ${MAX_SCHEMA_DEPTH} levels`)
-  }
-  const why = 'validates with a promise, or throws from a check; a codec needs the answer at once'
-  return new CodecError('ASYNC_SCHEMA', `the ${vendor} schema ${why}`)
+function asyncSchema(vendor: string, cause?: unknown): CodecError {
+  const text = `the ${vendor} schema validates with a promise; a codec needs the answer at once`
+  return new CodecError('ASYNC_SCHEMA', text, cause === undefined ? {} : { cause })
 }
 
 function isDeeperThan(value: unknown, limit: number): boolean {
@@ -111,33 +200,4 @@ function isDeeperThan(value: unknown, limit: number): boolean {
     level = level.flatMap((item) => (typeof item === 'object' && item !== null ? Object.values(item) : []))
   }
   return false
-}
-
-function invalidMessage(found: readonly SchemaIssue[]): CodecError {
-  const issues = found.slice(0, MAX_ISSUES).map(normalise)
-  const [first] = issues
-  const text = first === undefined ? 'the schema refused it' : `${fieldName(first.path)}: ${quote(first.message)}`
-  const more = found.length > 1 ? ` (and ${found.length - 1} more)` : ''
-  return new CodecError('INVALID_MESSAGE', text + more, { issues })
-}
-
-function normalise({ message, path = [] }: SchemaIssue): CodecIssue {
-  return { message, path: path.map((segment) => (typeof segment === 'object' ? segment.key : segment)) }
-}
-
-/** A path as one would write it in code: `orders[0].price`, `labels["a b"]`. */
-function fieldName(path: readonly PropertyKey[]): string {
-  if (path.length === 0) return 'message'
-  let name = ''
-  for (const key of path.slice(0, MAX_QUOTE)) name += fieldStep(key, name === '')
-  return quote(name)
-}
-
-function fieldStep(key: PropertyKey, isFirst: boolean): string {
-  if (typeof key === 'string' && /^[A-Za-z_$][\w$]*$/.test(key)) return isFirst ? key : `.${key}`
-  return `[${typeof key === 'string' ? JSON.stringify(key) : String(key)}]`
-}
-
-function quote(text: string): string {
-  return text.length <= MAX_QUOTE ? text : `${text.slice(0, MAX_QUOTE)}…`
 }

@@ -24,9 +24,6 @@ const MAX_BYTES_PER_UNIT = 3
 /** Up to this length, room for the worst case is reserved without counting. Unit: UTF-16 units. */
 const SHORT_TEXT = 4096
 
-/** Below this length a loop checks faster than the platform, which makes a string first. Unit: bytes. */
-const SHORT_BYTES = 128
-
 // Every runtime has these two, but no library that all of their type definitions share.
 declare const TextEncoder: new () => {
   encodeInto(text: string, into: Uint8Array): { readonly read: number; readonly written: number }
@@ -87,45 +84,6 @@ export function bufferUtf8(buffer: BufferClass | undefined): Utf8 | undefined {
 
 /** The faster implementation on this platform. */
 export const utf8: Utf8 = bufferUtf8(platform.Buffer) ?? standardUtf8
-
-/** Whether `bytes` from `from` up to `to` is well-formed UTF-8 by itself. Makes no string when it is short. */
-export function isUtf8(bytes: Uint8Array, from: number, to: number): boolean {
-  if (to - from <= SHORT_BYTES) return isShortUtf8(bytes, from, to)
-  try {
-    utf8.read(bytes.subarray(from, to))
-    return true
-  } catch {
-    return false
-  }
-}
-
-/** The table of well-formed sequences (Unicode 15, table 3-7), as code. */
-function isShortUtf8(bytes: Uint8Array, from: number, to: number): boolean {
-  let position = from
-  while (position < to) {
-    const lead = bytes[position++] ?? 0
-    if (lead < 0x80) continue
-    const more = lead < 0xc2 || lead > 0xf4 ? 0 : lead < 0xe0 ? 1 : lead < 0xf0 ? 2 : 3
-    if (more === 0 || position + more > to) return false
-    const second = bytes[position] ?? 0
-    if (second < lowestSecond(lead) || second > highestSecond(lead)) return false
-    for (let next = position + 1; next < position + more; next++) {
-      if (((bytes[next] ?? 0) & 0xc0) !== 0x80) return false
-    }
-    position += more
-  }
-  return true
-}
-
-/** Above the lowest continuation byte where a shorter sequence would say the same. */
-function lowestSecond(lead: number): number {
-  return lead === 0xe0 ? 0xa0 : lead === 0xf0 ? 0x90 : 0x80
-}
-
-/** Below the highest continuation byte before the surrogates and after the last code point. */
-function highestSecond(lead: number): number {
-  return lead === 0xed ? 0x9f : lead === 0xf4 ? 0x8f : 0xbf
-}
 
 function readStrictly(bytes: Uint8Array): string {
   try {

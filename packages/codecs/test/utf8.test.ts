@@ -2,7 +2,7 @@ import { Buffer } from 'node:buffer'
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { ByteWriter } from '../src/index.ts'
-import { bufferUtf8, isUtf8, standardUtf8, utf8, type Utf8 } from '../src/utf8.ts'
+import { bufferUtf8, standardUtf8, utf8, type Utf8 } from '../src/utf8.ts'
 import { codecError, failing, hex, resultOrCode } from './support.ts'
 
 function implementations(): [name: string, utf8: Utf8][] {
@@ -127,38 +127,6 @@ test('bufferUtf8: wraps what the platform throws for a text that is too long', (
   expect(limited?.read(hex('61'))).toBe('a')
   expect(codecError('DECODE_FAILED', () => limited?.read(new Uint8Array(101))).message).toContain('longer than 100')
 })
-
-test.each(texts)('isUtf8: takes %s', (_name, text) => {
-  const bytes = Uint8Array.from(Buffer.from(`é${text}é`, 'utf8'))
-  expect(isUtf8(bytes, 2, bytes.length - 2)).toBe(true)
-})
-
-test.each(malformed)('isUtf8: refuses %s', (_name, bytes) => {
-  expect(isUtf8(Uint8Array.of(0x61, ...bytes, 0x80), 1, bytes.length + 1)).toBe(false)
-})
-
-test('isUtf8: agrees with the platform', () => {
-  fc.assert(
-    fc.property(someBytes(), (bytes) => {
-      expect(isUtf8(bytes, 0, bytes.length)).toBe(platformText(bytes) !== undefined)
-    }),
-    { numRuns: 20_000 },
-  )
-})
-
-test('isUtf8: agrees with the platform on every lead with every second byte', () => {
-  const disagreements: Uint8Array[] = []
-  for (let lead = 0x80; lead < 0x100; lead++) {
-    for (let second = 0x00; second < 0x100; second++) {
-      for (const tail of [[], [0x80], [0x80, 0x80]]) {
-        const bytes = Uint8Array.of(lead, second, ...tail)
-        if (isUtf8(bytes, 0, bytes.length) !== (platformText(bytes) !== undefined)) disagreements.push(bytes)
-      }
-    }
-  }
-  expect(disagreements).toEqual([])
-})
-
 /** Bytes near the edges of UTF-8, more often than chance has them. */
 function someBytes(): fc.Arbitrary<Uint8Array> {
   const edges = [0x00, 0x61, 0x7f, 0x80, 0x8f, 0x90, 0x9f, 0xa0, 0xbf, 0xc1, 0xc2, 0xe0, 0xed, 0xef, 0xf0, 0xf4, 0xf5]

@@ -1,0 +1,62 @@
+import type { ByteWriter } from './byte-writer.ts'
+import type { Codec } from './codec.ts'
+import { describe, reasonOf } from './describe.ts'
+import { CodecError } from './errors.ts'
+import { recordShape, type StructLayout, type StructMessage } from './struct-layout.ts'
+import { invalidStruct } from './struct-limits.ts'
+import type { RecordCode, RecordShape } from './struct-shape.ts'
+
+export interface StructOptions {
+  /** The order of the bytes of a number, in all of the record. Default: `big`. */
+  readonly endian?: 'big' | 'little'
+}
+
+/** What makes the code of a layout. */
+export type MakeCode = (shape: RecordShape, littleEndian: boolean) => RecordCode
+
+/** The codec of a layout, with code that `make` makes. */
+export function structCodec<L extends StructLayout>(
+  layout: L,
+  { endian = 'big' }: StructOptions,
+  make: MakeCode,
+): Codec<StructMessage<L>> {
+  if (endian !== 'big' && endian !== 'little') {
+    throw invalidStruct(`endian is 'big' or 'little', not ${describe(endian)}`)
+  }
+  const shape = recordShape(layout)
+  const { size } = shape
+  const code = make(shape, endian === 'little')
+  return {
+    name: 'struct',
+    contentType: `application/vnd.h2channel+struct; layout="${shape.name.slice(1, -1)}"${endian === 'little' ? '; endian=little' : ''}`,
+    size,
+    encode(message, out) {
+      if (typeof message !== 'object' || message === null) {
+        throw new CodecError('ENCODE_FAILED', `expected an object, got ${describe(message)}`)
+      }
+      out.reserve(size)
+      write(code, message, out)
+      out.position += size
+    },
+    decode(bytes) {
+      if (bytes.length !== size) {
+        throw new CodecError('DECODE_FAILED', `expected a record of ${size} bytes, got ${bytes.length}`)
+      }
+      // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- StructMessage<L> says what a record of L is
+      return code.read(bytes) as StructMessage<L>
+    },
+  }
+}
+
+/** Writes a message where there is room for it, and leaves the position where it is. */
+function write(code: RecordCode, message: object, out: ByteWriter): void {
+  const { view, bytes, position } = out
+  try {
+    code.write(message, view, bytes, position)
+  } catch (cause) {
+    if (cause instanceof CodecError) throw cause
+    throw new CodecError('ENCODE_FAILED', `the message can't be read: ${reasonOf(cause)}`, { cause })
+  }
+  if (out.view === view && out.position === position) return
+  throw new CodecError('ENCODE_FAILED', 'a getter of the message wrote into the same place')
+}

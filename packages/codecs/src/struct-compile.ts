@@ -1,0 +1,34 @@
+import type { RecordCode, RecordShape } from './struct-shape.ts'
+import { readSource } from './struct-source-read.ts'
+import { writeSource } from './struct-source-write.ts'
+import { Source } from './struct-source.ts'
+
+let isForbidden = false
+
+/**
+ * Makes the code of one layout, without a loop but for arrays, and compiles it. `undefined` where the platform forbids that,
+ * as a page's content security policy may: such a page is told of each violation, so the first refusal is the last attempt.
+ *
+ * All that the program chooses of the source are the names of fields, which are checked identifiers and in quotes.
+ */
+export function compileRecord(shape: RecordShape, littleEndian: boolean): RecordCode | undefined {
+  if (isForbidden) return undefined
+  const source = new Source(littleEndian)
+  const methods = `return {
+write(message, view, bytes, at) {
+${writeSource(source, shape).join('\n')}
+},
+read(bytes) {
+${readSource(source, shape).join('\n')}
+},
+}`
+  const constants = source.constants.map((_, index) => `const c${index} = constants[${index}]`)
+  try {
+    // oxlint-disable-next-line typescript/no-implied-eval -- names are checked identifiers, all else is ours
+    const make = new Function('constants', `'use strict'\n${constants.join('\n')}\n${methods}`)
+    return make(source.constants)
+  } catch {
+    isForbidden = true
+    return undefined
+  }
+}

@@ -1,0 +1,17 @@
+import type { Trail } from './struct-place.ts'
+import { recordReader } from './struct-read.ts'
+import type { RecordCode, RecordShape } from './struct-shape.ts'
+import { recordWriter } from './struct-write.ts'
+
+const outside: Trail = []
+
+/** The same as `compileRecord`, by functions that are put together once a layout, on every platform. */
+export function interpretRecord(shape: RecordShape, littleEndian: boolean): RecordCode {
+  const where = { path: '', offset: 0, littleEndian }
+  const write = recordWriter(shape, where)
+  const read = recordReader(shape, where)
+  return {
+    write: (message, view, bytes, at) => write(message, view, bytes, at, outside),
+    read: (bytes) => read(bytes, 0, outside),
+  }
+}

@@ -1,0 +1,235 @@
+import { reasonOf } from './describe.ts'
+import { CodecError } from './errors.ts'
+import { fieldStep } from './schema-refusal.ts'
+import type { SchemaResult } from './schema-standard.ts'
+
+// All that is known of zod 4, which is no dependency: its schemas are told by their `_zod`.
+
+/** The parts of a zod schema that go one way only; `never` when there is none. It looks ten levels deep; the run-time check looks at all. */
+export type OneWay<S, Depth extends 0[] = []> = Depth['length'] extends 10
+  ? never
+  : S extends { readonly _zod: { readonly def: infer Def } }
+    ? Def extends { readonly type: 'transform' | 'success' }
+      ? S
+      : PipeMismatch<Def> | OneWay<PartsOf<Def>, [...Depth, 0]>
+    : never
+
+type PartsOf<Def> =
+  | (Def extends { readonly shape: infer Shape } ? Shape[keyof Shape] : never)
+  | (Def extends { readonly items: readonly (infer Inner)[] } ? Inner : never)
+  | (Def extends { readonly options: readonly (infer Inner)[] } ? Inner : never)
+  | (Def extends { readonly getter: () => infer Inner } ? Inner : never)
+  | {
+      [Key in keyof Def]: Key extends SinglePart ? Def[Key] : never
+    }[keyof Def]
+
+type SinglePart = 'element' | 'rest' | 'keyType' | 'valueType' | 'left' | 'right' | 'innerType' | 'in' | 'out'
+
+/** A pipe without functions goes back when what comes out may go in: not so from a string to `z.coerce.number()`. */
+type PipeMismatch<Def> = Def extends { readonly reverseTransform: unknown }
+  ? never
+  : Def extends { readonly in: { readonly _zod: infer In }; readonly out: { readonly _zod: infer Out } }
+    ? In extends { readonly output: infer Middle }
+      ? Out extends (Out extends Primitive ? { readonly output: Middle } : { readonly input: Middle })
+        ? never
+        : Def
+      : never
+    : never
+
+/** What a coercing schema accepts is no matter: what it hands out comes back. */
+type Primitive = { readonly def: { readonly type: 'string' | 'number' | 'boolean' | 'bigint' | 'date' } }
+
+/** What codecs use of a zod schema as it is when the program runs. */
+interface RunningSchema {
+  readonly _zod: { readonly def: Definition; readonly innerType?: RunningSchema }
+  readonly safeParse?: (value: unknown, context?: RunContext) => ZodResult
+  readonly safeEncode?: (value: unknown, context?: RunContext) => ZodResult
+}
+
+interface RunContext {
+  readonly direction?: 'backward'
+  readonly jitless?: boolean
+}
+
+type ZodResult =
+  | { readonly success: true; readonly data: unknown }
+  | {
+      readonly success: false
+      readonly error: { readonly issues: readonly { message: string; path: PropertyKey[] }[] }
+    }
+
+/** What a schema was defined with: which of these depends on its type. */
+interface Definition {
+  readonly type: string
+  readonly shape?: Readonly<Record<string, RunningSchema>>
+  readonly catchall?: RunningSchema
+  readonly element?: RunningSchema
+  readonly items?: readonly RunningSchema[]
+  readonly rest?: RunningSchema | null
+  readonly keyType?: RunningSchema
+  readonly valueType?: RunningSchema
+  readonly options?: readonly RunningSchema[]
+  readonly left?: RunningSchema
+  readonly right?: RunningSchema
+  readonly innerType?: RunningSchema
+  readonly in?: RunningSchema
+  readonly out?: RunningSchema
+  /** The functions of a codec, whose `type` is `pipe` like that of other pipes. */
+  readonly transform?: unknown
+  readonly reverseTransform?: unknown
+  readonly coerce?: boolean
+}
+
+/** How a zod schema is run, in the two directions. Both throw what the program's own functions throw. */
+export interface ZodRuns {
+  /** From what was received to the message. */
+  readonly decode: (value: unknown) => SchemaResult<unknown>
+  /** From the message to what is sent. Only where the schema changes anything that it has to change back. */
+  readonly encode?: (value: unknown) => SchemaResult<unknown>
+}
+
+/** How many parts of a schema are looked at: lazy ones can make new parts for ever. */
+const MAX_PARTS = 10_000
+
+/**
+ * How to run `schema`, if it is zod's.
+ *
+ * @throws CodecError `INVALID_CODEC` with the path of a part that goes one way only, `ASYNC_SCHEMA` with that of one that
+ *   is asynchronous for certain.
+ */
+export function zodRuns(schema: unknown): ZodRuns | undefined {
+  if (!isZod(schema)) return undefined
+  const isTwoWay = goesBothWays(schema)
+  const { safeParse, safeEncode } = schema
+  if (safeParse === undefined) {
+    if (isTwoWay) throw new CodecError('INVALID_CODEC', 'a schema of zod/v4/core; codecs need one of zod or zod/mini')
+    return undefined
+  }
+  const decode = run((value, context) => safeParse.call(schema, value, context))
+  if (!isTwoWay) return { decode }
+  if (safeEncode !== undefined)
+    return { decode, encode: run((value, context) => safeEncode.call(schema, value, context)) }
+  // zod/mini has no such method, and does the same when it is asked like this.
+  return {
+    decode,
+    encode: run((value, context) => safeParse.call(schema, value, { ...context, direction: 'backward' })),
+  }
+}
+
+function run(ask: (value: unknown, context?: RunContext) => ZodResult): (value: unknown) => SchemaResult<unknown> {
+  return (value) => {
+    try {
+      return standardResult(ask(value))
+    } catch (error) {
+      // The code that zod generates for an object stumbles over a promise within. Without it, zod says so.
+      if (error instanceof TypeError) ask(value, { jitless: true })
+      throw error
+    }
+  }
+}
+
+/** Whether zod threw `error` because something within a schema is asynchronous. */
+export function isAsyncInZod(error: unknown): boolean {
+  return error instanceof Error && error.message.startsWith('Encountered Promise during synchronous parse')
+}
+
+function isZod(schema: unknown): schema is RunningSchema {
+  const { _zod: internals } = (schema ?? {}) as Partial<RunningSchema>
+  return typeof internals?.def?.type === 'string'
+}
+
+function definitionOf({ _zod: internals }: RunningSchema): Definition {
+  return internals.def
+}
+
+function standardResult(result: ZodResult): SchemaResult<unknown> {
+  return result.success ? { value: result.data } : { issues: result.error.issues }
+}
+
+interface Part {
+  readonly schema: RunningSchema
+  /** Where it is in a message: `orders[].at`. Empty for the message itself. */
+  readonly path: string
+}
+
+/** Looks at every part of a schema, nearest first. Returns whether there is a codec among them. */
+function goesBothWays(root: RunningSchema): boolean {
+  let isTwoWay = false
+  const seen = new Set([root])
+  const parts: Part[] = [{ schema: root, path: '' }]
+  for (const part of parts) {
+    const def = definitionOf(part.schema)
+    refuseOneWay(part, def)
+    if (def.reverseTransform !== undefined) isTwoWay = true
+    for (const next of partsOf(part, def)) {
+      if (seen.has(next.schema) || seen.size === MAX_PARTS) continue
+      seen.add(next.schema)
+      parts.push(next)
+    }
+  }
+  return isTwoWay
+}
+
+function refuseOneWay({ path }: Part, def: Definition): void {
+  const at = path === '' ? 'message' : path
+  const refuse = (what: string, instead: string): never => {
+    throw new CodecError('INVALID_CODEC', `${at}: ${what} that goes one way only; use ${instead}`)
+  }
+  if (def.in !== undefined && definitionOf(def.in).type === 'transform') refuse('a preprocess', 'z.codec')
+  if (def.type === 'transform') refuse('a transform', 'z.codec, or overwrite where the type stays')
+  if (def.type === 'success') refuse('a z.success', 'z.codec')
+  if (isCoercingPipe(def)) refuse('a pipe into z.coerce', 'z.codec')
+  if (def.type === 'promise' || isAsyncFunction(def.transform) || isAsyncFunction(def.reverseTransform)) {
+    throw new CodecError('ASYNC_SCHEMA', `${at}: a promise; a codec needs the answer at once`)
+  }
+}
+
+function isAsyncFunction(value: unknown): boolean {
+  return Object.prototype.toString.call(value) === '[object AsyncFunction]'
+}
+
+/** Whether a pipe makes one primitive type of another, as `z.string().pipe(z.coerce.number())` does. */
+function isCoercingPipe(def: Definition): boolean {
+  if (def.in === undefined || def.out === undefined || def.reverseTransform !== undefined) return false
+  const into = bare(def.out, 'in')
+  const from = bare(def.in, 'out')
+  return into.coerce === true && from.coerce !== true && primitives.has(from.type) && from.type !== into.type
+}
+
+const primitives: ReadonlySet<string> = new Set(['string', 'number', 'boolean', 'bigint', 'date'])
+
+/** What is within wrappers such as `optional`, and at one end of a pipe. */
+function bare(schema: RunningSchema, end: 'in' | 'out'): Definition {
+  const def = definitionOf(schema)
+  const inner = def.innerType ?? def[end]
+  return inner === undefined ? def : bare(inner, end)
+}
+
+function partsOf({ schema, path }: Part, def: Definition): Part[] {
+  const parts: Part[] = []
+  const add = (part: RunningSchema | null | undefined, step: string): void => {
+    if (part !== undefined && part !== null) parts.push({ schema: part, path: path + step })
+  }
+  try {
+    for (const [key, part] of Object.entries(def.shape ?? {})) add(part, fieldStep(key, path === ''))
+    def.items?.forEach((part, index) => add(part, `[${index}]`))
+    def.options?.forEach((part) => add(part, ''))
+    add(def.catchall, path === '' ? '*' : '.*')
+    add(def.keyType, '(key)')
+    for (const part of [def.element, def.rest, def.valueType]) add(part, '[]')
+    for (const part of [def.left, def.right, def.innerType, def.in, def.out]) add(part, '')
+    if (def.type === 'lazy') add(resolved(schema), '')
+  } catch (cause) {
+    const at = path === '' ? 'message' : path
+    throw new CodecError('INVALID_CODEC', `${at}: its schema can't be had yet: ${reasonOf(cause)}`, { cause })
+  }
+  return parts
+}
+
+/** What a lazy schema stands for. Its getter may make a new one each time; this is the one that zod keeps. */
+function resolved({ _zod: internals }: RunningSchema): RunningSchema {
+  const { innerType } = internals
+  // Once its getter has thrown, zod has none.
+  if (innerType === undefined) throw new TypeError('its getter gave none')
+  return innerType
+}
