@@ -1,3 +1,4 @@
+import type { TestProjectConfiguration } from 'vitest/config'
 import { defineConfig } from 'vitest/config'
 
 // One project for each kind of peer, so that one can be run without what the others need: `--project go`. The proxies have
@@ -12,7 +13,16 @@ export default defineConfig({
     fileParallelism: false,
     testTimeout: 20_000,
     projects: [
-      { extends: true, test: { name: 'go', include: ['go/test/**/*.test.ts'], globalSetup: ['go/test/setup.ts'] } },
+      project('go', ['go/test/setup.ts']),
+      project('python', ['python/test/setup.ts']),
+      project('rust', ['rust/test/setup.ts']),
+      project('vectors', ['go/test/setup.ts', 'python/test/setup.ts']),
+      project('chat', []),
     ],
   },
 })
+
+/** The tests of a folder, and what builds the programs that they need. */
+function project(name: string, globalSetup: string[]): TestProjectConfiguration {
+  return { extends: true, test: { name, include: [`${name}/test/**/*.test.ts`], globalSetup } }
+}

@@ -6,9 +6,9 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { inject } from 'vitest'
 
-const problem = inject('goProblem')
-// The sentence alone: where it was thrown helps nobody.
-if (problem !== '') throw Object.assign(new Error(problem), { stack: problem })
+import { needs } from '../../needs.ts'
+
+needs(inject('goProblem'))
 
 /** One JSON message of a conversation. */
 export interface Message {

@@ -8,7 +8,7 @@ import type { TestProject } from 'vitest/node'
 
 declare module 'vitest' {
   interface ProvidedContext {
-    /** The folder that has `server` and `client`. */
+    /** The folder that has the programs of cmd. */
     goPrograms: string
     /** Why there is no such folder. Empty when there is. */
     goProblem: string

@@ -1,0 +1,53 @@
+/** Holds docs/other-languages.md to what is tested here. */
+import { execFile } from 'node:child_process'
+import { existsSync } from 'node:fs'
+import { promisify } from 'node:util'
+import { dirname, join } from 'node:path'
+import { describe, expect, test } from 'vitest'
+
+import { blocksOf, read, root } from '../../../test/documents.ts'
+import { ChatServer } from '../src/start.ts'
+
+const exec = promisify(execFile)
+const document = 'docs/other-languages.md'
+const blocks = blocksOf(document)
+
+describe('docs/other-languages.md', () => {
+  const shown = blocks.flatMap(({ file, text }) => (file === undefined ? [] : [{ file, text }]))
+
+  test.each(shown)('shows $file as it is', ({ file, text }) => {
+    expect(text).toBe(read(file))
+  })
+
+  test('shows a program in each language', () => {
+    expect(shown.map(({ file }) => file)).toEqual([
+      'interop/chat/src/routes.ts',
+      'interop/chat/src/server.ts',
+      'interop/go/cmd/peer/main.go',
+      'interop/python/ask.py',
+      'interop/chat/src/tcp.ts',
+      'interop/rust/src/main.rs',
+    ])
+  })
+
+  test('the peer in Go is shorter than 60 lines', () => {
+    expect(read('interop/go/cmd/peer/main.go').trimEnd().split('\n').length).toBeLessThan(60)
+  })
+
+  test('links to files of the repository lead somewhere', () => {
+    // In a program, `](` is no link.
+    const prose = read(document).replaceAll(/^```[\s\S]*?^```$/gm, '')
+    const links = [...prose.matchAll(/\]\((?!https?:|#)([^)#]+)/g)].map((found) => found[1] ?? '')
+    expect(links.filter((link) => !existsSync(join(root, dirname(document), link)))).toEqual([])
+  })
+
+  test("curl's answers are those that it shows", async () => {
+    const help = await exec('curl', ['--version']).catch(() => undefined)
+    if (help?.stdout.includes('HTTP2') !== true) throw new Error('this test needs curl with HTTP/2 on the PATH')
+    const command = blocks.find(({ language, text }) => language === 'sh' && text.includes('curl'))?.text ?? ''
+    await using server = await ChatServer.start('server.ts')
+    const { stdout } = await exec('sh', ['-c', command.replaceAll('8080', String(server.port))])
+    const comments = command.split('\n').filter((line) => line.startsWith('# '))
+    expect(stdout).toBe(comments.map((line) => `${line.slice(2)}\n`).join(''))
+  })
+})

@@ -1,0 +1,71 @@
+/** The vectors' files, and what TypeScript writes into its own. */
+import { lengthPrefixed } from '@h2channel/channel'
+import type { Codec } from '@h2channel/codecs'
+import { ByteWriter } from '@h2channel/codecs'
+import { readFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+
+import { codecOf } from './codecs.ts'
+import type { Notation } from './notation.ts'
+import { fromNotation } from './notation.ts'
+
+/** What `cases.json` lists, by hand. */
+export interface Case {
+  readonly name: string
+  readonly codec: 'json' | 'msgpack' | 'struct' | 'bytes'
+  /** Where the codec alone does not say how a message is encoded. */
+  readonly contentType?: string
+  readonly message: Notation
+  /** Why not all languages write the same bytes. */
+  readonly differs?: string
+}
+
+/** A case as one language has encoded it. */
+export interface Vector extends Omit<Case, 'differs'> {
+  /** The whole length-prefixed frame. Unit: hex digits. */
+  readonly frame: string
+}
+
+const limit = 4 * 1024 * 1024
+
+/** The path of a file of this folder. */
+export function pathOf(file: string): string {
+  return fileURLToPath(new URL(`../${file}`, import.meta.url))
+}
+
+export function readCases(): Case[] {
+  return JSON.parse(readFileSync(pathOf('cases.json'), 'utf8')) as Case[]
+}
+
+export function readVectors(file: string): Vector[] {
+  return JSON.parse(readFileSync(pathOf(file), 'utf8')) as Vector[]
+}
+
+/** The text of `typescript.json`: one vector a line. */
+export function writeVectors(cases: readonly Case[]): string {
+  const lines = cases.map(({ differs: _differs, ...rest }) => {
+    const codec = codecOf(rest.codec, rest.contentType)
+    const vector: Vector = { ...rest, frame: frameOf(codec, fromNotation(rest.message)) }
+    return JSON.stringify(vector)
+  })
+  return `[\n${lines.join(',\n')}\n]\n`
+}
+
+/** Encodes a message as the body of one frame. */
+function frameOf(codec: Codec<unknown>, message: unknown): string {
+  const out = new ByteWriter()
+  lengthPrefixed().begin(out)
+  codec.encode(message, out)
+  lengthPrefixed().end(out, 0, limit)
+  return Buffer.from(out.written()).toString('hex')
+}
+
+/** The message that a frame holds, which must be the only one there. */
+export function decodeFrame(codec: Codec<unknown>, frame: string): unknown {
+  const decoder = lengthPrefixed().decoder(limit)
+  decoder.push(Buffer.from(frame, 'hex'))
+  const body = decoder.next()
+  if (body === null || decoder.next() !== null) throw new Error('that is not one frame')
+  decoder.end()
+  return codec.decode(body)
+}
