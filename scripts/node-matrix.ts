@@ -31,7 +31,8 @@ for (const major of majors) {
   console.log(`\n=== Node ${major}`)
   run(node, ['--version'])
   // The tests start processes of their own: those shall be of the same Node.
-  const env = { ...process.env, PATH: `${bin}${delimiter}${process.env['PATH'] ?? ''}` }
+  const path = `${bin}${delimiter}${process.env['PATH'] ?? ''}`
+  const env = { H2CHANNEL_LEAKS: '5000', ...process.env, PATH: path }
   const report = process.env['H2CHANNEL_REPORTS']
   const reporters =
     report === undefined
