@@ -36,7 +36,8 @@ const attempts = 3
  *
  * @throws ConnError `INVALID_ARGUMENT` for a URL, header or timeout that can't be; `TIMEOUT` or `CANCELLED` from the signal;
  *   `SESSIONS_CLOSED` from a pool that was closed; `CONNECT_FAILED`, `TLS_FAILED`, `HTTP2_NOT_SUPPORTED`,
- *   `CONNECT_TIMEOUT`, `CONNECTION_LOST`, `PEER_SILENT` or `RESET` when there is no response; `UNEXPECTED_STATUS` for any but 2xx, with status, headers and the start of the body in `response`.
+ *   `CONNECT_TIMEOUT`, `CONNECTION_LOST`, `PEER_SILENT` or `RESET` when there is no response; `UNEXPECTED_STATUS` for any
+ *   but 2xx, with status, headers and the start of the body in `response`.
  *
  * @example
  * ```ts

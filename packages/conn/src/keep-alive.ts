@@ -12,7 +12,8 @@ export interface KeepAliveTimes {
 
 /**
  * Pings the peer of a session every `pingInterval`, and tells `onDead` when nothing at all came from it within
- * `pingTimeout` of a ping, or that the session is dead already. A peer that falls silent is never noticed by itself (nodejs/node#42710).
+ * `pingTimeout` of a ping, or that the session is dead already. A peer that falls silent is never noticed by itself
+ * (nodejs/node#42710).
  *
  * @returns a function that stops it. Its timers keep no process alive.
  */
@@ -48,8 +49,9 @@ export function keepAlive(
 const timeToLeave = 50
 
 /**
- * Pings, and notices a session that Node 20 has given up. When it finds that the peer broke the rules it says GOAWAY, sends and reads
- * nothing any more, and tells nobody. A ping that it took and that doesn't leave though the socket is free gives it away.
+ * Pings, and notices a session that Node 20 has given up. When it finds that the peer broke the rules it says GOAWAY,
+ * sends and reads nothing any more, and tells nobody. A ping that it took and that doesn't leave though the socket is
+ * free gives it away.
  */
 export function sendPing(session: Http2Session, onDead: (error: ConnError) => void, onAnswer: () => void): void {
   const { socket } = session

@@ -47,12 +47,13 @@ export interface Pool {
 /** One HTTP/2 connection of a client, with the streams that it carries. */
 export class Session {
   readonly authority: string
+  /** To be called when bytes were written to one of its streams. */
+  readonly readOn: (stream: ClientHttp2Stream) => void
   readonly #socket: Socket
   readonly #http2: ClientHttp2Session
   readonly #timeouts: SessionTimeouts
   readonly #pool: Pool
   readonly #pingForResponse: ((stream: ClientHttp2Stream) => void) | undefined
-  readonly #readOn: (stream: ClientHttp2Stream) => void
   readonly #connected: Promise<void>
   readonly #gone: Promise<void>
   #state: State = { at: 'connecting' }
@@ -77,7 +78,7 @@ export class Session {
     const http2 = this.#http2
     const onDead = (error: ConnError): void => this.destroy(error)
     this.#pingForResponse = timeouts.isCalm ? undefined : pingForResponses(http2, onDead)
-    this.#readOn = readOn(http2, onDead)
+    this.readOn = readOn(http2, onDead)
     this.#connected = new Promise((resolve, reject) => {
       http2.once('connect', () => {
         const failure = this.#checkProtocol()
@@ -154,11 +155,6 @@ export class Session {
     return stream
   }
 
-  /** To be called when bytes were written to one of its streams. */
-  readOn(stream: ClientHttp2Stream): void {
-    this.#readOn(stream)
-  }
-
   /** How many bytes came from the peer so far. */
   get bytesRead(): number {
     return this.#socket.bytesRead
@@ -214,13 +210,13 @@ export class Session {
 
   /** No streams: the process may end, and so may the session after a while. */
   #rest(): void {
-    if (this.#streams > 0) return
+    if (this.#streams > 0 || this.#state.at === 'closed') return
     this.#stopPinging?.()
     clearTimeout(this.#resting)
     this.#socket.unref()
     const { idleTimeout, closeTimeout } = this.#timeouts
-    // Node hangs up and waits for the peer to do the same, which those that only said GOAWAY never do. What was sent last may
-    // still be unread there, so that they are given some time.
+    // Node hangs up and waits for the peer to do the same, which those that only said GOAWAY never do. What was sent
+    // last may still be unread there, so that they are given some time.
     this.#resting =
       this.#state.at === 'draining'
         ? setTimeout(() => this.#socket.destroy(), closeTimeout).unref()
