@@ -7,6 +7,8 @@ export default defineConfig({
   test: {
     include: ['packages/*/test/**/*.test.ts', 'examples/*/test/**/*.test.ts', 'test/**/*.test.ts'],
     testTimeout: 20_000,
+    // Each case by its name: what a conn does is shown for every carrier.
+    reporters: ['verbose'],
     // Most tests wait for sockets and timers, so that two share a processor well.
     maxWorkers: '100%',
     coverage: {
