@@ -176,10 +176,13 @@ function openFailure(error: unknown, url: URL, signal: AbortSignal | undefined):
 
 function refusal(cause: ConnError, url: URL): ChannelError {
   const status = cause.response?.status ?? 0
-  const said = printable(new TextDecoder().decode(cause.response?.body).trim()).slice(0, 200)
+  const isFormat = status === 415 || status === 406
+  // A page may be anything. Lists of formats are wanted whole: where two layouts differ may be far in.
+  const most = isFormat ? Infinity : 200
+  const said = printable(new TextDecoder().decode(cause.response?.body).trim()).slice(0, most)
   const message = `${url.pathname} was refused with status ${status}${said === '' ? '' : `: ${said}`}`
   if (status === 404) return new ChannelError('NOT_FOUND', message, { cause })
-  if (status === 415 || status === 406) return new ChannelError('UNSUPPORTED_CODEC', message, { cause })
+  if (isFormat) return new ChannelError('UNSUPPORTED_CODEC', message, { cause })
   return new ChannelError('REFUSED', message, { cause })
 }
 

@@ -1,6 +1,6 @@
 import type { Codec } from '@h2channel/codecs'
+import type { ContentType } from 'content-type'
 import { parse } from 'content-type'
-import Negotiator from 'negotiator'
 
 import { ChannelError } from './errors.ts'
 import { fixedLength } from './fixed-length.ts'
@@ -58,42 +58,65 @@ export function formatAccepted<T>(
   ]
   if (accept === undefined) return own[0]
   if (accept.length > longestAccept) return undefined
-  const headers = { accept: accept.replaceAll(/;\s*charset=[^;,]*/gi, '') }
-  const negotiator = new Negotiator({ headers })
-  const likedOf = (mediaTypes: readonly string[]): readonly string[] =>
-    negotiator.mediaTypes([...mediaTypes]).filter((mediaType) => !differsInLetters(mediaType, accept))
-  const [best] = likedOf(
-    own
-      .filter(
-        ({ mediaType, codec }) =>
-          mediaType !== octets || !ourTypes.test(accept) || likedOf([codec.contentType]).length > 0,
-      )
-      .map(({ mediaType }) => mediaType),
-  )
-  return own.find((format) => format.mediaType === best)
+  const ranges = rangesOf(accept)
+  const [best] = own
+    .map((format) => ({ format, ...likingOf(format, ranges) }))
+    .filter(({ quality }) => quality > 0)
+    .toSorted((one, other) => other.quality - one.quality || one.place - other.place)
+  return best?.format
 }
 
-/** Says nothing of what the records are: a client that names types of ours means those alone, whatever their size. */
+type MediaType = Pick<ContentType, 'type' | 'parameters'>
+
+/** A member of the list in an `accept` header. */
+interface Range extends MediaType {
+  readonly quality: number
+}
+
+function rangesOf(accept: string): readonly Range[] {
+  const ranges: Range[] = []
+  for (let start = 0; start < accept.length;) {
+    const { type, parameters, index } = parse(accept, { comma: true, start })
+    const { q = '1', ...rest } = parameters
+    ranges.push({ type, parameters: rest, quality: Number(q) || 0 })
+    start = index + 1
+  }
+  return ranges
+}
+
+/** How much a format is liked, which the most specific range says, and at which place it is named: the last, if it isn't. */
+function likingOf<T>({ mediaType, codec }: Format<T>, ranges: readonly Range[]): { quality: number; place: number } {
+  const rangeOf = (wanted: MediaType): Range | undefined => ranges.find((range) => isSame(wanted, range))
+  const wildcard = (type: string): Range | undefined => rangeOf({ type, parameters: {} })
+  const ours = parse(mediaType)
+  const named = rangeOf(ours)
+  const range = named ?? wildcard(ours.type.replace(/\/.*/, '/*')) ?? wildcard('*/*')
+  const namesSome = mediaType === octets && ranges.some(({ type }) => namesOfOctets.has(type))
+  const isForeign = namesSome && (rangeOf(parse(codec.contentType))?.quality ?? 0) <= 0
+  return {
+    quality: isForeign ? 0 : (range?.quality ?? 0),
+    place: named === undefined ? ranges.length : ranges.indexOf(named),
+  }
+}
+
+/** Says nothing of what the records are: a client that names records or bytes means those alone, whatever their size. */
 const octets = 'application/octet-stream'
-const ourTypes = /application\/vnd\.h2channel\+/i
+const namesOfOctets = new Set(['application/vnd.h2channel+struct', 'application/vnd.h2channel+bytes'])
 
 /** Room for the longest layouts. Beyond it, a list takes long to read. Unit: characters. */
 const longestAccept = 16_384
-
-/** Whether a header names a parameter of ours in other letters: another layout, which a negotiator takes for the same. */
-function differsInLetters(mediaType: string, header: string): boolean {
-  const values = Object.values(parse(mediaType).parameters)
-  return values.some((value) => !header.includes(value) && header.toLowerCase().includes(value.toLowerCase()))
-}
 
 /** The header value that lists formats. */
 export function listed(formats: readonly Format<unknown>[]): string {
   return formats.map((format) => format.mediaType).join(', ')
 }
 
-/** Whether two types are the same, with the same parameters. Only a charset doesn't matter: text is UTF-8 here. */
 function sameMediaType(ours: string, actual: string): boolean {
-  const [want, have] = [parse(ours), parse(actual)]
+  return isSame(parse(ours), parse(actual))
+}
+
+/** Whether two types are the same, with the same parameters. Only a charset doesn't matter: text is UTF-8 here. */
+function isSame(want: MediaType, have: MediaType): boolean {
   if (want.type !== have.type) return false
   const names = Object.keys({ ...want.parameters, ...have.parameters })
   return names.every((name) => name === 'charset' || want.parameters[name] === have.parameters[name])
