@@ -3,6 +3,7 @@ import type { Codec } from '@h2channel/codecs'
 import type { Conn } from '@h2channel/conn/web'
 import { pipe } from '@h2channel/conn/web'
 
+import type { ChannelOptions, OnInvalid } from './channel.ts'
 import { Channel } from './channel.ts'
 import type { LimitOptions } from './defaults.ts'
 import type { Format } from './formats.ts'
@@ -13,6 +14,8 @@ import type { Route } from './route.ts'
 export interface ChannelPairOptions {
   /** The limits of both ends. */
   readonly limits?: LimitOptions | undefined
+  /** What each end does about an invalid message, as `client.open` and `router.handle` take it. */
+  readonly onInvalid?: { readonly client?: OnInvalid | undefined; readonly server?: OnInvalid | undefined } | undefined
 }
 
 /**
@@ -31,8 +34,10 @@ export function channelPair<Path extends string, C, S>(
   options: ChannelPairOptions = {},
 ): [client: Channel<C, S>, server: Channel<S, C>] {
   const [clientConn, serverConn] = pipe()
-  const client = endOf(clientConn, formatOf(route.client, route), formatOf(route.server, route), options.limits)
-  const server = endOf(serverConn, formatOf(route.server, route), formatOf(route.client, route), options.limits)
+  const [sent, answered] = [formatOf(route.client, route), formatOf(route.server, route)]
+  const { limits, onInvalid } = options
+  const client = endOf(clientConn, sent, answered, { limits, onInvalid: onInvalid?.client })
+  const server = endOf(serverConn, answered, sent, { limits, onInvalid: onInvalid?.server })
   return [client, server]
 }
 
@@ -42,12 +47,17 @@ function formatOf<T>(codec: Codec<T>, route: Route): Format<T> {
   return first
 }
 
-function endOf<S, R>(conn: Conn, send: Format<S>, receive: Format<R>, limits: LimitOptions | undefined): Channel<S, R> {
+function endOf<S, R>(
+  conn: Conn,
+  send: Format<S>,
+  receive: Format<R>,
+  options: Pick<ChannelOptions<S, R>, 'limits' | 'onInvalid'>,
+): Channel<S, R> {
   return new Channel<S, R>(conn, {
     send: send.codec,
     receive: receive.codec,
     framing: { send: send.framing, receive: receive.framing },
     control: true,
-    limits,
+    ...options,
   })
 }

@@ -51,6 +51,21 @@ test('channelPair: an iteration that is left early is said to the other end', as
   await Promise.all([client.close(), server.close()])
 })
 
+test('channelPair: takes what each end does about an invalid message', async () => {
+  const skipped: string[] = []
+  const onInvalid = ({ message }: Error): 'skip' => {
+    skipped.push(message)
+    return 'skip'
+  }
+  const [client, server] = channelPair(quotes, { onInvalid: { server: onInvalid } })
+  await client.send(JSON.parse('{"symbol":7}'))
+  await client.send({ symbol: 'SAP' })
+  expect(await server.receive()).toEqual({ symbol: 'SAP' })
+  expect(skipped).toEqual([expect.stringMatching(/^symbol: /)])
+  await server.send(JSON.parse('{"price":"high"}'))
+  await failure(client.receive(), 'INVALID_MESSAGE')
+})
+
 test('channelPair: takes limits for both ends', async () => {
   const [client, server] = channelPair(quotes, { limits: { maxMessageBytes: 16 } })
   await failure(client.send({ symbol: 'x'.repeat(20) }), 'MESSAGE_TOO_LARGE')
