@@ -18,7 +18,7 @@ import {
   u64,
   u8,
 } from '../src/index.ts'
-import { testConformance } from './conformance.ts'
+import { testCodec } from './suite.ts'
 import { hex, utf8Bytes } from './support.ts'
 
 const cycle: unknown[] = []
@@ -37,13 +37,13 @@ const quotes = fc.record(
 const notJson = ['', ' ', '{', '[1', '01', 'nul', '{"a":1}}', "{'a':1}", '\uFEFF{}', 'NaN'].map(utf8Bytes)
 const notText = [hex('22 ff 22'), hex('22 c3 22'), hex('22 ed a0 80 22'), hex('22 c0 80 22'), hex('22 f4 90 80 80 22')]
 
-testConformance('json()', json(), {
+testCodec('json()', json(), {
   messages: jsonValues,
   refused: [undefined, () => 1, Symbol('s'), 1n, cycle, { a: 1n }],
   broken: [...notJson, ...notText],
 })
 
-testConformance('json(schema)', json(quote), {
+testCodec('json(schema)', json(quote), {
   messages: quotes,
   refused: [undefined, 1n, cycle],
   broken: [...notJson, ...notText],
@@ -63,7 +63,7 @@ const notMsgpack = [
   'cf ff',
 ].map(hex)
 
-testConformance('msgpack()', msgpack(), {
+testCodec('msgpack()', msgpack(), {
   messages: jsonValues,
   refused: [
     () => 1,
@@ -78,7 +78,7 @@ testConformance('msgpack()', msgpack(), {
   broken: notMsgpack,
 })
 
-testConformance('msgpack(schema)', msgpack(quote), {
+testCodec('msgpack(schema)', msgpack(quote), {
   messages: quotes,
   refused: [2n ** 64n, cycle],
   broken: notMsgpack,
@@ -103,26 +103,26 @@ const record = fc.record(
 )
 
 for (const endian of ['big', 'little'] as const) {
-  testConformance(`struct(layout, ${endian})`, struct(layout, { endian }), {
+  testCodec(`struct(layout, ${endian})`, struct(layout, { endian }), {
     messages: record,
     refused: [undefined, null, 5, 'record', [], {}, { a: 1 }],
     broken: [new Uint8Array(0), new Uint8Array(42), new Uint8Array(44), new Uint8Array(43).fill(2)],
   })
 }
 
-testConformance('bytes()', bytes(), {
+testCodec('bytes()', bytes(), {
   messages: fc.uint8Array(),
   refused: [undefined, null, 'abc', [1, 2], new Uint16Array(2), new ArrayBuffer(2)],
   broken: [],
 })
 
-testConformance('bytes(8)', bytes(8), {
+testCodec('bytes(8)', bytes(8), {
   messages: fc.uint8Array({ minLength: 8, maxLength: 8 }),
   refused: [undefined, 'abcdefgh', new Uint8Array(7), new Uint8Array(9), new Uint16Array(4), new Float64Array(8)],
   broken: [new Uint8Array(0), new Uint8Array(7), new Uint8Array(9)],
 })
 
-testConformance('oneOf(json, msgpack)', oneOf(json(), msgpack()), {
+testCodec('oneOf(json, msgpack)', oneOf(json(), msgpack()), {
   messages: jsonValues,
   refused: [undefined, 1n],
   broken: [...notJson, ...notText],

@@ -15,14 +15,17 @@ const samples = struct({ delay: i16, distance: u16, time: f32 }) // 8 bytes a me
 const chunks = bytes(4096) // Uint8Arrays of this size; bytes() takes any
 const either = oneOf(msgpack(Quote), json(Quote)) // two encodings, the first preferred
 
-import type { Codec } from '@h2channel/codecs'
+import { type Codec, CodecError } from '@h2channel/codecs'
 
 const times = struct({ milliseconds: f64 })
 const dates: Codec<Date> = {
   name: 'date',
   contentType: 'application/vnd.example.date',
   size: 8,
-  encode: (date, out) => times.encode({ milliseconds: date.getTime() }, out),
+  encode(date, out) {
+    if (!(date instanceof Date)) throw new CodecError('ENCODE_FAILED', 'expected a Date')
+    times.encode({ milliseconds: date.getTime() }, out)
+  },
   decode: (received) => new Date(times.decode(received).milliseconds),
 }
 

@@ -9,8 +9,9 @@ const readme = readText('../README.md')
 const blocks = [...readme.matchAll(/```ts\n(.*?)```/gs)].map(([, code = '']) => code)
 
 test('README: shows the code that is tested here', () => {
-  expect(blocks).toHaveLength(3)
-  for (const block of blocks) expect(readText('./readme-example.ts')).toContain(block)
+  expect(blocks).toHaveLength(4)
+  const tested = readText('./readme-example.ts') + readText('./readme-suite.test.ts')
+  for (const block of blocks) expect(tested).toContain(block)
 })
 
 test('README: has code that does what it says', () => {

@@ -21,8 +21,8 @@ import {
   u64,
   u8,
 } from '../src/index.ts'
-import { testConformance } from './conformance.ts'
 import { compiled, interpreted, versions } from './struct-support.ts'
+import { testCodec } from './suite.ts'
 import { codecError, encoded, utf8Bytes } from './support.ts'
 
 /** A type, and messages for it. */
@@ -209,7 +209,7 @@ const messages = fc.record(
 )
 
 for (const [version, make] of versions) {
-  testConformance(`struct of all types, ${version}`, make(everything), {
+  testCodec(`struct of all types, ${version}`, make(everything), {
     messages,
     refused: [undefined, null, 5, 'record', [], {}, { id: 1, name: 'x' }],
     broken: [new Uint8Array(0), new Uint8Array(42), new Uint8Array(44), new Uint8Array(43).fill(3)],
