@@ -64,8 +64,9 @@ function frameOf(codec: Codec<unknown>, message: unknown): string {
 export function decodeFrame(codec: Codec<unknown>, frame: string): unknown {
   const decoder = lengthPrefixed().decoder(limit)
   decoder.push(Buffer.from(frame, 'hex'))
-  const body = decoder.next()
-  if (body === null || decoder.next() !== null) throw new Error('that is not one frame')
+  if (!decoder.next()) throw new Error('that is no frame')
+  const body = decoder.bytes.subarray(decoder.offset, decoder.offset + decoder.length)
+  if (decoder.next()) throw new Error('that is more than one frame')
   decoder.end()
   return codec.decode(body)
 }

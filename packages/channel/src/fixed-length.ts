@@ -1,7 +1,7 @@
-import { Assembly } from './assembly.ts'
+import { ChunkDecoder } from './chunk-decoder.ts'
 import { largestFrame } from './defaults.ts'
 import { ChannelError } from './errors.ts'
-import type { FrameDecoder, Framing } from './framing.ts'
+import type { Framing } from './framing.ts'
 import { messageTooLarge } from './length-prefixed.ts'
 
 /**
@@ -31,38 +31,16 @@ export function fixedLength(size: number): Framing {
   }
 }
 
-class FixedLengthDecoder implements FrameDecoder {
-  readonly control = false
+class FixedLengthDecoder extends ChunkDecoder {
   readonly #size: number
-  #chunk: Uint8Array = empty
-  #position = 0
-  readonly #parts = new Assembly()
 
   constructor(size: number) {
+    super()
     this.#size = size
   }
 
-  get buffered(): number {
-    return this.#chunk.length - this.#position + this.#parts.size
-  }
-
-  push(chunk: Uint8Array): void {
-    this.#chunk = chunk
-    this.#position = 0
-  }
-
-  next(): Uint8Array | null {
-    const start = this.#position
-    const end = start + this.#size - this.#parts.size
-    const piece = this.#chunk.subarray(start, end)
-    this.#position = start + piece.length
-    const isWhole = start + piece.length === end
-    if (isWhole && this.#parts.size === 0) return piece
-    if (piece.length > 0) this.#parts.append(piece, this.#size)
-    if (isWhole) return this.#parts.take()
-    this.#chunk = empty
-    this.#position = 0
-    return null
+  next(): boolean {
+    return this.take(this.#size)
   }
 
   end(): void {
@@ -73,5 +51,3 @@ class FixedLengthDecoder implements FrameDecoder {
     )
   }
 }
-
-const empty = new Uint8Array(0)

@@ -37,19 +37,27 @@ export interface FrameDecoder {
   readonly buffered: number
 
   /**
-   * Takes a chunk, which is borrowed until its last frame was taken out. To be called only after `next` has given `null`,
+   * Takes a chunk, which is borrowed until its last frame was taken out. To be called only after `next` has given `false`,
    * or before it was ever called.
    */
   push(chunk: Uint8Array): void
 
+  /** Where the body of the frame lies that `next` found last: in a chunk, or in memory of its own if it spans several. */
+  readonly bytes: Uint8Array
+
+  /** Where in `bytes` it begins. */
+  readonly offset: number
+
+  /** How long it is. Unit: bytes. */
+  readonly length: number
+
   /**
-   * The body of the next frame: a view into a chunk, or memory of its own where the frame spans several. `null` when
-   * that needs more bytes.
+   * Finds the next frame. Returns whether it is there as a whole; if not, more bytes are needed.
    *
    * @throws ChannelError `MESSAGE_TOO_LARGE` as soon as a frame claims, or without a header is, more than the limit;
    *   `INVALID_FRAME` when the bytes are no frame. The decoder is of no use afterwards.
    */
-  next(): Uint8Array | null
+  next(): boolean
 
   /**
    * The stream is over.

@@ -1,8 +1,8 @@
 import type { ByteWriter } from '@h2channel/codecs'
 
-import { Assembly } from './assembly.ts'
+import { ChunkDecoder } from './chunk-decoder.ts'
 import { ChannelError } from './errors.ts'
-import type { FrameDecoder, Framing } from './framing.ts'
+import type { Framing } from './framing.ts'
 
 /** The length of the prefix. Unit: bytes. */
 const prefixSize = 4
@@ -51,68 +51,42 @@ export function markControl(out: ByteWriter, start: number): void {
   out.view.setUint32(start, out.view.getUint32(start) | controlFlag)
 }
 
-class LengthPrefixedDecoder implements FrameDecoder {
-  control = false
+class LengthPrefixedDecoder extends ChunkDecoder {
   readonly #limit: number
-  #chunk: Uint8Array = empty
-  #position = 0
-  /** The prefix, or the body, of a frame that spans chunks. */
-  readonly #parts = new Assembly()
   /** How long the body is whose prefix was read, or −1 between frames. */
-  #length = -1
+  #size = -1
 
   constructor(limit: number) {
+    super()
     this.#limit = limit
   }
 
-  get buffered(): number {
-    return this.#chunk.length - this.#position + this.#parts.size + (this.#length === -1 ? 0 : prefixSize)
+  override get buffered(): number {
+    return super.buffered + (this.#size === -1 ? 0 : prefixSize)
   }
 
-  push(chunk: Uint8Array): void {
-    this.#chunk = chunk
-    this.#position = 0
-  }
-
-  next(): Uint8Array | null {
-    if (this.#length === -1 && !this.#readPrefix()) return null
-    const length = this.#length
-    const start = this.#position
-    if (this.#parts.size === 0 && this.#chunk.length - start >= length) {
-      this.#position = start + length
-      this.#length = -1
-      return this.#chunk.subarray(start, start + length)
+  next(): boolean {
+    if (this.#size === -1) {
+      if (!this.take(prefixSize)) return false
+      this.#size = this.#check(readU32(this.bytes, this.offset))
     }
-    if (!this.#collect(length)) return null
-    this.#length = -1
-    return this.#parts.take()
+    if (!this.take(this.#size)) return false
+    this.#size = -1
+    return true
   }
 
   end(): void {
     if (this.buffered === 0) return
-    const got = this.#length === -1 ? `${this.buffered} of ${prefixSize} bytes of a prefix` : this.#progress()
+    const got = this.#size === -1 ? `${this.buffered} of ${prefixSize} bytes of a prefix` : this.#progress()
     throw new ChannelError('TRUNCATED_FRAME', `the stream ended inside a frame, after ${got}`)
   }
 
   #progress(): string {
-    return `${this.buffered - prefixSize} of ${this.#length} bytes of a body`
+    return `${this.buffered - prefixSize} of ${this.#size} bytes of a body`
   }
 
-  /** Reads a prefix into `#length`. Returns whether it was all there. */
-  #readPrefix(): boolean {
-    const chunk = this.#chunk
-    const at = this.#position
-    if (this.#parts.size === 0 && chunk.length - at >= prefixSize) {
-      this.#position = at + prefixSize
-      this.#check(readU32(chunk, at))
-      return true
-    }
-    if (!this.#collect(prefixSize)) return false
-    this.#check(readU32(this.#parts.take(), 0))
-    return true
-  }
-
-  #check(prefix: number): void {
+  /** How long the body is, by its prefix. */
+  #check(prefix: number): number {
     if ((prefix & reservedFlag) !== 0) {
       throw new ChannelError('INVALID_FRAME', `the frame's prefix ${hex(prefix)} has a reserved bit set`)
     }
@@ -125,19 +99,7 @@ class LengthPrefixedDecoder implements FrameDecoder {
       )
     }
     if (!this.control && length > this.#limit) throw messageTooLarge(length, this.#limit, 'remote')
-    this.#length = length
-  }
-
-  /** Moves bytes from the chunk to the parts until they are `size`. Returns whether they are. */
-  #collect(size: number): boolean {
-    const missing = size - this.#parts.size
-    const piece = this.#chunk.subarray(this.#position, this.#position + missing)
-    this.#position += piece.length
-    if (piece.length > 0) this.#parts.append(piece, size)
-    if (piece.length === missing) return true
-    this.#chunk = empty
-    this.#position = 0
-    return false
+    return length
   }
 }
 
@@ -156,5 +118,3 @@ export function messageTooLarge(size: number, limit: number, side: 'local' | 're
   const message = `a message of ${size} bytes is over the limit of ${limit}`
   return new ChannelError('MESSAGE_TOO_LARGE', message, { side, fatal: side === 'remote' })
 }
-
-const empty = new Uint8Array(0)

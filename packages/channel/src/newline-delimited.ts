@@ -1,6 +1,6 @@
-import { Assembly } from './assembly.ts'
+import { ChunkDecoder } from './chunk-decoder.ts'
 import { ChannelError } from './errors.ts'
-import type { FrameDecoder, Framing } from './framing.ts'
+import type { Framing } from './framing.ts'
 import { messageTooLarge } from './length-prefixed.ts'
 
 const newline = 0x0a
@@ -30,40 +30,26 @@ const framing: Framing = {
   decoder: (limit) => new NewlineDecoder(limit),
 }
 
-class NewlineDecoder implements FrameDecoder {
-  readonly control = false
+class NewlineDecoder extends ChunkDecoder {
   readonly #limit: number
-  #chunk: Uint8Array = empty
-  #position = 0
-  /** The start of a line that spans chunks. */
-  readonly #parts = new Assembly()
 
   constructor(limit: number) {
+    super()
     this.#limit = limit
   }
 
-  get buffered(): number {
-    return this.#chunk.length - this.#position + this.#parts.size
-  }
-
-  push(chunk: Uint8Array): void {
-    this.#chunk = chunk
-    this.#position = 0
-  }
-
-  next(): Uint8Array | null {
+  next(): boolean {
     for (;;) {
-      const start = this.#position
-      const found = this.#chunk.indexOf(newline, start)
+      const start = this.position
+      const found = this.chunk.indexOf(newline, start)
       if (found === -1) {
-        this.#keep(this.#chunk.subarray(start))
-        this.#chunk = empty
-        this.#position = 0
-        return null
+        this.#keep(this.chunk.subarray(start))
+        this.drop()
+        return false
       }
-      this.#position = found + 1
-      const line = this.#line(this.#chunk.subarray(start, found))
-      if (line.length > 0) return line
+      this.position = found + 1
+      this.#takeLine(start, found)
+      if (this.length > 0) return true
     }
   }
 
@@ -72,25 +58,25 @@ class NewlineDecoder implements FrameDecoder {
     throw new ChannelError('TRUNCATED_FRAME', `the stream ended after ${this.buffered} bytes of a line without its end`)
   }
 
-  /** The whole line that ends with `tail`. */
-  #line(tail: Uint8Array): Uint8Array {
-    let line = tail
-    if (this.#parts.size > 0) {
-      this.#keep(tail)
-      line = this.#parts.take()
+  /** Makes the line that ends with these bytes of the chunk the frame. */
+  #takeLine(start: number, end: number): void {
+    if (this.parts.size > 0) {
+      this.#keep(this.chunk.subarray(start, end))
+      this.takeParts()
+    } else {
+      this.bytes = this.chunk
+      this.offset = start
+      this.length = end - start
     }
-    if (line[line.length - 1] === carriageReturn) line = line.subarray(0, -1)
-    if (line.length > this.#limit) throw messageTooLarge(line.length, this.#limit, 'remote')
-    return line
+    if (this.length > 0 && this.bytes[this.offset + this.length - 1] === carriageReturn) this.length -= 1
+    if (this.length > this.#limit) throw messageTooLarge(this.length, this.#limit, 'remote')
   }
 
   #keep(piece: Uint8Array): void {
-    const size = this.#parts.size + piece.length
+    const size = this.parts.size + piece.length
     // One byte more than the limit may be the carriage return.
     if (size > this.#limit + 1) throw messageTooLarge(size, this.#limit, 'remote')
     // Nobody knows how long the line will be. A guess that grows with it keeps the copies few.
-    if (piece.length > 0) this.#parts.append(piece, Math.min(size * 4, this.#limit + 1))
+    if (piece.length > 0) this.parts.append(piece, Math.min(size * 4, this.#limit + 1))
   }
 }
-
-const empty = new Uint8Array(0)

@@ -1,8 +1,9 @@
-import type { Codec } from '@h2channel/codecs'
+import type { Codec, MessageReader } from '@h2channel/codecs'
 import type { Conn } from '@h2channel/conn'
 
 import { ChannelError, givenUp } from './errors.ts'
 import type { FrameDecoder } from './framing.ts'
+import { readerOf } from './reader.ts'
 import { WaitList } from './wait-list.ts'
 
 /**
@@ -53,7 +54,7 @@ const maxSkips = 100
  */
 export class Receiver<R> {
   readonly #conn: Conn
-  readonly #codec: Codec<R>
+  readonly #reader: MessageReader<R>
   readonly #decoder: FrameDecoder
   readonly #parts: ReceiverParts<R>
   readonly #waiting = new WaitList<null, R | undefined>('the receive')
@@ -62,12 +63,12 @@ export class Receiver<R> {
   /** How many messages were passed over in a row, since the last pause. */
   #skips = 0
   #isPausing = false
-  /** A message that was found while looking for control frames. */
-  #found: Uint8Array | null = null
+  /** Whether the decoder's frame is a message that was found while looking for control frames. */
+  #isFound = false
 
   constructor(parts: ReceiverParts<R>) {
     this.#conn = parts.conn
-    this.#codec = parts.codec
+    this.#reader = readerOf(parts.codec)
     this.#decoder = parts.decoder
     this.#parts = parts
   }
@@ -134,7 +135,7 @@ export class Receiver<R> {
   stop(isHeld: boolean): void {
     if (this.#state.at !== 'open') return
     this.#state = { at: 'stopped', isHeld }
-    this.#found = null
+    this.#isFound = false
     this.#waiting.fail(stoppedHere())
     if (!isHeld) this.#passOver()
   }
@@ -144,7 +145,7 @@ export class Receiver<R> {
     if (this.#state.at === 'failed' || this.#state.at === 'dropping') return
     const isOver = this.#state.at === 'ended'
     this.#state = { at: 'dropping', error }
-    this.#found = null
+    this.#isFound = false
     this.#waiting.fail(error ?? stoppedHere())
     if (!isOver) this.#read()
   }
@@ -152,7 +153,7 @@ export class Receiver<R> {
   fail(error: ChannelError): void {
     if (this.#state.at === 'failed' || this.#state.at === 'dropping' || this.#state.at === 'ended') return
     this.#state = { at: 'failed', error }
-    this.#found = null
+    this.#isFound = false
     this.#waiting.fail(error)
   }
 
@@ -162,11 +163,10 @@ export class Receiver<R> {
    */
   #take(): R | typeof none | typeof skipped {
     if (this.#state.at !== 'open') return none
-    const frame = this.#found ?? this.#next()
-    this.#found = null
-    if (frame === null) return none
+    if (!this.#isFound && !this.#next()) return none
+    this.#isFound = false
     try {
-      const message = this.#codec.decode(frame)
+      const message = this.#reader.read(this.#decoder.bytes, this.#decoder.offset, this.#decoder.length)
       this.#skips = 0
       if (message !== undefined) return message
       throw new TypeError('the codec made undefined of it, which stands for the end')
@@ -181,22 +181,22 @@ export class Receiver<R> {
     }
   }
 
-  /** The next frame that is a message, with every control frame before it dealt with. `null` starts a read. */
-  #next(): Uint8Array | null {
+  /** Finds the next frame that is a message, with every control frame before it dealt with. If there is none, a read starts. */
+  #next(): boolean {
+    const decoder = this.#decoder
     try {
-      for (;;) {
-        const frame = this.#decoder.next()
-        if (frame === null) break
-        if (!this.#decoder.control) return frame
-        this.#parts.onControl(frame)
-        if (this.#state.at === 'failed' || this.#state.at === 'dropping') return null
+      while (decoder.next()) {
+        if (!decoder.control) return true
+        this.#parts.onControl(decoder.bytes.subarray(decoder.offset, decoder.offset + decoder.length))
+        if (this.#state.at === 'failed' || this.#state.at === 'dropping') return false
       }
     } catch (error) {
       this.#parts.onError(error)
-      return null
+      return false
     }
+    this.#reader.release()
     this.#read()
-    return null
+    return false
   }
 
   #read(): void {
@@ -244,7 +244,7 @@ export class Receiver<R> {
 
   /** Finds the next message, for the control frames before it: who only sends would not notice them otherwise. */
   #lookAhead(): void {
-    if (this.#state.at === 'open') this.#found ??= this.#next()
+    if (this.#state.at === 'open' && !this.#isFound) this.#isFound = this.#next()
   }
 
   /** Hands messages to who waits. */
@@ -280,7 +280,7 @@ export class Receiver<R> {
   /** Passes over messages, on the look-out for control frames. */
   #passOver(chunk?: Uint8Array): void {
     if (chunk !== undefined) this.#decoder.push(chunk)
-    while (this.#next() !== null);
+    while (this.#next());
   }
 }
 

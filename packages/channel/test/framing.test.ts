@@ -9,7 +9,7 @@ import { largestFrame } from '../src/defaults.ts'
 import type { Framing } from '../src/index.ts'
 import { fixedLength, lengthPrefixed, newlineDelimited } from '../src/index.ts'
 import { markControl } from '../src/length-prefixed.ts'
-import { bytesOf, concat, hexOf, thrown, utf8 } from './support.ts'
+import { bytesOf, concat, hexOf, nextBody, thrown, utf8 } from './support.ts'
 
 const limit = 1_000
 
@@ -29,14 +29,14 @@ function framesOf(framing: Framing, bodies: readonly Uint8Array[]): Uint8Array {
 function bodiesOf(framing: Framing, chunks: readonly Uint8Array[]): Uint8Array[] {
   const decoder = framing.decoder(limit)
   const bodies: Uint8Array[] = []
-  const early = decoder.next()
+  const early = nextBody(decoder)
   for (const chunk of chunks) {
     const borrowed = Uint8Array.from(chunk)
     decoder.push(borrowed)
-    for (let body = decoder.next(); body !== null; body = decoder.next()) bodies.push(Uint8Array.from(body))
+    for (let body = nextBody(decoder); body !== null; body = nextBody(decoder)) bodies.push(Uint8Array.from(body))
     borrowed.fill(0xee)
   }
-  if (early !== null || decoder.next() !== null) throw new Error('a frame out of nothing')
+  if (early !== null || nextBody(decoder) !== null) throw new Error('a frame out of nothing')
   decoder.end()
   if (decoder.buffered !== 0) throw new Error(`${decoder.buffered} bytes are left`)
   return bodies
@@ -104,7 +104,7 @@ describe.each(grid)('$framing.name', ({ framing, one, many }) => {
     for (let size = 0; size <= wire.length; size++) {
       const decoder = framing.decoder(limit)
       decoder.push(wire.subarray(0, size))
-      while (decoder.next() !== null);
+      while (nextBody(decoder) !== null);
       if (boundaries.has(size)) decoder.end()
       else thrown(() => decoder.end(), 'TRUNCATED_FRAME')
     }
@@ -117,16 +117,16 @@ describe.each(grid)('$framing.name', ({ framing, one, many }) => {
     for (const [index, byte] of [...wire].entries()) {
       decoder.push(Uint8Array.of(byte))
       expect(decoder.buffered).toBe(index + 1)
-      const body = decoder.next()
+      const body = nextBody(decoder)
       expect(body === null).toBe(index < wire.length - 1)
     }
     expect(decoder.buffered).toBe(0)
     const twice = concat([wire, wire, wire.subarray(0, wire.length - 1)])
     decoder.push(twice)
     expect(decoder.buffered).toBe(twice.length)
-    decoder.next()
+    nextBody(decoder)
     expect(decoder.buffered).toBe(twice.length - wire.length)
-    while (decoder.next() !== null);
+    while (nextBody(decoder) !== null);
     expect(decoder.buffered).toBe(wire.length - 1)
   })
 
@@ -134,15 +134,15 @@ describe.each(grid)('$framing.name', ({ framing, one, many }) => {
     const wire = framesOf(framing, one)
     const decoder = framing.decoder(limit)
     decoder.push(wire)
-    expect(decoder.next()?.buffer).toBe(wire.buffer)
+    expect(nextBody(decoder)?.buffer).toBe(wire.buffer)
     if (wire.length < 2) return
-    expect(decoder.next()).toBeNull()
+    expect(nextBody(decoder)).toBeNull()
     const [head, tail] = cutAt(wire, wire.length - 1).map((part) => Uint8Array.from(part))
     if (head === undefined || tail === undefined) throw new Error('unreachable')
     decoder.push(head)
-    expect(decoder.next()).toBeNull()
+    expect(nextBody(decoder)).toBeNull()
     decoder.push(tail)
-    const body = decoder.next()
+    const body = nextBody(decoder)
     expect(hexOf(body ?? new Uint8Array(0))).toBe(hexOf(one[0] ?? new Uint8Array(0)))
     expect([head.buffer, tail.buffer]).not.toContain(body?.buffer)
   })
@@ -201,7 +201,8 @@ describe('lengthPrefixed', () => {
     const decoder = framing.decoder(limit)
     decoder.push(bytesOf('80 00 00 01 02 00 00 00 01 61 80 00 00 00 00 00 00 00'))
     const seen: [boolean, string][] = []
-    for (let body = decoder.next(); body !== null; body = decoder.next()) seen.push([decoder.control, hexOf(body)])
+    for (let body = nextBody(decoder); body !== null; body = nextBody(decoder))
+      seen.push([decoder.control, hexOf(body)])
     expect(seen).toEqual([
       [true, '02'],
       [false, '61'],
@@ -225,7 +226,7 @@ describe('lengthPrefixed', () => {
         const out: { control: boolean; body: Uint8Array }[] = []
         for (const chunk of cutAt(wire, ...at.map((cut) => cut % (wire.length + 1)).toSorted((a, b) => a - b))) {
           decoder.push(chunk)
-          for (let body = decoder.next(); body !== null; body = decoder.next()) {
+          for (let body = nextBody(decoder); body !== null; body = nextBody(decoder)) {
             out.push({ control: decoder.control, body: Uint8Array.from(body) })
           }
         }
@@ -244,7 +245,7 @@ describe('lengthPrefixed', () => {
         const run = (): void => {
           for (const chunk of chunks) {
             decoder.push(chunk)
-            decoder.next()
+            nextBody(decoder)
           }
         }
         expect(thrown(run, 'INVALID_FRAME')).toMatchObject({ side: 'remote', fatal: true })
@@ -255,24 +256,24 @@ describe('lengthPrefixed', () => {
   test('next: takes a frame at the limit', () => {
     const decoder = framing.decoder(300)
     decoder.push(framesOf(framing, texts('x'.repeat(300))))
-    expect(decoder.next()).toHaveLength(300)
+    expect(nextBody(decoder)).toHaveLength(300)
   })
 
   test('next: refuses a frame over the limit when it has the prefix', () => {
     const decoder = framing.decoder(300)
     decoder.push(bytesOf('00 00 01 2d'))
-    expect(thrown(() => decoder.next(), 'MESSAGE_TOO_LARGE')).toMatchObject({ side: 'remote', fatal: true })
+    expect(thrown(() => nextBody(decoder), 'MESSAGE_TOO_LARGE')).toMatchObject({ side: 'remote', fatal: true })
   })
 
   test('next: sets nothing aside for a gigabyte that was only claimed', () => {
     const allocate = vi.spyOn(Buffer, 'allocUnsafeSlow')
     const refusing = framing.decoder(limit)
     refusing.push(bytesOf('3f ff ff ff 00'))
-    thrown(() => refusing.next(), 'MESSAGE_TOO_LARGE')
+    thrown(() => nextBody(refusing), 'MESSAGE_TOO_LARGE')
     const patient = framing.decoder(largestFrame)
     for (const chunk of ['3f ff', 'ff ff', '01 02 03', '04']) {
       patient.push(bytesOf(chunk))
-      expect(patient.next()).toBeNull()
+      expect(nextBody(patient)).toBeNull()
     }
     expect(patient.buffered).toBe(8)
     const sizes = allocate.mock.calls.map(([size]) => size)
@@ -283,11 +284,11 @@ describe('lengthPrefixed', () => {
   test('next: holds control frames to a limit of their own, whatever that of messages is', () => {
     const small = framing.decoder(1)
     small.push(bytesOf('80 00 00 03 01 02 03'))
-    expect(small.next()).toHaveLength(3)
+    expect(nextBody(small)).toHaveLength(3)
     expect(small.control).toBe(true)
     const large = framing.decoder(largestFrame)
     large.push(bytesOf('80 00 04 01'))
-    thrown(() => large.next(), 'INVALID_FRAME')
+    thrown(() => nextBody(large), 'INVALID_FRAME')
   })
 
   test.each([
@@ -297,7 +298,7 @@ describe('lengthPrefixed', () => {
   ])('end: says how far %s came', (wire, words) => {
     const decoder = framing.decoder(limit)
     decoder.push(bytesOf(wire))
-    decoder.next()
+    nextBody(decoder)
     expect(thrown(() => decoder.end(), 'TRUNCATED_FRAME').message).toContain(words)
   })
 
@@ -339,7 +340,7 @@ describe('newlineDelimited', () => {
       const run = (): void => {
         for (const chunk of cutAt(whole, cut)) {
           decoder.push(chunk)
-          line += new TextDecoder().decode(decoder.next() ?? new Uint8Array(0))
+          line += new TextDecoder().decode(nextBody(decoder) ?? new Uint8Array(0))
         }
       }
       if (isTaken) run()
@@ -355,10 +356,10 @@ describe('newlineDelimited', () => {
     const piece = new Uint8Array(64).fill(0x31)
     for (let sent = 0; sent < size; sent += piece.length) {
       decoder.push(piece)
-      decoder.next()
+      nextBody(decoder)
     }
     decoder.push(utf8('\n'))
-    const line = decoder.next()
+    const line = nextBody(decoder)
     const calls = allocate.mock.calls.length
     allocate.mockRestore()
     expect(line).toHaveLength(size)
@@ -368,7 +369,7 @@ describe('newlineDelimited', () => {
   test('end: refuses a last line without its end', () => {
     const decoder = framing.decoder(limit)
     decoder.push(utf8('1\n2'))
-    while (decoder.next() !== null);
+    while (nextBody(decoder) !== null);
     expect(thrown(() => decoder.end(), 'TRUNCATED_FRAME').message).toContain('after 1 bytes')
   })
 
@@ -398,7 +399,7 @@ describe('fixedLength', () => {
 
   test('decoder: refuses a size over the limit', () => {
     thrown(() => fixedLength(11).decoder(10), 'MESSAGE_TOO_LARGE')
-    expect(fixedLength(10).decoder(10).next()).toBeNull()
+    expect(nextBody(fixedLength(10).decoder(10))).toBeNull()
   })
 
   test('carries: takes codecs of just its size', () => {

@@ -28,6 +28,7 @@ import { z } from 'zod'
 
 import type { FrameDecoder, Framing } from '../src/index.ts'
 import { ChannelError, fixedLength, lengthPrefixed, newlineDelimited } from '../src/index.ts'
+import { readerOf } from '../src/reader.ts'
 
 interface Subject {
   readonly codec: Codec<unknown>
@@ -111,6 +112,7 @@ function random(below: number): number {
   return (state >>> 0) % below
 }
 
+const reader = readerOf(codec)
 const framings = [lengthPrefixed(), newlineDelimited(), fixedLength(codec.size ?? 1)].filter((framing) =>
   framing.carries(codec),
 )
@@ -160,18 +162,21 @@ const ends = { messages: 0, refused: 0, unframed: 0, unfinished: 0 }
 /** Takes all frames out. Returns whether the stream goes on. */
 function takeOut(decoder: FrameDecoder): boolean {
   for (;;) {
-    let frame: Uint8Array | null
+    let isThere: boolean
     try {
-      frame = decoder.next()
+      isThere = decoder.next()
     } catch (error) {
       if (!(error instanceof ChannelError)) throw error
       ends.unframed++
       return false
     }
-    if (frame === null) return true
+    if (!isThere) return true
     if (decoder.control) continue
     try {
-      codec.decode(frame)
+      const { bytes: chunk, offset, length } = decoder
+      // By turns, as a channel does and as one who knows no reader.
+      if (random(2) === 0) codec.decode(chunk.subarray(offset, offset + length))
+      else reader.read(chunk, offset, length)
       ends.messages++
     } catch (error) {
       if (!(error instanceof CodecError) || error.side !== 'remote') throw error

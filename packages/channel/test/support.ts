@@ -6,7 +6,7 @@ import type { PipeOptions } from '@h2channel/conn/web'
 import { pipe } from '@h2channel/conn/web'
 import { afterAll, afterEach, beforeAll, expect } from 'vitest'
 
-import type { ChannelErrorCode, ChannelLimits, Framing } from '../src/index.ts'
+import type { ChannelErrorCode, ChannelLimits, FrameDecoder, Framing } from '../src/index.ts'
 import { Channel, ChannelError, lengthPrefixed } from '../src/index.ts'
 
 /** Bytes as one reads them in a specification: `bytesOf('00 00 00 01 31')`. */
@@ -25,6 +25,12 @@ export function utf8(text: string): Uint8Array {
 
 export function concat(chunks: readonly Uint8Array[]): Uint8Array {
   return Uint8Array.from(chunks.flatMap((chunk) => [...chunk]))
+}
+
+/** The body of the next frame, if it is there. */
+export function nextBody(decoder: FrameDecoder): Uint8Array | null {
+  if (!decoder.next()) return null
+  return decoder.bytes.subarray(decoder.offset, decoder.offset + decoder.length)
 }
 
 /** Waits for a promise to reject with a ChannelError of `code`, and returns that. */

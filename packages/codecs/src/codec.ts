@@ -38,6 +38,32 @@ export interface Codec<T> {
    *   what they say.
    */
   decode(bytes: Uint8Array): T
+
+  /**
+   * Optional: what reads the messages of one stream faster than {@link decode} does, with the same results and errors. A
+   * channel makes one for itself.
+   */
+  reader?(): MessageReader<T>
+}
+
+/** Reads messages where they lie, many to a chunk, and may keep what it learnt of a chunk until the next. */
+export interface MessageReader<T> {
+  /**
+   * The same as {@link Codec.decode} of the `length` bytes at `offset` of `bytes`, without a view of them. The chunk is
+   * borrowed like those. Chunks and messages may come in any order.
+   */
+  read(bytes: Uint8Array, offset: number, length: number): T
+
+  /** No more messages of this chunk will come: it is not to be kept. */
+  release(): void
+}
+
+/**
+ * Gives `codec` a reader, which `{ ...codec }` doesn't copy: whoever makes another codec of it by another `decode` would
+ * not be asked otherwise.
+ */
+export function withReader<T>(codec: Codec<T>, reader: () => MessageReader<T>): Codec<T> {
+  return Object.defineProperty(codec, 'reader', { value: reader })
 }
 
 /** The message type of a codec. */

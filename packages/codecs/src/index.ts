@@ -1,6 +1,6 @@
 export { bytes } from './bytes.ts'
 export { allocateBytes, ByteWriter } from './byte-writer.ts'
-export type { Codec, MessageOf } from './codec.ts'
+export type { Codec, MessageOf, MessageReader } from './codec.ts'
 export { CodecError, codecErrorCodes } from './errors.ts'
 export type { CodecErrorCode, CodecErrorOptions, CodecIssue } from './errors.ts'
 export { json } from './json.ts'

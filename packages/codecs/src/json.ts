@@ -1,9 +1,9 @@
-import type { Codec } from './codec.ts'
+import { type Codec, withReader } from './codec.ts'
 import { describe, reasonOf } from './describe.ts'
 import { CodecError } from './errors.ts'
 import type { StandardSchema } from './schema-standard.ts'
 import { optionalConverter, type OutputOf, type Schema, type SchemaOptions, type TwoWay } from './schema.ts'
-import { utf8 } from './utf8.ts'
+import { textReader, utf8 } from './utf8.ts'
 
 /**
  * Messages as JSON texts in UTF-8, one line each: `application/vnd.h2channel+json`, or newline-delimited.
@@ -52,7 +52,7 @@ export function json<T extends I, I = T>(schema: Schema<T, I>, options?: SchemaO
 export function json<S extends StandardSchema>(schema: TwoWay<S>, options?: SchemaOptions): Codec<OutputOf<S>>
 export function json<T>(schema?: StandardSchema<unknown, T>, options?: SchemaOptions): Codec<T> {
   const converter = optionalConverter(schema, options)
-  return {
+  const codec: Codec<T> = {
     name: 'json',
     contentType: 'application/vnd.h2channel+json',
     line: true,
@@ -63,6 +63,13 @@ export function json<T>(schema?: StandardSchema<unknown, T>, options?: SchemaOpt
       return converter.decode(parse(utf8.read(bytes)))
     },
   }
+  return withReader(codec, () => {
+    const text = textReader()
+    return {
+      read: (bytes, offset, length) => converter.decode(parse(text.read(bytes, offset, length))),
+      release: () => text.release(),
+    }
+  })
 }
 
 function stringify(message: unknown): string {

@@ -3,6 +3,7 @@ import { reasonOf } from './describe.ts'
 import { CodecError } from './errors.ts'
 import type { MsgpackExtension } from './msgpack-extension.ts'
 import { readKey, readText } from './msgpack-text.ts'
+import { doubles, floats, highWord, lowWord, words } from './scratch.ts'
 
 /** Deeper nesting is refused on both sides. Unit: arrays, maps and extensions inside each other. */
 export const MAX_DEPTH = 512
@@ -19,8 +20,9 @@ const nothing = new Uint8Array(0)
 export class MsgpackDecoder {
   private readonly extensions: ReadonlyMap<number, MsgpackExtension>
   private bytes: Uint8Array = nothing
-  /** Made when the first float is met. */
-  private view: DataView | undefined
+  /** Where the message lies, and how far it is read. */
+  private start = 0
+  private end = 0
   private position = 0
   private depth = 0
   /** How many values the open arrays and maps still claim. */
@@ -31,19 +33,20 @@ export class MsgpackDecoder {
   }
 
   /**
-   * Reads the one value that `bytes` is. An extension may call this while it runs: what that reads counts as deeper levels.
+   * Reads the one value that is all of `bytes` from `start` to `end`. An extension may call this while it runs: what that reads counts as deeper levels.
    *
    * @throws CodecError `DECODE_FAILED`.
    */
-  decode(bytes: Uint8Array): unknown {
-    const { bytes: outerBytes, view, position, depth, owed } = this
+  decode(bytes: Uint8Array, start: number, end: number): unknown {
+    const { bytes: outerBytes, start: outerStart, end: outerEnd, position, depth, owed } = this
     this.bytes = bytes
-    this.view = undefined
-    this.position = 0
+    this.start = start
+    this.end = end
+    this.position = start
     this.owed = 0
     try {
       const value = this.readValue()
-      const extra = bytes.length - this.position
+      const extra = end - this.position
       if (extra > 0) throw refuse(`${extra} bytes after the value`)
       return value
     } catch (cause) {
@@ -51,7 +54,8 @@ export class MsgpackDecoder {
       throw refuse(reasonOf(cause), cause)
     } finally {
       this.bytes = outerBytes
-      this.view = view
+      this.start = outerStart
+      this.end = outerEnd
       this.position = position
       this.depth = depth
       this.owed = owed
@@ -85,9 +89,9 @@ export class MsgpackDecoder {
       case 0xc9:
         return this.readExtension(this.readUint32())
       case 0xca:
-        return this.floats().getFloat32(this.take(4))
+        return this.readFloat32()
       case 0xcb:
-        return this.floats().getFloat64(this.take(8))
+        return this.readFloat64()
       case 0xcc:
         return this.readByte()
       case 0xcd:
@@ -219,9 +223,15 @@ export class MsgpackDecoder {
     return Number.isSafeInteger(value) ? value : (BigInt(high) << 32n) + BigInt(low)
   }
 
-  private floats(): DataView {
-    this.view ??= new DataView(this.bytes.buffer, this.bytes.byteOffset, this.bytes.byteLength)
-    return this.view
+  private readFloat32(): number {
+    words[0] = this.readUint32()
+    return floats[0] ?? 0
+  }
+
+  private readFloat64(): number {
+    words[highWord] = this.readUint32()
+    words[lowWord] = this.readUint32()
+    return doubles[0] ?? 0
   }
 
   private readUint32(): number {
@@ -243,7 +253,7 @@ export class MsgpackDecoder {
   /** Moves past `size` bytes, which must be there. Returns where they begin. */
   private take(size: number): number {
     const from = this.position
-    if (size > this.bytes.length - from) throw refuse(`ends after ${this.bytes.length} bytes, inside a value`)
+    if (size > this.end - from) throw refuse(`ends after ${this.end - this.start} bytes, inside a value`)
     this.position = from + size
     return from
   }
@@ -251,7 +261,7 @@ export class MsgpackDecoder {
   /** Goes one level down, into `values` values more, each of which takes a byte at least. */
   private enter(values: number): void {
     this.owed += values
-    const left = this.bytes.length - this.position
+    const left = this.end - this.position
     if (this.owed > left) throw refuse(`${this.owed} values claimed, with ${left} bytes left`)
     if (++this.depth > MAX_DEPTH) throw refuse(`nested deeper than ${MAX_DEPTH} levels`)
   }

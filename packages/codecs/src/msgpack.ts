@@ -1,5 +1,5 @@
 import { ExtData } from '@msgpack/msgpack'
-import type { Codec } from './codec.ts'
+import { type Codec, withReader } from './codec.ts'
 import { MsgpackDecoder } from './msgpack-decode.ts'
 import { MsgpackEncoder } from './msgpack-encode.ts'
 import { type ExtensionType, extension, extensionsById, type MsgpackExtension } from './msgpack-extension.ts'
@@ -78,16 +78,17 @@ export function msgpack<T>(first?: StandardSchema<unknown, T> | MsgpackOptions, 
   const extensions = extensionsById(options?.extensions ?? [])
   const encoder = new MsgpackEncoder([...extensions.values()])
   const decoder = new MsgpackDecoder(extensions)
-  return {
+  const read = (bytes: Uint8Array, offset: number, length: number): T =>
+    converter.decode(decoder.decode(bytes, offset, offset + length))
+  const codec: Codec<T> = {
     name: 'msgpack',
     contentType: 'application/vnd.h2channel+msgpack',
     encode(message, out) {
       encoder.encode(converter.encode(message), out)
     },
-    decode(bytes) {
-      return converter.decode(decoder.decode(bytes))
-    },
+    decode: (bytes) => read(bytes, 0, bytes.length),
   }
+  return withReader(codec, () => ({ read, release: () => {} }))
 }
 
 /** Tells options from a schema, and from what was meant to be one. */

@@ -1,5 +1,5 @@
 import type { ByteWriter } from './byte-writer.ts'
-import type { Codec } from './codec.ts'
+import { type Codec, withReader } from './codec.ts'
 import { CodecError } from './errors.ts'
 
 /** A codec of exactly `T`: declared as a property, `encode` is not compared bivariantly. */
@@ -21,7 +21,7 @@ export function oneOf<T>(first: Codec<T>, ...rest: readonly ExactCodec<NoInfer<T
   const alternatives = [first, ...rest].flatMap((codec) => codec.alternatives ?? [codec])
   refuseDuplicates(alternatives.map((codec) => codec.contentType))
   const preferred = alternatives[0] ?? first
-  return {
+  const codec: Codec<T> = {
     name: preferred.name,
     contentType: preferred.contentType,
     ...(preferred.size === undefined ? {} : { size: preferred.size }),
@@ -34,6 +34,7 @@ export function oneOf<T>(first: Codec<T>, ...rest: readonly ExactCodec<NoInfer<T
       return preferred.decode(bytes)
     },
   }
+  return preferred.reader === undefined ? codec : withReader(codec, preferred.reader.bind(preferred))
 }
 
 function refuseDuplicates(contentTypes: readonly string[]): void {

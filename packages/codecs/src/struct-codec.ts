@@ -1,5 +1,5 @@
 import type { ByteWriter } from './byte-writer.ts'
-import type { Codec } from './codec.ts'
+import { type Codec, withReader } from './codec.ts'
 import { describe, reasonOf } from './describe.ts'
 import { CodecError } from './errors.ts'
 import { recordShape, type StructLayout, type StructMessage } from './struct-layout.ts'
@@ -26,7 +26,14 @@ export function structCodec<L extends StructLayout>(
   const shape = recordShape(layout)
   const { size } = shape
   const code = make(shape, endian === 'little')
-  return {
+  const read = (bytes: Uint8Array, offset: number, length: number): StructMessage<L> => {
+    if (length !== size) {
+      throw new CodecError('DECODE_FAILED', `expected a record of ${size} bytes, got ${length}`)
+    }
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- StructMessage<L> says what a record of L is
+    return code.read(bytes, offset) as StructMessage<L>
+  }
+  const codec: Codec<StructMessage<L>> = {
     name: 'struct',
     contentType: `application/vnd.h2channel+struct; layout="${shape.name.slice(1, -1)}"${endian === 'little' ? '; endian=little' : ''}`,
     size,
@@ -38,14 +45,9 @@ export function structCodec<L extends StructLayout>(
       write(code, message, out)
       out.position += size
     },
-    decode(bytes) {
-      if (bytes.length !== size) {
-        throw new CodecError('DECODE_FAILED', `expected a record of ${size} bytes, got ${bytes.length}`)
-      }
-      // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- StructMessage<L> says what a record of L is
-      return code.read(bytes) as StructMessage<L>
-    },
+    decode: (bytes) => read(bytes, 0, bytes.length),
   }
+  return withReader(codec, () => ({ read, release: () => {} }))
 }
 
 /** Writes a message where there is room for it, and leaves the position where it is. */

@@ -18,7 +18,7 @@ export function compileRecord(shape: RecordShape, littleEndian: boolean): Record
 write(message, view, bytes, at) {
 ${writeSource(source, shape).join('\n')}
 },
-read(bytes) {
+read(bytes, at) {
 ${readSource(source, shape).join('\n')}
 },
 }`

@@ -12,6 +12,6 @@ export function interpretRecord(shape: RecordShape, littleEndian: boolean): Reco
   const read = recordReader(shape, where)
   return {
     write: (message, view, bytes, at) => write(message, view, bytes, at, outside),
-    read: (bytes) => read(bytes, 0, outside),
+    read: (bytes, at) => read(bytes, at, outside),
   }
 }

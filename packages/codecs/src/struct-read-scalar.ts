@@ -1,5 +1,5 @@
 import { reject, type Trail, type Where } from './struct-place.ts'
-import { bigInts, bigUints, doubles, floats, high, low, significance, words } from './struct-scratch.ts'
+import { bigInts, bigUints, doubles, floats, highWord, lowWord, significance, words } from './scratch.ts'
 import type { Scalar } from './struct-shape.ts'
 
 /** Reads one value, `at` being where the record or the item begins that its offset counts from. */
@@ -44,8 +44,8 @@ export function scalarReader({ name, size, range }: Scalar, { path, offset, litt
 function longReader(name: 'u64' | 'i64' | 'f64', significant: readonly number[]): Read {
   const [a = 0, b = 0, c = 0, d = 0, e = 0, f = 0, g = 0, h = 0] = significant
   const load = (bytes: Uint8Array, at: number): void => {
-    words[high] = word(bytes, at + a, at + b, at + c, at + d)
-    words[low] = word(bytes, at + e, at + f, at + g, at + h)
+    words[highWord] = word(bytes, at + a, at + b, at + c, at + d)
+    words[lowWord] = word(bytes, at + e, at + f, at + g, at + h)
   }
   const numbers = name === 'f64' ? doubles : name === 'u64' ? bigUints : bigInts
   return (bytes, at) => {

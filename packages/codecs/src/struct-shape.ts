@@ -69,6 +69,6 @@ export interface RecordCode {
    */
   write(message: object, view: DataView, bytes: Uint8Array, at: number): void
 
-  /** Reads a record that is all of `bytes`, or throws `DECODE_FAILED`. */
-  read(bytes: Uint8Array): object
+  /** Reads the record that begins at byte `at` and is there as a whole, or throws `DECODE_FAILED`. */
+  read(bytes: Uint8Array, at: number): object
 }

@@ -1,5 +1,5 @@
 import { reject } from './struct-place.ts'
-import { bigInts, bigUints, doubles, floats, high, low, significance, words } from './struct-scratch.ts'
+import { bigInts, bigUints, doubles, floats, highWord, lowWord, significance, words } from './scratch.ts'
 import type { RecordShape, Scalar, Shape } from './struct-shape.ts'
 import { fieldSpot, indexOf, loop, type Source, type Spot } from './struct-source.ts'
 import { readText, slice } from './struct-text.ts'
@@ -10,9 +10,9 @@ interface Code {
   readonly value: string
 }
 
-/** The lines that read a record: the body of a function of `bytes`. */
+/** The lines that read a record: the body of a function of `bytes` and `at`. */
 export function readSource(source: Source, shape: RecordShape): readonly string[] {
-  const { lines, value } = readCode(source, shape, { path: '', base: '0', offset: 0, loops: [] })
+  const { lines, value } = readCode(source, shape, { path: '', base: 'at', offset: 0, loops: [] })
   return [...lines, `return ${value}`]
 }
 
@@ -88,7 +88,7 @@ function readScalar(source: Source, { name, size }: Scalar, spot: Spot): Code {
     case 'f64': {
       const [e, f, g, h] = rest
       const numbers = source.constant(name === 'f64' ? doubles : name === 'u64' ? bigUints : bigInts)
-      const lines = [load(high, word), load(low, `${e} << 24 | ${f} << 16 | ${g} << 8 | ${h}`)]
+      const lines = [load(highWord, word), load(lowWord, `${e} << 24 | ${f} << 16 | ${g} << 8 | ${h}`)]
       return { lines, value: `${numbers}[0]` }
     }
   }

@@ -162,6 +162,37 @@ const cases: { readonly [name: string]: <T>(subject: Subject<T>) => void } = {
     })
   },
 
+  'reads messages where they lie, many to a chunk, as it decodes them': ({ codec, messages, broken = [], seed }) => {
+    if (codec.reader === undefined) return
+    const random = randomNumbers(seed)
+    const all = [...messages.map((message) => encoded(codec, message)), ...broken]
+    const gaps = all.map((_, index) => new Uint8Array(random() % 5).fill([0, 0x20, 0xff][index % 3] ?? 0))
+    const chunk = concat(...all.flatMap((bytes, index) => [gaps[index] ?? none, bytes]), Uint8Array.of(0xff))
+    let end = 0
+    const places = all.map(({ length }, index) => {
+      end += (gaps[index]?.length ?? 0) + length
+      return { offset: end - length, length }
+    })
+    const [reader, other] = [codec.reader(), codec.reader()]
+    // In order, the other way round, in another chunk by turns; each too short and too long as well.
+    for (const place of [...places, ...places.toReversed()]) {
+      for (const length of [place.length, place.length - 1, place.length + 1]) {
+        if (length < 0) continue
+        const bytes = random() % 2 === 0 ? chunk : Uint8Array.from(chunk)
+        const decoded = outcome(() => codec.decode(bytes.subarray(place.offset, place.offset + length)))
+        assert.deepStrictEqual(
+          outcome(() => reader.read(bytes, place.offset, length)),
+          decoded,
+        )
+        assert.deepStrictEqual(
+          outcome(() => other.read(chunk, place.offset, length)),
+          decoded,
+        )
+      }
+      if (random() % 4 === 0) reader.release()
+    }
+  },
+
   'keeps to the size and the line that it promises': ({ codec, messages }) => {
     each('message', messages, (message) => {
       const bytes = encoded(codec, message)
@@ -280,6 +311,16 @@ function errorOf(run: () => unknown): unknown {
     return undefined
   } catch (error) {
     return error
+  }
+}
+
+/** What `run` returns, or the code of the error that it throws. */
+function outcome(run: () => unknown): unknown {
+  try {
+    return { message: run() }
+  } catch (error) {
+    if (error instanceof CodecError) return error.code
+    throw error
   }
 }
 

@@ -33,12 +33,20 @@ declare const TextDecoder: new (
   options: { readonly fatal: boolean; readonly ignoreBOM: boolean },
 ) => { decode(bytes: Uint8Array): string }
 
+/** Reads texts where they lie, many to a chunk. See `MessageReader`. */
+export interface TextReader {
+  /** The same as {@link Utf8.read} of the `length` bytes at `offset` of `bytes`. */
+  read(bytes: Uint8Array, offset: number, length: number): string
+  release(): void
+}
+
 /** The part of Node's `Buffer` that {@link bufferUtf8} calls. The prototype's methods take any `Uint8Array` as `this`. */
 export interface BufferClass {
   byteLength(text: string): number
   readonly prototype: {
     readonly utf8Write: (this: Uint8Array, text: string, offset: number, length: number) => number
     readonly utf8Slice: (this: Uint8Array, start: number, end: number) => string
+    readonly latin1Slice: (this: Uint8Array, start: number, end: number) => string
   }
 }
 
@@ -84,6 +92,61 @@ export function bufferUtf8(buffer: BufferClass | undefined): Utf8 | undefined {
 
 /** The faster implementation on this platform. */
 export const utf8: Utf8 = bufferUtf8(platform.Buffer) ?? standardUtf8
+
+/** How much of a chunk is taken over at a time. Unit: bytes. */
+const WINDOW = 64 * 1024
+
+/**
+ * Makes a reader that takes a chunk over as text at once, byte by unit, and cuts the messages out of that: calling the
+ * platform takes longer than parsing a short text. A message with more than ASCII, or a long one, is read by itself.
+ */
+export function textReader(buffer: BufferClass | undefined = platform.Buffer): TextReader {
+  if (buffer !== undefined && bufferUtf8(buffer) !== undefined) return new ChunkTextReader(buffer)
+  return { read: (bytes, offset, length) => utf8.read(bytes.subarray(offset, offset + length)), release: () => {} }
+}
+
+const nothing = new Uint8Array(0)
+
+class ChunkTextReader implements TextReader {
+  readonly #buffer: BufferClass
+  #chunk: Uint8Array = nothing
+  /** The chunk from `#start` to `#end`, a unit a byte. */
+  #text = ''
+  #start = 0
+  #end = 0
+  /** Whether all of it is ASCII, what lies between the messages included. */
+  #isAscii = true
+
+  constructor(buffer: BufferClass) {
+    this.#buffer = buffer
+  }
+
+  read(bytes: Uint8Array, offset: number, length: number): string {
+    if (bytes !== this.#chunk || offset < this.#start || offset + length > this.#end) {
+      const end = Math.min(bytes.length, offset + WINDOW)
+      if (length * 2 > end - offset) return utf8.read(bytes.subarray(offset, offset + length))
+      this.#take(bytes, offset, end)
+    }
+    const from = offset - this.#start
+    const text = this.#text.substring(from, from + length)
+    if (this.#isAscii || this.#buffer.byteLength(text) === length) return text
+    return utf8.read(bytes.subarray(offset, offset + length))
+  }
+
+  release(): void {
+    this.#chunk = nothing
+    this.#end = 0
+    this.#text = ''
+  }
+
+  #take(bytes: Uint8Array, start: number, end: number): void {
+    this.#chunk = bytes
+    this.#start = start
+    this.#end = end
+    this.#text = this.#buffer.prototype.latin1Slice.call(bytes, start, end)
+    this.#isAscii = this.#buffer.byteLength(this.#text) === end - start
+  }
+}
 
 function readStrictly(bytes: Uint8Array): string {
   try {

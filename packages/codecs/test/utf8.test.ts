@@ -2,8 +2,8 @@ import { Buffer } from 'node:buffer'
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { ByteWriter } from '../src/index.ts'
-import { bufferUtf8, standardUtf8, utf8, type Utf8 } from '../src/utf8.ts'
-import { codecError, failing, hex, resultOrCode } from './support.ts'
+import { type BufferClass, bufferUtf8, standardUtf8, textReader, utf8, type Utf8 } from '../src/utf8.ts'
+import { codecError, failing, hex, resultOrCode, utf8Bytes } from './support.ts'
 
 function implementations(): [name: string, utf8: Utf8][] {
   const byBuffer = bufferUtf8(Buffer)
@@ -101,7 +101,7 @@ test('utf8: is the one by Buffer on Node', () => {
 })
 
 test('bufferUtf8: is undefined where there is no Buffer that works on plain bytes', () => {
-  const prototype = { utf8Write: () => 2, utf8Slice: () => '' }
+  const prototype = { utf8Write: () => 2, utf8Slice: () => '', latin1Slice: () => '' }
   expect(bufferUtf8(undefined)).toBeUndefined()
   expect(bufferUtf8({ byteLength: () => 2, prototype })).toBeUndefined()
   const throwing = {
@@ -118,6 +118,7 @@ test('bufferUtf8: wraps what the platform throws for a text that is too long', (
     byteLength: (text) => Buffer.byteLength(text),
     prototype: {
       utf8Write: Buffer.prototype.utf8Write,
+      latin1Slice: Buffer.prototype.latin1Slice,
       utf8Slice(start, end) {
         if (end > 100) throw new Error('Cannot create a string longer than 100')
         return Buffer.from(this).toString('utf8', start, end)
@@ -127,6 +128,52 @@ test('bufferUtf8: wraps what the platform throws for a text that is too long', (
   expect(limited?.read(hex('61'))).toBe('a')
   expect(codecError('DECODE_FAILED', () => limited?.read(new Uint8Array(101))).message).toContain('longer than 100')
 })
+const without: BufferClass = {
+  byteLength: () => 2,
+  prototype: { utf8Write: () => 0, utf8Slice: () => '', latin1Slice: () => '' },
+}
+
+describe.each([
+  ['Buffer', textReader()],
+  ['no Buffer', textReader(without)],
+])('textReader by %s', (_, reader) => {
+  test('reads what utf8 reads, wherever it lies', () => {
+    fc.assert(
+      fc.property(fc.array(someBytes(), { maxLength: 30 }), fc.array(fc.nat(), { maxLength: 30 }), (pieces, picks) => {
+        const chunk = Buffer.concat(pieces)
+        const ends = pieces.map((_one, index) => Buffer.concat(pieces.slice(0, index + 1)).length)
+        for (const pick of [...pieces.keys(), ...picks]) {
+          const index = pick % Math.max(1, pieces.length)
+          const { length = 0 } = pieces[index] ?? {}
+          const offset = (ends[index] ?? 0) - length
+          const expected = resultOrCode(() => utf8.read(chunk.subarray(offset, offset + length)))
+          expect(resultOrCode(() => reader.read(chunk, offset, length))).toBe(expected)
+        }
+      }),
+    )
+  })
+
+  test('reads chunks by turns, and after it has released one', () => {
+    const [one, other] = [utf8Bytes('"one""two""drei"'), utf8Bytes('"éins""zwei"')]
+    expect(reader.read(one, 0, 5)).toBe('"one"')
+    expect(reader.read(other, 7, 6)).toBe('"zwei"')
+    expect(reader.read(one, 5, 5)).toBe('"two"')
+    reader.release()
+    expect(reader.read(one, 10, 6)).toBe('"drei"')
+    expect(reader.read(other, 0, 7)).toBe('"éins"')
+  })
+
+  test('reads a large chunk, part by part', () => {
+    const numbers = Array.from({ length: 20_000 }, (_one, index) => `"${index}"`)
+    const chunk = utf8Bytes(numbers.join(''))
+    let offset = 0
+    for (const text of numbers) {
+      expect(reader.read(chunk, offset, text.length)).toBe(text)
+      offset += text.length
+    }
+  })
+})
+
 /** Bytes near the edges of UTF-8, more often than chance has them. */
 function someBytes(): fc.Arbitrary<Uint8Array> {
   const edges = [0x00, 0x61, 0x7f, 0x80, 0x8f, 0x90, 0x9f, 0xa0, 0xbf, 0xc1, 0xc2, 0xe0, 0xed, 0xef, 0xf0, 0xf4, 0xf5]

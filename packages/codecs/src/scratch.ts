@@ -18,10 +18,10 @@ export const bigInts: BigInt64Array = new BigInt64Array(memory)
 export const bigUints: BigUint64Array = new BigUint64Array(memory)
 
 /** Which of {@link words} is the high half of a number of eight bytes. */
-export const high: 0 | 1 = new Uint8Array(Int32Array.of(1).buffer)[0] === 1 ? 1 : 0
+export const highWord: 0 | 1 = new Uint8Array(Int32Array.of(1).buffer)[0] === 1 ? 1 : 0
 
 /** Which of {@link words} is the low half. */
-export const low: 0 | 1 = high === 1 ? 0 : 1
+export const lowWord: 0 | 1 = highWord === 1 ? 0 : 1
 
 /** Where the bytes of a number lie, the most significant first. */
 export function significance(offset: number, size: number, littleEndian: boolean): number[] {
