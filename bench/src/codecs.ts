@@ -1,134 +1,242 @@
 /**
- * What a codec costs above the bare library, in one process: both do the same work in turn, and the ratios are of medians.
+ * What the codecs cost beside the bare library, and what one real message set costs in each of them. What is compared has
+ * its turns in one process; ratios are of medians.
  *
  *     node dist/codecs.js [--rounds 9] [--milliseconds 100]
  */
-import { cpus } from 'node:os'
+import { execFileSync } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 
 import type { Codec } from '@h2channel/codecs'
 import { bool, ByteWriter, choice, f64, json, msgpack, struct, u16, u32 } from '@h2channel/codecs'
+import { readFlights } from '@h2channel/example-flights/flights'
+import { Flight, flightRecord } from '@h2channel/example-flights/routes'
 import { Decoder, Encoder } from '@msgpack/msgpack'
+import Table from 'cli-table3'
+
+import type { Work } from './measure.ts'
+import { machine, millions, speeds } from './measure.ts'
 
 const { values } = parseArgs({
-  options: { rounds: { type: 'string', default: '9' }, milliseconds: { type: 'string', default: '100' } },
+  options: {
+    rounds: { type: 'string', default: '9' },
+    milliseconds: { type: 'string', default: '100' },
+    // For a process that compares one pair.
+    only: { type: 'string', default: '' },
+  },
 })
-const rounds = Number(values.rounds)
-const slice = Number(values.milliseconds)
+const options = { rounds: Number(values.rounds), slice: Number(values.milliseconds) }
 
-/** About 120 bytes of JSON. */
-const message = { id: 123_456, user: 'some-user-name', text: 'x'.repeat(64), ts: 1_700_000_000_000 }
-const record = { id: 123_456, price: 101.25, quantity: 500, side: 'buy' as const, last: true }
+/** As many as one chunk of an HTTP/2 stream holds of 16 bytes each. */
+const count = 1_024
 
-/** What is done over and over. What it returns is added up, so that nothing can be left out. */
-type Work = () => number
-
-const out = new ByteWriter(64 * 1024)
-
-function encoding<T>(codec: Codec<T>, value: T): Work {
-  return () => {
-    out.position = 0
-    codec.encode(value, out)
-    return out.position
-  }
-}
-
-function decoding<T>(codec: Codec<T>, value: T, probe: (decoded: T) => number): Work {
-  out.position = 0
-  codec.encode(value, out)
-  const bytes = Buffer.from(out.written())
-  return () => probe(codec.decode(bytes))
-}
-
-function bareJson(): readonly [encode: Work, decode: Work] {
-  const buffer = Buffer.alloc(64 * 1024)
-  const size = buffer.write(JSON.stringify(message))
-  const received = Buffer.from(buffer.subarray(0, size))
-  return [
-    () => buffer.write(JSON.stringify(message)),
-    () => (JSON.parse(received.toString('utf8', 0, received.length)) as typeof message).id,
-  ]
-}
-
-function bareMsgpack(): readonly [encode: Work, decode: Work] {
-  const [encoder, decoder] = [new Encoder(), new Decoder()]
-  const received = encoder.encode(message)
-  return [() => encoder.encodeSharedRef(message).length, () => (decoder.decode(received) as typeof message).id]
-}
-
-/** The loop that one would write by hand: 16 bytes, big-endian. */
-function bareRecord(): readonly [encode: Work, decode: Work] {
-  const view = new DataView(new ArrayBuffer(16))
-  const encode = (): number => {
-    view.setUint32(0, record.id)
-    view.setFloat64(4, record.price)
-    view.setUint16(12, record.quantity)
-    view.setUint8(14, record.side === 'buy' ? 0 : 1)
-    view.setUint8(15, record.last ? 1 : 0)
-    return 16
-  }
-  encode()
-  const decode = (): number => {
-    const decoded = {
-      id: view.getUint32(0),
-      price: view.getFloat64(4),
-      quantity: view.getUint16(12),
-      side: view.getUint8(14) === 0 ? 'buy' : 'sell',
-      last: view.getUint8(15) === 1,
-    }
-    return decoded.id + decoded.side.length
-  }
-  return [encode, decode]
-}
-
-const records = struct({ id: u32, price: f64, quantity: u16, side: choice('buy', 'sell'), last: bool })
-const [jsonEncode, jsonDecode] = bareJson()
-const [msgpackEncode, msgpackDecode] = bareMsgpack()
-const [recordEncode, recordDecode] = bareRecord()
-const messages = { json: json<typeof message>(), msgpack: msgpack<typeof message>() }
-
-const pairs: readonly (readonly [name: string, ours: Work, bare: Work])[] = [
-  ['json encode', encoding(messages.json, message), jsonEncode],
-  ['json decode', decoding(messages.json, message, ({ id }) => id), jsonDecode],
-  ['msgpack encode', encoding(messages.msgpack, message), msgpackEncode],
-  ['msgpack decode', decoding(messages.msgpack, message, ({ id }) => id), msgpackDecode],
-  ['struct encode', encoding(records, record), recordEncode],
-  ['struct decode', decoding(records, record, ({ id, side }) => id + side.length), recordDecode],
-]
-
+/** What was made is added up, so that nothing can be left out. */
 let sum = 0
 
-/** Operations a second. */
-function speed(work: Work): number {
-  const begin = performance.now()
-  let done = 0
-  while (performance.now() - begin < slice) {
-    for (let count = 0; count < 1_000; count += 1) sum += work()
-    done += 1_000
+const writer = new ByteWriter(1024 * 1024)
+
+function encoding<T>(codec: Codec<T>, messages: readonly T[]): Work {
+  return () => {
+    writer.position = 0
+    for (const message of messages) codec.encode(message, writer)
+    sum += writer.position
+    return messages.length
   }
-  return (done / (performance.now() - begin)) * 1_000
 }
 
-function median(numbers: readonly number[]): number {
-  const sorted = [...numbers].toSorted((a, b) => a - b)
-  return sorted[Math.floor(sorted.length / 2)] ?? 0
+/** Messages as they lie in a chunk, one behind the other. */
+function encodedAll<T>(codec: Codec<T>, messages: readonly T[]): Buffer[] {
+  writer.position = 0
+  const ends = messages.map((message) => {
+    codec.encode(message, writer)
+    return writer.position
+  })
+  const chunk = Buffer.from(writer.written())
+  return ends.map((end, index) => chunk.subarray(ends[index - 1] ?? 0, end))
 }
 
-const [cpu] = cpus()
-console.log(
-  `Node ${process.version}, ${cpus().length} × ${cpu?.model ?? 'unknown'}, ${process.platform} ${process.arch}`,
-)
-console.log(`${rounds} rounds of ${slice} ms each, in turn, medians; millions a second\n`)
-console.log('                     ours     bare   ours / bare')
-for (const [name, ours, bare] of pairs) {
-  const speeds: readonly [number[], number[]] = [[], []]
-  // The first round warms up and doesn't count.
-  for (let round = 0; round <= rounds; round += 1) {
-    const measured = round % 2 === 0 ? [speed(ours), speed(bare)] : [speed(bare), speed(ours)].toReversed()
-    if (round > 0) for (const index of [0, 1] as const) speeds[index].push(measured[index] ?? 0)
+/** As a channel does it. */
+function decoding<T>(codec: Codec<T>, messages: readonly T[], probe: (message: T) => number): Work {
+  const received = encodedAll(codec, messages)
+  const chunk = Buffer.concat(received)
+  const reader = codec.reader?.()
+  if (reader === undefined) throw new Error(`${codec.name} has no reader`)
+  return () => {
+    let offset = 0
+    for (const { length } of received) {
+      sum += probe(reader.read(chunk, offset, length))
+      offset += length
+    }
+    reader.release()
+    return received.length
   }
-  const [our, their] = [median(speeds[0]), median(speeds[1])]
-  const show = (number: number): string => (number / 1e6).toFixed(2).padStart(9)
-  console.log(`${name.padEnd(16)}${show(our)}${show(their)}${(our / their).toFixed(2).padStart(14)}`)
+}
+
+interface Message {
+  readonly id: number
+  readonly user: string
+  readonly text: string
+  readonly ts: number
+}
+
+/** About 120 bytes of JSON each. */
+const messages = Array.from({ length: count }, (_, index): Message => {
+  const text = `${'text of sixty-four characters, '.repeat(2)}${index}`.slice(-64)
+  return { id: 123_456 + index, user: 'some-user-name', text, ts: 1_700_000_000_000 + index }
+})
+
+interface Trade {
+  readonly id: number
+  readonly price: number
+  readonly quantity: number
+  readonly side: 'buy' | 'sell'
+  readonly last: boolean
+}
+
+/** 16 bytes each. */
+const trades = Array.from({ length: count }, (_, index): Trade => {
+  return {
+    id: index * 7_919,
+    price: 100 + index / 8,
+    quantity: index,
+    side: index % 3 > 0 ? 'buy' : 'sell',
+    last: true,
+  }
+})
+const trade = struct({ id: u32, price: f64, quantity: u16, side: choice('buy', 'sell'), last: bool })
+
+function bareJson(): Readonly<Record<'encode' | 'decode', Work>> {
+  const buffer = Buffer.alloc(1024 * 1024)
+  const received = encodedAll(json<Message>(), messages)
+  const encode = (): number => {
+    let at = 0
+    for (const message of messages) at += buffer.write(JSON.stringify(message), at)
+    sum += at
+    return count
+  }
+  const decode = (): number => {
+    for (const one of received) sum += (JSON.parse(one.toString('utf8', 0, one.length)) as Message).id
+    return count
+  }
+  return { encode, decode }
+}
+
+function bareMsgpack(): Readonly<Record<'encode' | 'decode', Work>> {
+  const [encoder, decoder] = [new Encoder(), new Decoder()]
+  const received = encodedAll(msgpack<Message>(), messages)
+  const encode = (): number => {
+    for (const message of messages) sum += encoder.encodeSharedRef(message).length
+    return count
+  }
+  const decode = (): number => {
+    for (const one of received) sum += (decoder.decode(one) as Message).id
+    return count
+  }
+  return { encode, decode }
+}
+
+/** The loops that one would write by hand: one DataView of the chunk, no checks. */
+function bareRecords(): Readonly<Record<'encode' | 'decode', Work>> {
+  const chunk = Buffer.concat(encodedAll(trade, trades))
+  const view = new DataView(chunk.buffer, chunk.byteOffset, chunk.length)
+  const encode = (): number => {
+    let at = 0
+    for (const { id, price, quantity, side, last } of trades) {
+      view.setUint32(at, id)
+      view.setFloat64(at + 4, price)
+      view.setUint16(at + 12, quantity)
+      view.setUint8(at + 14, side === 'buy' ? 0 : 1)
+      view.setUint8(at + 15, last ? 1 : 0)
+      at += 16
+    }
+    sum += at
+    return count
+  }
+  const decode = (): number => {
+    for (let at = 0; at < view.byteLength; at += 16) {
+      const decoded: Trade = {
+        id: view.getUint32(at),
+        price: view.getFloat64(at + 4),
+        quantity: view.getUint16(at + 12),
+        side: view.getUint8(at + 14) === 0 ? 'buy' : 'sell',
+        last: view.getUint8(at + 15) === 1,
+      }
+      sum += decoded.id + decoded.side.length
+    }
+    return count
+  }
+  return { encode, decode }
+}
+
+/** Ours, and what one would do without us. */
+const pairs = {
+  'json encode': () => [encoding(json<Message>(), messages), bareJson().encode],
+  'json decode': () => [decoding(json<Message>(), messages, ({ id }) => id), bareJson().decode],
+  'msgpack encode': () => [encoding(msgpack<Message>(), messages), bareMsgpack().encode],
+  'msgpack decode': () => [decoding(msgpack<Message>(), messages, ({ id }) => id), bareMsgpack().decode],
+  'struct encode': () => [encoding(trade, trades), bareRecords().encode],
+  'struct decode': () => [decoding(trade, trades, ({ id, side }) => id + side.length), bareRecords().decode],
+} satisfies Readonly<Record<string, () => readonly Work[]>>
+
+/** The speeds of a pair, from a process that has seen no other codec: code that has is compiled for all of them. */
+function pairIn(name: string, flags: readonly string[] = []): readonly number[] {
+  const limits = [`--rounds=${options.rounds}`, `--milliseconds=${options.slice}`]
+  const args = [...flags, fileURLToPath(import.meta.url), '--only', name, ...limits]
+  return JSON.parse(execFileSync(process.execPath, args, { encoding: 'utf8' })) as number[]
+}
+
+function beside(): Table.Table {
+  const table = new Table({ style: { head: [], border: [] }, head: ['', 'ours', 'bare', 'ours / bare'] })
+  const add = (name: string, [our = 0, their = 0]: readonly number[]): void => {
+    table.push([name, millions(our), millions(their), (our / their).toFixed(2)])
+  }
+  for (const name of Object.keys(pairs)) add(name, pairIn(name))
+  for (const name of ['struct encode', 'struct decode']) {
+    add(`${name}, nothing compiled`, pairIn(name, ['--disallow-code-generation-from-strings']))
+  }
+  return table
+}
+
+/** 231,083 flights, in blocks that a chunk could hold. */
+function flights(): Table.Table {
+  const all = readFlights()
+  const block = all.slice(0, count)
+  const codecs: readonly (readonly [string, Codec<Flight>])[] = [
+    ['json(Flight)', json(Flight)],
+    ["json(Flight, { validate: 'none' })", json(Flight, { validate: 'none' })],
+    ['msgpack(Flight)', msgpack(Flight)],
+    ["msgpack(Flight, { validate: 'none' })", msgpack(Flight, { validate: 'none' })],
+    ['struct({ delay: i16, distance: u16, time: f64 })', flightRecord],
+  ]
+  const works = codecs.flatMap(([, codec]) => [
+    encoding(codec, block),
+    decoding(codec, block, ({ delay, distance }) => delay + distance),
+  ])
+  const figures = speeds(works, options)
+  const table = new Table({ style: { head: [], border: [] }, head: ['', 'bytes a message', 'encode', 'decode'] })
+  for (const [index, [name, codec]] of codecs.entries()) {
+    let size = 0
+    for (const flight of all) {
+      writer.position = 0
+      codec.encode(flight, writer)
+      size += writer.position
+    }
+    const [encode = 0, decode = 0] = figures.slice(2 * index)
+    table.push([name, (size / all.length).toFixed(1), millions(encode), millions(decode)])
+  }
+  return table
+}
+
+if (values.only in pairs) {
+  const works = pairs[values.only as keyof typeof pairs]()
+  process.stdout.write(JSON.stringify(speeds(works, options)))
+} else {
+  console.log(
+    `${machine()}\n${options.rounds} rounds of ${options.slice} ms each, in turn, medians; millions a second\n`,
+  )
+  console.log(beside().toString())
+  console.log('231,083 flights:')
+  console.log(flights().toString())
 }
 if (sum === 0) throw new Error('nothing was done')

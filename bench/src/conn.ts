@@ -6,12 +6,12 @@
 import type { ChildProcess } from 'node:child_process'
 import { execFileSync, fork } from 'node:child_process'
 import { once } from 'node:events'
-import { cpus } from 'node:os'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 
 import type { Bulk, Direction, Kind } from './bulk.ts'
 import type { Task } from './child.ts'
+import { machine, median } from './measure.ts'
 
 const { values } = parseArgs({
   options: {
@@ -36,19 +36,12 @@ function start(): (task: Task) => Promise<unknown> {
   }
 }
 
-function median(numbers: readonly number[]): number {
-  const sorted = [...numbers].toSorted((a, b) => a - b)
-  const middle = Math.floor(sorted.length / 2)
-  return sorted.length % 2 === 1 ? (sorted[middle] ?? 0) : ((sorted[middle - 1] ?? 0) + (sorted[middle] ?? 0)) / 2
-}
-
 const [serve, run] = [start(), start()]
 const ports = (await serve({ do: 'serve' })) as Readonly<Record<Kind, number>>
 const time = async (bulk: Bulk): Promise<number> => (await run({ do: 'run', ports, bulk })) as number
 
 const version = execFileSync(values.node, ['--version'], { encoding: 'utf8' }).trim()
-const [cpu] = cpus()
-console.log(`Node ${version}, ${cpus().length} × ${cpu?.model ?? 'unknown'}, ${process.platform} ${process.arch}`)
+console.log(machine(version))
 console.log(
   `${values.mebibytes} MiB each way a run, ${rounds} rounds, medians; one cleartext HTTP/2 stream, two processes`,
 )

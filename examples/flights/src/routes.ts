@@ -3,7 +3,7 @@ import { defineRoute } from '@h2channel/channel'
 import { f64, i16, json, msgpack, struct, u16 } from '@h2channel/codecs'
 import { z } from 'zod'
 
-const Flight = z.object({
+export const Flight = z.object({
   /** Late by so many minutes; early where it is negative. */
   delay: z.int(),
   /** Miles. */
@@ -15,7 +15,7 @@ export type Flight = z.infer<typeof Flight>
 
 // All values fit exactly: delays are -58 to 180, distances 108 to 2298. Times are fractions such as 5 2/3; f32 would
 // round 157,166 of them.
-const flightRecord = struct({ delay: i16, distance: u16, time: f64 })
+export const flightRecord = struct({ delay: i16, distance: u16, time: f64 })
 
 const Summary = z.object({
   /** How many flights had arrived. */

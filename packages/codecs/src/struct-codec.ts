@@ -1,5 +1,5 @@
 import type { ByteWriter } from './byte-writer.ts'
-import { type Codec, withReader } from './codec.ts'
+import { type Codec, type MessageReader, withReader } from './codec.ts'
 import { describe, reasonOf } from './describe.ts'
 import { CodecError } from './errors.ts'
 import { recordShape, type StructLayout, type StructMessage } from './struct-layout.ts'
@@ -26,13 +26,8 @@ export function structCodec<L extends StructLayout>(
   const shape = recordShape(layout)
   const { size } = shape
   const code = make(shape, endian === 'little')
-  const read = (bytes: Uint8Array, offset: number, length: number): StructMessage<L> => {
-    if (length !== size) {
-      throw new CodecError('DECODE_FAILED', `expected a record of ${size} bytes, got ${length}`)
-    }
-    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- StructMessage<L> says what a record of L is
-    return code.read(bytes, offset) as StructMessage<L>
-  }
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- StructMessage<L> says what a record of L is
+  const { read } = code as { readonly read: MessageReader<StructMessage<L>>['read'] }
   const codec: Codec<StructMessage<L>> = {
     name: 'struct',
     contentType: `application/vnd.h2channel+struct; layout="${shape.name.slice(1, -1)}"${endian === 'little' ? '; endian=little' : ''}`,

@@ -1,4 +1,5 @@
 import type { RecordCode, RecordShape } from './struct-shape.ts'
+import { refuseSize } from './struct-place.ts'
 import { readSource } from './struct-source-read.ts'
 import { writeSource } from './struct-source-write.ts'
 import { Source } from './struct-source.ts'
@@ -18,7 +19,8 @@ export function compileRecord(shape: RecordShape, littleEndian: boolean): Record
 write(message, view, bytes, at) {
 ${writeSource(source, shape).join('\n')}
 },
-read(bytes, at) {
+read(bytes, at, length) {
+if (length !== ${shape.size}) ${source.constant(refuseSize)}(${shape.size}, length)
 ${readSource(source, shape).join('\n')}
 },
 }`

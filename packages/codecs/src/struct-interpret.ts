@@ -1,4 +1,4 @@
-import type { Trail } from './struct-place.ts'
+import { refuseSize, type Trail } from './struct-place.ts'
 import { recordReader } from './struct-read.ts'
 import type { RecordCode, RecordShape } from './struct-shape.ts'
 import { recordWriter } from './struct-write.ts'
@@ -12,6 +12,9 @@ export function interpretRecord(shape: RecordShape, littleEndian: boolean): Reco
   const read = recordReader(shape, where)
   return {
     write: (message, view, bytes, at) => write(message, view, bytes, at, outside),
-    read: (bytes, at) => read(bytes, at, outside),
+    read(bytes, at, length) {
+      if (length !== shape.size) refuseSize(shape.size, length)
+      return read(bytes, at, outside)
+    },
   }
 }

@@ -34,6 +34,11 @@ export function reject(place: Place, trail: Trail): never {
   throw new CodecError('DECODE_FAILED', `${pathOf(place, trail)}: these bytes are not ${place.range}`)
 }
 
+/** Throws `DECODE_FAILED` for a record of another size. Units: bytes. */
+export function refuseSize(size: number, length: number): never {
+  throw new CodecError('DECODE_FAILED', `expected a record of ${size} bytes, got ${length}`)
+}
+
 function pathOf({ path }: Place, trail: Trail): string {
   let level = 0
   return path.replaceAll('[]', () => `[${trail[level++]}]`)

@@ -69,6 +69,6 @@ export interface RecordCode {
    */
   write(message: object, view: DataView, bytes: Uint8Array, at: number): void
 
-  /** Reads the record that begins at byte `at` and is there as a whole, or throws `DECODE_FAILED`. */
-  read(bytes: Uint8Array, at: number): object
+  /** Reads the record that is the `length` bytes from byte `at` on, which are there, or throws `DECODE_FAILED`. */
+  read(bytes: Uint8Array, at: number, length: number): unknown
 }

@@ -1,0 +1,252 @@
+/** What is measured: the loads, and the cases of each. */
+import type { Job, Result } from './job.ts'
+import type { Ability, Entry } from './peers/index.ts'
+import { entries } from './peers/index.ts'
+
+export interface Metric {
+  readonly name: string
+  readonly unit: string
+  /** Whether more of it is better, or less. */
+  readonly better: 'more' | 'less'
+  /** Behind the point. */
+  readonly digits: number
+  /** Whether it is set beside ours. */
+  readonly isCompared: boolean
+}
+
+/** How much of a job is done in a run. */
+export type Amount =
+  /** So many that it takes as long as a run shall take, found by trying; `first` is tried first. */
+  | { readonly by: 'count'; readonly first: number; readonly smoke: number }
+  /** It ends by itself after the time that it is given. */
+  | { readonly by: 'time' }
+  /** Once, with a server that did nothing before: its memory is measured. */
+  | { readonly by: 'memory' }
+
+export interface Case {
+  readonly name: string
+  readonly title: string
+  readonly needs: readonly Ability[]
+  readonly metrics: readonly Metric[]
+  readonly amount: Amount
+  /** `amount` is how many, or how many milliseconds. */
+  job(amount: number, entry: Entry): Job
+  /** What a result means. */
+  figures(result: Result): readonly number[]
+  /** Which of ours the others are set beside, where there is room for one. */
+  readonly baseline: string
+  /** Another process between them, so far away. Unit: milliseconds. */
+  readonly roundTrip?: number
+  /** Whether every run has processes of its own, since those of all peers together would take too much memory. */
+  readonly isAlone?: boolean
+}
+
+export interface Load {
+  readonly name: string
+  readonly title: string
+  /** What is measured, and how. */
+  readonly about: string
+  readonly cases: readonly Case[]
+}
+
+const rate: Metric = { name: 'messages a second', unit: '/s', better: 'more', digits: 0, isCompared: true }
+const megabytes: Metric = { name: 'MB a second', unit: 'MB/s', better: 'more', digits: 0, isCompared: true }
+
+function figuresOf({ figures }: Result): readonly number[] {
+  return figures
+}
+
+const stream: Load = {
+  name: 'stream',
+  title: 'One way',
+  about:
+    'The client sends on one channel as fast as it may; the server adds up all ids and lengths and answers at the end with count and sum, which must be right. Messages a second, from the first `send` to the answer.',
+  cases: [
+    {
+      name: 'stream',
+      title: 'one way',
+      needs: ['messages', 'alone'],
+      baseline: 'ours-json',
+      metrics: [rate],
+      amount: { by: 'count', first: 2_000, smoke: 2_000 },
+      job: (count, { does }) =>
+        does.includes('alone') ? { do: 'alone', count } : { do: 'collect', what: 'messages', size: 64, count },
+      figures: figuresOf,
+    },
+  ],
+}
+
+const echo: Load = {
+  name: 'echo',
+  title: 'There and back, many at once',
+  about:
+    'The client sends as fast as it may, the server sends every message back, and the client receives meanwhile. Messages a second that came back, of which count and sum must be right.',
+  cases: [
+    {
+      name: 'echo',
+      title: 'there and back',
+      needs: ['messages'],
+      baseline: 'ours-json',
+      metrics: [rate],
+      amount: { by: 'count', first: 1_000, smoke: 1_000 },
+      job: (count) => ({ do: 'echo', count }),
+      figures: figuresOf,
+    },
+  ],
+}
+
+const microseconds = { unit: 'µs', better: 'less', digits: 0, isCompared: true } as const
+
+const ping: Load = {
+  name: 'ping',
+  title: 'There and back, one at a time',
+  about:
+    'One message on its way at a time: from `send` until it is back. Half of them took no longer than p50, 99 of 100 no longer than p99. Microseconds, so less is better.',
+  cases: [
+    {
+      name: 'ping',
+      title: 'round trip',
+      needs: ['messages'],
+      baseline: 'ours-json',
+      metrics: [
+        { name: 'p50', ...microseconds },
+        { name: 'p99', ...microseconds },
+      ],
+      amount: { by: 'count', first: 100, smoke: 50 },
+      job: (count) => ({ do: 'ping', count }),
+      figures: figuresOf,
+    },
+  ],
+}
+
+/** Payloads one way, as a text field of the message or as bytes. */
+function bulkOf(what: 'messages' | 'bytes', size: number, roundTrip?: number): Case {
+  const kib = size / 1024
+  const amountOf = kib < 1024 ? `${kib} KiB` : `${kib / 1024} MiB`
+  return {
+    name: `${roundTrip === undefined ? 'bulk' : 'distance-bulk'}-${what === 'bytes' ? 'bytes' : 'text'}-${kib}`,
+    title: `${amountOf} of ${what === 'bytes' ? 'bytes' : 'text'}`,
+    needs: [what],
+    baseline: what === 'bytes' ? 'ours-bytes' : 'ours-json',
+    metrics: [megabytes],
+    amount: { by: 'count', first: Math.max(2, Math.floor(1024 / kib)), smoke: Math.floor(2_048 / kib) },
+    job: (count) => ({ do: 'collect', what, size, count }),
+    figures: ({ figures: [perSecond = 0] }) => [(perSecond * size) / 1e6],
+    ...(roundTrip !== undefined && { roundTrip }),
+  }
+}
+
+const bulk: Load = {
+  name: 'bulk',
+  title: 'Large messages',
+  about:
+    'One way, as above, with a text of 64 KiB or 1 MiB in each message, and with as many bytes where a peer has bytes. MB of payload a second. Bare HTTP/2 and bare TCP keep no borders between pieces of bytes.',
+  cases: [
+    bulkOf('messages', 64 * 1024),
+    bulkOf('bytes', 64 * 1024),
+    bulkOf('messages', 1024 * 1024),
+    bulkOf('bytes', 1024 * 1024),
+  ],
+}
+
+function fanOf(channels: number): Case {
+  const share = { name: 'slowest', unit: '%', better: 'more', digits: 0, isCompared: false } as const
+  return {
+    name: `fan-${channels}`,
+    title: channels === 1 ? '1 channel' : `${channels.toLocaleString('en')} channels`,
+    needs: ['messages'],
+    baseline: 'ours-json',
+    metrics: [rate, share],
+    amount: { by: 'time' },
+    job: (milliseconds) => ({ do: 'fan', channels, milliseconds }),
+    figures: figuresOf,
+    isAlone: channels > 1_000,
+  }
+}
+
+function idleOf(channels: number): Case {
+  return {
+    name: `idle-${channels}`,
+    title: `${channels.toLocaleString('en')} channels`,
+    needs: ['messages'],
+    baseline: 'ours-json',
+    metrics: [{ name: 'KiB a channel', unit: 'KiB', better: 'less', digits: 1, isCompared: true }],
+    amount: { by: 'memory' },
+    job: () => ({ do: 'hold', channels }),
+    figures: ({ figures: [bytes = 0] }) => [bytes / 1024],
+    isAlone: true,
+  }
+}
+
+const struct: Load = {
+  name: 'struct',
+  title: 'Records',
+  about:
+    'Records of 16 bytes from the client to the server, where a `for await` receives each as an object of named fields, beside a `DataView` loop over bare HTTP/2 that one writes by hand, which batches to 64 KiB and checks nothing. Records a second, from the first to the answer with count and sum.',
+  cases: [
+    {
+      name: 'struct',
+      title: 'records',
+      needs: ['trades'],
+      baseline: 'ours-struct',
+      metrics: [{ ...rate, name: 'records a second' }],
+      amount: { by: 'count', first: 10_000, smoke: 5_000 },
+      job: (count) => ({ do: 'collect', what: 'trades', size: 16, count }),
+      figures: figuresOf,
+    },
+  ],
+}
+
+const roundTrip = 20
+
+const distance: Load = {
+  name: 'distance',
+  title: 'A network that is far',
+  about: `One way, as above, through a TCP relay that delivers everything ${roundTrip / 2} ms later, so that a round trip takes ${roundTrip} ms, and holds back nothing. Messages of the usual size, and texts of 64 KiB. What counts here is how much a peer lets be on its way: bare HTTP/2 is at Node's defaults, 64 KiB.`,
+  cases: [
+    {
+      name: 'distance-stream',
+      title: 'small messages',
+      needs: ['messages'],
+      baseline: 'ours-json',
+      metrics: [rate],
+      amount: { by: 'count', first: 2_000, smoke: 500 },
+      job: (count) => ({ do: 'collect', what: 'messages', size: 64, count }),
+      figures: figuresOf,
+      roundTrip,
+    },
+    bulkOf('messages', 64 * 1024, roundTrip),
+  ],
+}
+
+/** In the order in which they run. */
+export function loadsOf(mode: 'short' | 'full' | 'smoke'): readonly Load[] {
+  const channels = { short: [1, 10, 100, 1_000], full: [1, 10, 100, 1_000, 10_000], smoke: [10] }[mode]
+  const idle = { short: [1_000], full: [1_000, 10_000], smoke: [20] }[mode]
+  return [
+    stream,
+    echo,
+    ping,
+    bulk,
+    {
+      name: 'fan',
+      title: 'Many channels',
+      about:
+        "So many channels of one client at once, and on each 16 messages there and back at a time. Messages a second of all together, and how much of a fair share the slowest channel had: 100% is as much as the average. A channel is a stream of one connection with h2channel, gRPC, Connect and bare HTTP/2, an object of one connection with capnweb, and a connection with the others.",
+      cases: channels.map(fanOf),
+    },
+    {
+      name: 'idle',
+      title: 'Idle channels',
+      about:
+        "What an open channel that has carried a message, and does nothing, takes of the server's resident memory: with so many open, above that with ten, after garbage collection, divided by how many were opened. KiB, so less is better. The same of bare HTTP/2 streams is the row of `node:http2`.",
+      cases: idle.map(idleOf),
+    },
+    struct,
+    distance,
+  ]
+}
+
+export function entriesOf({ needs }: Case): readonly Entry[] {
+  return entries.filter(({ does }) => needs.some((ability) => does.includes(ability)))
+}

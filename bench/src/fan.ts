@@ -1,0 +1,100 @@
+/** Many channels at once, each of which always has some messages on their way. */
+import type { Result } from './job.ts'
+import type { Message } from './message.ts'
+import type { Echo } from './peers/peer.ts'
+
+/** So many messages of a channel are on their way at once; when all are back, the next leave. */
+const burst = 16
+
+/** So many channels are opened at once. */
+const atOnce = 100
+
+/** A channel must have had so many bursts, or its share says nothing. */
+const fewest = 4
+
+/** However slow a peer is, it ends. Unit: milliseconds. */
+const longest = 10_000
+
+export class Fan {
+  readonly #echo: () => Promise<Echo>
+  readonly #messages: readonly Message[]
+  readonly #lanes: Lane[] = []
+
+  constructor(echo: () => Promise<Echo>, pool: readonly Message[]) {
+    this.#echo = echo
+    this.#messages = pool.slice(0, burst)
+  }
+
+  /** Opens what is missing. One message on each makes sure that it is open at the server too. */
+  async open(channels: number): Promise<void> {
+    while (this.#lanes.length < channels) {
+      const missing = Math.min(atOnce, channels - this.#lanes.length)
+      const opening = Array.from({ length: missing }, async () => {
+        const lane = new Lane(await this.#echo())
+        await lane.exchange(this.#messages.slice(0, 1))
+        return lane
+      })
+      this.#lanes.push(...(await Promise.all(opening)))
+    }
+  }
+
+  /** All messages a second, and the part of a fair share that the slowest channel had. */
+  async run(channels: number, milliseconds: number): Promise<Result> {
+    await this.open(channels)
+    const lanes = this.#lanes.slice(0, channels)
+    for (const lane of lanes) lane.count = 0
+    const begin = performance.now()
+    let result: Result | undefined
+    const look = (): void => {
+      const passed = performance.now() - begin
+      const counts = lanes.map(({ count }) => count)
+      const total = counts.reduce((sum, count) => sum + count, 0)
+      if (total < channels * burst * fewest && passed < longest) {
+        setTimeout(look, milliseconds / 2)
+        return
+      }
+      const slowest = counts.reduce((least, count) => Math.min(least, count))
+      result = { milliseconds: passed, figures: [(total / passed) * 1_000, (100 * slowest * channels) / total] }
+    }
+    setTimeout(look, milliseconds)
+    const work = async (lane: Lane): Promise<void> => {
+      while (result === undefined) await lane.exchange(this.#messages)
+    }
+    await Promise.all(lanes.map(work))
+    if (result === undefined) throw new Error('the channels ended before the time was over')
+    return result
+  }
+}
+
+/** One of the channels. */
+class Lane {
+  /** How many came back. */
+  count = 0
+  readonly #echo: Echo
+  #missing = 0
+  #onAll: () => void = () => {}
+  #onEnd: (error: unknown) => void = () => {}
+
+  constructor(echo: Echo) {
+    this.#echo = echo
+    const receiving = echo.receive(() => {
+      this.count += 1
+      this.#missing -= 1
+      if (this.#missing === 0) this.#onAll()
+    })
+    receiving.then(
+      () => this.#onEnd(new Error('the channel ended')),
+      (error: unknown) => this.#onEnd(error),
+    )
+  }
+
+  /** Sends all and waits until they are back. */
+  async exchange(messages: readonly Message[]): Promise<void> {
+    this.#missing = messages.length
+    const back = new Promise<void>((resolve, reject) => {
+      this.#onAll = resolve
+      this.#onEnd = reject
+    })
+    await Promise.all([this.#echo.send(messages), back])
+  }
+}

@@ -1,0 +1,26 @@
+/** What a client is told to do, and what it answers. */
+
+export type Job =
+  /** One way: `count` messages with a text of `size` characters, pieces of so many bytes, or trades. */
+  | {
+      readonly do: 'collect'
+      readonly what: 'messages' | 'bytes' | 'trades'
+      readonly size: number
+      readonly count: number
+    }
+  /** There and back, as many at once as the peer takes. */
+  | { readonly do: 'echo'; readonly count: number }
+  /** There and back, one at a time. */
+  | { readonly do: 'ping'; readonly count: number }
+  /** There and back on many channels at once. */
+  | { readonly do: 'fan'; readonly channels: number; readonly milliseconds: number }
+  /** Opens channels and leaves them open. */
+  | { readonly do: 'hold'; readonly channels: number }
+  | { readonly do: 'alone'; readonly count: number }
+
+export interface Result {
+  /** How long it took. */
+  readonly milliseconds: number
+  /** What was measured, in the order of the case's metrics; of `collect` and `echo` how many a second. */
+  readonly figures: readonly number[]
+}

@@ -1,0 +1,165 @@
+/** What a client does for each load, with any peer. What it measures is checked to have happened. */
+import { Fan } from './fan.ts'
+import type { Job, Result } from './job.ts'
+import type { Message } from './message.ts'
+import { check, messagesOf, piecesOf, Tally, trades } from './message.ts'
+import type { Alone, Session } from './peers/peer.ts'
+
+/** The same for every peer. */
+const textLength = 64
+
+export class Client {
+  readonly #session: Session
+  #fan: Fan | undefined
+
+  constructor(session: Session) {
+    this.#session = session
+  }
+
+  run(job: Job): Promise<Result> {
+    switch (job.do) {
+      case 'collect':
+        return this.#collect(job)
+      case 'echo':
+        return this.#echo(job.count)
+      case 'ping':
+        return this.#ping(job.count)
+      case 'fan':
+        return this.#fanOf().run(job.channels, job.milliseconds)
+      case 'hold':
+        return this.#hold(job.channels)
+      case 'alone':
+        throw new Error('a peer of two processes does nothing alone')
+    }
+  }
+
+  async #collect({ what, size, count }: Job & { do: 'collect' }): Promise<Result> {
+    const tally = new Tally()
+    const session = this.#session
+    if (what === 'messages') {
+      const supply = new Supply(poolOf(size), count)
+      const answer = await able(session.collect)(supply)
+      const result = supply.result()
+      for (const message of supply) tally.add(message)
+      check(answer, tally)
+      return result
+    }
+    if (what === 'bytes') {
+      const supply = new Supply(piecesOf(size), count)
+      const answer = await able(session.collectBytes)(supply)
+      const result = supply.result()
+      for (const piece of supply) tally.addBytes(piece)
+      check(answer, tally)
+      return result
+    }
+    const supply = new Supply(allTrades, count)
+    const answer = await able(session.collectTrades)(supply)
+    const result = supply.result()
+    for (const trade of supply) tally.addTrade(trade)
+    check(answer, tally)
+    return result
+  }
+
+  async #echo(count: number): Promise<Result> {
+    const channel = await able(this.#session.echo)()
+    const [there, back] = [new Tally(), new Tally()]
+    const supply = new Supply(poolOf(textLength), count)
+    const sending = async (): Promise<void> => {
+      await channel.send(supply)
+      await channel.end()
+    }
+    await Promise.all([sending(), channel.receive((message) => back.add(message))])
+    const result = supply.result()
+    for (const message of supply) there.add(message)
+    check(back.answer(), there)
+    return result
+  }
+
+  async #ping(count: number): Promise<Result> {
+    const channel = await able(this.#session.echo)()
+    const times = new Float64Array(count)
+    const begin = performance.now()
+    let index = 0
+    for (const message of new Supply(poolOf(textLength), count)) {
+      const asked = performance.now()
+      const answer = await channel.ask(message)
+      times[index] = performance.now() - asked
+      if (answer.id !== message.id) throw new Error(`asked ${message.id}, and ${answer.id} came back`)
+      index += 1
+    }
+    const milliseconds = performance.now() - begin
+    await channel.end()
+    times.sort()
+    const share = (part: number): number => (times[Math.min(count - 1, Math.floor(count * part))] ?? 0) * 1_000
+    return { milliseconds, figures: [share(0.5), share(0.99)] }
+  }
+
+  async #hold(channels: number): Promise<Result> {
+    const begin = performance.now()
+    await this.#fanOf().open(channels)
+    return { milliseconds: performance.now() - begin, figures: [channels] }
+  }
+
+  /** Its channels stay open from one run to the next. */
+  #fanOf(): Fan {
+    this.#fan ??= new Fan(able(this.#session.echo), poolOf(textLength))
+    return this.#fan
+  }
+}
+
+export function runAlone(alone: Alone, job: Job): Result {
+  if (job.do !== 'alone') throw new Error(`what runs in one process can't do ${job.do}`)
+  const pool = poolOf(textLength)
+  alone.prepare?.(pool)
+  const begin = performance.now()
+  const answer = alone.run(pool, job.count)
+  const milliseconds = performance.now() - begin
+  const tally = new Tally()
+  for (const message of new Supply(pool, job.count)) tally.add(message)
+  check(answer, tally)
+  return { milliseconds, figures: [(job.count / milliseconds) * 1_000] }
+}
+
+const pools = new Map<number, readonly Message[]>()
+const allTrades = trades()
+
+function poolOf(size: number): readonly Message[] {
+  const pool = pools.get(size) ?? messagesOf(size)
+  pools.set(size, pool)
+  return pool
+}
+
+/** `count` of those in the pool, in turn. The clock starts when the first is asked for: the channel is open then. */
+class Supply<T> implements Iterable<T> {
+  readonly #pool: readonly T[]
+  readonly #count: number
+  #begin = 0
+
+  constructor(pool: readonly T[], count: number) {
+    this.#pool = pool
+    this.#count = count
+  }
+
+  *[Symbol.iterator](): Iterator<T, undefined> {
+    const [pool, count] = [this.#pool, this.#count]
+    this.#begin = performance.now()
+    for (let done = 0; done < count; ) {
+      for (const one of pool) {
+        if (done === count) return
+        done += 1
+        yield one
+      }
+    }
+  }
+
+  /** To be asked for as soon as all has arrived. */
+  result(): Result {
+    const milliseconds = performance.now() - this.#begin
+    return { milliseconds, figures: [(this.#count / milliseconds) * 1_000] }
+  }
+}
+
+function able<T>(call: T | undefined): T {
+  if (call === undefined) throw new Error('the peer has no such call')
+  return call
+}

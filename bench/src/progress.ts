@@ -1,0 +1,29 @@
+import cliProgress from 'cli-progress'
+
+export interface Progress {
+  /** Before each step. */
+  step(load: string, peer: string): void
+  stop(): void
+}
+
+/** A bar in a terminal, a line for each load elsewhere. */
+export function showProgress(total: number): Progress {
+  if (!process.stderr.isTTY) {
+    let last = ''
+    const step = (load: string): void => {
+      if (load !== last) process.stderr.write(`${load} …\n`)
+      last = load
+    }
+    return { step, stop() {} }
+  }
+  const format = '{bar} {percentage}%  {load}: {peer}'
+  const options = { format, stream: process.stderr, clearOnComplete: true, hideCursor: true }
+  const bar = new cliProgress.SingleBar(options, cliProgress.Presets.shades_classic)
+  let done = 0
+  bar.start(total, 0, { load: '', peer: '' })
+  const step = (load: string, peer: string): void => {
+    bar.update(done, { load, peer })
+    done += 1
+  }
+  return { step, stop: () => bar.stop() }
+}

@@ -1,0 +1,103 @@
+/** Tables: the same in a terminal and in the document. */
+import CliTable from 'cli-table3'
+
+import type { Case, Load, Metric } from './cases.ts'
+import type { Entry } from './peers/index.ts'
+import type { Results } from './results.ts'
+
+export interface Table {
+  readonly head: readonly string[]
+  readonly rows: readonly (readonly string[])[]
+}
+
+/** A row for each peer. Of one case each of ours is set beside the peers; of several the first of ours. */
+export function tablesOf(load: Load, results: Results): Table[] {
+  const cases = load.cases.filter((one) => results.entries([one]).length > 0)
+  const entries = results.entries(cases)
+  const compared = cases.flatMap((one) => {
+    const ours = results.entries([one]).filter(({ kind }) => kind === 'ours')
+    const beside = cases.length === 1 ? ours : ours.filter(({ name }) => name === one.baseline)
+    return one.metrics
+      .filter(({ isCompared }) => isCompared)
+      .flatMap((metric) => columnsOf(one, metric, beside, results, cases.length > 1))
+  })
+  const others = cases.flatMap((one) =>
+    one.metrics
+      .filter(({ isCompared }) => !isCompared)
+      .flatMap((metric) => columnsOf(one, metric, [], results, cases.length > 1)),
+  )
+  return [compared, others]
+    .filter((columns) => columns.length > 0)
+    .map((columns) => ({
+      head: ['', ...columns.map(({ head }) => head)],
+      rows: entries.map((entry) => [entry.title, ...columns.map(({ text }) => text(entry))]),
+    }))
+}
+
+interface Column {
+  readonly head: string
+  readonly text: (entry: Entry) => string
+}
+
+function columnsOf(
+  one: Case,
+  metric: Metric,
+  beside: readonly Entry[],
+  results: Results,
+  isOneOfMany: boolean,
+): Column[] {
+  const name = isOneOfMany ? `${one.title}, ${metric.unit}` : `${metric.name}`
+  const figure: Column = {
+    head: name,
+    text: (entry) => {
+      const cell = results.cell(one, entry)
+      if (cell === undefined) return '–'
+      return cell.error === undefined ? formatted(results.figure(cell, metric), metric) : 'failed'
+    },
+  }
+  const ratios = beside.map((ours): Column => {
+    return {
+      head: `${shortOf(ours)} ÷`,
+      text: (entry) => results.ratio(one, metric, ours, entry)?.toFixed(2) ?? '–',
+    }
+  })
+  return [figure, ...ratios]
+}
+
+/** `json` of `h2channel, json`. */
+export function shortOf({ title }: Entry): string {
+  return title.replace(/^h2channel, /, '').replace(/^limit: /, '')
+}
+
+export function formatted(figure: number, { digits }: Metric): string {
+  const options = { minimumFractionDigits: digits, maximumFractionDigits: digits }
+  return figure.toLocaleString('en', options)
+}
+
+export function inTerminal({ head, rows }: Table): string {
+  const colAligns = head.map((_, index) => (index === 0 ? 'left' : 'right'))
+  const table = new CliTable({ head: [...head], colAligns, style: { head: [], border: [] } })
+  table.push(...rows.map((row) => [...row]))
+  return table.toString()
+}
+
+export function inMarkdown({ head, rows }: Table): string {
+  const line = (cells: readonly string[]): string => `| ${cells.join(' | ')} |`
+  return [line(head), line(head.map((_, index) => (index === 0 ? '---' : '---:'))), ...rows.map(line)].join('\n')
+}
+
+/** What is slower than something else, one line for each case. */
+export function defeatsOf(results: Results): string[] {
+  const lines = new Map<string, Map<string, string[]>>()
+  for (const { load, case: one, metric, peer, ours, ratio } of results.defeats()) {
+    const what = [load.title, load.cases.length > 1 ? one.title : '', one.metrics.length > 1 ? metric.name : '']
+    const name = what.filter((part) => part !== '').join(', ')
+    const peers = lines.get(name) ?? new Map<string, string[]>()
+    lines.set(name, peers)
+    peers.set(peer.title, [...(peers.get(peer.title) ?? []), `${shortOf(ours)} ${ratio.toFixed(2)}`])
+  }
+  return [...lines].map(([name, peers]) => {
+    const said = [...peers].map(([peer, ratios]) => `${peer} (${ratios.join(', ')})`)
+    return `**${name}**: ${said.join('; ')}`
+  })
+}

@@ -1,0 +1,203 @@
+/** The order of things: every peer in turn, round after round, each cell with processes that it can't harm others by. */
+import type { Case, Load } from './cases.ts'
+import { entriesOf } from './cases.ts'
+import type { Result } from './job.ts'
+import type { Entry } from './peers/index.ts'
+import { Pair } from './processes.ts'
+
+export interface Plan {
+  readonly loads: readonly Load[]
+  readonly isWanted: (entry: Entry) => boolean
+  readonly rounds: number
+  /** How long one run shall take. Unit: milliseconds. */
+  readonly slice: number
+  /** Once, with few messages, and only to see that all is right. */
+  readonly isSmoke: boolean
+  /** The binary that runs the processes. */
+  readonly node: string
+  /** Told before each run. */
+  readonly onStep: (load: Load, entry: Entry) => void
+}
+
+/** What came of one peer in one case. */
+export interface Cell {
+  readonly load: Load
+  readonly case: Case
+  readonly entry: Entry
+  /** The figures of each round, in the order of the case's metrics. None after a failure. */
+  readonly rounds: readonly (readonly number[])[]
+  readonly error?: string
+}
+
+/** How many steps `onStep` is told of, at most. */
+export function stepsOf({ loads, isWanted, rounds, isSmoke }: Plan): number {
+  const cases = loads.flatMap((load) => load.cases)
+  const cells = cases.flatMap((one) => entriesOf(one).filter(isWanted).map(() => one))
+  return cells.reduce((sum, one) => sum + roundsOf(one, rounds) + (isSmoke || one.isAlone === true ? 0 : 1), 0)
+}
+
+/** Where each round starts new processes, fewer do in a short run. */
+function roundsOf({ isAlone }: Case, rounds: number): number {
+  return isAlone === true ? Math.max(1, rounds - 4) : rounds
+}
+
+/** Runs all. What fails is in its cell, and the others go on. */
+export async function run(plan: Plan): Promise<Cell[]> {
+  const cells: Cell[] = []
+  const crew = new Crew(plan)
+  for (const load of plan.loads) {
+    for (const one of load.cases) cells.push(...(await runCase(plan, crew, load, one)))
+    // What one load made of a process, its code and its memory, shall not be seen in the next.
+    if (!plan.isSmoke) crew.stop()
+  }
+  crew.stop()
+  return cells
+}
+
+async function runCase(plan: Plan, crew: Crew, load: Load, one: Case): Promise<Cell[]> {
+  const entrants = entriesOf(one)
+    .filter(plan.isWanted)
+    .map((entry) => new Entrant(entry))
+  const attempt = async ({ entry, fail }: Entrant, act: () => Promise<void>): Promise<void> => {
+    plan.onStep(load, entry)
+    try {
+      await act()
+    } catch (error) {
+      crew.drop(one, entry)
+      fail(error)
+    }
+  }
+  const isMeasuredAlone = one.isAlone === true
+  if (!isMeasuredAlone) await crew.gather(one, entrants)
+  if (!isMeasuredAlone && !plan.isSmoke) {
+    for (const entrant of entrants.filter(isFit)) {
+      await attempt(entrant, async () => {
+        entrant.amount = await calibrate(await crew.pair(one, entrant.entry), one, entrant.entry, plan)
+      })
+    }
+  }
+  const rounds = plan.isSmoke ? 1 : roundsOf(one, plan.rounds)
+  for (let round = 0; round < rounds; round++) {
+    // Each round begins with another.
+    const turn = [...entrants.slice(round % entrants.length), ...entrants.slice(0, round % entrants.length)]
+    for (const entrant of turn.filter(isFit)) {
+      await attempt(entrant, async () => {
+        const pair = await crew.pair(one, entrant.entry)
+        const amount = amountOf(one, plan, entrant.amount)
+        const result =
+          one.amount.by === 'memory'
+            ? await memoryOf(pair, one, entrant.entry, plan)
+            : await pair.run(one.job(amount, entrant.entry), patienceOf(one, plan))
+        entrant.rounds.push(one.figures(result))
+        if (isMeasuredAlone) crew.drop(one, entrant.entry)
+      })
+    }
+  }
+  return entrants.map(({ entry, rounds: figures, error }) => {
+    return { load, case: one, entry, rounds: error === undefined ? figures : [], ...(error !== undefined && { error }) }
+  })
+}
+
+/** A peer in one case. */
+class Entrant {
+  readonly entry: Entry
+  readonly rounds: (readonly number[])[] = []
+  amount = 0
+  error: string | undefined
+
+  constructor(entry: Entry) {
+    this.entry = entry
+  }
+
+  readonly fail = (error: unknown): void => {
+    this.error = error instanceof Error ? error.message : String(error)
+  }
+}
+
+function isFit({ error }: Entrant): boolean {
+  return error === undefined
+}
+
+/** Those who are there, to be used by one case after the other. */
+class Crew {
+  readonly #plan: Plan
+  readonly #pairs = new Map<string, Pair>()
+
+  constructor(plan: Plan) {
+    this.#plan = plan
+  }
+
+  /** Starts those who are missing, all at once. */
+  async gather(one: Case, entrants: readonly Entrant[]): Promise<void> {
+    const starting = entrants.map(async ({ entry, fail }) => {
+      await this.pair(one, entry).catch(fail)
+    })
+    await Promise.all(starting)
+  }
+
+  async pair(one: Case, entry: Entry): Promise<Pair> {
+    const key = keyOf(one, entry)
+    const there = this.#pairs.get(key)
+    if (there !== undefined) return there
+    const { node } = this.#plan
+    const { roundTrip } = one
+    const pair = await Pair.start(entry.name, entry.does.includes('alone'), { node, roundTrip, patience: 30_000 })
+    this.#pairs.set(key, pair)
+    return pair
+  }
+
+  drop(one: Case, entry: Entry): void {
+    this.#pairs.get(keyOf(one, entry))?.stop()
+    this.#pairs.delete(keyOf(one, entry))
+  }
+
+  stop(): void {
+    for (const pair of this.#pairs.values()) pair.stop()
+    this.#pairs.clear()
+  }
+}
+
+function keyOf({ roundTrip, isAlone }: Case, { name }: Entry): string {
+  return `${name} ${roundTrip ?? 0} ${isAlone === true}`
+}
+
+function amountOf({ amount }: Case, { isSmoke, slice }: Plan, calibrated: number): number {
+  if (amount.by === 'count') return isSmoke ? amount.smoke : calibrated
+  return isSmoke ? 100 : slice
+}
+
+/** An answer that takes longer than this won't come. */
+function patienceOf({ isAlone }: Case, { slice }: Plan): number {
+  return (isAlone === true ? 120_000 : 20_000) + 10 * slice
+}
+
+/** Finds out how many take as long as a run shall take, which warms up as well. */
+async function calibrate(pair: Pair, one: Case, entry: Entry, plan: Plan): Promise<number> {
+  const { slice } = plan
+  if (one.amount.by !== 'count') {
+    await pair.run(one.job(slice / 2, entry), patienceOf(one, plan))
+    return slice
+  }
+  let count = one.amount.first
+  for (;;) {
+    const { milliseconds } = await pair.run(one.job(count, entry), patienceOf(one, plan))
+    const factor = slice / Math.max(milliseconds, 0.1)
+    if (factor < 3) return Math.max(1, Math.round(count * factor))
+    count = Math.ceil(count * Math.min(8, factor))
+  }
+}
+
+/** Some are there before, since what is needed once is not the channels'. */
+const before = 10
+
+async function memoryOf(pair: Pair, one: Case, entry: Entry, plan: Plan): Promise<Result> {
+  const patience = patienceOf(one, plan)
+  const job = one.job(0, entry)
+  if (job.do !== 'hold') throw new Error('only open channels have their memory measured')
+  const begin = performance.now()
+  await pair.run({ do: 'hold', channels: before }, patience)
+  const none = await pair.memory(patience)
+  await pair.run({ do: 'hold', channels: before + job.channels }, patience)
+  const all = await pair.memory(patience)
+  return { milliseconds: performance.now() - begin, figures: [(all - none) / job.channels] }
+}
