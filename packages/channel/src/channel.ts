@@ -81,7 +81,7 @@ let isOutcomeWithin: (channel: Channel<unknown, unknown>, error: unknown) => boo
  * for await (const answer of channel) console.log(answer)
  * ```
  */
-export class Channel<S, R> implements AsyncIterable<R>, AsyncDisposable {
+export class Channel<in S, out R> implements AsyncIterable<R>, AsyncDisposable {
   /** The conn below. To be looked at, not to be used. */
   readonly conn: Conn
 

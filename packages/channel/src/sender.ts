@@ -28,7 +28,7 @@ type State =
 
 export interface SenderParts<S> {
   readonly conn: Conn
-  readonly codec: Codec<S>
+  readonly codec: Pick<Codec<S>, 'encode'>
   readonly framing: Framing
   readonly limits: ChannelLimits
   /** Called when the conn refuses to take bytes. */
@@ -41,14 +41,15 @@ const accepted = Promise.resolve()
  * Messages into the conn: encodes into one buffer, hands on what a turn has produced in one write, and holds senders back
  * while more than `maxBufferedBytes` wait.
  */
-export class Sender<S> {
+export class Sender<in S> {
   readonly #conn: Conn
-  readonly #codec: Codec<S>
+  readonly #codec: Pick<Codec<S>, 'encode'>
   readonly #framing: Framing
   readonly #limits: ChannelLimits
   readonly #onConnError: (error: unknown) => void
   readonly #out = new OutBuffer()
-  readonly #waiting = new WaitList<S, void>('the send')
+  /** Messages of type S, which nothing but `#admitMore` takes out: a list of S would hand them to others by its type. */
+  readonly #waiting = new WaitList<unknown, void>('the send')
   readonly #flush = (): void => this.flush()
   /** Buffers that wait for the conn. One more may be on its way. */
   #queue: Uint8Array[] = []
@@ -217,7 +218,8 @@ export class Sender<S> {
     while (this.#hasRoom()) {
       const next = this.#waiting.take()
       if (next === undefined) return
-      const error = this.#accept(next.item)
+      // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- `send` put it there
+      const error = this.#accept(next.item as S)
       if (error === undefined) next.resolve()
       else next.reject(error)
     }

@@ -235,6 +235,19 @@ describe('both directions', () => {
     unrun((): ClientChannel<'/news'> => listening)
   })
 
+  test('Channel: serves whoever sends less than it takes, and expects more than it gives', () => {
+    const sendsText = (channel: Channel<string, unknown>): Promise<void> => channel.send('text')
+    const sendsBoth = (channel: Channel<string | number, unknown>): Promise<void> => channel.send(1)
+    unrun((wide: Channel<string | number, string>) => sendsText(wide))
+    // @ts-expect-error -- it would be sent numbers
+    unrun((narrow: Channel<string, string>) => sendsBoth(narrow))
+
+    const receives = (channel: Channel<never, string | number>): unknown => channel.receive()
+    unrun((one: Channel<Answer, string>) => receives(one))
+    // @ts-expect-error -- it gives what nobody here knows
+    unrun((other: Channel<Answer, string | boolean>) => receives(other))
+  })
+
   test('open, handle, channelPair: give the end of their side', () => {
     expectTypeOf(client.open<'/news', string, News>).returns.resolves.toEqualTypeOf<ClientChannel<typeof news>>()
     // @ts-expect-error -- the server's end

@@ -16,7 +16,10 @@ export interface Codec<T> {
   /** Set when every message is exactly this many bytes, so that it can travel without a prefix too. Unit: bytes. */
   readonly size?: number
 
-  /** Set when every message is one line of UTF-8 text, so that it can travel newline-delimited too. */
+  /**
+   * Set when every message is a JSON text on one line, not an empty one, so that it can travel newline-delimited too, as
+   * `application/x-ndjson`.
+   */
   readonly line?: true
 
   /** Set by {@link oneOf}: the codecs that it stands for, the preferred one first. The codec itself acts as the first. */

@@ -47,8 +47,9 @@ export const codecSeed: number = 0x68_32_63_68
  * Every case that there is, for one codec. What a codec promises stands in {@link Codec}; beyond that, equal messages
  * give equal bytes, since a codec serves any number of channels at once and keeps nothing of one message for the next.
  *
- * Random inputs find a codec that loops without end only by never returning, so give the test runner a timeout that can
- * stop a thread or a process.
+ * A codec that takes for ever, or longer the longer a message is, shows by a case that doesn't return, so give the test
+ * runner a timeout that can stop a thread or a process. What the codec refuses is known from `refused` and `broken` alone:
+ * without them, these cases find nothing.
  *
  * @throws Error when `samples` has no message.
  *
@@ -58,7 +59,7 @@ export const codecSeed: number = 0x68_32_63_68
  * import { test } from 'node:test'
  *
  * for (const { name, run } of codecSuite(dates, { messages: [new Date(0)], broken: [new Uint8Array(7)] })) {
- *   test(`dates: ${name}`, run)
+ *   void test(`dates: ${name}`, run)
  * }
  * ```
  */
@@ -99,6 +100,7 @@ const cases: { readonly [name: string]: <T>(subject: Subject<T>) => void } = {
     each('message', messages, (message) => {
       const decoded = codec.decode(encoded(codec, message))
       assert.ok(!isThenable(decoded), 'decode is synchronous')
+      assert.ok(decoded !== undefined, 'undefined stands for the end of a channel')
       assert.deepStrictEqual(decoded, message)
     })
   },
@@ -199,6 +201,7 @@ const cases: { readonly [name: string]: <T>(subject: Subject<T>) => void } = {
       if (codec.size !== undefined) assert.equal(bytes.length, codec.size, 'the size')
       if (codec.line !== true) return
       assert.ok(!bytes.includes(0x0a), 'a line has no line feed in it')
+      assert.ok(bytes.length > 0 && bytes.at(-1) !== 0x0d, 'a line is not empty, nor ends with a carriage return')
       new TextDecoder('utf-8', { fatal: true }).decode(bytes)
     })
     if (codec.size === undefined) return
@@ -248,9 +251,22 @@ const cases: { readonly [name: string]: <T>(subject: Subject<T>) => void } = {
     })
   },
 
+  'ends in a message or a CodecError, in little memory, however long the same byte follows the first': ({ codec }) => {
+    const long = new Uint8Array(64 * 1024)
+    inLittleMemory(() => {
+      for (const rest of [0x00, 0x31, 0x91, 0xff]) {
+        long.fill(rest)
+        for (let first = 0; first < 256; first++) {
+          long[0] = first
+          decodes(codec, long)
+        }
+      }
+    })
+  },
+
   'ends in a message or a CodecError, in little memory, whatever the bytes': (subject) => {
-    const { codec } = subject
-    const all = subject.messages.map((message) => encoded(codec, message))
+    const { codec, broken = [] } = subject
+    const all = [...subject.messages.map((message) => encoded(codec, message)), ...broken]
     const random = randomNumbers(subject.seed)
     inLittleMemory(() => {
       for (let input = 0; input < subject.inputs; input++) {
@@ -289,7 +305,7 @@ function each<T>(what: string, samples: readonly T[], run: (sample: T, index: nu
     try {
       run(sample, index)
     } catch (cause) {
-      throw new Error(`${what} ${index}: ${reasonOf(cause)}`, { cause })
+      throw new Error(`${what} ${index}, ${brief(sample)}: ${reasonOf(cause)}`, { cause })
     }
   }
 }
@@ -335,10 +351,10 @@ function assertCode(codes: readonly string[], run: () => unknown): void {
 function decodes<T>(codec: Codec<T>, bytes: Uint8Array): void {
   const error = errorOf(() => codec.decode(bytes))
   if (error === undefined) return
-  const shown = `${Buffer.from(bytes.subarray(0, 100)).toString('hex')}${bytes.length > 100 ? '…' : ''}`
-  if (!(error instanceof CodecError)) throw new Error(`${reasonOf(error)}, from decoding ${shown}`, { cause: error })
+  if (!(error instanceof CodecError))
+    throw new Error(`${reasonOf(error)}, from decoding ${brief(bytes)}`, { cause: error })
   const isRemote = error.code === 'DECODE_FAILED' || error.code === 'INVALID_MESSAGE'
-  assert.ok(isRemote, `${error.code}, from decoding ${shown}: ${error.message}`)
+  assert.ok(isRemote, `${error.code}, from decoding ${brief(bytes)}: ${error.message}`)
 }
 
 function inLittleMemory(run: () => void): void {
@@ -351,6 +367,12 @@ function inLittleMemory(run: () => void): void {
 
 function assertBytes(came: Uint8Array, due: Uint8Array): void {
   assert.equal(Buffer.from(came).toString('hex'), Buffer.from(due).toString('hex'))
+}
+
+function brief(value: unknown): string {
+  const text =
+    value instanceof Uint8Array ? Buffer.from(value).toString('hex') : inspect(value, { breakLength: Infinity })
+  return text.length <= 100 ? text : `${text.slice(0, 100)}…`
 }
 
 function show(value: unknown): string {

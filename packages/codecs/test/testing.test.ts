@@ -51,7 +51,9 @@ test('a failure names the codec, the case, the sample and the seed, and has its 
     error = caught
   }
   expect(error).toMatchObject({
-    message: expect.stringMatching(/^struct: hands out what it was given: message 0: [^]+ \(seed 7\)$/) as string,
+    message: expect.stringMatching(
+      /^struct: hands out what it was given: message 0, \{ id: 1, size: 2 \}: [^]+ \(seed 7\)$/,
+    ) as string,
     cause: expect.any(Error) as Error,
   })
 })
@@ -242,6 +244,29 @@ function counted(trust: boolean): Codec<unknown> {
     },
   }
 }
+
+test('a codec that hands out undefined is found', () => {
+  const nothing: Codec<unknown> = {
+    ...json(),
+    encode: (_, out) => out.write(Uint8Array.of(0)),
+    decode: () => undefined,
+  }
+  expect(failing(nothing, { messages: [undefined] })).toContain('hands out what it was given')
+})
+
+test('a codec whose lines framing would change is found', () => {
+  const line = 'keeps to the size and the line that it promises'
+  const { decode } = json()
+  const wide: Codec<unknown> = {
+    ...json(),
+    encode(message, out) {
+      json().encode(message, out)
+      out.write(Uint8Array.of(0x0d))
+    },
+    decode,
+  }
+  expect(failing(wide, { messages: ['a'] }, line)).toEqual([line])
+})
 
 test('a codec that takes memory on the word of a header is found', () => {
   const messages = [{ id: 1 }]

@@ -1,0 +1,34 @@
+/** Sends each line of the standard input as a reading: a time, a sensor's name, and the nine bytes of a DS18B20 in hex. */
+import { createClient } from '@h2channel/channel/client'
+import { createInterface } from 'node:readline'
+import { parseArgs } from 'node:util'
+
+import { readings, readingsInJson } from './routes.ts'
+
+const { values } = parseArgs({
+  options: {
+    url: { type: 'string', default: 'http://localhost:8080' },
+    /** Speaks JSON instead of CBOR. */
+    json: { type: 'boolean', default: false },
+  },
+})
+
+await using client = createClient(values.url)
+await using channel = await client.open(values.json ? readingsInJson : readings)
+await Promise.all([sendReadings(), printReceipts()])
+
+async function sendReadings(): Promise<void> {
+  for await (const line of createInterface({ input: process.stdin })) {
+    const [time = '', sensor = '', ...hex] = line.split(' ')
+    const frame = Buffer.from(hex.join(''), 'hex')
+    await channel.send({ sensor, at: new Date(time), celsius: frame.readInt16LE() / 16, frame })
+  }
+  await channel.end()
+}
+
+async function printReceipts(): Promise<void> {
+  for await (const { sensor, count, since, mean, sha256 } of channel) {
+    const digest = Buffer.from(sha256).toString('hex').slice(0, 8)
+    console.log(`${sensor} ${count} since ${since.toISOString()}, mean ${mean} °C, sha256 ${digest}…`)
+  }
+}
