@@ -35,8 +35,8 @@ export interface Case {
   figures(result: Result): readonly number[]
   /** Which of ours the others are set beside, where there is room for one. */
   readonly baseline: string
-  /** Another process between them, so far away. Unit: milliseconds. */
-  readonly roundTrip?: number
+  /** How far away the server is. Unit: milliseconds. */
+  readonly roundTrip: number
   /** Whether every run has processes of its own, since those of all peers together would take too much memory. */
   readonly isAlone?: boolean
 }
@@ -46,6 +46,8 @@ export interface Load {
   readonly title: string
   /** What is measured, and how. */
   readonly about: string
+  /** How long its runs take, where 1 is as long as they shall. */
+  readonly part: number
   readonly cases: readonly Case[]
 }
 
@@ -61,6 +63,7 @@ const stream: Load = {
   title: 'One way',
   about:
     'The client sends on one channel as fast as it may; the server adds up all ids and lengths and answers at the end with count and sum, which must be right. Messages a second, from the first `send` to the answer.',
+  part: 1,
   cases: [
     {
       name: 'stream',
@@ -72,6 +75,7 @@ const stream: Load = {
       job: (count, { does }) =>
         does.includes('alone') ? { do: 'alone', count } : { do: 'collect', what: 'messages', size: 64, count },
       figures: figuresOf,
+      roundTrip: 0,
     },
   ],
 }
@@ -81,6 +85,7 @@ const echo: Load = {
   title: 'There and back, many at once',
   about:
     'The client sends as fast as it may, the server sends every message back, and the client receives meanwhile. Messages a second that came back, of which count and sum must be right.',
+  part: 1,
   cases: [
     {
       name: 'echo',
@@ -91,6 +96,7 @@ const echo: Load = {
       amount: { by: 'count', first: 1_000, smoke: 1_000 },
       job: (count) => ({ do: 'echo', count }),
       figures: figuresOf,
+      roundTrip: 0,
     },
   ],
 }
@@ -102,6 +108,7 @@ const ping: Load = {
   title: 'There and back, one at a time',
   about:
     'One message on its way at a time: from `send` until it is back. Half of them took no longer than p50, 99 of 100 no longer than p99. Microseconds, so less is better.',
+  part: 0.7,
   cases: [
     {
       name: 'ping',
@@ -115,16 +122,17 @@ const ping: Load = {
       amount: { by: 'count', first: 100, smoke: 50 },
       job: (count) => ({ do: 'ping', count }),
       figures: figuresOf,
+      roundTrip: 0,
     },
   ],
 }
 
 /** Payloads one way, as a text field of the message or as bytes. */
-function bulkOf(what: 'messages' | 'bytes', size: number, roundTrip?: number): Case {
+function bulkOf(what: 'messages' | 'bytes', size: number, roundTrip = 0): Case {
   const kib = size / 1024
   const amountOf = kib < 1024 ? `${kib} KiB` : `${kib / 1024} MiB`
   return {
-    name: `${roundTrip === undefined ? 'bulk' : 'distance-bulk'}-${what === 'bytes' ? 'bytes' : 'text'}-${kib}`,
+    name: `${roundTrip === 0 ? 'bulk' : 'distance-bulk'}-${what === 'bytes' ? 'bytes' : 'text'}-${kib}`,
     title: `${amountOf} of ${what === 'bytes' ? 'bytes' : 'text'}`,
     needs: [what],
     baseline: what === 'bytes' ? 'ours-bytes' : 'ours-json',
@@ -132,7 +140,7 @@ function bulkOf(what: 'messages' | 'bytes', size: number, roundTrip?: number): C
     amount: { by: 'count', first: Math.max(2, Math.floor(1024 / kib)), smoke: Math.floor(2_048 / kib) },
     job: (count) => ({ do: 'collect', what, size, count }),
     figures: ({ figures: [perSecond = 0] }) => [(perSecond * size) / 1e6],
-    ...(roundTrip !== undefined && { roundTrip }),
+    roundTrip,
   }
 }
 
@@ -141,6 +149,7 @@ const bulk: Load = {
   title: 'Large messages',
   about:
     'One way, as above, with a text of 64 KiB or 1 MiB in each message, and with as many bytes where a peer has bytes. MB of payload a second. Bare HTTP/2 and bare TCP keep no borders between pieces of bytes.',
+  part: 0.5,
   cases: [
     bulkOf('messages', 64 * 1024),
     bulkOf('bytes', 64 * 1024),
@@ -158,8 +167,9 @@ function fanOf(channels: number): Case {
     baseline: 'ours-json',
     metrics: [rate, share],
     amount: { by: 'time' },
-    job: (milliseconds) => ({ do: 'fan', channels, milliseconds }),
+    job: (milliseconds) => ({ do: 'fan', channels, milliseconds, least: 8 }),
     figures: figuresOf,
+    roundTrip: 0,
     isAlone: channels > 1_000,
   }
 }
@@ -174,6 +184,7 @@ function idleOf(channels: number): Case {
     amount: { by: 'memory' },
     job: () => ({ do: 'hold', channels }),
     figures: ({ figures: [bytes = 0] }) => [bytes / 1024],
+    roundTrip: 0,
     isAlone: true,
   }
 }
@@ -183,6 +194,7 @@ const struct: Load = {
   title: 'Records',
   about:
     'Records of 16 bytes from the client to the server, where a `for await` receives each as an object of named fields, beside a `DataView` loop over bare HTTP/2 that one writes by hand, which batches to 64 KiB and checks nothing. Records a second, from the first to the answer with count and sum.',
+  part: 1,
   cases: [
     {
       name: 'struct',
@@ -193,16 +205,19 @@ const struct: Load = {
       amount: { by: 'count', first: 10_000, smoke: 5_000 },
       job: (count) => ({ do: 'collect', what: 'trades', size: 16, count }),
       figures: figuresOf,
+      roundTrip: 0,
     },
   ],
 }
 
-const roundTrip = 20
+/** Unit: milliseconds. */
+const far = 20
 
 const distance: Load = {
   name: 'distance',
   title: 'A network that is far',
-  about: `One way, as above, through a TCP relay that delivers everything ${roundTrip / 2} ms later, so that a round trip takes ${roundTrip} ms, and holds back nothing. Messages of the usual size, and texts of 64 KiB. What counts here is how much a peer lets be on its way: bare HTTP/2 is at Node's defaults, 64 KiB.`,
+  about: `One way, as above, through a TCP relay that delivers everything ${far / 2} ms later, so that a round trip takes ${far} ms, and holds back nothing. Messages of the usual size, and texts of 64 KiB. What counts here is how much a peer lets be on its way: bare HTTP/2 is at Node's defaults, 64 KiB.`,
+  part: 0.7,
   cases: [
     {
       name: 'distance-stream',
@@ -213,9 +228,9 @@ const distance: Load = {
       amount: { by: 'count', first: 2_000, smoke: 500 },
       job: (count) => ({ do: 'collect', what: 'messages', size: 64, count }),
       figures: figuresOf,
-      roundTrip,
+      roundTrip: far,
     },
-    bulkOf('messages', 64 * 1024, roundTrip),
+    bulkOf('messages', 64 * 1024, far),
   ],
 }
 
@@ -232,7 +247,8 @@ export function loadsOf(mode: 'short' | 'full' | 'smoke'): readonly Load[] {
       name: 'fan',
       title: 'Many channels',
       about:
-        "So many channels of one client at once, and on each 16 messages there and back at a time. Messages a second of all together, and how much of a fair share the slowest channel had: 100% is as much as the average. A channel is a stream of one connection with h2channel, gRPC, Connect and bare HTTP/2, an object of one connection with capnweb, and a connection with the others.",
+        'So many channels of one client at once, and on each 8 messages there and back at a time. Messages a second of all together, and how much of a fair share the slowest channel had: 100% is as much as the average. A channel is a stream of one connection with h2channel, gRPC, Connect and bare HTTP/2, an object of one connection with capnweb, and a connection with the others.',
+      part: 0.6,
       cases: channels.map(fanOf),
     },
     {
@@ -240,6 +256,7 @@ export function loadsOf(mode: 'short' | 'full' | 'smoke'): readonly Load[] {
       title: 'Idle channels',
       about:
         "What an open channel that has carried a message, and does nothing, takes of the server's resident memory: with so many open, above that with ten, after garbage collection, divided by how many were opened. KiB, so less is better. The same of bare HTTP/2 streams is the row of `node:http2`.",
+      part: 1,
       cases: idle.map(idleOf),
     },
     struct,

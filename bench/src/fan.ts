@@ -1,16 +1,13 @@
 /** Many channels at once, each of which always has some messages on their way. */
-import type { Result } from './job.ts'
+import type { Job, Result } from './job.ts'
 import type { Message } from './message.ts'
 import type { Echo } from './peers/peer.ts'
 
 /** So many messages of a channel are on their way at once; when all are back, the next leave. */
-const burst = 16
+const burst = 8
 
 /** So many channels are opened at once. */
 const atOnce = 100
-
-/** A channel must have had so many bursts, or its share says nothing. */
-const fewest = 4
 
 /** However slow a peer is, it ends. Unit: milliseconds. */
 const longest = 10_000
@@ -39,7 +36,7 @@ export class Fan {
   }
 
   /** All messages a second, and the part of a fair share that the slowest channel had. */
-  async run(channels: number, milliseconds: number): Promise<Result> {
+  async run({ channels, milliseconds, least }: Job & { do: 'fan' }): Promise<Result> {
     await this.open(channels)
     const lanes = this.#lanes.slice(0, channels)
     for (const lane of lanes) lane.count = 0
@@ -49,7 +46,7 @@ export class Fan {
       const passed = performance.now() - begin
       const counts = lanes.map(({ count }) => count)
       const total = counts.reduce((sum, count) => sum + count, 0)
-      if (total < channels * burst * fewest && passed < longest) {
+      if (total < channels * least && passed < longest) {
         setTimeout(look, milliseconds / 2)
         return
       }

@@ -12,8 +12,8 @@ export type Job =
   | { readonly do: 'echo'; readonly count: number }
   /** There and back, one at a time. */
   | { readonly do: 'ping'; readonly count: number }
-  /** There and back on many channels at once. */
-  | { readonly do: 'fan'; readonly channels: number; readonly milliseconds: number }
+  /** There and back on many channels at once, until there were `least` messages for each of them. */
+  | { readonly do: 'fan'; readonly channels: number; readonly milliseconds: number; readonly least: number }
   /** Opens channels and leaves them open. */
   | { readonly do: 'hold'; readonly channels: number }
   | { readonly do: 'alone'; readonly count: number }

@@ -25,7 +25,7 @@ export class Client {
       case 'ping':
         return this.#ping(job.count)
       case 'fan':
-        return this.#fanOf().run(job.channels, job.milliseconds)
+        return this.#fanOf().run(job)
       case 'hold':
         return this.#hold(job.channels)
       case 'alone':
@@ -143,7 +143,7 @@ class Supply<T> implements Iterable<T> {
   *[Symbol.iterator](): Iterator<T, undefined> {
     const [pool, count] = [this.#pool, this.#count]
     this.#begin = performance.now()
-    for (let done = 0; done < count; ) {
+    for (let done = 0; done < count;) {
       for (const one of pool) {
         if (done === count) return
         done += 1

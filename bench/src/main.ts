@@ -49,8 +49,16 @@ const rounds = numberFrom('rounds', values.rounds, { smoke: 1, full: 7, short: 3
 const seconds = numberFrom('seconds', values.seconds, { smoke: 0.1, full: 2, short: 0.3 }[mode])
 
 const begin = performance.now()
-const base = { loads: chosenLoads(), isWanted: chosenPeers(), rounds, slice: seconds * 1_000, isSmoke: values.smoke }
-const plan: Plan = { ...base, node: values.node, onStep: (load, entry) => progress.step(load.title, entry.title) }
+const plan: Plan = {
+  loads: chosenLoads(),
+  isWanted: chosenPeers(),
+  rounds,
+  slice: seconds * 1_000,
+  isFresh: values.full,
+  isSmoke: values.smoke,
+  node: values.node,
+  onStep: (load, entry) => progress.step(load.title, entry.title),
+}
 const progress = showProgress(stepsOf(plan))
 const results = new Results(await run(plan))
 progress.stop()

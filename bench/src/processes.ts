@@ -21,10 +21,15 @@ export class Worker {
   /** What it last said before it failed. */
   #stderr = ''
   #settle: ((reply: Reply) => void) | undefined
+  #last: Promise<unknown> = Promise.resolve()
 
   constructor(node: string) {
     // So that the server can be told to collect garbage: it changes nothing else.
-    this.#child = fork(program, { execPath: node, execArgv: ['--expose-gc'], stdio: ['ignore', 'ignore', 'pipe', 'ipc'] })
+    this.#child = fork(program, {
+      execPath: node,
+      execArgv: ['--expose-gc'],
+      stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
+    })
     running.add(this)
     this.#child.stderr?.on('data', (chunk: Buffer) => {
       this.#stderr = (this.#stderr + chunk.toString()).slice(-2_000)
@@ -37,9 +42,17 @@ export class Worker {
     })
   }
 
-  /** Hands over a task, one at a time, and waits for the answer for so many milliseconds. */
+  /** Hands over a task when those before it are done, and waits for the answer for so many milliseconds. */
   async ask(task: Task, patience: number): Promise<unknown> {
-    const reply = await new Promise<Reply>((resolve) => {
+    const asked = this.#last.then(() => this.#hand(task, patience))
+    this.#last = asked
+    const reply = await asked
+    if (reply.error !== undefined) throw new Error(reply.error)
+    return reply.answer
+  }
+
+  #hand(task: Task, patience: number): Promise<Reply> {
+    return new Promise((resolve) => {
       const timer = setTimeout(() => this.#settle?.({ error: `no answer in ${patience / 1_000} s` }), patience)
       this.#settle = (given) => {
         clearTimeout(timer)
@@ -50,8 +63,6 @@ export class Worker {
         if (error !== null) this.#settle?.({ error: error.message })
       })
     })
-    if (reply.error !== undefined) throw new Error(reply.error)
-    return reply.answer
   }
 
   stop(): void {
@@ -66,41 +77,29 @@ function reasonIn(stderr: string): string {
   return lines.find((line) => /^\s*(\w*Error|\w+ \[\w+\]|FATAL)\b/.test(line))?.trim() ?? ''
 }
 
-export interface PairOptions {
-  readonly node: string
-  /** How long each answer may take to begin with. Unit: milliseconds. */
-  readonly patience: number
-  /** Through a relay that is so far away. Unit: milliseconds. */
-  readonly roundTrip?: number | undefined
-}
+/** Where a server on `target` seems so far away. Answers the port. Unit: milliseconds. */
+export type FarAway = (target: number, roundTrip: number) => Promise<number>
 
 /** A server and a client that are connected; or one process, for what is done alone. */
 export class Pair {
   readonly #client: Worker
-  readonly #others: readonly Worker[]
   readonly #server: Worker | undefined
+  #port = 0
+  readonly #connected = new Set<number>()
 
-  private constructor(client: Worker, server: Worker | undefined, others: readonly Worker[]) {
+  private constructor(client: Worker, server: Worker | undefined) {
     this.#client = client
     this.#server = server
-    this.#others = others
   }
 
-  static async start(peer: string, isAlone: boolean, { node, patience, roundTrip }: PairOptions): Promise<Pair> {
-    const client = new Worker(node)
-    if (isAlone) {
-      await client.ask({ do: 'load', peer }, patience)
-      return new Pair(client, undefined, [])
-    }
-    const server = new Worker(node)
-    const relay = roundTrip === undefined ? undefined : new Worker(node)
-    const pair = new Pair(client, server, relay === undefined ? [] : [relay])
+  static async start(peer: string, isAlone: boolean, node: string, patience: number): Promise<Pair> {
+    const pair = new Pair(new Worker(node), isAlone ? undefined : new Worker(node))
     try {
-      let port = (await server.ask({ do: 'serve', peer }, patience)) as number
-      if (relay !== undefined && roundTrip !== undefined) {
-        port = (await relay.ask({ do: 'relay', target: port, roundTrip }, patience)) as number
-      }
-      await client.ask({ do: 'connect', peer, port }, patience)
+      const [port] = await Promise.all([
+        pair.#server?.ask({ do: 'serve', peer }, patience),
+        pair.#client.ask({ do: 'load', peer }, patience),
+      ])
+      pair.#port = port as number
       return pair
     } catch (error) {
       pair.stop()
@@ -108,8 +107,16 @@ export class Pair {
     }
   }
 
-  async run(job: Job, patience: number): Promise<Result> {
-    return (await this.#client.ask({ do: 'run', job }, patience)) as Result
+  /** Connects them where they are not. */
+  async connect(roundTrip: number, farAway: FarAway, patience: number): Promise<void> {
+    if (this.#server === undefined || this.#connected.has(roundTrip)) return
+    const port = roundTrip === 0 ? this.#port : await farAway(this.#port, roundTrip)
+    await this.#client.ask({ do: 'connect', port, roundTrip }, patience)
+    this.#connected.add(roundTrip)
+  }
+
+  async run(job: Job, roundTrip: number, patience: number): Promise<Result> {
+    return (await this.#client.ask({ do: 'run', job, roundTrip }, patience)) as Result
   }
 
   /** The server's resident memory. Unit: bytes. */
@@ -118,6 +125,7 @@ export class Pair {
   }
 
   stop(): void {
-    for (const worker of [this.#client, this.#server, ...this.#others]) worker?.stop()
+    this.#client.stop()
+    this.#server?.stop()
   }
 }

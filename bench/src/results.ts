@@ -34,7 +34,8 @@ export class Results {
   /** Ours divided by the peer's: the median of what it was in each round. */
   ratio(one: Case, metric: Metric, ours: Entry, peer: Entry): number | undefined {
     const [our, their] = [this.cell(one, ours), this.cell(one, peer)]
-    if (our === undefined || their === undefined || our.rounds.length === 0 || their.rounds.length === 0) return undefined
+    if (our === undefined || their === undefined || our.rounds.length === 0 || their.rounds.length === 0)
+      return undefined
     const theirs = column(their, metric)
     return median(column(our, metric).map((figure, round) => figure / (theirs[round] ?? Number.NaN)))
   }

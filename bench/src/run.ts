@@ -3,7 +3,8 @@ import type { Case, Load } from './cases.ts'
 import { entriesOf } from './cases.ts'
 import type { Result } from './job.ts'
 import type { Entry } from './peers/index.ts'
-import { Pair } from './processes.ts'
+import type { FarAway } from './processes.ts'
+import { Pair, Worker } from './processes.ts'
 
 export interface Plan {
   readonly loads: readonly Load[]
@@ -11,6 +12,8 @@ export interface Plan {
   readonly rounds: number
   /** How long one run shall take. Unit: milliseconds. */
   readonly slice: number
+  /** Whether each load begins with new processes. */
+  readonly isFresh: boolean
   /** Once, with few messages, and only to see that all is right. */
   readonly isSmoke: boolean
   /** The binary that runs the processes. */
@@ -32,7 +35,11 @@ export interface Cell {
 /** How many steps `onStep` is told of, at most. */
 export function stepsOf({ loads, isWanted, rounds, isSmoke }: Plan): number {
   const cases = loads.flatMap((load) => load.cases)
-  const cells = cases.flatMap((one) => entriesOf(one).filter(isWanted).map(() => one))
+  const cells = cases.flatMap((one) =>
+    entriesOf(one)
+      .filter(isWanted)
+      .map(() => one),
+  )
   return cells.reduce((sum, one) => sum + roundsOf(one, rounds) + (isSmoke || one.isAlone === true ? 0 : 1), 0)
 }
 
@@ -48,7 +55,7 @@ export async function run(plan: Plan): Promise<Cell[]> {
   for (const load of plan.loads) {
     for (const one of load.cases) cells.push(...(await runCase(plan, crew, load, one)))
     // What one load made of a process, its code and its memory, shall not be seen in the next.
-    if (!plan.isSmoke) crew.stop()
+    if (plan.isFresh) crew.stop()
   }
   crew.stop()
   return cells
@@ -72,7 +79,7 @@ async function runCase(plan: Plan, crew: Crew, load: Load, one: Case): Promise<C
   if (!isMeasuredAlone && !plan.isSmoke) {
     for (const entrant of entrants.filter(isFit)) {
       await attempt(entrant, async () => {
-        entrant.amount = await calibrate(await crew.pair(one, entrant.entry), one, entrant.entry, plan)
+        entrant.amount = await calibrate(await crew.pair(one, entrant.entry), load, one, entrant.entry, plan)
       })
     }
   }
@@ -83,11 +90,11 @@ async function runCase(plan: Plan, crew: Crew, load: Load, one: Case): Promise<C
     for (const entrant of turn.filter(isFit)) {
       await attempt(entrant, async () => {
         const pair = await crew.pair(one, entrant.entry)
-        const amount = amountOf(one, plan, entrant.amount)
+        const amount = amountOf(load, one, plan, entrant.amount)
         const result =
           one.amount.by === 'memory'
             ? await memoryOf(pair, one, entrant.entry, plan)
-            : await pair.run(one.job(amount, entrant.entry), patienceOf(one, plan))
+            : await pair.run(one.job(amount, entrant.entry), one.roundTrip, patienceOf(one, plan))
         entrant.rounds.push(one.figures(result))
         if (isMeasuredAlone) crew.drop(one, entrant.entry)
       })
@@ -118,10 +125,14 @@ function isFit({ error }: Entrant): boolean {
   return error === undefined
 }
 
+/** Starting takes no longer. Unit: milliseconds. */
+const startPatience = 30_000
+
 /** Those who are there, to be used by one case after the other. */
 class Crew {
   readonly #plan: Plan
   readonly #pairs = new Map<string, Pair>()
+  #relay: Worker | undefined
 
   constructor(plan: Plan) {
     this.#plan = plan
@@ -137,13 +148,19 @@ class Crew {
 
   async pair(one: Case, entry: Entry): Promise<Pair> {
     const key = keyOf(one, entry)
-    const there = this.#pairs.get(key)
-    if (there !== undefined) return there
-    const { node } = this.#plan
-    const { roundTrip } = one
-    const pair = await Pair.start(entry.name, entry.does.includes('alone'), { node, roundTrip, patience: 30_000 })
-    this.#pairs.set(key, pair)
+    let pair = this.#pairs.get(key)
+    if (pair === undefined) {
+      pair = await Pair.start(entry.name, entry.does.includes('alone'), this.#plan.node, startPatience)
+      this.#pairs.set(key, pair)
+    }
+    await pair.connect(one.roundTrip, this.#farAway, startPatience)
     return pair
+  }
+
+  /** One process is the network of all. */
+  readonly #farAway: FarAway = async (target, roundTrip) => {
+    this.#relay ??= new Worker(this.#plan.node)
+    return (await this.#relay.ask({ do: 'relay', target, roundTrip }, startPatience)) as number
   }
 
   drop(one: Case, entry: Entry): void {
@@ -154,16 +171,18 @@ class Crew {
   stop(): void {
     for (const pair of this.#pairs.values()) pair.stop()
     this.#pairs.clear()
+    this.#relay?.stop()
+    this.#relay = undefined
   }
 }
 
-function keyOf({ roundTrip, isAlone }: Case, { name }: Entry): string {
-  return `${name} ${roundTrip ?? 0} ${isAlone === true}`
+function keyOf({ isAlone }: Case, { name }: Entry): string {
+  return `${name} ${isAlone === true}`
 }
 
-function amountOf({ amount }: Case, { isSmoke, slice }: Plan, calibrated: number): number {
+function amountOf({ part }: Load, { amount }: Case, { isSmoke, slice }: Plan, calibrated: number): number {
   if (amount.by === 'count') return isSmoke ? amount.smoke : calibrated
-  return isSmoke ? 100 : slice
+  return isSmoke ? 100 : slice * part
 }
 
 /** An answer that takes longer than this won't come. */
@@ -172,15 +191,16 @@ function patienceOf({ isAlone }: Case, { slice }: Plan): number {
 }
 
 /** Finds out how many take as long as a run shall take, which warms up as well. */
-async function calibrate(pair: Pair, one: Case, entry: Entry, plan: Plan): Promise<number> {
-  const { slice } = plan
+async function calibrate(pair: Pair, { part }: Load, one: Case, entry: Entry, plan: Plan): Promise<number> {
+  const slice = plan.slice * part
   if (one.amount.by !== 'count') {
-    await pair.run(one.job(slice / 2, entry), patienceOf(one, plan))
+    const job = one.job(slice / 4, entry)
+    await pair.run(job.do === 'fan' ? { ...job, least: 0 } : job, one.roundTrip, patienceOf(one, plan))
     return slice
   }
   let count = one.amount.first
   for (;;) {
-    const { milliseconds } = await pair.run(one.job(count, entry), patienceOf(one, plan))
+    const { milliseconds } = await pair.run(one.job(count, entry), one.roundTrip, patienceOf(one, plan))
     const factor = slice / Math.max(milliseconds, 0.1)
     if (factor < 3) return Math.max(1, Math.round(count * factor))
     count = Math.ceil(count * Math.min(8, factor))
@@ -195,9 +215,9 @@ async function memoryOf(pair: Pair, one: Case, entry: Entry, plan: Plan): Promis
   const job = one.job(0, entry)
   if (job.do !== 'hold') throw new Error('only open channels have their memory measured')
   const begin = performance.now()
-  await pair.run({ do: 'hold', channels: before }, patience)
+  await pair.run({ do: 'hold', channels: before }, one.roundTrip, patience)
   const none = await pair.memory(patience)
-  await pair.run({ do: 'hold', channels: before + job.channels }, patience)
+  await pair.run({ do: 'hold', channels: before + job.channels }, one.roundTrip, patience)
   const all = await pair.memory(patience)
   return { milliseconds: performance.now() - begin, figures: [(all - none) / job.channels] }
 }

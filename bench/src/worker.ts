@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Job } from './job.ts'
 import { Client, runAlone } from './loads.ts'
 import { entryOf } from './peers/index.ts'
-import type { Alone } from './peers/peer.ts'
+import type { Alone, Peer } from './peers/peer.ts'
 import { startRelay } from './relay.ts'
 
 /** What a process is told to do. */
@@ -15,18 +15,19 @@ export type Task =
   | { readonly do: 'relay'; readonly target: number; readonly roundTrip: number }
   /** Answers how much memory is resident after garbage collection. Unit: bytes. */
   | { readonly do: 'memory' }
-  | { readonly do: 'connect'; readonly peer: string; readonly port: number }
+  /** Loads the libraries, so that connecting takes no longer than it must. */
   | { readonly do: 'load'; readonly peer: string }
-  /** Answers a Result. */
-  | { readonly do: 'run'; readonly job: Job }
+  | { readonly do: 'connect'; readonly port: number; readonly roundTrip: number }
+  /** Answers a Result. Over the connection that was made with that round trip. */
+  | { readonly do: 'run'; readonly job: Job; readonly roundTrip: number }
 
 export interface Reply {
   readonly answer?: unknown
   readonly error?: string
 }
 
-let client: Client | undefined
-let alone: Alone | undefined
+let loaded: Peer | Alone | undefined
+const clients = new Map<number, Client>()
 
 async function perform(task: Task): Promise<unknown> {
   switch (task.do) {
@@ -38,20 +39,18 @@ async function perform(task: Task): Promise<unknown> {
       return startRelay(task.target, task.roundTrip)
     case 'memory':
       return residentMemory()
-    case 'connect': {
-      const peer = await entryOf(task.peer).load()
-      if ('connect' in peer) client = new Client(await peer.connect(task.port))
+    case 'load':
+      loaded = await entryOf(task.peer).load()
       return undefined
-    }
-    case 'load': {
-      const peer = await entryOf(task.peer).load()
-      if ('run' in peer) alone = peer
+    case 'connect':
+      if (loaded !== undefined && 'connect' in loaded) {
+        clients.set(task.roundTrip, new Client(await loaded.connect(task.port)))
+      }
       return undefined
-    }
     case 'run': {
-      const { job } = task
-      if (alone !== undefined) return runAlone(alone, job)
-      return client?.run(job)
+      const { job, roundTrip } = task
+      if (loaded !== undefined && 'run' in loaded) return runAlone(loaded, job)
+      return clients.get(roundTrip)?.run(job)
     }
   }
 }

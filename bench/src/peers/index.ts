@@ -1,0 +1,163 @@
+/** Who is compared. Their libraries are loaded in the processes that use them, and nowhere else. */
+import type { Alone, Peer } from './peer.ts'
+
+/** What a peer can carry; `alone` is what is done in one process. */
+export type Ability = 'messages' | 'bytes' | 'trades' | 'alone'
+
+export interface Entry {
+  readonly name: string
+  readonly title: string
+  /** How it is used. */
+  readonly about: string
+  /** Ours, another, or what is there to say how fast anything could be. */
+  readonly kind: 'ours' | 'other' | 'limit'
+  readonly does: readonly Ability[]
+  readonly load: () => Promise<Peer | Alone>
+}
+
+export const entries: readonly Entry[] = [
+  {
+    name: 'ours-json',
+    title: 'h2channel, json',
+    about:
+      '`json<Message>()`: nothing is validated, as with the other peers. A `send` that is awaited for each message',
+    kind: 'ours',
+    does: ['messages'],
+    load: async () => (await import('./ours.ts')).oursJson,
+  },
+  {
+    name: 'ours-zod',
+    title: 'h2channel, json with a schema',
+    about: '`json(z.object(…))`: what arrives is validated',
+    kind: 'ours',
+    does: ['messages'],
+    load: async () => (await import('./ours.ts')).oursZod,
+  },
+  {
+    name: 'ours-msgpack',
+    title: 'h2channel, msgpack',
+    about: '`msgpack<Message>()`; bytes are a field of a message',
+    kind: 'ours',
+    does: ['messages', 'bytes'],
+    load: async () => (await import('./ours.ts')).oursMsgpack,
+  },
+  {
+    name: 'ours-bytes',
+    title: 'h2channel, bytes',
+    about: '`bytes()`: the message is the bytes',
+    kind: 'ours',
+    does: ['bytes'],
+    load: async () => (await import('./ours.ts')).oursBytes,
+  },
+  {
+    name: 'ours-struct',
+    title: 'h2channel, struct',
+    about: '`struct({ id: u32, price: f64, … })`, each with 4 bytes of length',
+    kind: 'ours',
+    does: ['trades'],
+    load: async () => (await import('./ours.ts')).oursStruct,
+  },
+  {
+    name: 'ours-fixed',
+    title: 'h2channel, struct, fixed length',
+    about: 'the same with `framing: fixedLength(16)`: the records and nothing between them',
+    kind: 'ours',
+    does: ['trades'],
+    load: async () => (await import('./ours.ts')).oursFixed,
+  },
+  {
+    name: 'grpc',
+    title: '@grpc/grpc-js',
+    about: 'client streaming and bidirectional streaming; code from `@grpc/proto-loader`; `write` and `drain` honoured',
+    kind: 'other',
+    does: ['messages', 'bytes'],
+    load: async () => (await import('./grpc.ts')).grpc,
+  },
+  {
+    name: 'connect-protobuf',
+    title: 'connect-node, protobuf',
+    about: '`@connectrpc/connect-node` over HTTP/2 with the Connect protocol; generated code; async iterables',
+    kind: 'other',
+    does: ['messages', 'bytes'],
+    load: async () => (await import('./connect.ts')).connectProtobuf,
+  },
+  {
+    name: 'connect-json',
+    title: 'connect-node, JSON',
+    about: 'the same with `useBinaryFormat: false`; bytes are base64',
+    kind: 'other',
+    does: ['messages', 'bytes'],
+    load: async () => (await import('./connect.ts')).connectJson,
+  },
+  {
+    name: 'ws',
+    title: 'ws',
+    about: 'JSON in text messages, bytes in binary ones; no compression; waits while over 1 MiB is buffered',
+    kind: 'other',
+    does: ['messages', 'bytes'],
+    load: async () => (await import('./ws.ts')).ws,
+  },
+  {
+    name: 'ws-corked',
+    title: 'ws, corked by hand',
+    about: 'the same, and the TCP socket below is corked for each turn; its documentation does not speak of that',
+    kind: 'other',
+    does: ['messages', 'bytes'],
+    load: async () => (await import('./ws.ts')).wsCorked,
+  },
+  {
+    name: 'socket.io',
+    title: 'socket.io',
+    about: 'WebSocket from the start; at each MiB an acknowledgement is awaited, since there is no backpressure',
+    kind: 'other',
+    does: ['messages', 'bytes'],
+    load: async () => (await import('./socket-io.ts')).socketIo,
+  },
+  {
+    name: 'capnweb',
+    title: 'capnweb',
+    about:
+      'over one `ws` connection; one way a `WritableStream` with its flow control, there and back calls, 1,000 at once',
+    kind: 'other',
+    does: ['messages', 'bytes'],
+    load: async () => (await import('./capnweb.ts')).capnweb,
+  },
+  {
+    name: 'http2',
+    title: 'bare node:http2',
+    about: 'a stream at the defaults of Node, a JSON line for each message, `drain` honoured; bytes without borders',
+    kind: 'other',
+    does: ['messages', 'bytes', 'trades'],
+    load: async () => (await import('./http2.ts')).http2,
+  },
+  {
+    name: 'tcp',
+    title: 'limit: bare TCP, batched by hand',
+    about: 'JSON lines gathered to 64 KiB for each write; bytes without borders. No HTTP, no streams, no limits',
+    kind: 'limit',
+    does: ['messages', 'bytes'],
+    load: async () => (await import('./tcp.ts')).tcp,
+  },
+  {
+    name: 'codec-json',
+    title: 'limit: JSON alone',
+    about: '`JSON.stringify` and `JSON.parse` of lines in chunks of 64 KiB, in one process; nothing is sent',
+    kind: 'limit',
+    does: ['alone'],
+    load: async () => (await import('./codecs.ts')).codecJson,
+  },
+  {
+    name: 'codec-msgpack',
+    title: 'limit: a MessagePack Decoder alone',
+    about: 'a `Decoder` of `@msgpack/msgpack` that is used over and over, in one process; nothing is written or sent',
+    kind: 'limit',
+    does: ['alone'],
+    load: async () => (await import('./codecs.ts')).codecMsgpack,
+  },
+]
+
+export function entryOf(name: string): Entry {
+  const entry = entries.find((one) => one.name === name)
+  if (entry === undefined) throw new Error(`there is no peer ${name}`)
+  return entry
+}

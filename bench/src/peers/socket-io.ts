@@ -1,0 +1,125 @@
+/** Socket.IO over WebSocket from the start. It has no backpressure; acknowledgements of some messages make up for it. */
+import { createServer } from 'node:http'
+import { Server } from 'socket.io'
+import type { Socket as ClientSocket } from 'socket.io-client'
+import { io } from 'socket.io-client'
+
+import type { Message } from '../message.ts'
+import { Tally } from '../message.ts'
+import { listen } from './listen.ts'
+import type { Peer } from './peer.ts'
+
+interface ToServer {
+  collect(message: Message): void
+  bytes(data: Uint8Array): void
+  echo(message: Message): void
+  /** Answers when all before it has been dealt with. */
+  sync(done: () => void): void
+  answer(done: (answer: Message) => void): void
+}
+
+interface ToClient {
+  echo(message: Message): void
+}
+
+/** So much is sent, twice, before the server must have said that it came. Unit: bytes, about. */
+const most = 1024 * 1024
+
+export const socketIo: Peer = {
+  serve() {
+    const server = createServer()
+    const sockets = new Server<ToServer, ToClient>(server, {
+      transports: ['websocket'],
+      perMessageDeflate: false,
+      maxHttpBufferSize: 4 * 1024 * 1024,
+    })
+    sockets.on('connection', (socket) => {
+      const tally = new Tally()
+      socket.on('collect', (message) => tally.add(message))
+      socket.on('bytes', (data) => tally.addBytes(data))
+      socket.on('echo', (message) => socket.emit('echo', message))
+      socket.on('sync', (done) => done())
+      socket.on('answer', (done) => done(tally.answer()))
+    })
+    return listen(server)
+  },
+  async connect(port) {
+    const open = async (): Promise<ClientSocket<ToClient, ToServer>> => {
+      const options = { transports: ['websocket'], forceNew: true, reconnection: false }
+      const socket: ClientSocket<ToClient, ToServer> = io(`http://127.0.0.1:${port}`, options)
+      await new Promise<void>((resolve, reject) => {
+        socket.once('connect', resolve)
+        socket.once('connect_error', reject)
+      })
+      return socket
+    }
+    return {
+      async collect(messages) {
+        const socket = await open()
+        await sendAll(socket, messages, (message) => {
+          socket.emit('collect', message)
+          return message.text.length + 64
+        })
+        return answerOf(socket)
+      },
+      async collectBytes(pieces) {
+        const socket = await open()
+        await sendAll(socket, pieces, (piece) => {
+          socket.emit('bytes', piece)
+          return piece.length
+        })
+        return answerOf(socket)
+      },
+      async echo() {
+        const socket = await open()
+        let take: (message: Message) => void = () => {}
+        socket.on('echo', (message) => take(message))
+        const closed = new Promise<void>((resolve) => {
+          socket.once('disconnect', () => resolve())
+        })
+        return {
+          send: (messages) =>
+            sendAll(socket, messages, (message) => {
+              socket.emit('echo', message)
+              return message.text.length + 64
+            }),
+          async receive(each) {
+            take = each
+            await closed
+          },
+          ask: (message) =>
+            new Promise((resolve) => {
+              take = resolve
+              socket.emit('echo', message)
+            }),
+          async end() {
+            await socket.emitWithAck('sync')
+            socket.close()
+          },
+        }
+      },
+    }
+  },
+}
+
+async function sendAll<T>(
+  socket: ClientSocket<ToClient, ToServer>,
+  all: Iterable<T>,
+  send: (one: T) => number,
+): Promise<void> {
+  let arrived: Promise<unknown> | undefined
+  let size = 0
+  for (const one of all) {
+    size += send(one)
+    if (size < most) continue
+    await arrived
+    arrived = socket.emitWithAck('sync')
+    size = 0
+  }
+}
+
+async function answerOf(socket: ClientSocket<ToClient, ToServer>): Promise<Message> {
+  const answer = await socket.emitWithAck('answer')
+  socket.close()
+  return answer
+}

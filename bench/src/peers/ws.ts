@@ -1,0 +1,145 @@
+/**
+ * `ws` with JSON: a connection for each channel, without compression. `wsCorked` gathers what is sent in one turn, by the
+ * socket below, which its documentation does not ask for, and its users do where it matters.
+ */
+import { once } from 'node:events'
+import type { Socket } from 'node:net'
+import { WebSocket, WebSocketServer } from 'ws'
+
+import type { Message } from '../message.ts'
+import { Tally } from '../message.ts'
+import { listen } from './listen.ts'
+import type { Peer } from './peer.ts'
+import { createServer } from 'node:http'
+
+export const ws: Peer = peer(false)
+export const wsCorked: Peer = peer(true)
+
+/** How much may wait to be sent before the sender does. Unit: bytes. */
+const most = 1024 * 1024
+const end = ''
+
+function peer(isCorked: boolean): Peer {
+  return {
+    serve() {
+      const server = createServer()
+      const sockets = new WebSocketServer({ server, perMessageDeflate: false })
+      sockets.on('connection', (socket, request) => {
+        const cork = isCorked ? corker(request.socket) : () => {}
+        if (request.url === '/echo') echo(socket, cork)
+        else collect(socket, request.url === '/bytes')
+      })
+      return listen(server)
+    },
+    async connect(port) {
+      const open = async (path: string): Promise<[WebSocket, cork: () => void]> => {
+        const socket = new WebSocket(`ws://127.0.0.1:${port}${path}`, { perMessageDeflate: false })
+        const below = new Promise<Socket>((resolve) => {
+          socket.once('upgrade', (response) => resolve(response.socket))
+        })
+        await once(socket, 'open')
+        return [socket, isCorked ? corker(await below) : () => {}]
+      }
+      return {
+        async collect(messages) {
+          const [socket, cork] = await open('/collect')
+          await sendAll(socket, cork, jsonOf(messages))
+          return answerOf(socket)
+        },
+        async collectBytes(pieces) {
+          const [socket, cork] = await open('/bytes')
+          await sendAll(socket, cork, pieces)
+          return answerOf(socket)
+        },
+        async echo() {
+          const [socket, cork] = await open('/echo')
+          let take: (message: Message) => void = () => {}
+          const ended = new Promise<void>((resolve) => {
+            socket.on('message', (data: Buffer) => {
+              if (data.length > 0) take(parse(data))
+              else resolve()
+            })
+          })
+          return {
+            send: (messages) => sendAll(socket, cork, jsonOf(messages)),
+            async receive(each) {
+              take = each
+              await ended
+              socket.close()
+            },
+            ask: (message) =>
+              new Promise((resolve) => {
+                take = resolve
+                socket.send(JSON.stringify(message))
+              }),
+            async end() {
+              socket.send(end)
+            },
+          }
+        },
+      }
+    },
+  }
+}
+
+/** Holds back what is written in one turn until its end, so that it leaves together. */
+function corker(socket: Socket): () => void {
+  let isCorked = false
+  return () => {
+    if (isCorked) return
+    isCorked = true
+    socket.cork()
+    process.nextTick(() => {
+      isCorked = false
+      socket.uncork()
+    })
+  }
+}
+
+function parse(data: Buffer): Message {
+  return JSON.parse(data.toString()) as Message
+}
+
+function* jsonOf(messages: Iterable<Message>): Iterable<string> {
+  for (const message of messages) yield JSON.stringify(message)
+}
+
+async function sendAll(socket: WebSocket, cork: () => void, all: Iterable<string | Uint8Array>): Promise<void> {
+  for (const data of all) {
+    cork()
+    if (socket.bufferedAmount < most) socket.send(data)
+    else {
+      await new Promise<void>((resolve, reject) => {
+        socket.send(data, (error) => (error ? reject(error) : resolve()))
+      })
+    }
+  }
+}
+
+async function answerOf(socket: WebSocket): Promise<Message> {
+  socket.send(end)
+  const [data] = (await once(socket, 'message')) as [Buffer]
+  socket.close()
+  return parse(data)
+}
+
+function collect(socket: WebSocket, isBytes: boolean): void {
+  const tally = new Tally()
+  socket.on('message', (data: Buffer) => {
+    if (data.length === 0) socket.send(JSON.stringify(tally.answer()))
+    else if (isBytes) tally.addBytes(data)
+    else tally.add(parse(data))
+  })
+}
+
+function echo(socket: WebSocket, cork: () => void): void {
+  socket.on('message', (data: Buffer) => {
+    cork()
+    if (data.length === 0) socket.send(end)
+    else if (socket.bufferedAmount < most) socket.send(JSON.stringify(parse(data)))
+    else {
+      socket.pause()
+      socket.send(JSON.stringify(parse(data)), () => socket.resume())
+    }
+  })
+}
