@@ -56,6 +56,10 @@ export class Sender<in S> {
   #queuedBytes = 0
   #isWriting = false
   #flushIsDue = false
+  /** Whether a message is half written. Its getters, or an extension of the codec, may call anything of the channel. */
+  #isEncoding = false
+  /** Whether something was called for meanwhile. */
+  #isBehind = false
   #state: State = { at: 'open' }
   #hasSent = false
   #lost: ChannelError | undefined
@@ -100,10 +104,12 @@ export class Sender<in S> {
       return Promise.reject(this.#state.error ?? new ChannelError('CLOSED', 'send after this side ended or closed'))
     }
     if (signal?.aborted === true) return Promise.reject(givenUp('the send', signal.reason))
-    if (this.#waiting.size === 0 && this.#hasRoom()) {
+    if (this.#waiting.size === 0 && this.#hasRoom() && !this.#isEncoding) {
       const error = this.#accept(message)
+      if (this.#isBehind) this.#catchUp()
       return error === undefined ? accepted : Promise.reject(error)
     }
+    if (this.#isEncoding) this.#isBehind = true
     if (this.#waiting.size < this.#limits.maxWaitingSends) return this.#waiting.add(message, signal)
     const limit = `${this.#limits.maxWaitingSends} sends are waiting already`
     return Promise.reject(new ChannelError('SEND_BUFFER_FULL', `${limit}: await send before the next one`))
@@ -112,6 +118,10 @@ export class Sender<in S> {
   /** Sends a control frame, ahead of the sends that still wait. Returns whether it still can. */
   control(control: Control): boolean {
     if (this.#state.at !== 'open' && this.#state.at !== 'refusing' && this.#state.at !== 'ending') return false
+    if (this.#isEncoding) {
+      atTurnEnd(() => this.control(control))
+      return true
+    }
     encodeControl(control, this.#out)
     this.#flushLater()
     return true
@@ -147,7 +157,7 @@ export class Sender<in S> {
     if (this.#state.at === 'failed' || this.#state.at === 'ended') return
     this.#state = { at: 'failed', error }
     if (this.#hasSent) this.#lost = error
-    this.#out.take()
+    if (!this.#isEncoding) this.#out.take()
     this.#queue = []
     this.#queuedBytes = 0
     this.#waiting.fail(error)
@@ -157,6 +167,10 @@ export class Sender<in S> {
   /** Hands what is there to the conn. */
   flush(): void {
     this.#flushIsDue = false
+    if (this.#isEncoding) {
+      this.#flushLater()
+      return
+    }
     if (this.#out.position > 0) {
       const bytes = this.#out.take()
       this.#queue.push(bytes)
@@ -169,6 +183,7 @@ export class Sender<in S> {
   #accept(message: S): ChannelError | undefined {
     const out = this.#out
     const start = out.position
+    this.#isEncoding = true
     try {
       this.#framing.begin(out)
       this.#codec.encode(message, out)
@@ -179,7 +194,11 @@ export class Sender<in S> {
       if (error instanceof ChannelError) return error
       const detail = error instanceof Error ? error.message : String(error)
       return new ChannelError('ENCODE_FAILED', detail, { cause: error })
+    } finally {
+      this.#isEncoding = false
+      if (this.#state.at === 'failed') out.take()
     }
+    if (this.#state.at === 'failed') return this.#state.error
     this.#hasSent = true
     if (out.position >= this.#limits.flushBytes || out.isNearlyFull) this.flush()
     else this.#flushLater()
@@ -225,8 +244,26 @@ export class Sender<in S> {
     }
   }
 
+  /** Does what was called for while a message was encoded. */
+  #catchUp(): void {
+    this.#isBehind = false
+    this.#admitMore()
+    this.#endWhenSent()
+  }
+
   #endWhenSent(): void {
-    if (this.#state.at !== 'ending' || this.#isWriting || this.#waiting.size > 0 || this.bufferedBytes > 0) return
+    if (this.#isEncoding) {
+      this.#isBehind = true
+      return
+    }
+    if (
+      this.#state.at !== 'ending' ||
+      this.#isEncoding ||
+      this.#isWriting ||
+      this.#waiting.size > 0 ||
+      this.bufferedBytes > 0
+    )
+      return
     const { error } = this.#state
     this.#state = { at: 'closing', error }
     this.#conn.closeWrite().then(
