@@ -1,4 +1,5 @@
 /** What is measured: the loads, and the cases of each. */
+import { burstOf } from './fan.ts'
 import type { Job, Result } from './job.ts'
 import type { Ability, Entry } from './peers/index.ts'
 import { entries } from './peers/index.ts'
@@ -37,6 +38,8 @@ export interface Case {
   readonly baseline: string
   /** How far away the server is. Unit: milliseconds. */
   readonly roundTrip: number
+  /** Whether it takes so long that it has fewer rounds. */
+  readonly isLong?: boolean
   /** Whether every run has processes of its own, since those of all peers together would take too much memory. */
   readonly isAlone?: boolean
 }
@@ -48,7 +51,13 @@ export interface Load {
   readonly about: string
   /** How long its runs take, where 1 is as long as they shall. */
   readonly part: number
+  /** What is run before anything counts, at least, in runs: the compiler needs some time with what it sees first. */
+  readonly warmUp: number
   readonly cases: readonly Case[]
+  /** Whether its channels stay open, so that nothing shall go on in the same processes. */
+  readonly leavesMuch?: boolean
+  /** Who has no part in the short version: variants of others, which hardly differ from them here. */
+  readonly spared?: readonly string[]
 }
 
 const rate: Metric = { name: 'messages a second', unit: '/s', better: 'more', digits: 0, isCompared: true }
@@ -64,6 +73,7 @@ const stream: Load = {
   about:
     'The client sends on one channel as fast as it may; the server adds up all ids and lengths and answers at the end with count and sum, which must be right. Messages a second, from the first `send` to the answer.',
   part: 1,
+  warmUp: 4,
   cases: [
     {
       name: 'stream',
@@ -86,6 +96,7 @@ const echo: Load = {
   about:
     'The client sends as fast as it may, the server sends every message back, and the client receives meanwhile. Messages a second that came back, of which count and sum must be right.',
   part: 1,
+  warmUp: 2,
   cases: [
     {
       name: 'echo',
@@ -109,6 +120,7 @@ const ping: Load = {
   about:
     'One message on its way at a time: from `send` until it is back. Half of them took no longer than p50, 99 of 100 no longer than p99. Microseconds, so less is better.',
   part: 0.7,
+  warmUp: 1,
   cases: [
     {
       name: 'ping',
@@ -150,6 +162,7 @@ const bulk: Load = {
   about:
     'One way, as above, with a text of 64 KiB or 1 MiB in each message, and with as many bytes where a peer has bytes. MB of payload a second. Bare HTTP/2 and bare TCP keep no borders between pieces of bytes.',
   part: 0.5,
+  warmUp: 0,
   cases: [
     bulkOf('messages', 64 * 1024),
     bulkOf('bytes', 64 * 1024),
@@ -159,7 +172,13 @@ const bulk: Load = {
 }
 
 function fanOf(channels: number): Case {
-  const share = { name: 'slowest', unit: '%', better: 'more', digits: 0, isCompared: false } as const
+  const share = {
+    name: 'slowest channel, % of a fair share',
+    unit: '%',
+    better: 'more',
+    digits: 0,
+    isCompared: false,
+  } as const
   return {
     name: `fan-${channels}`,
     title: channels === 1 ? '1 channel' : `${channels.toLocaleString('en')} channels`,
@@ -167,9 +186,10 @@ function fanOf(channels: number): Case {
     baseline: 'ours-json',
     metrics: [rate, share],
     amount: { by: 'time' },
-    job: (milliseconds) => ({ do: 'fan', channels, milliseconds, least: 8 }),
+    job: (milliseconds) => ({ do: 'fan', channels, milliseconds, least: burstOf(channels) }),
     figures: figuresOf,
     roundTrip: 0,
+    isLong: channels > 1_000,
     isAlone: channels > 1_000,
   }
 }
@@ -182,6 +202,7 @@ function idleOf(channels: number): Case {
     baseline: 'ours-json',
     metrics: [{ name: 'KiB a channel', unit: 'KiB', better: 'less', digits: 1, isCompared: true }],
     amount: { by: 'memory' },
+    isLong: true,
     job: () => ({ do: 'hold', channels }),
     figures: ({ figures: [bytes = 0] }) => [bytes / 1024],
     roundTrip: 0,
@@ -195,6 +216,7 @@ const struct: Load = {
   about:
     'Records of 16 bytes from the client to the server, where a `for await` receives each as an object of named fields, beside a `DataView` loop over bare HTTP/2 that one writes by hand, which batches to 64 KiB and checks nothing. Records a second, from the first to the answer with count and sum.',
   part: 1,
+  warmUp: 4,
   cases: [
     {
       name: 'struct',
@@ -217,7 +239,8 @@ const distance: Load = {
   name: 'distance',
   title: 'A network that is far',
   about: `One way, as above, through a TCP relay that delivers everything ${far / 2} ms later, so that a round trip takes ${far} ms, and holds back nothing. Messages of the usual size, and texts of 64 KiB. What counts here is how much a peer lets be on its way: bare HTTP/2 is at Node's defaults, 64 KiB.`,
-  part: 0.7,
+  part: 1,
+  warmUp: 0,
   cases: [
     {
       name: 'distance-stream',
@@ -232,13 +255,14 @@ const distance: Load = {
     },
     bulkOf('messages', 64 * 1024, far),
   ],
+  spared: ['ours-zod', 'connect-json', 'ws-corked'],
 }
 
 /** In the order in which they run. */
 export function loadsOf(mode: 'short' | 'full' | 'smoke'): readonly Load[] {
   const channels = { short: [1, 10, 100, 1_000], full: [1, 10, 100, 1_000, 10_000], smoke: [10] }[mode]
   const idle = { short: [1_000], full: [1_000, 10_000], smoke: [20] }[mode]
-  return [
+  const loads: readonly Load[] = [
     stream,
     echo,
     ping,
@@ -247,9 +271,12 @@ export function loadsOf(mode: 'short' | 'full' | 'smoke'): readonly Load[] {
       name: 'fan',
       title: 'Many channels',
       about:
-        'So many channels of one client at once, and on each 8 messages there and back at a time. Messages a second of all together, and how much of a fair share the slowest channel had: 100% is as much as the average. A channel is a stream of one connection with h2channel, gRPC, Connect and bare HTTP/2, an object of one connection with capnweb, and a connection with the others.',
+        'So many channels of one client at once, and on each 8 messages there and back at a time (4 with 1,000 channels, 1 with 10,000). Messages a second of all together, and how much of a fair share the slowest channel had: 100% is as much as the average. A channel is a stream of one connection with h2channel, gRPC, Connect and bare HTTP/2, an object of one connection with capnweb, and a connection with the others.',
       part: 0.6,
+      warmUp: 0,
       cases: channels.map(fanOf),
+      leavesMuch: true,
+      spared: ['ours-zod', 'connect-json'],
     },
     {
       name: 'idle',
@@ -257,13 +284,16 @@ export function loadsOf(mode: 'short' | 'full' | 'smoke'): readonly Load[] {
       about:
         "What an open channel that has carried a message, and does nothing, takes of the server's resident memory: with so many open, above that with ten, after garbage collection, divided by how many were opened. KiB, so less is better. The same of bare HTTP/2 streams is the row of `node:http2`.",
       part: 1,
+      warmUp: 0,
       cases: idle.map(idleOf),
+      spared: ['ours-zod', 'ours-msgpack', 'connect-json', 'ws-corked'],
     },
     struct,
     distance,
   ]
+  return mode === 'short' ? loads : loads.map((load) => ({ ...load, spared: [] }))
 }
 
-export function entriesOf({ needs }: Case): readonly Entry[] {
-  return entries.filter(({ does }) => needs.some((ability) => does.includes(ability)))
+export function entriesOf({ needs }: Case, { spared = [] }: Load): readonly Entry[] {
+  return entries.filter(({ name, does }) => !spared.includes(name) && needs.some((ability) => does.includes(ability)))
 }

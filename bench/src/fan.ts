@@ -3,8 +3,14 @@ import type { Job, Result } from './job.ts'
 import type { Message } from './message.ts'
 import type { Echo } from './peers/peer.ts'
 
-/** So many messages of a channel are on their way at once; when all are back, the next leave. */
-const burst = 8
+/**
+ * So many messages of a channel are on their way at once; when all are back, the next leave. With very many channels
+ * fewer, so that what is on its way doesn't become the load.
+ */
+export function burstOf(channels: number): number {
+  if (channels > 1_000) return 1
+  return channels > 100 ? 4 : 8
+}
 
 /** So many channels are opened at once. */
 const atOnce = 100
@@ -14,12 +20,12 @@ const longest = 10_000
 
 export class Fan {
   readonly #echo: () => Promise<Echo>
-  readonly #messages: readonly Message[]
+  readonly #pool: readonly Message[]
   readonly #lanes: Lane[] = []
 
   constructor(echo: () => Promise<Echo>, pool: readonly Message[]) {
     this.#echo = echo
-    this.#messages = pool.slice(0, burst)
+    this.#pool = pool
   }
 
   /** Opens what is missing. One message on each makes sure that it is open at the server too. */
@@ -28,7 +34,7 @@ export class Fan {
       const missing = Math.min(atOnce, channels - this.#lanes.length)
       const opening = Array.from({ length: missing }, async () => {
         const lane = new Lane(await this.#echo())
-        await lane.exchange(this.#messages.slice(0, 1))
+        await lane.exchange(this.#pool.slice(0, 1))
         return lane
       })
       this.#lanes.push(...(await Promise.all(opening)))
@@ -40,6 +46,7 @@ export class Fan {
     await this.open(channels)
     const lanes = this.#lanes.slice(0, channels)
     for (const lane of lanes) lane.count = 0
+    const messages = this.#pool.slice(0, burstOf(channels))
     const begin = performance.now()
     let result: Result | undefined
     const look = (): void => {
@@ -50,12 +57,15 @@ export class Fan {
         setTimeout(look, milliseconds / 2)
         return
       }
-      const slowest = counts.reduce((least, count) => Math.min(least, count))
+      const slowest = counts.reduce((one, other) => Math.min(one, other))
       result = { milliseconds: passed, figures: [(total / passed) * 1_000, (100 * slowest * channels) / total] }
     }
     setTimeout(look, milliseconds)
     const work = async (lane: Lane): Promise<void> => {
-      while (result === undefined) await lane.exchange(this.#messages)
+      for (;;) {
+        await lane.exchange(messages)
+        if (result !== undefined) return
+      }
     }
     await Promise.all(lanes.map(work))
     if (result === undefined) throw new Error('the channels ended before the time was over')

@@ -6,34 +6,20 @@
  *     node dist/main.js stream,echo ws,ours   some loads or cases, some peers or the beginnings of their names
  *     node dist/main.js --smoke               everything once, for whether it works
  *
- * and --rounds, --seconds for each run, --node for the binary that runs the processes.
+ * and --rounds, --seconds for each run, --node for the binary that runs client and server.
  */
 import { execFileSync } from 'node:child_process'
-import { parseArgs } from 'node:util'
 
-import type { Load } from './cases.ts'
-import { loadsOf } from './cases.ts'
 import { writeDocument } from './document.ts'
 import { machine } from './measure.ts'
-import type { Entry } from './peers/index.ts'
-import { entries } from './peers/index.ts'
+import type { Options } from './options.ts'
+import { optionsFrom } from './options.ts'
 import { stopAll } from './processes.ts'
 import { showProgress } from './progress.ts'
 import { defeatsOf, inTerminal, tablesOf } from './report.ts'
 import { Results } from './results.ts'
 import type { Plan } from './run.ts'
-import { run, stepsOf } from './run.ts'
-
-const { values, positionals } = parseArgs({
-  allowPositionals: true,
-  options: {
-    full: { type: 'boolean', default: false },
-    smoke: { type: 'boolean', default: false },
-    rounds: { type: 'string' },
-    seconds: { type: 'string' },
-    node: { type: 'string', default: process.execPath },
-  },
-})
+import { roundsOf, run, stepsOf } from './run.ts'
 
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   process.once(signal, () => {
@@ -43,42 +29,48 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
 }
 process.once('exit', stopAll)
 
-const mode = values.smoke ? 'smoke' : values.full ? 'full' : 'short'
-const [wantedLoads, wantedPeers] = positionals.map((list) => list.split(','))
-const rounds = numberFrom('rounds', values.rounds, { smoke: 1, full: 7, short: 3 }[mode])
-const seconds = numberFrom('seconds', values.seconds, { smoke: 0.1, full: 2, short: 0.3 }[mode])
-
-const begin = performance.now()
-const plan: Plan = {
-  loads: chosenLoads(),
-  isWanted: chosenPeers(),
-  rounds,
-  slice: seconds * 1_000,
-  isFresh: values.full,
-  isSmoke: values.smoke,
-  node: values.node,
-  onStep: (load, entry) => progress.step(load.title, entry.title),
-}
-const progress = showProgress(stepsOf(plan))
-const results = new Results(await run(plan))
-progress.stop()
-
-const version = execFileSync(values.node, ['--version'], { encoding: 'utf8' }).trim()
-const rest = values.smoke ? 'once each' : `${rounds} rounds of ${seconds} s each, in turn, medians`
-const circumstances = `${machine(version)}; ${rest}`
-if (!values.smoke) printTables()
-console.log(`${circumstances}; ${((performance.now() - begin) / 1_000).toFixed(0)} s in all`)
-const failures = results.failures()
-for (const { case: one, entry, error } of failures) console.error(`failed: ${one.name}, ${entry.title}: ${error}`)
-if (failures.length > 0) process.exitCode = 1
-if (values.smoke) console.log(`${results.cells.length - failures.length} of ${results.cells.length} cells are right`)
-else if (positionals.length === 0) {
-  const command = `npx -y pnpm@12 bench${values.full ? ' --full' : ''}`
-  await writeDocument(results, plan.loads, { circumstances, command })
+try {
+  await bench(optionsFrom(process.argv.slice(2)))
+} catch (error) {
+  console.error(error instanceof Error ? error.message : error)
+  process.exitCode = 1
 }
 
-function printTables(): void {
-  for (const load of plan.loads) {
+async function bench(options: Options): Promise<void> {
+  const { mode, loads, isWanted, rounds, seconds, node } = options
+  const begin = performance.now()
+  // Asked first, so that a binary that doesn't run is told of by itself.
+  const version = execFileSync(node, ['--version'], { encoding: 'utf8' }).trim()
+  const isSmoke = mode === 'smoke'
+  const plan: Plan = {
+    loads,
+    isWanted,
+    rounds,
+    slice: seconds * 1_000,
+    isFresh: mode === 'full',
+    isSmoke,
+    node,
+    onStep: (load, entry) => progress.step(load.title, entry.title),
+  }
+  const progress = showProgress(stepsOf(plan))
+  const results = new Results(await run(plan))
+  progress.stop()
+
+  const failures = results.failures()
+  const howOften = `${rounds} ${rounds === 1 ? 'round' : 'rounds'} of about ${seconds} s each${exceptionOf(options)}.`
+  if (!isSmoke) printTables(options, results)
+  const took = ((performance.now() - begin) / 1_000).toFixed(0)
+  console.log(`${machine(version)}. ${isSmoke ? 'Once each.' : howOften} ${took} s in all.`)
+  if (isSmoke) console.log(`${results.cells.length - failures.length} of ${results.cells.length} cells are right`)
+  for (const { case: one, entry, error } of failures) console.error(`failed: ${one.name}, ${entry.title}: ${error}`)
+  if (failures.length > 0) process.exitCode = 1
+  if (isSmoke || options.isPartial) return
+  const command = `npx -y pnpm@12 bench${mode === 'full' ? ' --full' : ''}`
+  await writeDocument(results, { machine: machine(version), rounds: howOften, command, loads })
+}
+
+function printTables({ loads }: Options, results: Results): void {
+  for (const load of loads) {
     console.log(`\n${load.title}`)
     for (const table of tablesOf(load, results)) console.log(inTerminal(table))
   }
@@ -87,33 +79,10 @@ function printTables(): void {
   console.log('')
 }
 
-function chosenLoads(): readonly Load[] {
-  // Cases that only the long version has can be asked for by name.
-  const all = loadsOf(mode === 'short' && wantedLoads !== undefined ? 'full' : mode)
-  if (wantedLoads === undefined) return all
-  const known = all.flatMap(({ name, cases }) => [name, ...cases.map((one) => one.name)])
-  const unknown = wantedLoads.filter((name) => !known.includes(name))
-  if (unknown.length > 0) throw new Error(`there is no load ${unknown.join(', ')}, only ${known.join(', ')}`)
-  return all
-    .map((load) => {
-      if (wantedLoads.includes(load.name)) return load
-      return { ...load, cases: load.cases.filter(({ name }) => wantedLoads.includes(name)) }
-    })
-    .filter(({ cases }) => cases.length > 0)
-}
-
-function chosenPeers(): (entry: Entry) => boolean {
-  if (wantedPeers === undefined) return () => true
-  const matches = ({ name }: Entry, wanted: string): boolean => name === wanted || name.startsWith(`${wanted}-`)
-  const unknown = wantedPeers.filter((wanted) => !entries.some((entry) => matches(entry, wanted)))
-  const known = entries.map(({ name }) => name).join(', ')
-  if (unknown.length > 0) throw new Error(`there is no peer ${unknown.join(', ')}, only ${known}`)
-  return (entry) => wantedPeers.some((wanted) => matches(entry, wanted))
-}
-
-function numberFrom(name: string, text: string | undefined, otherwise: number): number {
-  if (text === undefined) return otherwise
-  const number = Number(text)
-  if (!(number > 0)) throw new Error(`--${name} must be a number above 0, not ${text}`)
-  return number
+/** What takes long has fewer rounds. */
+function exceptionOf({ loads, rounds }: Options): string {
+  const long = loads.filter(({ cases }) => cases.some(({ isLong }) => isLong === true))
+  const [fewer] = long.flatMap(({ cases }) => cases.map((one) => roundsOf(one, rounds))).toSorted((a, b) => a - b)
+  const where = long.map(({ name }) => (name === 'idle' ? 'memory' : 'very many channels')).join(' and ')
+  return fewer === undefined || fewer === rounds ? '' : `, ${fewer} for ${where}`
 }

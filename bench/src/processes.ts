@@ -21,6 +21,8 @@ export class Worker {
   /** What it last said before it failed. */
   #stderr = ''
   #settle: ((reply: Reply) => void) | undefined
+  /** Why it can't be asked any more. */
+  #ended: string | undefined
   #last: Promise<unknown> = Promise.resolve()
 
   constructor(node: string) {
@@ -38,7 +40,8 @@ export class Worker {
     this.#child.on('error', (error) => this.#settle?.({ error: error.message }))
     this.#child.on('close', (code, signal) => {
       running.delete(this)
-      this.#settle?.({ error: `its process ended (${signal ?? code}) ${reasonIn(this.#stderr)}`.trim() })
+      this.#ended = `its process ended (${signal ?? code}) ${reasonIn(this.#stderr)}`.trim()
+      this.#settle?.({ error: this.#ended })
     })
   }
 
@@ -52,6 +55,7 @@ export class Worker {
   }
 
   #hand(task: Task, patience: number): Promise<Reply> {
+    if (this.#ended !== undefined) return Promise.resolve({ error: this.#ended })
     return new Promise((resolve) => {
       const timer = setTimeout(() => this.#settle?.({ error: `no answer in ${patience / 1_000} s` }), patience)
       this.#settle = (given) => {

@@ -6,8 +6,12 @@ import type { Entry } from './peers/index.ts'
 import type { Results } from './results.ts'
 
 export interface Table {
+  /** What it shows, where the load's title doesn't say it. */
+  readonly caption?: string
   readonly head: readonly string[]
   readonly rows: readonly (readonly string[])[]
+  /** Of text, rather than of figures. */
+  readonly isText?: boolean
 }
 
 /** A row for each peer. Of one case each of ours is set beside the peers; of several the first of ours. */
@@ -26,12 +30,15 @@ export function tablesOf(load: Load, results: Results): Table[] {
       .filter(({ isCompared }) => !isCompared)
       .flatMap((metric) => columnsOf(one, metric, [], results, cases.length > 1)),
   )
-  return [compared, others]
-    .filter((columns) => columns.length > 0)
-    .map((columns) => ({
+  const tableOf = (columns: readonly Column[]): Table => {
+    return {
       head: ['', ...columns.map(({ head }) => head)],
       rows: entries.map((entry) => [entry.title, ...columns.map(({ text }) => text(entry))]),
-    }))
+    }
+  }
+  if (others.length === 0) return [tableOf(compared)]
+  const names = cases.flatMap(({ metrics }) => metrics.filter(({ isCompared }) => !isCompared).map(({ name }) => name))
+  return [tableOf(compared), { ...tableOf(others), caption: `${[...new Set(names)].join(', ')}:` }]
 }
 
 interface Column {
@@ -46,7 +53,7 @@ function columnsOf(
   results: Results,
   isOneOfMany: boolean,
 ): Column[] {
-  const name = isOneOfMany ? `${one.title}, ${metric.unit}` : `${metric.name}`
+  const name = isOneOfMany ? `${one.title}, ${metric.unit}` : metric.name
   const figure: Column = {
     head: name,
     text: (entry) => {
@@ -74,23 +81,32 @@ export function formatted(figure: number, { digits }: Metric): string {
   return figure.toLocaleString('en', options)
 }
 
-export function inTerminal({ head, rows }: Table): string {
+export function inTerminal({ caption, head, rows }: Table): string {
   const colAligns = head.map((_, index) => (index === 0 ? 'left' : 'right'))
   const table = new CliTable({ head: [...head], colAligns, style: { head: [], border: [] } })
   table.push(...rows.map((row) => [...row]))
-  return table.toString()
+  return caption === undefined ? table.toString() : `${caption}\n${table.toString()}`
 }
 
-export function inMarkdown({ head, rows }: Table): string {
+export function inMarkdown({ caption, head, rows, isText }: Table): string {
   const line = (cells: readonly string[]): string => `| ${cells.join(' | ')} |`
-  return [line(head), line(head.map((_, index) => (index === 0 ? '---' : '---:'))), ...rows.map(line)].join('\n')
+  return [
+    ...(caption === undefined ? [] : [caption.charAt(0).toUpperCase() + caption.slice(1), '']),
+    line(head),
+    line(head.map((_, index) => (index === 0 || isText === true ? '---' : '---:'))),
+    ...rows.map(line),
+  ].join('\n')
 }
 
 /** What is slower than something else, one line for each case. */
 export function defeatsOf(results: Results): string[] {
   const lines = new Map<string, Map<string, string[]>>()
   for (const { load, case: one, metric, peer, ours, ratio } of results.defeats()) {
-    const what = [load.title, load.cases.length > 1 ? one.title : '', one.metrics.length > 1 ? metric.name : '']
+    const what = [
+      load.title,
+      load.cases.length > 1 ? one.title : '',
+      one.metrics.filter(({ isCompared }) => isCompared).length > 1 ? metric.name : '',
+    ]
     const name = what.filter((part) => part !== '').join(', ')
     const peers = lines.get(name) ?? new Map<string, string[]>()
     lines.set(name, peers)

@@ -2,6 +2,7 @@
 import type { Case, Load, Metric } from './cases.ts'
 import { median } from './measure.ts'
 import type { Entry } from './peers/index.ts'
+import { entries } from './peers/index.ts'
 import type { Cell } from './run.ts'
 
 /** Where a peer did better than one of ours. */
@@ -43,7 +44,8 @@ export class Results {
   /** The peers that ran a case or all the cases of a load, in their order. */
   entries(cases: readonly Case[]): Entry[] {
     const names = new Set(cases.map(({ name }) => name))
-    return [...new Set(this.cells.filter((cell) => names.has(cell.case.name)).map(({ entry }) => entry))]
+    const there = new Set(this.cells.filter((cell) => names.has(cell.case.name)).map(({ entry }) => entry))
+    return entries.filter((entry) => there.has(entry))
   }
 
   failures(): Cell[] {

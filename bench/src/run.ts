@@ -34,18 +34,19 @@ export interface Cell {
 
 /** How many steps `onStep` is told of, at most. */
 export function stepsOf({ loads, isWanted, rounds, isSmoke }: Plan): number {
-  const cases = loads.flatMap((load) => load.cases)
-  const cells = cases.flatMap((one) =>
-    entriesOf(one)
-      .filter(isWanted)
-      .map(() => one),
+  const cells = loads.flatMap((load) =>
+    load.cases.flatMap((one) =>
+      entriesOf(one, load)
+        .filter(isWanted)
+        .map(() => one),
+    ),
   )
   return cells.reduce((sum, one) => sum + roundsOf(one, rounds) + (isSmoke || one.isAlone === true ? 0 : 1), 0)
 }
 
-/** Where each round starts new processes, fewer do in a short run. */
-function roundsOf({ isAlone }: Case, rounds: number): number {
-  return isAlone === true ? Math.max(1, rounds - 4) : rounds
+/** What takes long has fewer. */
+export function roundsOf({ isLong }: Case, rounds: number): number {
+  return isLong === true ? Math.max(1, rounds - 2) : rounds
 }
 
 /** Runs all. What fails is in its cell, and the others go on. */
@@ -55,14 +56,14 @@ export async function run(plan: Plan): Promise<Cell[]> {
   for (const load of plan.loads) {
     for (const one of load.cases) cells.push(...(await runCase(plan, crew, load, one)))
     // What one load made of a process, its code and its memory, shall not be seen in the next.
-    if (plan.isFresh) crew.stop()
+    if (plan.isFresh || (load.leavesMuch === true && !plan.isSmoke)) crew.stop()
   }
   crew.stop()
   return cells
 }
 
 async function runCase(plan: Plan, crew: Crew, load: Load, one: Case): Promise<Cell[]> {
-  const entrants = entriesOf(one)
+  const entrants = entriesOf(one, load)
     .filter(plan.isWanted)
     .map((entry) => new Entrant(entry))
   const attempt = async ({ entry, fail }: Entrant, act: () => Promise<void>): Promise<void> => {
@@ -90,6 +91,7 @@ async function runCase(plan: Plan, crew: Crew, load: Load, one: Case): Promise<C
     for (const entrant of turn.filter(isFit)) {
       await attempt(entrant, async () => {
         const pair = await crew.pair(one, entrant.entry)
+        if (isMeasuredAlone && one.amount.by === 'time') await calibrate(pair, load, one, entrant.entry, plan)
         const amount = amountOf(load, one, plan, entrant.amount)
         const result =
           one.amount.by === 'memory'
@@ -191,7 +193,7 @@ function patienceOf({ isAlone }: Case, { slice }: Plan): number {
 }
 
 /** Finds out how many take as long as a run shall take, which warms up as well. */
-async function calibrate(pair: Pair, { part }: Load, one: Case, entry: Entry, plan: Plan): Promise<number> {
+async function calibrate(pair: Pair, { part, warmUp }: Load, one: Case, entry: Entry, plan: Plan): Promise<number> {
   const slice = plan.slice * part
   if (one.amount.by !== 'count') {
     const job = one.job(slice / 4, entry)
@@ -199,11 +201,13 @@ async function calibrate(pair: Pair, { part }: Load, one: Case, entry: Entry, pl
     return slice
   }
   let count = one.amount.first
+  let spent = 0
   for (;;) {
     const { milliseconds } = await pair.run(one.job(count, entry), one.roundTrip, patienceOf(one, plan))
+    spent += milliseconds
     const factor = slice / Math.max(milliseconds, 0.1)
-    if (factor < 3) return Math.max(1, Math.round(count * factor))
-    count = Math.ceil(count * Math.min(8, factor))
+    count = Math.max(1, Math.round(count * Math.min(8, factor)))
+    if (factor < 3 && spent >= slice * warmUp) return count
   }
 }
 

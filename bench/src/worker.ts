@@ -59,9 +59,9 @@ async function perform(task: Task): Promise<unknown> {
 async function residentMemory(): Promise<number> {
   const { gc } = globalThis
   if (gc === undefined) throw new Error('--expose-gc is missing')
-  for (let round = 0; round < 4; round++) {
+  for (let round = 0; round < 3; round++) {
     gc()
-    await sleep(40)
+    await sleep(20)
   }
   return process.memoryUsage.rss()
 }

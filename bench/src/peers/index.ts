@@ -12,6 +12,8 @@ export interface Entry {
   /** Ours, another, or what is there to say how fast anything could be. */
   readonly kind: 'ours' | 'other' | 'limit'
   readonly does: readonly Ability[]
+  /** Whose version counts; ours is this one, and Node's is Node's. */
+  readonly library?: string
   readonly load: () => Promise<Peer | Alone>
 }
 
@@ -71,6 +73,7 @@ export const entries: readonly Entry[] = [
     about: 'client streaming and bidirectional streaming; code from `@grpc/proto-loader`; `write` and `drain` honoured',
     kind: 'other',
     does: ['messages', 'bytes'],
+    library: '@grpc/grpc-js',
     load: async () => (await import('./grpc.ts')).grpc,
   },
   {
@@ -79,6 +82,7 @@ export const entries: readonly Entry[] = [
     about: '`@connectrpc/connect-node` over HTTP/2 with the Connect protocol; generated code; async iterables',
     kind: 'other',
     does: ['messages', 'bytes'],
+    library: '@connectrpc/connect-node',
     load: async () => (await import('./connect.ts')).connectProtobuf,
   },
   {
@@ -87,6 +91,7 @@ export const entries: readonly Entry[] = [
     about: 'the same with `useBinaryFormat: false`; bytes are base64',
     kind: 'other',
     does: ['messages', 'bytes'],
+    library: '@connectrpc/connect-node',
     load: async () => (await import('./connect.ts')).connectJson,
   },
   {
@@ -95,6 +100,7 @@ export const entries: readonly Entry[] = [
     about: 'JSON in text messages, bytes in binary ones; no compression; waits while over 1 MiB is buffered',
     kind: 'other',
     does: ['messages', 'bytes'],
+    library: 'ws',
     load: async () => (await import('./ws.ts')).ws,
   },
   {
@@ -103,6 +109,7 @@ export const entries: readonly Entry[] = [
     about: 'the same, and the TCP socket below is corked for each turn; its documentation does not speak of that',
     kind: 'other',
     does: ['messages', 'bytes'],
+    library: 'ws',
     load: async () => (await import('./ws.ts')).wsCorked,
   },
   {
@@ -111,6 +118,7 @@ export const entries: readonly Entry[] = [
     about: 'WebSocket from the start; at each MiB an acknowledgement is awaited, since there is no backpressure',
     kind: 'other',
     does: ['messages', 'bytes'],
+    library: 'socket.io',
     load: async () => (await import('./socket-io.ts')).socketIo,
   },
   {
@@ -120,6 +128,7 @@ export const entries: readonly Entry[] = [
       'over one `ws` connection; one way a `WritableStream` with its flow control, there and back calls, 1,000 at once',
     kind: 'other',
     does: ['messages', 'bytes'],
+    library: 'capnweb',
     load: async () => (await import('./capnweb.ts')).capnweb,
   },
   {
@@ -152,6 +161,7 @@ export const entries: readonly Entry[] = [
     about: 'a `Decoder` of `@msgpack/msgpack` that is used over and over, in one process; nothing is written or sent',
     kind: 'limit',
     does: ['alone'],
+    library: '@msgpack/msgpack',
     load: async () => (await import('./codecs.ts')).codecMsgpack,
   },
 ]
