@@ -284,7 +284,7 @@ const mediaType = new RegExp(`^${token}/${token}(; ${token}=(${token}|"([^"\\\\]
 const littleMemory = 256 * 1024 * 1024
 
 /** How many positions of a long message are tried. */
-const mostPositions = 300
+const mostPositions = 100
 
 /** A writer whose memory moves each time that room is reserved, holds no byte more than that, and is lost when it has moved. */
 class MovingWriter extends ByteWriter {
