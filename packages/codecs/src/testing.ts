@@ -92,8 +92,12 @@ interface Subject<T> extends CodecSamples<T> {
 
 const cases: { readonly [name: string]: <T>(subject: Subject<T>) => void } = {
   'has a name and a media type': ({ codec }) => {
-    assert.match(codec.name, /^[\w.+-]+$/, 'the name')
-    assert.match(codec.contentType, mediaType, 'the media type')
+    assert.match(
+      codec.name,
+      /^[\w.+-]+$/,
+      `the name ${brief(codec.name)} has other characters than letters, digits and _ . + -`,
+    )
+    assert.match(codec.contentType, mediaType, `${brief(codec.contentType)} is no media type (RFC 9110, section 8.3.1)`)
   },
 
   'hands out what it was given': ({ codec, messages }) => {
@@ -217,14 +221,16 @@ const cases: { readonly [name: string]: <T>(subject: Subject<T>) => void } = {
       assertCode(['ENCODE_FAILED'], () => encodeAnything(codec, value, out))
       assertBytes(out.bytes.subarray(0, 3), Uint8Array.of(1, 2, 3))
     })
-    for (const message of messages) assert.deepStrictEqual(codec.decode(encoded(codec, message)), message, 'afterwards')
+    for (const message of messages)
+      assert.deepStrictEqual(codec.decode(encoded(codec, message)), message, 'a message after the refused ones')
   },
 
   'refuses to decode what is not its own': ({ codec, messages, broken = [] }) => {
     each('broken message', broken, (bytes) => {
       assertCode(['DECODE_FAILED', 'INVALID_MESSAGE'], () => codec.decode(bytes))
     })
-    for (const message of messages) assert.deepStrictEqual(codec.decode(encoded(codec, message)), message, 'afterwards')
+    for (const message of messages)
+      assert.deepStrictEqual(codec.decode(encoded(codec, message)), message, 'a message after the refused ones')
   },
 
   'ends in a message or a CodecError however a message is cut short': ({ codec, messages }) => {
@@ -343,7 +349,14 @@ function outcome(run: () => unknown): unknown {
 function assertCode(codes: readonly string[], run: () => unknown): void {
   const error = errorOf(run)
   if (error === undefined) assert.fail(`it was taken, where ${codes.join(' or ')} was due`)
-  if (!(error instanceof CodecError)) throw error
+  if (!(error instanceof CodecError)) {
+    throw new Error(
+      `${nameOf(error)} was thrown, where a CodecError ${codes.join(' or ')} was due: ${reasonOf(error)}`,
+      {
+        cause: error,
+      },
+    )
+  }
   assert.ok(codes.includes(error.code), `${error.code}, where ${codes.join(' or ')} was due: ${error.message}`)
 }
 
@@ -352,9 +365,16 @@ function decodes<T>(codec: Codec<T>, bytes: Uint8Array): void {
   const error = errorOf(() => codec.decode(bytes))
   if (error === undefined) return
   if (!(error instanceof CodecError))
-    throw new Error(`${reasonOf(error)}, from decoding ${brief(bytes)}`, { cause: error })
+    throw new Error(
+      `${nameOf(error)} was thrown, where a CodecError was due: ${reasonOf(error)}, from decoding ${brief(bytes)}`,
+      { cause: error },
+    )
   const isRemote = error.code === 'DECODE_FAILED' || error.code === 'INVALID_MESSAGE'
   assert.ok(isRemote, `${error.code}, from decoding ${brief(bytes)}: ${error.message}`)
+}
+
+function nameOf(error: unknown): string {
+  return error instanceof Error ? error.name : 'something else'
 }
 
 function inLittleMemory(run: () => void): void {
@@ -362,7 +382,10 @@ function inLittleMemory(run: () => void): void {
   const before = peak()
   run()
   const grown = peak() - before
-  assert.ok(grown < littleMemory, `it took ${Math.round(grown / 2 ** 20)} MiB of memory`)
+  assert.ok(
+    grown < littleMemory,
+    `the process took ${Math.round(grown / 2 ** 20)} MiB more memory, of at most ${littleMemory / 2 ** 20}`,
+  )
 }
 
 function assertBytes(came: Uint8Array, due: Uint8Array): void {
