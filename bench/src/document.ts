@@ -47,10 +47,10 @@ async function opening({ command, machine, rounds }: About): Promise<string> {
 
 h2channel beside what else there is. This page is what \`${command}\` wrote.
 
-**${machine}**. ${rounds}
+**${machine}**. ${rounds} A busy machine gets fewer rounds.
 
-Client and server are two processes on one machine, over loopback and without TLS. Everybody sends the same messages,
-\`{ id, user, text, ts }\` with a text of 64 characters, about 120 bytes of JSON. The peers have their turn one after the
+Client and server are two processes on one machine, over loopback and without TLS. Everybody sends the same messages
+where nothing else is said, \`{ id, user, text, ts }\` with a text of 64 characters, about 120 bytes of JSON. The peers have their turn one after the
 other, in an order that changes from round to round, and every figure is the median of its rounds. **Ours ÷ peer** is the
 median of what the ratio was in each round: \`json ÷\` is h2channel with json, divided by the peer of the row. Of speeds,
 more than 1.00 means that ours is faster; of times and memory, less than 1.00 means that ours takes less. Figures of another machine will differ; the ratios will differ less.

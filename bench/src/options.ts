@@ -10,6 +10,8 @@ export interface Options {
   readonly mode: 'short' | 'full' | 'smoke'
   /** Whether some loads or peers were asked for, rather than all. */
   readonly isPartial: boolean
+  /** Whether nothing but the mode was said of what to run, how often and how long. */
+  readonly isUsual: boolean
   readonly loads: readonly Load[]
   readonly isWanted: (entry: Entry) => boolean
   readonly rounds: number
@@ -36,6 +38,7 @@ export function optionsFrom(args: readonly string[]): Options {
   return {
     mode,
     isPartial: positionals.length > 0,
+    isUsual: positionals.length === 0 && values.rounds === undefined && values.seconds === undefined,
     loads: chosenLoads(mode, loads),
     isWanted: chosenPeers(peers),
     rounds: Math.ceil(numberFrom('rounds', values.rounds, { smoke: 1, full: 5, short: 3 }[mode])),
@@ -53,12 +56,12 @@ function chosenLoads(mode: Options['mode'], wanted: readonly string[] | undefine
   refuse('load', wanted, (name) => known.includes(name), known)
   const usual = new Set(loadsOf(mode).flatMap(({ cases }) => cases.map(({ name }) => name)))
   return all
-    .map((load) => {
+    .map((load): Load => {
       const isWhole = wanted.includes(load.name)
-      return {
-        ...load,
-        cases: load.cases.filter(({ name }) => wanted.includes(name) || (isWhole && usual.has(name))),
-      }
+      const cases = load.cases.filter(({ name }) => wanted.includes(name) || (isWhole && usual.has(name)))
+      const [one] = cases
+      const isOneOfMany = one !== undefined && cases.length === 1 && load.cases.length > 1
+      return { ...load, title: isOneOfMany ? `${load.title}, ${one.title}` : load.title, cases }
     })
     .filter(({ cases }) => cases.length > 0)
 }

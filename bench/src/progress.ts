@@ -1,8 +1,8 @@
 import cliProgress from 'cli-progress'
 
 export interface Progress {
-  /** Before each step. */
-  step(load: string, peer: string): void
+  /** Before each step, with how many are done. */
+  step(load: string, peer: string, done: number): void
   stop(): void
 }
 
@@ -19,11 +19,7 @@ export function showProgress(total: number): Progress {
   const format = '{bar} {percentage}%  {load}: {peer}'
   const options = { format, stream: process.stderr, clearOnComplete: true, hideCursor: true }
   const bar = new cliProgress.SingleBar(options, cliProgress.Presets.shades_classic)
-  let done = 0
   bar.start(total, 0, { load: '', peer: '' })
-  const step = (load: string, peer: string): void => {
-    bar.update(done, { load, peer })
-    done += 1
-  }
+  const step = (load: string, peer: string, done: number): void => bar.update(done, { load, peer })
   return { step, stop: () => bar.stop() }
 }

@@ -2,6 +2,7 @@
 import type { Case, Load } from './cases.ts'
 import { entriesOf } from './cases.ts'
 import type { Result } from './job.ts'
+import { Pace } from './pace.ts'
 import type { Entry } from './peers/index.ts'
 import type { FarAway } from './processes.ts'
 import { Pair, Worker } from './processes.ts'
@@ -18,8 +19,10 @@ export interface Plan {
   readonly isSmoke: boolean
   /** The binary that runs the processes. */
   readonly node: string
-  /** Told before each run. */
-  readonly onStep: (load: Load, entry: Entry) => void
+  /** How long all may take: on a busy machine there are fewer rounds then. Unit: milliseconds. */
+  readonly budget: number
+  /** Told before each run, with how many steps are done or left out. */
+  readonly onStep: (load: Load, entry: Entry, done: number) => void
 }
 
 /** What came of one peer in one case. */
@@ -32,7 +35,7 @@ export interface Cell {
   readonly error?: string
 }
 
-/** How many steps `onStep` is told of, at most. */
+/** How many steps there are: a run each. */
 export function stepsOf({ loads, isWanted, rounds, isSmoke }: Plan): number {
   const cells = loads.flatMap((load) =>
     load.cases.flatMap((one) =>
@@ -53,8 +56,9 @@ export function roundsOf({ isLong }: Case, rounds: number): number {
 export async function run(plan: Plan): Promise<Cell[]> {
   const cells: Cell[] = []
   const crew = new Crew(plan)
+  const pace = new Pace(stepsOf(plan), plan.budget)
   for (const load of plan.loads) {
-    for (const one of load.cases) cells.push(...(await runCase(plan, crew, load, one)))
+    for (const one of load.cases) cells.push(...(await runCase(plan, crew, pace, load, one)))
     // What one load made of a process, its code and its memory, shall not be seen in the next.
     if (plan.isFresh || (load.leavesMuch === true && !plan.isSmoke)) crew.stop()
   }
@@ -62,12 +66,12 @@ export async function run(plan: Plan): Promise<Cell[]> {
   return cells
 }
 
-async function runCase(plan: Plan, crew: Crew, load: Load, one: Case): Promise<Cell[]> {
+async function runCase(plan: Plan, crew: Crew, pace: Pace, load: Load, one: Case): Promise<Cell[]> {
   const entrants = entriesOf(one, load)
     .filter(plan.isWanted)
     .map((entry) => new Entrant(entry))
   const attempt = async ({ entry, fail }: Entrant, act: () => Promise<void>): Promise<void> => {
-    plan.onStep(load, entry)
+    plan.onStep(load, entry, pace.advance(1))
     try {
       await act()
     } catch (error) {
@@ -86,6 +90,10 @@ async function runCase(plan: Plan, crew: Crew, load: Load, one: Case): Promise<C
   }
   const rounds = plan.isSmoke ? 1 : roundsOf(one, plan.rounds)
   for (let round = 0; round < rounds; round++) {
+    if (round > 0 && pace.isBehind) {
+      pace.advance((rounds - round) * entrants.length)
+      break
+    }
     // Each round begins with another.
     const turn = [...entrants.slice(round % entrants.length), ...entrants.slice(0, round % entrants.length)]
     for (const entrant of turn.filter(isFit)) {

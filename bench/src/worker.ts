@@ -67,8 +67,8 @@ async function residentMemory(): Promise<number> {
 }
 
 process.on('message', (task: Task) => {
-  const reply = (with_: Reply): void => {
-    process.send?.(with_)
+  const reply = (said: Reply): void => {
+    process.send?.(said)
   }
   perform(task).then(
     (answer) => reply({ answer }),
