@@ -341,7 +341,9 @@ export class Channel<in S, out R> implements AsyncIterable<R>, AsyncDisposable {
   /** What arrived can't be read, or no more can arrive. */
   #onReceiveError(error: unknown): void {
     if (!isConnError(error)) {
-      this.#breakOff(toChannelError(error))
+      // Where the channel has failed by then, there is nobody to tell, but whoever receives.
+      if (this.#failure === undefined) this.#breakOff(toChannelError(error))
+      else this.#receiver.fail(this.#failure)
       return
     }
     const failure = this.#failure ?? toChannelError(error)

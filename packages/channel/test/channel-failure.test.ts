@@ -29,9 +29,30 @@ import {
   until,
   utf8,
   WatchedConn,
+  receiveAll,
 } from './support.ts'
 
 failOnUnhandledRejections()
+
+test.each([
+  ['a message that is none', '00 00 00 01 7b'],
+  ['a prefix that is none', '40 00 00 01 31'],
+])('%s, behind a message, when the conn has died: receiving fails, and does not wait', async (_what, broken) => {
+  for (const receive of [receiveAll, drain]) {
+    const [channel, peer] = channelAndPeer()
+    await peer.write(bytesOf(`00 00 00 01 31 ${broken} 00 00 00 01 32`))
+    await settled()
+    peer.abort()
+    await channel.closed
+    await failure(receive(channel), 'PEER_ABORTED')
+    await failure(channel.receive(), 'PEER_ABORTED')
+  }
+})
+
+/** The other loop than `for await`. */
+async function drain(channel: Channel<unknown, unknown>): Promise<void> {
+  while ((await channel.receive()) !== undefined);
+}
 
 const internal = (): ChannelError => new ChannelError('INTERNAL', 'secret detail', { side: 'local' })
 
