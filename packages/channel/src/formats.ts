@@ -78,7 +78,8 @@ function rangesOf(accept: string): readonly Range[] {
   for (let start = 0; start < accept.length;) {
     const { type, parameters, index } = parse(accept, { comma: true, start })
     const { q = '1', ...rest } = parameters
-    ranges.push({ type, parameters: rest, quality: Number(q) || 0 })
+    // Empty members are allowed and mean nothing (RFC 9110, section 5.6.1).
+    if (type !== '') ranges.push({ type, parameters: rest, quality: Number(q) || 0 })
     start = index + 1
   }
   return ranges
