@@ -60,6 +60,8 @@ export class Sender<in S> {
   #isEncoding = false
   /** Whether something was called for meanwhile. */
   #isBehind = false
+  /** Control frames that were asked for meanwhile. They follow the message at once. */
+  readonly #delayed: Control[] = []
   #state: State = { at: 'open' }
   #hasSent = false
   #lost: ChannelError | undefined
@@ -119,7 +121,7 @@ export class Sender<in S> {
   control(control: Control): boolean {
     if (this.#state.at !== 'open' && this.#state.at !== 'refusing' && this.#state.at !== 'ending') return false
     if (this.#isEncoding) {
-      atTurnEnd(() => this.control(control))
+      this.#delayed.push(control)
       return true
     }
     encodeControl(control, this.#out)
@@ -197,6 +199,7 @@ export class Sender<in S> {
     } finally {
       this.#isEncoding = false
       if (this.#state.at === 'failed') out.take()
+      if (this.#delayed.length > 0) for (const control of this.#delayed.splice(0)) this.control(control)
     }
     if (this.#state.at === 'failed') return this.#state.error
     this.#hasSent = true
@@ -256,14 +259,7 @@ export class Sender<in S> {
       this.#isBehind = true
       return
     }
-    if (
-      this.#state.at !== 'ending' ||
-      this.#isEncoding ||
-      this.#isWriting ||
-      this.#waiting.size > 0 ||
-      this.bufferedBytes > 0
-    )
-      return
+    if (this.#state.at !== 'ending' || this.#isWriting || this.#waiting.size > 0 || this.bufferedBytes > 0) return
     const { error } = this.#state
     this.#state = { at: 'closing', error }
     this.#conn.closeWrite().then(

@@ -3,6 +3,7 @@ import type { Codec } from '@h2channel/codecs'
 import { json, msgpack } from '@h2channel/codecs'
 import { pipe } from '@h2channel/conn/web'
 import { describe, expect, test } from 'vitest'
+import { z } from 'zod'
 
 import type { Framing } from '../src/index.ts'
 import { Channel, lengthPrefixed, newlineDelimited } from '../src/index.ts'
@@ -120,3 +121,21 @@ describe.each([
     await Promise.all([left.close(), right.close()])
   })
 })
+
+test.each([false, true])(
+  'a receive within a message: what it finds broken is said to the peer (it fails: %s)',
+  async (fails) => {
+    const [conn, peer] = pipe()
+    const left = new Channel<unknown, unknown>(conn, { send: msgpack(), receive: json(z.string()), control: true })
+    const right = new Channel<unknown, unknown>(peer, { send: json(), receive: msgpack(), control: true })
+    await right.send(7)
+    await settled()
+    let received: Promise<unknown> | undefined
+    const sent = left.send(calling(() => (received = left.receive()), fails))
+    if (fails) await failure(sent, 'ENCODE_FAILED')
+    else await sent
+    await failure(received ?? Promise.resolve(), 'INVALID_MESSAGE')
+    if (!fails) expect(await right.receive()).toEqual(whole)
+    await failure(right.receive(), 'INVALID_MESSAGE')
+  },
+)
