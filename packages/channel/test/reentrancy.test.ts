@@ -135,7 +135,11 @@ test.each([false, true])(
     if (fails) await failure(sent, 'ENCODE_FAILED')
     else await sent
     await failure(received ?? Promise.resolve(), 'INVALID_MESSAGE')
-    if (!fails) expect(await right.receive()).toEqual(whole)
-    await failure(right.receive(), 'INVALID_MESSAGE')
+    const arrived: unknown[] = []
+    const reading = (async () => {
+      for await (const message of right) arrived.push(message)
+    })()
+    await failure(reading, 'INVALID_MESSAGE')
+    expect(arrived).toEqual(fails ? [] : [whole])
   },
 )
