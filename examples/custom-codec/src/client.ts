@@ -19,9 +19,15 @@ await Promise.all([sendReadings(), printReceipts()])
 
 async function sendReadings(): Promise<void> {
   for await (const line of createInterface({ input: process.stdin })) {
+    if (line.trim() === '') continue
     const [time = '', sensor = '', ...hex] = line.split(' ')
+    const at = new Date(time)
     const frame = Buffer.from(hex.join(''), 'hex')
-    await channel.send({ sensor, at: new Date(time), celsius: frame.readInt16LE() / 16, frame })
+    if (Number.isNaN(at.getTime()) || frame.length !== 9) {
+      console.error(`not a time, a name and nine bytes: ${line}`)
+      continue
+    }
+    await channel.send({ sensor, at, celsius: frame.readInt16LE() / 16, frame })
   }
   await channel.end()
 }

@@ -48,6 +48,16 @@ test.each([
   await server.line(announced)
 })
 
+test('a client passes over blank lines, and says which others are no readings', { timeout }, async () => {
+  await using client = Program.run('custom-codec/src/client.ts', ['--url', url])
+  const wrong = ['hello', 'today 28-000005e2fdc3 91 01 4b 46 7f ff 0f 10 25', '2026-03-01T12:00:00Z 28-000005e2fdc3 91']
+  client.end(['', ' ', ...wrong, lines[0]].join('\n'))
+  await client.exitsWith(0)
+  const complaints = wrong.map((line) => `not a time, a name and nine bytes: ${line}`)
+  // Two streams, in any order.
+  expect(new Set(client.lines)).toEqual(new Set([...complaints, receipts[0]]))
+})
+
 test.skipIf(!hasCurl)('curl speaks the same route in lines of JSON', { timeout }, async () => {
   const options = ['--http2-prior-knowledge', '-H', 'content-type: application/x-ndjson', '--data-binary', '@-']
   await using request = new Program('curl', ['-sSN', ...options, `${url}/readings`])

@@ -3,7 +3,7 @@ import type { Conn } from '@h2channel/conn'
 
 import { closeError, decodeControl } from './control.ts'
 import type { LimitOptions } from './defaults.ts'
-import { limitsFrom } from './defaults.ts'
+import { checkHook, limitsFrom } from './defaults.ts'
 import type { ChannelErrorCode } from './errors.ts'
 import { ChannelError } from './errors.ts'
 import type { Framing } from './framing.ts'
@@ -106,13 +106,17 @@ export class Channel<in S, out R> implements AsyncIterable<R>, AsyncDisposable {
   /** The end on nobody's behalf, once it has begun. */
   #finishing: Promise<void> | undefined
 
-  /** @throws ChannelError `INVALID_ARGUMENT` when a framing can't carry its codec, or a limit is none. */
+  /**
+   * @throws ChannelError `INVALID_ARGUMENT` when a framing can't carry its codec, a limit is none, or `onInvalid` is no
+   *   function.
+   */
   constructor(conn: Conn, options: ChannelOptions<S, R>) {
     const { framing = lengthPrefixed() } = options
     const framings = 'begin' in framing ? { send: framing, receive: framing } : framing
     const limits = limitsFrom(options.limits)
     checkCarries(framings.send, options.send)
     checkCarries(framings.receive, options.receive)
+    checkHook('onInvalid', options.onInvalid)
     this.conn = conn
     this.#closeTimeout = limits.closeTimeout
     this.#onInvalid = options.onInvalid

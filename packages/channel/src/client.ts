@@ -9,7 +9,7 @@ import type { ChannelOptions, OnInvalid } from './channel.ts'
 import { Channel } from './channel.ts'
 import { printable } from './control.ts'
 import type { LimitOptions } from './defaults.ts'
-import { limitsFrom } from './defaults.ts'
+import { checkHook, limitsFrom } from './defaults.ts'
 import { ChannelError, givenUp } from './errors.ts'
 import type { Format } from './formats.ts'
 import { formatNamed, formatsOf, listed } from './formats.ts'
@@ -55,7 +55,7 @@ export interface Client extends AsyncDisposable {
    * @throws ChannelError `NOT_FOUND` when the server has no such route, `UNSUPPORTED_CODEC` when it takes or gives none of
    *   this side's formats, `REFUSED` for any other status, `BAD_RESPONSE` when what accepted is no peer of this route,
    *   `CONNECT_FAILED` when there is no answer (`cause` says why), `TIMEOUT` or `CANCELLED` from the signal,
-   *   `INVALID_ARGUMENT` for a parameter that fits no path.
+   *   `INVALID_ARGUMENT` for a parameter that fits no path, or an `onInvalid` that is no function.
    */
   open<Path extends string, C, S>(
     route: Route<Path, C, S>,
@@ -90,6 +90,7 @@ export function createClient(origin: string | URL, options: ClientOptions = {}):
       route: Route<Path, C, S>,
       ...[given = {}]: [options?: OpenOptions & { readonly params?: Readonly<Record<string, string>> }]
     ): Promise<Channel<C, S>> {
+      checkHook('onInvalid', given.onInvalid)
       const url = new URL(base.pathname.replace(/\/$/, '') + fillPath(route.path, given.params ?? {}), base)
       const sends = formatsOf(route.client, route.framing)
       const receives = formatsOf(route.server, route.framing)

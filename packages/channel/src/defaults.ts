@@ -43,6 +43,12 @@ export function limitsFrom(limits: LimitOptions | undefined): ChannelLimits {
   return merged
 }
 
+/** Throws `INVALID_ARGUMENT` for an option that is there and no function. */
+export function checkHook(name: string, hook: unknown): void {
+  if (hook === undefined || typeof hook === 'function') return
+  throw new ChannelError('INVALID_ARGUMENT', `${name} must be a function, not of type ${typeof hook}`)
+}
+
 /** Beyond it, timers fire at once. Unit: milliseconds. */
 const longestDelay = 2 ** 31 - 1
 

@@ -11,6 +11,7 @@ import { newlineDelimited } from './newline-delimited.ts'
 /** One way in which messages of a type can travel: a codec, a framing, and the media type that names the two. */
 export interface Format<T> {
   readonly mediaType: string
+  readonly parsed: MediaType
   readonly codec: Codec<T>
   readonly framing: Framing
 }
@@ -23,24 +24,29 @@ export interface Format<T> {
  */
 export function formatsOf<T>(codec: Codec<T>, preferred: Framing | undefined): readonly Format<T>[] {
   const formats = (codec.alternatives ?? [codec]).flatMap((one): Format<T>[] => [
-    { mediaType: one.contentType, codec: one, framing: lengthPrefixed() },
-    ...(one.line === true ? [{ mediaType: 'application/x-ndjson', codec: one, framing: newlineDelimited() }] : []),
-    ...(one.size === undefined ? [] : [{ mediaType: octets, codec: one, framing: fixedLength(one.size) }]),
+    format(one.contentType, one, lengthPrefixed()),
+    ...(one.line === true ? [format(lines, one, newlineDelimited())] : []),
+    ...(one.size === undefined ? [] : [format(octets, one, fixedLength(one.size))]),
   ])
   const unique = formats.filter(
-    (format, index) => formats.findIndex((other) => sameMediaType(other.mediaType, format.mediaType)) === index,
+    ({ parsed }, index) => formats.findIndex((other) => isSame(other.parsed, parsed)) === index,
   )
-  const wanted = unique.filter((format) => format.framing.name === preferred?.name)
+  const wanted = unique.filter(({ framing }) => framing.name === preferred?.name)
   if (preferred !== undefined && wanted.length === 0) {
     throw new ChannelError('INVALID_ROUTE', `no media type names codec ${codec.name} with ${preferred.name} framing`)
   }
-  return [...wanted, ...unique.filter((format) => !wanted.includes(format))]
+  return [...wanted, ...unique.filter((one) => !wanted.includes(one))]
+}
+
+export function format<T>(mediaType: string, codec: Codec<T>, framing: Framing): Format<T> {
+  return { mediaType, parsed: parse(mediaType), codec, framing }
 }
 
 /** The format that a `content-type` header names; without one, the first. */
 export function formatNamed<T>(formats: readonly Format<T>[], contentType: string | undefined): Format<T> | undefined {
   if (contentType === undefined) return formats[0]
-  return formats.find((format) => sameMediaType(format.mediaType, contentType))
+  const actual = parse(contentType)
+  return formats.find(({ parsed }) => isSame(parsed, actual))
 }
 
 /**
@@ -53,14 +59,17 @@ export function formatAccepted<T>(
   requestFraming: Framing,
 ): Format<T> | undefined {
   const own = [
-    ...formats.filter((format) => format.framing.name === requestFraming.name),
-    ...formats.filter((format) => format.framing.name !== requestFraming.name),
+    ...formats.filter(({ framing }) => framing.name === requestFraming.name),
+    ...formats.filter(({ framing }) => framing.name !== requestFraming.name),
   ]
   if (accept === undefined) return own[0]
   if (accept.length > longestAccept) return undefined
   const ranges = rangesOf(accept)
+  const record = recordOf(ranges, formats)
   const [best] = own
-    .map((format) => ({ format, ...likingOf(format, ranges) }))
+    // Bytes that say nothing of what they are would be read as the records that the client named first.
+    .filter(({ mediaType, codec }) => mediaType !== octets || record === undefined || record === codec)
+    .map((one) => ({ format: one, ...likingOf(one, ranges) }))
     .filter(({ quality }) => quality > 0)
     .toSorted((one, other) => other.quality - one.quality || one.place - other.place)
   return best?.format
@@ -73,47 +82,62 @@ interface Range extends MediaType {
   readonly quality: number
 }
 
+const octets = 'application/octet-stream'
+const lines = 'application/x-ndjson'
+
+/** Room for several of the longest layouts. Beyond it, a list takes long to read. Unit: characters. */
+const longestAccept = 32_768
+
+/** RFC 9110, section 12.4.2. */
+const qvalue = /^(?:0(?:\.\d{0,3})?|1(?:\.0{0,3})?)$/
+
 function rangesOf(accept: string): readonly Range[] {
   const ranges: Range[] = []
   for (let start = 0; start < accept.length;) {
     const { type, parameters, index } = parse(accept, { comma: true, start })
     const { q = '1', ...rest } = parameters
-    // Empty members are allowed and mean nothing (RFC 9110, section 5.6.1).
-    if (type !== '') ranges.push({ type, parameters: rest, quality: Number(q) || 0 })
+    // Empty members are allowed and mean nothing (RFC 9110, section 5.6.1). One with another weight is not well-formed.
+    if (type !== '' && qvalue.test(q)) ranges.push({ type, parameters: rest, quality: Number(q) })
     start = index + 1
   }
   return ranges
 }
 
-/** How much a format is liked, which the most specific range says, and at which place it is named: the last, if it isn't. */
-function likingOf<T>({ mediaType, codec }: Format<T>, ranges: readonly Range[]): { quality: number; place: number } {
-  const rangeOf = (wanted: MediaType): Range | undefined => ranges.find((range) => isSame(wanted, range))
-  const wildcard = (type: string): Range | undefined => rangeOf({ type, parameters: {} })
-  const ours = parse(mediaType)
-  const named = rangeOf(ours)
-  const range = named ?? wildcard(ours.type.replace(/\/.*/, '/*')) ?? wildcard('*/*')
-  const namesSome = mediaType === octets && ranges.some(({ type }) => namesOfOctets.has(type))
-  const isForeign = namesSome && (rangeOf(parse(codec.contentType))?.quality ?? 0) <= 0
-  return {
-    quality: isForeign ? 0 : (range?.quality ?? 0),
-    place: named === undefined ? ranges.length : ranges.indexOf(named),
+/**
+ * What a client that also takes `application/octet-stream` means by it: the codec of the first record that it names,
+ * `unknown` when this side has none of that type, `undefined` when it names no records. Any type may be one of records,
+ * but for those that are known to be none.
+ */
+function recordOf<T>(ranges: readonly Range[], formats: readonly Format<T>[]): Codec<T> | 'unknown' | undefined {
+  for (const range of ranges) {
+    if (range.quality === 0 || range.type.includes('*') || noRecords.has(range.type)) continue
+    const own = formats.find(({ parsed }) => isSame(parsed, range))
+    if (own === undefined) return 'unknown'
+    if (own.codec.size !== undefined) return own.codec
   }
+  return undefined
 }
 
-/** Says nothing of what the records are: a client that names records or bytes means those alone, whatever their size. */
-const octets = 'application/octet-stream'
-const namesOfOctets = new Set(['application/vnd.h2channel+struct', 'application/vnd.h2channel+bytes'])
+const noRecords = new Set([
+  octets,
+  lines,
+  'application/vnd.h2channel+json',
+  'application/vnd.h2channel+msgpack',
+  'application/json',
+])
 
-/** Room for the longest layouts. Beyond it, a list takes long to read. Unit: characters. */
-const longestAccept = 16_384
+/** How much a format is liked, which the most specific range says, and at which place it is named: the last, if it isn't. */
+function likingOf<T>({ parsed }: Format<T>, ranges: readonly Range[]): { quality: number; place: number } {
+  const rangeOf = (wanted: MediaType): Range | undefined => ranges.find((range) => isSame(wanted, range))
+  const wildcard = (type: string): Range | undefined => rangeOf({ type, parameters: {} })
+  const named = rangeOf(parsed)
+  const range = named ?? wildcard(parsed.type.replace(/\/.*/, '/*')) ?? wildcard('*/*')
+  return { quality: range?.quality ?? 0, place: named === undefined ? ranges.length : ranges.indexOf(named) }
+}
 
 /** The header value that lists formats. */
 export function listed(formats: readonly Format<unknown>[]): string {
-  return formats.map((format) => format.mediaType).join(', ')
-}
-
-function sameMediaType(ours: string, actual: string): boolean {
-  return isSame(parse(ours), parse(actual))
+  return formats.map(({ mediaType }) => mediaType).join(', ')
 }
 
 /** Whether two types are the same, with the same parameters. Only a charset doesn't matter: text is UTF-8 here. */

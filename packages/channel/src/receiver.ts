@@ -135,7 +135,7 @@ export class Receiver<R> {
   stop(isHeld: boolean): void {
     if (this.#state.at !== 'open') return
     this.#state = { at: 'stopped', isHeld }
-    this.#isFound = false
+    this.#reader.release()
     this.#waiting.fail(stoppedHere())
     if (!isHeld) this.#passOver()
   }
@@ -145,7 +145,7 @@ export class Receiver<R> {
     if (this.#state.at === 'failed' || this.#state.at === 'dropping') return
     const isOver = this.#state.at === 'ended'
     this.#state = { at: 'dropping', error }
-    this.#isFound = false
+    this.#reader.release()
     this.#waiting.fail(error ?? stoppedHere())
     if (!isOver) this.#read()
   }
@@ -153,7 +153,7 @@ export class Receiver<R> {
   fail(error: ChannelError): void {
     if (this.#state.at === 'failed' || this.#state.at === 'dropping' || this.#state.at === 'ended') return
     this.#state = { at: 'failed', error }
-    this.#isFound = false
+    this.#reader.release()
     this.#waiting.fail(error)
   }
 

@@ -9,7 +9,7 @@ import type { Attachable, Taker } from './attach.ts'
 import { attach } from './attach.ts'
 import { breakOff, Channel, isOutcome } from './channel.ts'
 import type { ChannelLimits, LimitOptions } from './defaults.ts'
-import { limitsFrom } from './defaults.ts'
+import { checkHook, limitsFrom } from './defaults.ts'
 import type { ChannelErrorCode } from './errors.ts'
 import { ChannelError } from './errors.ts'
 import type { Format } from './formats.ts'
@@ -73,7 +73,7 @@ export interface Router {
    * the channel ends with `INTERNAL`.
    *
    * @throws ChannelError `INVALID_ROUTE` when another route with this path is served already, or the client's messages
-   *   all have a size over the limit.
+   *   all have a size over the limit; `INVALID_ARGUMENT` when `onInvalid` is no function.
    */
   handle<Path extends string, C, S>(
     route: Route<Path, C, S>,
@@ -98,7 +98,7 @@ export interface Router {
 }
 
 /**
- * @throws ChannelError `INVALID_ARGUMENT` when a limit is none.
+ * @throws ChannelError `INVALID_ARGUMENT` when a limit is none, or `onError` is no function.
  *
  * @example
  * ```ts
@@ -136,6 +136,7 @@ class RouteTable implements Router, Taker {
 
   constructor(options: RouterOptions) {
     this.#limits = limitsFrom(options.limits)
+    checkHook('onError', options.onError)
     this.#onError = options.onError ?? printError
   }
 
@@ -147,6 +148,7 @@ class RouteTable implements Router, Taker {
     if (this.#entries.some((entry) => shapeOf(entry.route.path) === shapeOf(route.path))) {
       throw new ChannelError('INVALID_ROUTE', `there is a handler for ${route.path} already`)
     }
+    checkHook('onInvalid', options.onInvalid)
     const receives = formatsOf<unknown>(route.client, route.framing)
     const { maxMessageBytes } = this.#limits
     if (receives.some(({ codec }) => (codec.size ?? 0) > maxMessageBytes)) {

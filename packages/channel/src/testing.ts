@@ -7,7 +7,7 @@ import type { ChannelOptions, OnInvalid } from './channel.ts'
 import { Channel } from './channel.ts'
 import type { LimitOptions } from './defaults.ts'
 import type { Format } from './formats.ts'
-import { formatsOf } from './formats.ts'
+import { format, formatsOf } from './formats.ts'
 import { lengthPrefixed } from './length-prefixed.ts'
 import type { Route } from './route.ts'
 
@@ -43,7 +43,7 @@ export function channelPair<Path extends string, C, S>(
 
 /** The format that both sides would agree on. */
 function formatOf<T>(codec: Codec<T>, route: Route): Format<T> {
-  const [first = { mediaType: codec.contentType, codec, framing: lengthPrefixed() }] = formatsOf(codec, route.framing)
+  const [first = format(codec.contentType, codec, lengthPrefixed())] = formatsOf(codec, route.framing)
   return first
 }
 

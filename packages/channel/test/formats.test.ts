@@ -154,6 +154,9 @@ describe('formatAccepted', () => {
     ['the empty string', '', undefined],
     ['nonsense', ';;,,;q=,"', undefined],
     ['a quality that is no number', `${vnd}+json;q=high`, undefined],
+    ['a quality above 1', `${vnd}+json;q=5, application/x-ndjson;q=0.1`, 'application/x-ndjson'],
+    ['a quality of four digits', `${vnd}+json;q=0.1234, application/x-ndjson;q=0.1`, 'application/x-ndjson'],
+    ['a quality in another notation', `${vnd}+json;q=1e0, application/x-ndjson;q=1.000`, 'application/x-ndjson'],
   ])('gives the best for %s', (_what, header, expected) => {
     expect(formatAccepted(bothFormats, header, lengthPrefixed())?.mediaType).toBe(expected)
   })
@@ -164,23 +167,54 @@ describe('formatAccepted', () => {
     expect(formatAccepted(formats(layout), `${vnd}+struct; layout="a:u16"`, lengthPrefixed())).toBeUndefined()
   })
 
-  test('takes no octets for a layout that the client did not name', () => {
+  describe('octets, beside the records that they may be', () => {
     const octets = 'application/octet-stream'
     const [named, other] = [`${vnd}+struct; layout="a:u16,b:bool"`, `${vnd}+struct; layout="b:bool,a:u16"`]
-    expect(formatAccepted(formats(layout), `${other}, ${octets}`, lengthPrefixed())).toBeUndefined()
-    expect(formatAccepted(formats(layout), `${vnd}+bytes; size=3, ${octets}`, lengthPrefixed())).toBeUndefined()
-    expect(formatAccepted(formats(layout), `${octets}, ${named};q=0.5`, lengthPrefixed())?.mediaType).toBe(octets)
-    expect(formatAccepted(formats(layout), octets, lengthPrefixed())?.mediaType).toBe(octets)
-    expect(formatAccepted(formats(layout), `${octets}, */*;q=0.1`, lengthPrefixed())?.mediaType).toBe(octets)
+    // As the client's own, all in three bytes.
+    const own: Codec<unknown> = { ...bytes(3), name: 'trade', contentType: 'application/x-trade' }
+    const one: Codec<unknown> = layout
+    const lists = {
+      one: formats(one, fixedLength(3)),
+      'one and own': formats(oneOf(one, own), fixedLength(3)),
+      'own and one': formats(oneOf(own, one), fixedLength(3)),
+      'json and one': formats(oneOf(json(), one), fixedLength(3)),
+    }
+
+    test.each([
+      ['one', octets, octets],
+      ['one', `${octets}, ${named}`, octets],
+      ['one', `${octets}, ${named};q=0.5`, octets],
+      ['one', `${octets}, */*;q=0.1`, octets],
+      ['one', `${octets}, ${vnd}+json, ${vnd}+msgpack, application/x-ndjson, application/json`, octets],
+      ['one', `${other}, ${octets}`, undefined],
+      ['one', `${octets}, ${other}`, undefined],
+      ['one', `${vnd}+bytes; size=3, ${octets}`, undefined],
+      // Another order: the octets would be those of the first.
+      ['one', `${octets}, ${other}, ${named}`, named],
+      ['one', `${octets}, ${other};q=0, ${named}`, octets],
+      // A type that this side doesn't know may be one of records.
+      ['one', `${octets}, application/x-trade`, undefined],
+      ['one', `${octets}, application/x-trade, ${named}`, named],
+      ['one and own', `${octets}, ${named}, application/x-trade`, octets],
+      ['one and own', `${octets}, application/x-trade, ${named}`, 'application/x-trade'],
+      ['own and one', `${octets}, application/x-trade, ${named}`, octets],
+      ['own and one', `${octets}, ${named}, application/x-trade`, named],
+      ['json and one', `${octets}, ${vnd}+json, ${named}`, octets],
+    ] as const)('%s: %s', (list, accept, expected) => {
+      expect(formatAccepted(lists[list], accept, fixedLength(3))?.mediaType).toBe(expected)
+    })
   })
 
-  test('knows the longest layouts, and nothing longer', () => {
-    const fields = Array.from({ length: 300 }, (_, index) => [`aFieldWithALongName${index}`, u16] as const)
-    const long = struct(Object.fromEntries(fields))
-    expect(formatAccepted(formats(long), long.contentType, lengthPrefixed())?.mediaType).toBe(long.contentType)
-    expect(
-      formatAccepted(formats(long), `${long.contentType}, ${'x/y,'.repeat(4_096)}`, lengthPrefixed()),
-    ).toBeUndefined()
+  test('knows several of the longest layouts, and nothing longer', () => {
+    const layouts = ['one', 'two', 'three'].map((name) =>
+      struct(Object.fromEntries(Array.from({ length: 260 }, (_, index) => [`${name}FieldWithALongName${index}`, u16]))),
+    )
+    const accept = layouts.map(({ contentType }) => contentType).join(', ')
+    expect(accept.length).toBeGreaterThan(20_000)
+    const [, , third] = layouts
+    expect(formatAccepted(formats(third ?? json()), accept, lengthPrefixed())?.mediaType).toBe(third?.contentType)
+    const longer = `${accept}, ${'x/y,'.repeat(4_096)}`
+    expect(formatAccepted(formats(third ?? json()), longer, lengthPrefixed())).toBeUndefined()
   })
 
   test('takes the framing of the request where there is a choice', () => {

@@ -20,6 +20,7 @@ import {
   outcome,
   receiveAll,
   settled,
+  thrown,
   until,
 } from './support.ts'
 
@@ -67,6 +68,28 @@ test.each([
   const there = await failure(sender.receive(), 'INVALID_MESSAGE')
   expect(there.message).toBe('the peer refused what this side sent (INVALID_MESSAGE)')
   expect(there).toMatchObject({ side: 'local', fatal: true })
+})
+
+test.each<[value: unknown, type: string]>([
+  ['skip', 'string'],
+  [null, 'object'],
+  [{}, 'object'],
+])('Channel, open, handle: refuse %j as onInvalid', async (value, type) => {
+  // What a program without types may say.
+  const onInvalid = value as OnInvalid
+  const message = `onInvalid must be a function, not of type ${type}`
+  expect(thrown(() => receiving(onInvalid), 'INVALID_ARGUMENT').message).toBe(message)
+
+  let handled = 0
+  await using served = await serve((router) => {
+    const handler = (): void => void handled++
+    expect(thrown(() => router.handle(orders, handler, { onInvalid }), 'INVALID_ARGUMENT').message).toBe(message)
+    // The path is free still.
+    router.handle(orders, handler)
+  })
+  const opening = served.client().open(orders, { params: { shop: 'north' }, onInvalid })
+  expect((await failure(opening, 'INVALID_ARGUMENT')).message).toBe(message)
+  expect(handled).toBe(0)
 })
 
 test('Channel: tells onInvalid the error by which it ends', async () => {
@@ -121,14 +144,14 @@ test('Channel: closes when onInvalid has had enough', async () => {
 })
 
 test('Channel: ends with INTERNAL when onInvalid throws, and tells the peer no more than that', async () => {
-  const thrown = new Error('a secret of the hook')
+  const failed = new Error('a secret of the hook')
   const [sender, receiver] = channels(() => {
-    throw thrown
+    throw failed
   })
   await sender.send(wrong('x'))
   const here = await failure(receiver.receive(), 'INTERNAL')
   expect(here).toMatchObject({ side: 'local', fatal: true, message: 'onInvalid threw' })
-  expect(here.cause).toBe(thrown)
+  expect(here.cause).toBe(failed)
   const there = await failure(sender.receive(), 'INTERNAL')
   expect(there).toMatchObject({ side: 'remote', message: 'the peer failed' })
 })
@@ -313,7 +336,7 @@ test('handle: skips what the client sent, and tells onInvalid which channel it i
 })
 
 test('handle: tells onError when onInvalid throws, and serves the next', async () => {
-  const thrown = new Error('the hook has a bug')
+  const failed = new Error('the hook has a bug')
   await using served = await serve((router) => {
     router.handle(
       orders,
@@ -322,7 +345,7 @@ test('handle: tells onError when onInvalid throws, and serves the next', async (
       },
       {
         onInvalid() {
-          throw thrown
+          throw failed
         },
       },
     )
@@ -332,7 +355,7 @@ test('handle: tells onError when onInvalid throws, and serves the next', async (
   await channel.send(wrong('x'))
   expect((await failure(channel.receive(), 'INTERNAL')).message).toBe('the peer failed')
   await until(() => served.errors.length > 0)
-  expect(served.errors).toMatchObject([{ code: 'INTERNAL', side: 'local', cause: thrown }])
+  expect(served.errors).toMatchObject([{ code: 'INTERNAL', side: 'local', cause: failed }])
   const next = await open()
   await next.send({ count: 1 })
   expect(await next.receive()).toEqual({ count: 1 })

@@ -24,6 +24,7 @@ import {
   u16,
   u8,
 } from '@h2channel/codecs'
+import assert from 'node:assert/strict'
 import { z } from 'zod'
 
 import type { FrameDecoder, Framing } from '../src/index.ts'
@@ -159,6 +160,25 @@ function input(framing: Framing): Uint8Array {
 
 const ends = { messages: 0, refused: 0, unframed: 0, unfinished: 0 }
 
+/** What decoding came to: the message, or what it threw. */
+type Outcome = { readonly message: unknown } | { readonly error: unknown }
+
+function outcomeOf(decode: () => unknown): Outcome {
+  try {
+    return { message: decode() }
+  } catch (error) {
+    return { error }
+  }
+}
+
+/** The outcome without what may differ: the message, or the error's code. Any other error goes on. */
+function resultOf(outcome: Outcome): Outcome | string {
+  if ('message' in outcome) return outcome
+  const { error } = outcome
+  if (!(error instanceof CodecError) || error.side !== 'remote') throw error
+  return error.code
+}
+
 /** Takes all frames out. Returns whether the stream goes on. */
 function takeOut(decoder: FrameDecoder): boolean {
   for (;;) {
@@ -170,26 +190,35 @@ function takeOut(decoder: FrameDecoder): boolean {
       ends.unframed++
       return false
     }
-    if (!isThere) return true
+    if (!isThere) {
+      // As a channel does when a chunk is read.
+      reader.release()
+      return true
+    }
     if (decoder.control) continue
-    try {
-      const { bytes: chunk, offset, length } = decoder
-      // By turns, as a channel does and as one who knows no reader.
-      if (random(2) === 0) codec.decode(chunk.subarray(offset, offset + length))
-      else reader.read(chunk, offset, length)
-      ends.messages++
-    } catch (error) {
-      if (!(error instanceof CodecError) || error.side !== 'remote') throw error
+    const { bytes: chunk, offset, length } = decoder
+    const result = resultOf(outcomeOf(() => reader.read(chunk, offset, length)))
+    if (codec.reader !== undefined) {
+      const decoded = outcomeOf(() => codec.decode(chunk.subarray(offset, offset + length)))
+      assert.deepStrictEqual(result, resultOf(decoded), 'what a reader gives, beside what decode does')
+    }
+    if (typeof result === 'string') {
       ends.refused++
       return false
     }
+    ends.messages++
   }
+}
+
+/** A chunk of its own, as Node's are: a `Buffer`, some of them within memory that others share. */
+function chunkOf(piece: Uint8Array): Uint8Array {
+  return random(2) === 0 ? Uint8Array.from(piece) : Buffer.from(piece)
 }
 
 function feed(stream: Uint8Array, decoder: FrameDecoder): void {
   for (let at = 0; at < stream.length;) {
     const size = 1 + random(stream.length - at)
-    decoder.push(stream.slice(at, at + size))
+    decoder.push(chunkOf(stream.subarray(at, at + size)))
     if (!takeOut(decoder)) return
     if (decoder.buffered > limit + 4) throw new Error(`${decoder.buffered} bytes are held`)
     at += size

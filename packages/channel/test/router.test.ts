@@ -164,6 +164,12 @@ describe('handle: refuses', () => {
   test('createRouter: limits that are none', () => {
     thrown(() => createRouter({ limits: { maxMessageBytes: 0 } }), 'INVALID_ARGUMENT')
   })
+
+  test('createRouter: an onError that is no function', () => {
+    // What a program without types may say.
+    const error = thrown(() => createRouter({ onError: 'print' as never }), 'INVALID_ARGUMENT')
+    expect(error.message).toBe('onError must be a function, not of type string')
+  })
 })
 
 describe('answers', () => {

@@ -43,10 +43,11 @@ export interface Codec<T> {
   decode(bytes: Uint8Array): T
 
   /**
-   * Optional: what reads the messages of one stream faster than {@link decode} does, with the same results and errors. A
-   * channel makes one for itself.
+   * Optional: what reads the messages of one stream faster than {@link decode} does, with the same results and errors, or
+   * `undefined` for `decode` itself. A channel makes one for itself. Who makes another codec of this one by another `decode`
+   * need not know of it: the readers of this package's codecs see that, and a reader of your own can (`this.decode`).
    */
-  reader?(): MessageReader<T>
+  reader?(): MessageReader<T> | undefined
 }
 
 /** Reads messages where they lie, many to a chunk, and may keep what it learnt of a chunk until the next. */
@@ -61,12 +62,15 @@ export interface MessageReader<T> {
   release(): void
 }
 
-/**
- * Gives `codec` a reader, which `{ ...codec }` doesn't copy: whoever makes another codec of it by another `decode` would
- * not be asked otherwise.
- */
-export function withReader<T>(codec: Codec<T>, reader: () => MessageReader<T>): Codec<T> {
-  return Object.defineProperty(codec, 'reader', { value: reader })
+/** The codec with a reader, which goes with its `decode`: a copy or an heir that has another one has no reader. */
+export function withReader<T>(codec: Codec<T>, reader: () => MessageReader<T> | undefined): Codec<T> {
+  const { decode } = codec
+  return {
+    ...codec,
+    reader() {
+      return this.decode === decode ? reader() : undefined
+    },
+  }
 }
 
 /** The message type of a codec. */

@@ -7,6 +7,14 @@ export function describe(value: unknown): string {
   return ArrayBuffer.isView(value) ? `a view of ${value.byteLength} bytes` : 'an object'
 }
 
+/** How much of a text that the other side may have chosen goes into an error message. Unit: UTF-16 units. */
+export const MAX_QUOTE = 200
+
+/** The text, cut off where it is too long for an error message. */
+export function quote(text: string): string {
+  return text.length <= MAX_QUOTE ? text : `${text.slice(0, MAX_QUOTE)}…`
+}
+
 /** The text of something that was caught. */
 export function reasonOf(caught: unknown): string {
   return caught instanceof Error ? caught.message : `${describe(caught)} was thrown`

@@ -50,8 +50,8 @@ export function json<T extends I, I = T>(schema: Schema<T, I>, options?: SchemaO
  * const orders = json(z.object({ orders: z.array(z.object({ at: isoDate })) })) // Codec<{ orders: { at: Date }[] }>
  */
 export function json<S extends StandardSchema>(schema: TwoWay<S>, options?: SchemaOptions): Codec<OutputOf<S>>
-export function json<T>(schema?: StandardSchema<unknown, T>, options?: SchemaOptions): Codec<T> {
-  const converter = optionalConverter(schema, options)
+export function json<T>(...given: [schema?: StandardSchema<unknown, T>, options?: SchemaOptions]): Codec<T> {
+  const converter = optionalConverter(...given)
   const codec: Codec<T> = {
     name: 'json',
     contentType: 'application/vnd.h2channel+json',
@@ -65,8 +65,16 @@ export function json<T>(schema?: StandardSchema<unknown, T>, options?: SchemaOpt
   }
   return withReader(codec, () => {
     const text = textReader()
+    const parsed = (bytes: Uint8Array, offset: number, length: number): unknown => {
+      try {
+        return JSON.parse(text.read(bytes, offset, length))
+      } catch {
+        // The engine's error keeps the text, which is a part of the whole chunk's: it is made anew from a text of its own.
+        return parse(utf8.read(bytes.subarray(offset, offset + length)))
+      }
+    }
     return {
-      read: (bytes, offset, length) => converter.decode(parse(text.read(bytes, offset, length))),
+      read: (bytes, offset, length) => converter.decode(parsed(bytes, offset, length)),
       release: () => text.release(),
     }
   })

@@ -72,9 +72,13 @@ export function msgpack<T extends I, I = T>(schema: Schema<T, I>, options?: Msgp
  * const links = msgpack(z.object({ link: url })) // Codec<{ link: URL }>
  */
 export function msgpack<S extends StandardSchema>(schema: TwoWay<S>, options?: MsgpackOptions): Codec<OutputOf<S>>
-export function msgpack<T>(first?: StandardSchema<unknown, T> | MsgpackOptions, second?: MsgpackOptions): Codec<T> {
-  const [schema, options] = isOptions(first) ? [undefined, first] : [first, second]
-  const converter = optionalConverter(schema, options)
+export function msgpack<T>(
+  ...given: [first?: StandardSchema<unknown, T> | MsgpackOptions, second?: MsgpackOptions]
+): Codec<T> {
+  const [first, second] = given
+  const hasOptionsAlone = isOptions(first)
+  const options = hasOptionsAlone ? first : second
+  const converter = hasOptionsAlone || given.length === 0 ? optionalConverter<T>() : optionalConverter(first, options)
   const extensions = extensionsById(options?.extensions ?? [])
   const encoder = new MsgpackEncoder([...extensions.values()])
   const decoder = new MsgpackDecoder(extensions)

@@ -12,12 +12,13 @@ type ExactCodec<T> = Codec<T> & { readonly encode: (message: T, out: ByteWriter)
  * A `oneOf` among the arguments stands for its alternatives. All of them carry the same type of message; one of a
  * different type is a compile error.
  *
- * @throws CodecError `INVALID_CODEC` when two of them have the same content type.
+ * @throws CodecError `INVALID_CODEC` when there is no codec, or two of them have the same content type.
  *
  * @example
  * const quotes = oneOf(msgpack(Quote), json(Quote))
  */
 export function oneOf<T>(first: Codec<T>, ...rest: readonly ExactCodec<NoInfer<T>>[]): Codec<T> {
+  refuseMissing([first, ...rest])
   const alternatives = [first, ...rest].flatMap((codec) => codec.alternatives ?? [codec])
   refuseDuplicates(alternatives.map((codec) => codec.contentType))
   const preferred = alternatives[0] ?? first
@@ -34,7 +35,14 @@ export function oneOf<T>(first: Codec<T>, ...rest: readonly ExactCodec<NoInfer<T
       return preferred.decode(bytes)
     },
   }
-  return preferred.reader === undefined ? codec : withReader(codec, preferred.reader.bind(preferred))
+  return withReader(codec, () => preferred.reader?.())
+}
+
+/** Without types, there may be nothing; or `undefined`, of a module that is not there yet in a cycle of imports. */
+function refuseMissing(codecs: readonly (Codec<unknown> | undefined)[]): void {
+  if (!codecs.includes(undefined)) return
+  const rest = codecs.length > 1 ? ', and no undefined' : ''
+  throw new CodecError('INVALID_CODEC', `oneOf takes at least one codec${rest}`)
 }
 
 function refuseDuplicates(contentTypes: readonly string[]): void {

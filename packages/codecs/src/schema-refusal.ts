@@ -1,11 +1,9 @@
+import { MAX_QUOTE, quote } from './describe.ts'
 import { CodecError, type CodecIssue } from './errors.ts'
 import type { SchemaIssue } from './schema-standard.ts'
 
 /** How many issues a {@link CodecError} keeps. A message can be wrong in a million places. */
 const MAX_ISSUES = 100
-
-/** How much of a text that the other side may have chosen goes into an error message. Unit: UTF-16 units. */
-const MAX_QUOTE = 200
 
 /** The error for a message that a schema refused: its text has the first field and how many more there are. */
 export function refusal(code: 'ENCODE_FAILED' | 'INVALID_MESSAGE', found: readonly SchemaIssue[]): CodecError {
@@ -33,8 +31,4 @@ function fieldName(path: readonly PropertyKey[]): string {
 export function fieldStep(key: PropertyKey, isFirst: boolean): string {
   if (typeof key === 'string' && /^[A-Za-z_$][\w$]*$/.test(key)) return isFirst ? key : `.${key}`
   return `[${typeof key === 'string' ? JSON.stringify(key) : String(key)}]`
-}
-
-export function quote(text: string): string {
-  return text.length <= MAX_QUOTE ? text : `${text.slice(0, MAX_QUOTE)}…`
 }

@@ -1,6 +1,6 @@
-import { describe, reasonOf } from './describe.ts'
+import { describe, quote, reasonOf } from './describe.ts'
 import { CodecError } from './errors.ts'
-import { quote, refusal } from './schema-refusal.ts'
+import { refusal } from './schema-refusal.ts'
 import type { SchemaResult, StandardSchema } from './schema-standard.ts'
 import { isAsyncInZod, type OneWay, zodRuns } from './zod-schema.ts'
 
@@ -121,12 +121,17 @@ export function converter<T>(schema: StandardSchema<unknown, T>, options: Schema
   return made<T>(validate === 'both' ? unchanged(checked(runs.decode, vendor, 'ENCODE_FAILED')) : trust, decode)
 }
 
-/** {@link converter}, or trust where there is no schema. */
+/**
+ * {@link converter}, or trust where no schema is given. One that is given and `undefined`, such as that of a module which a
+ * cycle of imports has not reached yet, is refused: nobody would notice that nothing is checked.
+ */
 export function optionalConverter<T>(
-  schema: StandardSchema<unknown, T> | undefined,
-  options: SchemaOptions | undefined,
+  ...given: [schema?: StandardSchema<unknown, T> | undefined, options?: SchemaOptions | undefined]
 ): Converter<T> {
-  return schema === undefined ? made<T>(trust, trust) : converter<T, unknown>(schema, options)
+  if (given.length === 0) return made<T>(trust, trust)
+  const [schema, options] = given
+  if (schema === undefined) throw new CodecError('INVALID_CODEC', 'the schema is undefined')
+  return converter<T, unknown>(schema, options)
 }
 
 /** What happens to a message on its way, or throws. */

@@ -1,4 +1,4 @@
-import { describe } from './describe.ts'
+import { describe, quote } from './describe.ts'
 import { CodecError } from './errors.ts'
 
 /** A field for error messages. */
@@ -49,4 +49,9 @@ function describeExactly(value: unknown): string {
   if (typeof value === 'number') return String(value)
   if (typeof value === 'bigint' && BigInt.asIntN(LONG_BIGINT, value) === value) return `${value}n`
   return describe(value)
+}
+
+/** Says what a value is in the place of a choice's name: text is quoted, being another name. */
+export function describeName(value: unknown): string {
+  return typeof value === 'string' ? JSON.stringify(quote(value)) : describeExactly(value)
 }

@@ -1,4 +1,4 @@
-import { refuse } from './struct-place.ts'
+import { describeName, refuse } from './struct-place.ts'
 import type { RecordShape, ScalarName, Shape } from './struct-shape.ts'
 import { fieldSpot, indexOf, loop, type Source, type Spot } from './struct-source.ts'
 import { describeText, writeText } from './struct-text.ts'
@@ -39,8 +39,10 @@ function writeLines(source: Source, shape: Shape, value: string, spot: Spot): re
     }
     case 'raw':
       return [unless(`${source.constant(isBytesOf)}(${shape.size}, ${value})`), `bytes.set(${value}, ${at})`]
-    case 'choice':
-      return [`bytes[${at}] = ${source.constant(shape.indexes)}.get(${value}) ?? ${refusal()}`]
+    case 'choice': {
+      const got = `${source.constant(describeName)}(${value})`
+      return [`bytes[${at}] = ${source.constant(shape.indexes)}.get(${value}) ?? ${refusal(got)}`]
+    }
     case 'array': {
       const { item, length } = shape
       return [

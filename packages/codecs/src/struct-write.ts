@@ -1,5 +1,5 @@
 import { isUint8Array } from './describe.ts'
-import { type Place, refuse, type Trail, type Where } from './struct-place.ts'
+import { describeName, type Place, refuse, type Trail, type Where } from './struct-place.ts'
 import type { Choice, List, RecordShape, Scalar, Shape, Sized } from './struct-shape.ts'
 import { describeText, writeText } from './struct-text.ts'
 
@@ -77,7 +77,7 @@ function rawWriter({ size, range }: Sized, { path, offset }: Where): Write {
 function choiceWriter({ indexes, range }: Choice, { path, offset }: Where): Write {
   const place: Place = { path, range }
   return (value, _, bytes, at, trail) => {
-    bytes[at + offset] = indexes.get(value) ?? refuse(place, value, trail)
+    bytes[at + offset] = indexes.get(value) ?? refuse(place, value, trail, describeName(value))
   }
 }
 

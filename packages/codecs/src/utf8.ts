@@ -96,6 +96,9 @@ export const utf8: Utf8 = bufferUtf8(platform.Buffer) ?? standardUtf8
 /** How much of a chunk is taken over at a time. Unit: bytes. */
 const WINDOW = 64 * 1024
 
+/** From which share of other bytes on a chunk's messages are read each by itself: one in so many. */
+const MIN_ASCII_PER_OTHER = 64
+
 /**
  * Makes a reader that takes a chunk over as text at once, byte by unit, and cuts the messages out of that: calling the
  * platform takes longer than parsing a short text. A message with more than ASCII, or a long one, is read by itself.
@@ -114,8 +117,8 @@ class ChunkTextReader implements TextReader {
   #text = ''
   #start = 0
   #end = 0
-  /** Whether all of it is ASCII, what lies between the messages included. */
-  #isAscii = true
+  /** How many of its bytes are no ASCII, what lies between the messages included. */
+  #others = 0
 
   constructor(buffer: BufferClass) {
     this.#buffer = buffer
@@ -127,9 +130,12 @@ class ChunkTextReader implements TextReader {
       if (length * 2 > end - offset) return utf8.read(bytes.subarray(offset, offset + length))
       this.#take(bytes, offset, end)
     }
-    const from = offset - this.#start
-    const text = this.#text.substring(from, from + length)
-    if (this.#isAscii || this.#buffer.byteLength(text) === length) return text
+    // Where such bytes are many, most messages have some.
+    if (this.#others * MIN_ASCII_PER_OTHER <= this.#text.length) {
+      const from = offset - this.#start
+      const text = this.#text.substring(from, from + length)
+      if (this.#others === 0 || this.#buffer.byteLength(text) === length) return text
+    }
     return utf8.read(bytes.subarray(offset, offset + length))
   }
 
@@ -144,7 +150,7 @@ class ChunkTextReader implements TextReader {
     this.#start = start
     this.#end = end
     this.#text = this.#buffer.prototype.latin1Slice.call(bytes, start, end)
-    this.#isAscii = this.#buffer.byteLength(this.#text) === end - start
+    this.#others = this.#buffer.byteLength(this.#text) - this.#text.length
   }
 }
 

@@ -1,3 +1,5 @@
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import { expect, test } from 'vitest'
 import { z } from 'zod'
 import { ByteWriter, json } from '../src/index.ts'
@@ -109,4 +111,25 @@ test('json: takes long texts in many scripts', () => {
     const message = unit.repeat(50_000)
     expect(json().decode(encoded(json(), message))).toBe(message)
   }
+})
+
+test('json: an error keeps its own message alive, not the chunk', () => {
+  setFlagsFromString('--expose-gc')
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- what the flag gives a new context
+  const gc = runInNewContext('gc') as () => void
+  const used = (): number => {
+    gc()
+    return process.memoryUsage().heapUsed
+  }
+  const reader = json().reader?.()
+  const errors: unknown[] = []
+  const before = used()
+  for (let chunk = 0; chunk < 400; chunk++) {
+    const bytes = utf8Bytes(`{"broken":${' '.repeat(64 * 1024 - 10)}`)
+    errors.push(codecError('DECODE_FAILED', () => reader?.read(bytes, 0, 40)))
+  }
+  reader?.release()
+  // The chunks are 25 MiB together.
+  expect(used() - before).toBeLessThan(5 * 1024 * 1024)
+  expect(errors).toHaveLength(400)
 })

@@ -46,3 +46,13 @@ test('oneOf: refuses two codecs of one content type', () => {
   codecError('INVALID_CODEC', () => oneOf(oneOf(json(), msgpack()), oneOf(msgpack())))
   expect(oneOf(bytes(1), bytes(2), bytes()).alternatives).toHaveLength(3)
 })
+
+test('oneOf: refuses to be made of nothing, whatever the types say', () => {
+  // What a program without types may call.
+  const untyped = oneOf as (...codecs: readonly unknown[]) => unknown
+  expect(codecError('INVALID_CODEC', () => untyped()).message).toBe('oneOf takes at least one codec')
+  expect(codecError('INVALID_CODEC', () => untyped(undefined)).message).toBe('oneOf takes at least one codec')
+  const some = 'oneOf takes at least one codec, and no undefined'
+  expect(codecError('INVALID_CODEC', () => untyped(json(), undefined)).message).toBe(some)
+  expect(codecError('INVALID_CODEC', () => untyped(undefined, json())).message).toBe(some)
+})

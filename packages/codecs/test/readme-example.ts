@@ -15,6 +15,16 @@ const samples = struct({ delay: i16, distance: u16, time: f32 }) // 8 bytes a me
 const chunks = bytes(4096) // Uint8Arrays of this size; bytes() takes any
 const either = oneOf(msgpack(Quote), json(Quote)) // two encodings, the first preferred
 
+import { extension } from '@h2channel/codecs'
+
+const utf8 = new TextDecoder('utf-8', { fatal: true })
+const url = extension<URL>(1, {
+  is: (value) => value instanceof URL,
+  encode: ({ href }) => new TextEncoder().encode(href),
+  decode: (received) => new URL(utf8.decode(received)),
+})
+const links = msgpack<{ title: string; link: URL }>({ extensions: [url] })
+
 import { type Codec, CodecError } from '@h2channel/codecs'
 
 const times = struct({ milliseconds: f64 })
@@ -29,4 +39,4 @@ const dates: Codec<Date> = {
   decode: (received) => new Date(times.decode(received).milliseconds),
 }
 
-export { chunks, compact, dates, either, quote, samples }
+export { chunks, compact, dates, either, links, quote, samples }

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
 import { codecErrorCodes } from '../src/index.ts'
-import { chunks, compact, dates, either, quote, samples } from './readme-example.ts'
+import { chunks, compact, dates, either, links, quote, samples } from './readme-example.ts'
 import { codecError, encoded, failing } from './support.ts'
 
 const readText = (path: string): string => readFileSync(new URL(path, import.meta.url), 'utf8')
@@ -9,7 +9,7 @@ const readme = readText('../README.md')
 const blocks = [...readme.matchAll(/```ts\n(.*?)```/gs)].map(([, code = '']) => code)
 
 test('README: shows the code that is tested here', () => {
-  expect(blocks).toHaveLength(4)
+  expect(blocks).toHaveLength(5)
   const tested = readText('./readme-example.ts') + readText('./readme-suite.test.ts')
   for (const block of blocks) expect(tested).toContain(block)
 })
@@ -20,6 +20,8 @@ test('README: has code that does what it says', () => {
   expect(samples.size).toBe(8)
   expect(chunks.size).toBe(4096)
   expect(compact.decode(encoded(compact, quote))).toEqual(quote)
+  const link = { title: 'h2conn', link: new URL('https://github.com/posener/h2conn') }
+  expect(links.decode(encoded(links, link))).toEqual(link)
   expect(dates.decode(encoded(dates, new Date(5)))).toEqual(new Date(5))
   expect(() => dates.decode(new Uint8Array(7))).toThrow(failing('DECODE_FAILED'))
 })

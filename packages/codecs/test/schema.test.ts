@@ -150,3 +150,12 @@ test('validator: measures the nesting of any message that a promise answers', ()
   expect(() => check({ a: null, b: [1, 'x', undefined] })).toThrow(failing('ASYNC_SCHEMA'))
   expect(() => check(nested(100_000))).toThrow(failing('INVALID_MESSAGE'))
 })
+
+test('a schema that is given and undefined is refused, by json and msgpack', () => {
+  // What a program without types hands over, or an import of a module that has not run yet.
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the point of this test
+  const later = undefined as unknown as Schema<string>
+  for (const make of [() => json(later), () => msgpack(later), () => json(later, {}), () => msgpack(later, {})]) {
+    expect(codecError('INVALID_CODEC', make).message).toBe('the schema is undefined')
+  }
+})

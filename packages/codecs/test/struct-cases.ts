@@ -126,8 +126,11 @@ export const structCases: readonly StructCase[] = [
       [{ side: 'sell', ok: true }, '01 01'],
     ],
     refused: [
-      [{ side: 'hold', ok: true }, 'side: expected one of buy, sell, got a string'],
-      [{ side: 'BUY', ok: true }, 'side: expected one of buy, sell, got a string'],
+      [{ side: 'hold', ok: true }, 'side: expected one of buy, sell, got "hold"'],
+      [{ side: '', ok: true }, 'side: expected one of buy, sell, got ""'],
+      [{ side: 'a\nb\uD800', ok: true }, String.raw`side: expected one of buy, sell, got "a\nb\ud800"`],
+      [{ side: 'x'.repeat(201), ok: true }, `side: expected one of buy, sell, got "${'x'.repeat(200)}…"`],
+      [{ side: 'BUY', ok: true }, 'side: expected one of buy, sell, got "BUY"'],
       [{ side: 0, ok: true }, 'side: expected one of buy, sell, got 0'],
       [{ side: null, ok: true }, 'side: expected one of buy, sell, got null'],
     ],

@@ -42,7 +42,7 @@ export const connDefaults: ConnDefaults = {
   idleTimeout: 60_000,
   pingInterval: 25_000,
   pingTimeout: 10_000,
-  refusalBody: 4_096,
+  refusalBody: 32 * 1024,
   pipeBuffer: 64 * 1024,
 }
 

@@ -48,7 +48,7 @@ export const connErrorCodes: readonly ConnErrorCode[] = Object.keys(rules) as Co
 export interface RefusedResponse {
   readonly status: number
   readonly headers: Readonly<Record<string, string | readonly string[] | undefined>>
-  /** The start of the body: at most 4 KiB of it. */
+  /** The start of the body: at most 32 KiB of it. */
   readonly body: Uint8Array
 }
 

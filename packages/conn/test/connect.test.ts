@@ -142,7 +142,7 @@ describe('a server that refuses', () => {
     })
     const error = await failure(server.connect(), 'UNEXPECTED_STATUS')
     expect(error.response).toMatchObject({ status: 403, headers: { 'content-type': 'text/html' } })
-    expect(text(error.response?.body ?? null)).toBe('x'.repeat(4_096))
+    expect(text(error.response?.body ?? null)).toBe('x'.repeat(32 * 1024))
     await closed.promise
   })
 
