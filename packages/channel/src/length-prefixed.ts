@@ -41,14 +41,14 @@ const framing: Framing = {
   end(out, start, limit) {
     const length = out.position - start - prefixSize
     if (length > limit) throw messageTooLarge(length, limit, 'local')
-    out.view.setUint32(start, length)
+    writeU32(out.bytes, start, length)
   },
   decoder: (limit) => new LengthPrefixedDecoder(limit),
 }
 
 /** Marks the frame that starts at `start`, and has ended, as a control frame. */
 export function markControl(out: ByteWriter, start: number): void {
-  out.view.setUint32(start, out.view.getUint32(start) | controlFlag)
+  writeU32(out.bytes, start, readU32(out.bytes, start) | controlFlag)
 }
 
 class LengthPrefixedDecoder extends ChunkDecoder {
@@ -107,6 +107,14 @@ function readU32(bytes: Uint8Array, at: number): number {
   const high = ((bytes[at] ?? 0) << 24) | ((bytes[at + 1] ?? 0) << 16)
   const low = ((bytes[at + 2] ?? 0) << 8) | (bytes[at + 3] ?? 0)
   return (high | low) >>> 0
+}
+
+/** By hand, since it is done once a message: a `DataView` would be made for each flush. */
+function writeU32(bytes: Uint8Array, at: number, value: number): void {
+  bytes[at] = value >>> 24
+  bytes[at + 1] = value >>> 16
+  bytes[at + 2] = value >>> 8
+  bytes[at + 3] = value
 }
 
 function hex(prefix: number): string {

@@ -6,9 +6,17 @@ const slabSize = 64 * 1024
 const smallestRest = 1_024
 /** How many rests are kept for all channels together. */
 const mostRests = 16
+/** How much is kept of buffers for larger messages, for all channels together. Unit: bytes. */
+const mostLarge = 4 * 1024 * 1024
 
-/** The unused ends of slabs. A channel takes one when it begins to write and gives back what it left. */
+/**
+ * The unused ends of slabs, and slabs that are free again. A channel takes one when it begins to write and gives back what
+ * it left.
+ */
 const rests: Uint8Array<ArrayBuffer>[] = []
+/** Larger buffers that are free again. A large message would have one of its own each time, and V8 collects all garbage after a few of them. */
+const large: Uint8Array<ArrayBuffer>[] = []
+let largeBytes = 0
 
 /**
  * What a channel has encoded and not sent yet. It holds memory only between the first message of a turn and the flush, so
@@ -27,10 +35,8 @@ export class OutBuffer extends ByteWriter {
   /** Gives away what was written, be it nothing. It belongs to the caller from then on. */
   take(): Uint8Array {
     const taken = this.written()
-    const rest = this.bytes.subarray(this.position)
     // However short, the rest of a larger buffer would keep all of it.
-    const isWorthKeeping = rest.length >= smallestRest && rest.buffer.byteLength <= slabSize
-    if (isWorthKeeping && rests.length < mostRests) rests.push(rest)
+    if (this.bytes.buffer.byteLength <= slabSize) keepRest(this.bytes.subarray(this.position))
     this.position = 0
     this.replace(nothing)
     return taken
@@ -38,10 +44,46 @@ export class OutBuffer extends ByteWriter {
 
   protected override grow(size: number): void {
     const needed = this.position + size
-    const rest = this.position === 0 ? rests.pop() : undefined
-    if (rest !== undefined && rest.length >= needed) this.replace(rest)
-    else this.replace(allocateBytes(Math.max(slabSize, needed, this.bytes.length * 2)))
+    const before = this.bytes
+    const free = before.length === 0 || needed > slabSize ? takeFree(needed) : undefined
+    this.replace(free ?? allocateBytes(Math.max(slabSize, needed, before.length * 2)))
+    // What stood there has moved, and was handed to nobody.
+    if (before.buffer.byteLength <= slabSize) keepRest(before)
   }
+}
+
+/** Whether nothing but `taken` lies in its memory, or ever will. */
+export function isWhole(taken: Uint8Array): boolean {
+  const { byteLength } = taken.buffer
+  return taken.byteOffset === 0 && (byteLength > slabSize || byteLength - taken.length < smallestRest)
+}
+
+/** Uses the memory of what was taken again: nobody may refer to it any more, and {@link isWhole} must have said so. */
+export function recycle({ buffer }: Uint8Array): void {
+  if (!(buffer instanceof ArrayBuffer)) return
+  if (buffer.byteLength <= slabSize) keepRest(new Uint8Array(buffer))
+  else if (largeBytes + buffer.byteLength <= mostLarge) {
+    largeBytes += buffer.byteLength
+    large.push(new Uint8Array(buffer))
+  }
+}
+
+function keepRest(rest: Uint8Array<ArrayBuffer>): void {
+  if (rest.length >= smallestRest && rests.length < mostRests) rests.push(rest)
+}
+
+function takeFree(needed: number): Uint8Array<ArrayBuffer> | undefined {
+  if (needed > slabSize) return takeLarge(needed)
+  const rest = rests.pop()
+  return rest !== undefined && rest.length >= needed ? rest : undefined
+}
+
+function takeLarge(needed: number): Uint8Array<ArrayBuffer> | undefined {
+  const index = large.findIndex((one) => one.length >= needed)
+  if (index === -1) return undefined
+  const [taken] = large.splice(index, 1)
+  largeBytes -= taken?.length ?? 0
+  return taken
 }
 
 const nothing = allocateBytes(0)

@@ -7,6 +7,7 @@ import { match } from 'path-to-regexp'
 
 import type { Attachable, Taker } from './attach.ts'
 import { attach } from './attach.ts'
+import type { ChannelClosed } from './channel.ts'
 import { breakOff, Channel, isOutcome } from './channel.ts'
 import type { ChannelLimits, LimitOptions } from './defaults.ts'
 import { checkHook, limitsFrom } from './defaults.ts'
@@ -221,9 +222,7 @@ class RouteTable implements Router, Taker {
     const framing = { send: send.framing, receive: receive.framing }
     accept(stream, headers, { headers: response })
       .then((conn) => {
-        const over = new AbortController()
-        const query = new URLSearchParams(conn.path.split(/\?(.*)/s)[1] ?? '')
-        const context = { params, headers, conn, query, signal: over.signal }
+        const context = new Context(params, headers, conn)
         const { onInvalid } = entry
         const channel = new Channel<unknown, unknown>(conn, {
           send: send.codec,
@@ -233,18 +232,18 @@ class RouteTable implements Router, Taker {
           limits: this.#limits,
           onInvalid: onInvalid && ((error) => onInvalid(error, context)),
         })
-        void channel.closed.then((closed) => over.abort(closed.clean ? undefined : closed.error))
+        void channel.closed.then((closed) => context.end(closed))
         return this.#run(entry, channel, context)
       })
       // Mostly the client left before it was answered. Whoever is still there must not wait for ever.
       .catch(() => refuse(stream, 500, 'the channel could not be opened'))
   }
 
-  async #run(entry: Entry, channel: Channel<unknown, unknown>, context: HandlerContext): Promise<void> {
+  async #run(entry: Entry, channel: Channel<unknown, unknown>, context: Context): Promise<void> {
     try {
       await entry.handler(channel, context)
     } catch (error) {
-      const isOwnEnd = isOutcome(channel, error) || isFrom(context.signal, error)
+      const isOwnEnd = isOutcome(channel, error) || context.isReason(error)
       if (!isOwnEnd) {
         breakOff(channel, new ChannelError('INTERNAL', 'the handler failed', { side: 'local', cause: error }))
       }
@@ -277,10 +276,46 @@ function isDefect(error: unknown): boolean {
   return codes.includes(error.code) || (error.code === 'INTERNAL' && error.side === 'local')
 }
 
-/** Whether `error` is what a wait that `signal` gave up rejects with: its reason, or as Node does with that as the cause. */
-function isFrom(signal: AbortSignal, error: unknown): boolean {
-  if (!signal.aborted) return false
-  return error === signal.reason || (error instanceof Error && error.cause === signal.reason)
+/** What a handler is given. What it does not ask for is not made: there is one for every channel that is open. */
+class Context implements HandlerContext {
+  readonly params: Record<string, string>
+  readonly headers: IncomingHttpHeaders
+  readonly conn: Http2Conn
+  #query: URLSearchParams | undefined
+  #over: AbortController | undefined
+  #closed: ChannelClosed | undefined
+
+  constructor(params: Record<string, string>, headers: IncomingHttpHeaders, conn: Http2Conn) {
+    this.params = params
+    this.headers = headers
+    this.conn = conn
+  }
+
+  get query(): URLSearchParams {
+    this.#query ??= new URLSearchParams(this.conn.path.split(/\?(.*)/s)[1] ?? '')
+    return this.#query
+  }
+
+  get signal(): AbortSignal {
+    if (this.#over === undefined) {
+      this.#over = new AbortController()
+      if (this.#closed !== undefined) this.end(this.#closed)
+    }
+    return this.#over.signal
+  }
+
+  /** The channel is over. */
+  end(closed: ChannelClosed): void {
+    this.#closed = closed
+    this.#over?.abort(closed.clean ? undefined : closed.error)
+  }
+
+  /** Whether `error` is what a wait that `signal` gave up rejects with: its reason, or as Node does with that as the cause. */
+  isReason(error: unknown): boolean {
+    const signal = this.#over?.signal
+    if (signal?.aborted !== true) return false
+    return error === signal.reason || (error instanceof Error && error.cause === signal.reason)
+  }
 }
 
 /** Paths of the same shape match the same requests. */

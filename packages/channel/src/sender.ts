@@ -6,7 +6,7 @@ import { encodeControl } from './control.ts'
 import type { ChannelLimits } from './defaults.ts'
 import { ChannelError, givenUp } from './errors.ts'
 import type { Framing } from './framing.ts'
-import { OutBuffer } from './out-buffer.ts'
+import { isWhole, OutBuffer, recycle } from './out-buffer.ts'
 import { atTurnEnd } from './turn.ts'
 import { WaitList } from './wait-list.ts'
 
@@ -222,7 +222,7 @@ export class Sender<in S> {
     const bytes = this.#queue.shift()
     if (bytes === undefined) return
     this.#isWriting = true
-    this.#conn.write(bytes).then(
+    this.#conn.write(bytes, isWhole(bytes) ? { released: () => recycle(bytes) } : undefined).then(
       () => {
         if (this.#state.at === 'failed') return
         this.#isWriting = false

@@ -10,7 +10,8 @@ export interface Waiting<Item, Result> {
 
 /** Promises that wait in order, each of which its signal can take out of the list. */
 export class WaitList<Item, Result> {
-  readonly #waiting = new Set<Waiting<Item, Result>>()
+  /** Made for the first that waits: many a channel never has one. */
+  #waiting: Set<Waiting<Item, Result>> | undefined
   readonly #what: string
 
   /** @param what - names the wait in errors, such as `the send`. */
@@ -19,18 +20,20 @@ export class WaitList<Item, Result> {
   }
 
   get size(): number {
-    return this.#waiting.size
+    return this.#waiting?.size ?? 0
   }
 
   add(item: Item, signal: AbortSignal | undefined): Promise<Result> {
+    this.#waiting ??= new Set()
+    const all = this.#waiting
     return new Promise<Result>((resolve, reject) => {
       if (signal === undefined) {
-        this.#waiting.add({ item, resolve, reject })
+        all.add({ item, resolve, reject })
         return
       }
       const release = (): void => signal.removeEventListener('abort', giveUp)
       const giveUp = (): void => {
-        this.#waiting.delete(waiting)
+        all.delete(waiting)
         reject(givenUp(this.#what, signal.reason))
       }
       const waiting: Waiting<Item, Result> = {
@@ -44,18 +47,18 @@ export class WaitList<Item, Result> {
           reject(error)
         },
       }
-      this.#waiting.add(waiting)
+      all.add(waiting)
       signal.addEventListener('abort', giveUp, { once: true })
     })
   }
 
   /** Takes the first out, to be resolved or rejected. */
   take(): Waiting<Item, Result> | undefined {
-    for (const first of this.#waiting) {
-      this.#waiting.delete(first)
-      return first
-    }
-    return undefined
+    const all = this.#waiting
+    if (all === undefined || all.size === 0) return undefined
+    const [first] = all
+    if (first !== undefined) all.delete(first)
+    return first
   }
 
   /** Takes all out and rejects them. */

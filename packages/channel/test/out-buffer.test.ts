@@ -1,7 +1,7 @@
 import * as fc from 'fast-check'
 import { expect, test, vi } from 'vitest'
 
-import { OutBuffer } from '../src/out-buffer.ts'
+import { isWhole, OutBuffer, recycle } from '../src/out-buffer.ts'
 import { hexOf, utf8 } from './support.ts'
 
 const slab = 64 * 1024
@@ -91,13 +91,56 @@ test('OutBuffer: holds no more than sixteen rests for all together', () => {
   expect(allocated).toBe(24)
 })
 
-test('take: gives bytes that are never written again, with many buffers that share rests', () => {
-  const step = fc.record({ buffer: fc.nat({ max: 19 }), size: fc.integer({ min: 0, max: 30_000 }), take: fc.boolean() })
+test('isWhole: says whether others may share the memory', () => {
+  const out = new OutBuffer()
+  for (const [size, whole] of [
+    [10, false],
+    [slab - 2_000, false],
+    [slab, true],
+    [3 * slab, true],
+  ] as const) {
+    out.write(new Uint8Array(size))
+    // The slab that another test has begun is not at its start.
+    const taken = out.take()
+    expect(isWhole(taken)).toBe(whole && taken.byteOffset === 0)
+    expect(taken.byteOffset === 0 || size < slab).toBe(true)
+  }
+})
+
+test.each([slab, slab + 1, 16 * slab])('recycle: %i bytes are used again', (size) => {
+  const out = new OutBuffer()
+  out.write(new Uint8Array(size))
+  const taken = out.take()
+  recycle(taken)
+  out.reserve(size)
+  expect(out.bytes.buffer).toBe(taken.buffer)
+  out.take()
+})
+
+test('recycle: holds 4 MiB at most for larger messages', () => {
+  const all = Array.from({ length: 12 }, () => new OutBuffer())
+  for (const out of all) out.write(new Uint8Array(16 * slab))
+  const taken = all.map((out) => out.take())
+  for (const bytes of taken) recycle(bytes)
+  const buffers = new Set(taken.map(({ buffer }) => buffer))
+  for (const out of all) out.reserve(16 * slab)
+  expect(all.filter((out) => buffers.has(out.bytes.buffer))).toHaveLength(4)
+  for (const out of all) out.take()
+})
+
+test('take: gives bytes that are not written again before they are recycled, with many buffers that share rests', () => {
+  const step = fc.record({
+    buffer: fc.nat({ max: 19 }),
+    size: fc.oneof(fc.integer({ min: 0, max: 30_000 }), fc.integer({ min: 0, max: 3 * slab })),
+    take: fc.boolean(),
+    // Whether nobody refers to it any more.
+    isDone: fc.boolean(),
+  })
   fc.assert(
     fc.property(fc.array(step, { maxLength: 200 }), (steps) => {
       const buffers = Array.from({ length: 20 }, () => new OutBuffer())
       const handedOut: { bytes: Uint8Array; value: number }[] = []
-      for (const [index, { buffer, size, take }] of steps.entries()) {
+      for (const [index, { buffer, size, take, isDone }] of steps.entries()) {
         const out = buffers[buffer]
         if (out === undefined) continue
         const value = index % 251
@@ -109,7 +152,9 @@ test('take: gives bytes that are never written again, with many buffers that sha
           continue
         }
         const bytes = out.take()
-        handedOut.push({ bytes: bytes.subarray(before), value })
+        expect(bytes.subarray(before).every((byte) => byte === value)).toBe(true)
+        if (isDone && isWhole(bytes)) recycle(bytes)
+        else handedOut.push({ bytes: bytes.subarray(before), value })
       }
       for (const { bytes, value } of handedOut) expect(bytes.every((byte) => byte === value)).toBe(true)
     }),

@@ -3,6 +3,8 @@ export function allocateBytes(size: number): Uint8Array<ArrayBuffer> {
   return platform.Buffer === undefined ? new Uint8Array(size) : platform.Buffer.allocUnsafeSlow(size)
 }
 
+const nothing = new Uint8Array(0)
+
 const platform = globalThis as {
   readonly Buffer?: { allocUnsafeSlow(size: number): Uint8Array<ArrayBuffer> }
 }
@@ -17,15 +19,20 @@ export class ByteWriter {
   /** The memory. What stands before `position` is written; what follows is undefined. */
   bytes: Uint8Array<ArrayBuffer>
 
-  /** The same memory, for numbers of more than one byte. */
-  view: DataView<ArrayBuffer>
+  /** Made when it is asked for: most messages are written without. */
+  #view: DataView<ArrayBuffer> | undefined
 
   /** Where the next byte goes. Unit: bytes from the start of `bytes`. */
   position = 0
 
   constructor(capacity = 256) {
-    this.bytes = allocateBytes(capacity)
-    this.view = viewOf(this.bytes)
+    this.bytes = capacity === 0 ? nothing : allocateBytes(capacity)
+  }
+
+  /** The same memory, for numbers of more than one byte. */
+  get view(): DataView<ArrayBuffer> {
+    this.#view ??= new DataView(this.bytes.buffer, this.bytes.byteOffset, this.bytes.byteLength)
+    return this.#view
   }
 
   /** Makes room for `size` more bytes after `position`. */
@@ -52,12 +59,8 @@ export class ByteWriter {
 
   /** Goes over to `next`, taking what was written along. */
   protected replace(next: Uint8Array<ArrayBuffer>): void {
-    next.set(this.written())
+    if (this.position > 0) next.set(this.written())
     this.bytes = next
-    this.view = viewOf(next)
+    this.#view = undefined
   }
-}
-
-function viewOf(bytes: Uint8Array<ArrayBuffer>): DataView<ArrayBuffer> {
-  return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
 }

@@ -1,8 +1,15 @@
-import { type Codec, withReader } from './codec.ts'
+import { type Codec, type MessageReader, withReader } from './codec.ts'
 import { describe, reasonOf } from './describe.ts'
 import { CodecError } from './errors.ts'
 import type { StandardSchema } from './schema-standard.ts'
-import { optionalConverter, type OutputOf, type Schema, type SchemaOptions, type TwoWay } from './schema.ts'
+import {
+  type Converter,
+  optionalConverter,
+  type OutputOf,
+  type Schema,
+  type SchemaOptions,
+  type TwoWay,
+} from './schema.ts'
 import { textReader, utf8 } from './utf8.ts'
 
 /**
@@ -63,21 +70,31 @@ export function json<T>(...given: [schema?: StandardSchema<unknown, T>, options?
       return converter.decode(parse(utf8.read(bytes)))
     },
   }
-  return withReader(codec, () => {
-    const text = textReader()
-    const parsed = (bytes: Uint8Array, offset: number, length: number): unknown => {
-      try {
-        return JSON.parse(text.read(bytes, offset, length))
-      } catch {
-        // The engine's error keeps the text, which is a part of the whole chunk's: it is made anew from a text of its own.
-        return parse(utf8.read(bytes.subarray(offset, offset + length)))
-      }
+  return withReader(codec, () => new JsonReader(converter))
+}
+
+class JsonReader<T> implements MessageReader<T> {
+  readonly #converter: Converter<T>
+  readonly #text = textReader()
+
+  constructor(converter: Converter<T>) {
+    this.#converter = converter
+  }
+
+  read(bytes: Uint8Array, offset: number, length: number): T {
+    let value: unknown
+    try {
+      value = JSON.parse(this.#text.read(bytes, offset, length))
+    } catch {
+      // The engine's error keeps the text, which is a part of the whole chunk's: it is made anew from a text of its own.
+      value = parse(utf8.read(bytes.subarray(offset, offset + length)))
     }
-    return {
-      read: (bytes, offset, length) => converter.decode(parsed(bytes, offset, length)),
-      release: () => text.release(),
-    }
-  })
+    return this.#converter.decode(value)
+  }
+
+  release(): void {
+    this.#text.release()
+  }
 }
 
 function stringify(message: unknown): string {

@@ -6,6 +6,14 @@ export interface WaitOptions {
   readonly signal?: AbortSignal | undefined
 }
 
+export interface WriteOptions extends WaitOptions {
+  /**
+   * Told once when the bytes are the caller's again, after they were accepted: the system has a copy. A conn need not say
+   * so; one over HTTP/2 does, unless the write comes to nothing.
+   */
+  readonly released?: (() => void) | undefined
+}
+
 /**
  * How a conn ended: cleanly, which means that this side's half was handed on whole and the peer ended its own or this side
  * closed without waiting for that any longer; or by an error.
@@ -39,13 +47,13 @@ export interface Conn extends AsyncIterable<Uint8Array>, AsyncDisposable {
 
   /**
    * Waits for room, then takes all of `bytes`. Concurrent writes never interleave. The bytes belong to the conn from
-   * the call on: don't change them afterwards, unless the write was refused.
+   * the call on: don't change them afterwards, unless the write was refused, or before `released` is called.
    *
    * What was accepted is on its way, not delivered: `close()` waits for that.
    *
    * @throws ConnError as `read` does; when it throws, none of these bytes were taken. `CLOSED` after `closeWrite()`.
    */
-  write(bytes: Uint8Array, options?: WaitOptions): Promise<void>
+  write(bytes: Uint8Array, options?: WriteOptions): Promise<void>
 
   /**
    * Ends this side's half: the peer reads what is left, then `null`. Reading goes on.

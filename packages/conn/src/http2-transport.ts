@@ -45,10 +45,17 @@ export class Http2Transport extends DuplexTransport<Http2Stream> {
     })
   }
 
-  override write(bytes: Uint8Array): boolean {
-    const room = super.write(bytes)
+  override write(bytes: Uint8Array, released?: () => void): boolean {
+    const room = released === undefined ? super.write(bytes) : this.#writeAndTell(bytes, released)
     this.#onWrite()
     return room
+  }
+
+  /** Node completes a write of an HTTP/2 stream when its socket has taken the frames, or TLS a copy of them. */
+  #writeAndTell(bytes: Uint8Array, released: () => void): boolean {
+    return this.stream.write(bytes, (error) => {
+      if (error === undefined || error === null) released()
+    })
   }
 
   override destroy(error: ConnError | null): void {

@@ -1,4 +1,4 @@
-import type { Conn, ConnClosed, WaitOptions } from './conn.ts'
+import type { Conn, ConnClosed, WaitOptions, WriteOptions } from './conn.ts'
 import { checkedDelay, connDefaults } from './defaults.ts'
 import { ConnError, givenUp } from './errors.ts'
 import type { Transport } from './transport.ts'
@@ -47,6 +47,12 @@ export function checkedTimeouts(given: CloseTimeouts): { closeTimeout: number; l
   }
 }
 
+/** A write that waits for room. */
+interface Write {
+  readonly bytes: Uint8Array
+  readonly released: (() => void) | undefined
+}
+
 /** What a read makes of a chunk, or of the end. */
 type Shape = (chunk: Uint8Array | null) => unknown
 
@@ -71,7 +77,7 @@ export class StreamConn implements Conn {
   readonly #closeTimeout: number
   readonly #lingerTimeout: number
   readonly #readers = new WaitQueue<Shape, unknown>('the read')
-  readonly #writers = new WaitQueue<Uint8Array, void>('the write')
+  readonly #writers = new WaitQueue<Write, void>('the write')
   /** Chunks that came unasked: one, what the transport reads ahead, and what it could not hold back. */
   #held: Uint8Array[] = []
   #heldBytes = 0
@@ -105,15 +111,15 @@ export class StreamConn implements Conn {
     return this.#pull(asChunk, signal)
   }
 
-  write(bytes: Uint8Array, { signal }: WaitOptions = {}): Promise<void> {
+  write(bytes: Uint8Array, { signal, released }: WriteOptions = {}): Promise<void> {
     if (signal?.aborted === true) return Promise.reject(givenUp('the write', signal.reason))
     if (this.#writing.at === 'failed') return Promise.reject(this.#writing.error)
     if (this.#writing.at !== 'open') return Promise.reject(closedHere('write'))
     if (this.#room && this.#writers.isEmpty) {
-      this.#take(bytes)
+      this.#take(bytes, released)
       return accepted
     }
-    return this.#writers.add(bytes, signal)
+    return this.#writers.add({ bytes, released }, signal)
   }
 
   closeWrite(): Promise<void> {
@@ -186,8 +192,8 @@ export class StreamConn implements Conn {
     await this.closed
   }
 
-  #take(bytes: Uint8Array): void {
-    if (bytes.length > 0) this.#room = this.#transport.write(bytes)
+  #take(bytes: Uint8Array, released: (() => void) | undefined): void {
+    if (bytes.length > 0) this.#room = this.#transport.write(bytes, released)
   }
 
   #flow(): void {
@@ -231,7 +237,7 @@ export class StreamConn implements Conn {
     while (this.#room) {
       const writer = this.#writers.take()
       if (writer === undefined) break
-      this.#take(writer.item)
+      this.#take(writer.item.bytes, writer.item.released)
       writer.resolve()
     }
     this.#endWhenWritten()

@@ -13,8 +13,11 @@ export interface Transport {
   resume(): void
   /** No further chunks, please. Those that can't be held back may still come. */
   pause(): void
-  /** Takes `bytes`. Returns whether there is room for more; if not, `drain` follows. */
-  write(bytes: Uint8Array): boolean
+  /**
+   * Takes `bytes`. Returns whether there is room for more; if not, `drain` follows. `released` is for those that know when
+   * nothing refers to the bytes any more.
+   */
+  write(bytes: Uint8Array, released?: () => void): boolean
   /** Nothing more will be written. `finish` follows once everything was handed on. */
   end(): void
   /**
