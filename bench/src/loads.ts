@@ -33,31 +33,16 @@ export class Client {
     }
   }
 
-  async #collect({ what, size, count }: Job & { do: 'collect' }): Promise<Result> {
-    const tally = new Tally()
+  #collect({ what, size, count }: Job & { do: 'collect' }): Promise<Result> {
     const session = this.#session
-    if (what === 'messages') {
-      const supply = new Supply(poolOf(size), count)
-      const answer = await able(session.collect)(supply)
-      const result = supply.result()
-      for (const message of supply) tally.add(message)
-      check(answer, tally)
-      return result
+    switch (what) {
+      case 'messages':
+        return collected(able(session.collect), poolOf(size), count, (tally, message) => tally.add(message))
+      case 'bytes':
+        return collected(able(session.collectBytes), piecesOf(size), count, (tally, piece) => tally.addBytes(piece))
+      case 'trades':
+        return collected(able(session.collectTrades), allTrades, count, (tally, trade) => tally.addTrade(trade))
     }
-    if (what === 'bytes') {
-      const supply = new Supply(piecesOf(size), count)
-      const answer = await able(session.collectBytes)(supply)
-      const result = supply.result()
-      for (const piece of supply) tally.addBytes(piece)
-      check(answer, tally)
-      return result
-    }
-    const supply = new Supply(allTrades, count)
-    const answer = await able(session.collectTrades)(supply)
-    const result = supply.result()
-    for (const trade of supply) tally.addTrade(trade)
-    check(answer, tally)
-    return result
   }
 
   async #echo(count: number): Promise<Result> {
@@ -107,6 +92,22 @@ export class Client {
   }
 }
 
+/** Has `count` of a pool collected by the server, and checks its answer. */
+async function collected<T>(
+  collect: (all: Iterable<T>) => Promise<Message>,
+  pool: readonly T[],
+  count: number,
+  add: (tally: Tally, one: T) => void,
+): Promise<Result> {
+  const supply = new Supply(pool, count)
+  const answer = await collect(supply)
+  const result = supply.result()
+  const tally = new Tally()
+  for (const one of supply) add(tally, one)
+  check(answer, tally)
+  return result
+}
+
 export function runAlone(alone: Alone, job: Job): Result {
   if (job.do !== 'alone') throw new Error(`what runs in one process can't do ${job.do}`)
   const pool = poolOf(textLength)
@@ -140,22 +141,35 @@ class Supply<T> implements Iterable<T> {
     this.#count = count
   }
 
-  *[Symbol.iterator](): Iterator<T, undefined> {
-    const [pool, count] = [this.#pool, this.#count]
+  [Symbol.iterator](): Iterator<T, undefined> {
     this.#begin = performance.now()
-    for (let done = 0; done < count;) {
-      for (const one of pool) {
-        if (done === count) return
-        done += 1
-        yield one
-      }
-    }
+    return new Turns(this.#pool, this.#count)
   }
 
   /** To be asked for as soon as all has arrived. */
   result(): Result {
     const milliseconds = performance.now() - this.#begin
     return { milliseconds, figures: [(this.#count / milliseconds) * 1_000] }
+  }
+}
+
+/** By hand: a generator takes as long for each as the fastest peer does to send it. */
+class Turns<T> implements Iterator<T, undefined> {
+  readonly #pool: readonly T[]
+  #left: number
+  #index = 0
+
+  constructor(pool: readonly T[], count: number) {
+    this.#pool = pool
+    this.#left = count
+  }
+
+  next(): IteratorResult<T, undefined> {
+    const value = this.#pool[this.#index]
+    if (this.#left === 0 || value === undefined) return { done: true, value: undefined }
+    this.#left -= 1
+    this.#index = this.#index + 1 === this.#pool.length ? 0 : this.#index + 1
+    return { done: false, value }
   }
 }
 

@@ -2,7 +2,8 @@
 export class Pace {
   readonly #steps: number
   readonly #budget: number
-  readonly #begin = performance.now()
+  /** When the first step was begun: what starts the processes is none. */
+  #begin: number | undefined
   #done = 0
 
   /** Steps need not take equally long: it is behind when that costs more than a part of the budget. Unit: milliseconds. */
@@ -13,12 +14,13 @@ export class Pace {
 
   /** Counts steps, and returns how many there were before. */
   advance(steps: number): number {
+    this.#begin ??= performance.now()
     this.#done += steps
     return this.#done - steps
   }
 
   get isBehind(): boolean {
     const due = (this.#budget * this.#done) / this.#steps
-    return performance.now() - this.#begin > due + this.#budget * 0.1
+    return performance.now() - (this.#begin ?? Infinity) > due + this.#budget * 0.15
   }
 }
