@@ -51,10 +51,14 @@ export class Http2Transport extends DuplexTransport<Http2Stream> {
     return room
   }
 
-  /** Node completes a write of an HTTP/2 stream when its socket has taken the frames, or TLS a copy of them. */
+  /**
+   * Node completes a write of an HTTP/2 stream when its socket has taken the frames, or TLS a copy of them. When the stream
+   * is destroyed, it completes all that is left, on Node 20 without an error, while frames with the first part of it may
+   * still wait for the socket: those bytes stay as they are.
+   */
   #writeAndTell(bytes: Uint8Array, released: () => void): boolean {
     return this.stream.write(bytes, (error) => {
-      if (error === undefined || error === null) released()
+      if ((error === undefined || error === null) && !this.stream.destroyed) released()
     })
   }
 
