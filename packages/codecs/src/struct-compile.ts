@@ -25,9 +25,10 @@ ${readSource(source, shape).join('\n')}
 },
 }`
   const constants = source.constants.map((_, index) => `const c${index} = constants[${index}]`)
+  const lines = ["'use strict'", ...constants, ...source.constructors, methods]
   try {
     // oxlint-disable-next-line typescript/no-implied-eval -- names are checked identifiers, all else is ours
-    const make = new Function('constants', `'use strict'\n${constants.join('\n')}\n${methods}`)
+    const make = new Function('constants', lines.join('\n'))
     return make(source.constants)
   } catch {
     isForbidden = true

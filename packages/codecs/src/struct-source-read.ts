@@ -53,9 +53,13 @@ function readCode(source: Source, shape: Shape, spot: Spot): Code {
     case 'record': {
       const parts = shape.fields.map(({ name, shape: inner, offset }) => {
         const { lines, value: field } = readCode(source, inner, fieldSpot(spot, name, offset))
-        return { lines, text: `${JSON.stringify(name)}: ${field}` }
+        return { lines, name, field }
       })
-      return { lines: parts.flatMap(({ lines }) => lines), value: `{ ${parts.map(({ text }) => text).join(', ')} }` }
+      const type = source.constructorOf(parts.map(({ name }) => name))
+      return {
+        lines: parts.flatMap(({ lines }) => lines),
+        value: `new ${type}(${parts.map(({ field }) => field).join()})`,
+      }
     }
   }
 }
