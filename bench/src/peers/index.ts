@@ -28,6 +28,14 @@ export const entries: readonly Entry[] = [
     load: async () => (await import('./ours.ts')).oursJson,
   },
   {
+    name: 'ours-batches',
+    title: 'h2channel, json, many at a time',
+    about: 'the same, by `channel.sendAll(messages)` and `for await (const batch of channel.batches())`',
+    kind: 'ours',
+    does: ['messages'],
+    load: async () => (await import('./ours.ts')).oursBatches,
+  },
+  {
     name: 'ours-zod',
     title: 'h2channel, json with a schema',
     about: '`json(z.object(…))`: what arrives is validated',
@@ -66,6 +74,14 @@ export const entries: readonly Entry[] = [
     kind: 'ours',
     does: ['trades'],
     load: async () => (await import('./ours.ts')).oursFixed,
+  },
+  {
+    name: 'ours-fixed-batches',
+    title: 'h2channel, struct, fixed length, many at a time',
+    about: 'the same, by `channel.sendAll(records)` and `for await (const batch of channel.batches())`',
+    kind: 'ours',
+    does: ['trades'],
+    load: async () => (await import('./ours.ts')).oursFixedBatches,
   },
   {
     name: 'grpc',

@@ -23,11 +23,41 @@ interface Piece {
   readonly data: Uint8Array
 }
 
+/** How many messages are sent and received. */
+interface Style {
+  send<S, R>(channel: Channel<S, R>, messages: Iterable<S>): Promise<void>
+  receive<S, R>(channel: Channel<S, R>, take: (message: R) => void): Promise<void>
+  echo<M>(channel: Channel<M, M>): Promise<void>
+}
+
+const eachByItself: Style = {
+  async send(channel, messages) {
+    for (const message of messages) await channel.send(message)
+  },
+  async receive(channel, take) {
+    for await (const message of channel) take(message)
+  },
+  async echo(channel) {
+    for await (const message of channel) await channel.send(message)
+  },
+}
+
+const manyAtATime: Style = {
+  send: (channel, messages) => channel.sendAll(messages),
+  async receive(channel, take) {
+    for await (const batch of channel.batches()) for (const message of batch) take(message)
+  },
+  async echo(channel) {
+    for await (const batch of channel.batches()) await channel.sendAll(batch)
+  },
+}
+
 export const oursJson: Peer = ours(json<Message>())
+export const oursBatches: Peer = ours(json<Message>(), manyAtATime)
 export const oursZod: Peer = ours(json(Checked))
 export const oursMsgpack: Peer = ours(msgpack<Message>())
 
-function ours(codec: Codec<Message>): Peer {
+function ours(codec: Codec<Message>, style = eachByItself): Peer {
   const collect = defineRoute('/collect', { client: codec, server: codec })
   const echo = defineRoute('/echo', { client: codec, server: codec })
   const pieces = defineRoute('/pieces', { client: msgpack<Piece>(), server: codec })
@@ -37,7 +67,7 @@ function ours(codec: Codec<Message>): Peer {
       createRouter()
         .handle(collect, async (channel) => {
           const tally = new Tally()
-          for await (const message of channel) tally.add(message)
+          await style.receive(channel, (message) => tally.add(message))
           await channel.send(tally.answer())
         })
         .handle(pieces, async (channel) => {
@@ -45,29 +75,27 @@ function ours(codec: Codec<Message>): Peer {
           for await (const { data } of channel) tally.addBytes(data)
           await channel.send(tally.answer())
         })
-        .handle(echo, async (channel) => {
-          for await (const message of channel) await channel.send(message)
-        })
+        .handle(echo, (channel) => style.echo(channel))
         .attach(server)
       return listen(server)
     },
     async connect(port) {
       const client = createClient(`http://127.0.0.1:${port}`)
       return {
-        collect: async (messages) => sendAll(await client.open(collect), messages),
+        collect: async (messages) => collectOver(await client.open(collect), messages, style),
         collectBytes: async (all) => {
           const channel = await client.open(pieces)
           for (const data of all) await channel.send({ data })
           return answerOf(channel)
         },
-        echo: async () => echoOf(await client.open(echo)),
+        echo: async () => echoOf(await client.open(echo), style),
       }
     },
   }
 }
 
-async function sendAll<T, A>(channel: Channel<T, A>, messages: Iterable<T>): Promise<A> {
-  for (const message of messages) await channel.send(message)
+async function collectOver<T, A>(channel: Channel<T, A>, messages: Iterable<T>, style = eachByItself): Promise<A> {
+  await style.send(channel, messages)
   return answerOf(channel)
 }
 
@@ -78,14 +106,10 @@ async function answerOf<T, A>(channel: Channel<T, A>): Promise<A> {
   return given(answer)
 }
 
-function echoOf(channel: Channel<Message, Message>): Echo {
+function echoOf(channel: Channel<Message, Message>, style: Style): Echo {
   return {
-    async send(messages) {
-      for (const message of messages) await channel.send(message)
-    },
-    async receive(take) {
-      for await (const message of channel) take(message)
-    },
+    send: (messages) => style.send(channel, messages),
+    receive: (take) => style.receive(channel, take),
     async ask(message) {
       await channel.send(message)
       return given(await channel.receive())
@@ -109,15 +133,16 @@ export const oursBytes: Peer = {
   },
   async connect(port) {
     const client = createClient(`http://127.0.0.1:${port}`)
-    return { collectBytes: async (pieces) => sendAll(await client.open(chunks), pieces) }
+    return { collectBytes: async (pieces) => collectOver(await client.open(chunks), pieces) }
   },
 }
 
 export const oursStruct: Peer = oursTrades()
 /** Without the prefix that says how long each is. */
 export const oursFixed: Peer = oursTrades(fixedLength(16))
+export const oursFixedBatches: Peer = oursTrades(fixedLength(16), manyAtATime)
 
-function oursTrades(framing?: Framing): Peer {
+function oursTrades(framing?: Framing, style = eachByItself): Peer {
   const trade = struct({ id: u32, price: f64, quantity: u16, side: choice('buy', 'sell'), last: bool })
   const route = defineRoute('/trades', { client: trade, server: trade, ...(framing && { framing }) })
   return {
@@ -126,7 +151,7 @@ function oursTrades(framing?: Framing): Peer {
       createRouter()
         .handle(route, async (channel) => {
           const tally = new Tally()
-          for await (const one of channel) tally.addTrade(one)
+          await style.receive(channel, (one) => tally.addTrade(one))
           const { id, ts } = tally.answer()
           await channel.send({ id, price: ts, quantity: 0, side: 'buy', last: true })
         })
@@ -137,9 +162,7 @@ function oursTrades(framing?: Framing): Peer {
       const client = createClient(`http://127.0.0.1:${port}`)
       return {
         async collectTrades(trades: Iterable<Trade>) {
-          const channel = await client.open(route)
-          for (const one of trades) await channel.send(one)
-          const { id, price } = await answerOf(channel)
+          const { id, price } = await collectOver(await client.open(route), trades, style)
           return { id, user: 'sum', text: '', ts: price }
         },
       }

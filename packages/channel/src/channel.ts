@@ -170,6 +170,19 @@ export class Channel<in S, out R> implements AsyncIterable<R>, AsyncDisposable {
   }
 
   /**
+   * Sends all of them, in order, as a loop that awaits {@link send} for each would do it, but many times faster where they are
+   * small: it waits only where there is no room. Each is taken from `messages` when its turn comes.
+   *
+   * @returns once the last one was taken.
+   * @throws ChannelError what `send` of one of them throws: those before it were sent, and no more are asked for. What
+   *   `messages` itself throws. `INVALID_ARGUMENT` when it can't be iterated over at once: await `send` in a `for await` then.
+   */
+  async sendAll(messages: Iterable<S>, options?: WaitOptions): Promise<void> {
+    checkIterable(messages)
+    await this.#sender.sendAll(messages, options?.signal)
+  }
+
+  /**
    * Waits for the next message. Concurrent calls are served in the order in which they were made.
    *
    * @returns the message, or `undefined` once the peer has ended its half and all of it was received.
@@ -186,13 +199,18 @@ export class Channel<in S, out R> implements AsyncIterable<R>, AsyncDisposable {
    * until it is ended.
    */
   [Symbol.asyncIterator](): AsyncIterator<R, undefined> {
-    return {
-      next: () => this.#receiver.next(),
-      return: () => {
-        this.#stopReceiving()
-        return Promise.resolve({ done: true, value: undefined })
-      },
-    }
+    return this.#iterator(() => this.#receiver.next())
+  }
+
+  /**
+   * The same, with all messages that have arrived by then at a time: at least one, and no more than one chunk of the conn
+   * has. Many times faster where messages are small, since it waits once for all of them. A batch is the caller's own.
+   *
+   * @example
+   * for await (const batch of channel.batches()) for (const trade of batch) total += trade.price
+   */
+  batches(): AsyncIterable<R[]> {
+    return { [Symbol.asyncIterator]: () => this.#iterator(() => this.#receiver.nextBatch()) }
   }
 
   /**
@@ -283,6 +301,16 @@ export class Channel<in S, out R> implements AsyncIterable<R>, AsyncDisposable {
       await this.#sender.end()
     } finally {
       clearTimeout(timer)
+    }
+  }
+
+  #iterator<T>(next: () => Promise<IteratorResult<T, undefined>>): AsyncIterator<T, undefined> {
+    return {
+      next,
+      return: () => {
+        this.#stopReceiving()
+        return Promise.resolve({ done: true, value: undefined })
+      },
     }
   }
 
@@ -377,6 +405,11 @@ function decodeFailure(cause: unknown): ChannelError {
 
 function isCodecError(error: unknown): error is CodecError {
   return error instanceof Error && error.name === 'CodecError'
+}
+
+function checkIterable(messages: unknown): void {
+  if (typeof messages === 'object' && messages !== null && Symbol.iterator in messages) return
+  throw new ChannelError('INVALID_ARGUMENT', 'sendAll takes an iterable of messages, such as an array')
 }
 
 function checkCarries(framing: Framing, codec: Codec<unknown>): void {

@@ -131,6 +131,28 @@ export class Receiver<R> {
     return this.receive(undefined).then((value) => (value === undefined ? over : { done: false, value }))
   }
 
+  /** The same with all messages that are there, of which there is at least one. */
+  nextBatch(): Promise<IteratorResult<R[], undefined>> {
+    const batch: R[] = []
+    this.#collect(batch)
+    if (batch.length > 0) return Promise.resolve({ done: false, value: batch })
+    return this.receive(undefined).then((value) => {
+      if (value === undefined) return over
+      batch.push(value)
+      this.#collect(batch)
+      return { done: false, value: batch }
+    })
+  }
+
+  /** Takes what is there, as long as nobody else waits for it. */
+  #collect(batch: R[]): void {
+    while (this.#waiting.size === 0 && this.#skips < maxSkips) {
+      const message = this.#take()
+      if (message === none) return
+      if (message !== skipped) batch.push(message)
+    }
+  }
+
   /** Hands out nothing more. Messages that still arrive are passed over; or the peer is held back, where `isHeld`. */
   stop(isHeld: boolean): void {
     if (this.#state.at !== 'open') return

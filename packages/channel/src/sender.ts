@@ -35,6 +35,7 @@ export interface SenderParts<S> {
   readonly onConnError: (error: unknown) => void
 }
 
+/** What every `send` gives that had room. */
 const accepted = Promise.resolve()
 
 /**
@@ -115,6 +116,14 @@ export class Sender<in S> {
     if (this.#waiting.size < this.#limits.maxWaitingSends) return this.#waiting.add(message, signal)
     const limit = `${this.#limits.maxWaitingSends} sends are waiting already`
     return Promise.reject(new ChannelError('SEND_BUFFER_FULL', `${limit}: await send before the next one`))
+  }
+
+  /** Sends one after the other, and waits only where there is no room: a promise for each would take as long as a record. */
+  async sendAll(messages: Iterable<S>, signal: AbortSignal | undefined): Promise<void> {
+    for (const message of messages) {
+      const sent = this.send(message, signal)
+      if (sent !== accepted) await sent
+    }
   }
 
   /** Sends a control frame, ahead of the sends that still wait. Returns whether it still can. */

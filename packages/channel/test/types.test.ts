@@ -306,6 +306,14 @@ describe('both directions', () => {
     expectTypeOf(asked.send).parameter(1).toEqualTypeOf<WaitOptions | undefined>()
     // @ts-expect-error -- no message
     unrun(() => asked.send())
+
+    expectTypeOf(asked.sendAll).parameter(0).toEqualTypeOf<Iterable<Question>>()
+    // @ts-expect-error -- one among them is what the other side says
+    unrun(() => asked.sendAll([question, answer]))
+
+    unrun(() => asked.sendAll(new Set([question])))
+    // @ts-expect-error -- one message, and no iterable of them
+    unrun(() => asked.sendAll(question))
   })
 
   test('receive, for await: give what the peer says', () => {
@@ -328,6 +336,10 @@ describe('both directions', () => {
     expectTypeOf(answering[Symbol.asyncIterator]()).toEqualTypeOf<AsyncIterator<Question, undefined>>()
     // @ts-expect-error -- answers are what this side sends
     unrun((): AsyncIterable<Answer> => answering)
+
+    expectTypeOf(answering.batches()).toEqualTypeOf<AsyncIterable<Question[]>>()
+    // @ts-expect-error -- many messages at a time
+    unrun((): AsyncIterable<Question> => answering.batches())
 
     unrun(async () => {
       for await (const told of listening) {
