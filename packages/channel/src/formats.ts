@@ -105,12 +105,11 @@ function rangesOf(accept: string): readonly Range[] {
 
 /**
  * What a client that also takes `application/octet-stream` means by it: the codec of the first record that it names,
- * `unknown` when this side has none of that type, `undefined` when it names no records. Any type may be one of records,
- * but for those that are known to be none.
+ * `unknown` when this side has none of that type, `undefined` when it names no records.
  */
 function recordOf<T>(ranges: readonly Range[], formats: readonly Format<T>[]): Codec<T> | 'unknown' | undefined {
   for (const range of ranges) {
-    if (range.quality === 0 || range.type.includes('*') || noRecords.has(range.type)) continue
+    if (range.quality === 0 || !mayBeRecords.test(range.type)) continue
     const own = formats.find(({ parsed }) => isSame(parsed, range))
     if (own === undefined) return 'unknown'
     if (own.codec.size !== undefined) return own.codec
@@ -118,13 +117,9 @@ function recordOf<T>(ranges: readonly Range[], formats: readonly Format<T>[]): C
   return undefined
 }
 
-const noRecords = new Set([
-  octets,
-  lines,
-  'application/vnd.h2channel+json',
-  'application/vnd.h2channel+msgpack',
-  'application/json',
-])
+/** What a program may call its records: any type of applications that isn't known to be something else. */
+const mayBeRecords =
+  /^application\/(?!(?:octet-stream|json|x-ndjson|msgpack|x-msgpack|cbor|xml)$|.*\+(?:json|msgpack|cbor|xml)$)[^*]/
 
 /** How much a format is liked, which the most specific range says, and at which place it is named: the last, if it isn't. */
 function likingOf<T>({ parsed }: Format<T>, ranges: readonly Range[]): { quality: number; place: number } {

@@ -20,7 +20,8 @@ let largeBytes = 0
 
 /**
  * What a channel has encoded and not sent yet. It holds memory only between the first message of a turn and the flush, so
- * that an idle channel costs nothing, and what it hands out is never written again, so that nobody has to copy it.
+ * that an idle channel costs nothing, and what it hands out is not written again before the conn has released it (see
+ * {@link recycle}), so that nobody has to copy it.
  */
 export class OutBuffer extends ByteWriter {
   constructor() {
@@ -79,7 +80,8 @@ function takeFree(needed: number): Uint8Array<ArrayBuffer> | undefined {
 }
 
 function takeLarge(needed: number): Uint8Array<ArrayBuffer> | undefined {
-  const index = large.findIndex((one) => one.length >= needed)
+  // One that is much larger would stay as long as the message waits, and nobody counts more than the message.
+  const index = large.findIndex((one) => one.length >= needed && one.length <= 2 * needed)
   if (index === -1) return undefined
   const [taken] = large.splice(index, 1)
   largeBytes -= taken?.length ?? 0

@@ -222,7 +222,8 @@ class RouteTable implements Router, Taker {
     const framing = { send: send.framing, receive: receive.framing }
     accept(stream, headers, { headers: response })
       .then((conn) => {
-        const context = new Context(params, headers, conn)
+        const end = new End()
+        const context = contextOf(params, conn, end)
         const { onInvalid } = entry
         const channel = new Channel<unknown, unknown>(conn, {
           send: send.codec,
@@ -232,18 +233,18 @@ class RouteTable implements Router, Taker {
           limits: this.#limits,
           onInvalid: onInvalid && ((error) => onInvalid(error, context)),
         })
-        void channel.closed.then((closed) => context.end(closed))
-        return this.#run(entry, channel, context)
+        void channel.closed.then((closed) => end.come(closed))
+        return this.#run(entry, channel, context, end)
       })
       // Mostly the client left before it was answered. Whoever is still there must not wait for ever.
       .catch(() => refuse(stream, 500, 'the channel could not be opened'))
   }
 
-  async #run(entry: Entry, channel: Channel<unknown, unknown>, context: Context): Promise<void> {
+  async #run(entry: Entry, channel: Channel<unknown, unknown>, context: HandlerContext, end: End): Promise<void> {
     try {
       await entry.handler(channel, context)
     } catch (error) {
-      const isOwnEnd = isOutcome(channel, error) || context.isReason(error)
+      const isOwnEnd = isOutcome(channel, error) || end.isReason(error)
       if (!isOwnEnd) {
         breakOff(channel, new ChannelError('INTERNAL', 'the handler failed', { side: 'local', cause: error }))
       }
@@ -276,36 +277,22 @@ function isDefect(error: unknown): boolean {
   return codes.includes(error.code) || (error.code === 'INTERNAL' && error.side === 'local')
 }
 
-/** What a handler is given. What it does not ask for is not made: there is one for every channel that is open. */
-class Context implements HandlerContext {
-  readonly params: Record<string, string>
-  readonly headers: IncomingHttpHeaders
-  readonly conn: Http2Conn
-  #query: URLSearchParams | undefined
+/** The end of a channel, as its handler can learn of it. */
+class End {
   #over: AbortController | undefined
   #closed: ChannelClosed | undefined
 
-  constructor(params: Record<string, string>, headers: IncomingHttpHeaders, conn: Http2Conn) {
-    this.params = params
-    this.headers = headers
-    this.conn = conn
-  }
-
-  get query(): URLSearchParams {
-    this.#query ??= new URLSearchParams(this.conn.path.split(/\?(.*)/s)[1] ?? '')
-    return this.#query
-  }
-
+  /** Made when it is asked for: there is one for every channel that is open. */
   get signal(): AbortSignal {
     if (this.#over === undefined) {
       this.#over = new AbortController()
-      if (this.#closed !== undefined) this.end(this.#closed)
+      if (this.#closed !== undefined) this.come(this.#closed)
     }
     return this.#over.signal
   }
 
   /** The channel is over. */
-  end(closed: ChannelClosed): void {
+  come(closed: ChannelClosed): void {
     this.#closed = closed
     this.#over?.abort(closed.clean ? undefined : closed.error)
   }
@@ -315,6 +302,23 @@ class Context implements HandlerContext {
     const signal = this.#over?.signal
     if (signal?.aborted !== true) return false
     return error === signal.reason || (error instanceof Error && error.cause === signal.reason)
+  }
+}
+
+/** What a handler is given: a plain object, which it may copy and extend. */
+function contextOf(params: Record<string, string>, conn: Http2Conn, end: End): HandlerContext {
+  let query: URLSearchParams | undefined
+  return {
+    params,
+    headers: conn.headers,
+    conn,
+    get query() {
+      query ??= new URLSearchParams(conn.path.split(/\?(.*)/s)[1] ?? '')
+      return query
+    },
+    get signal() {
+      return end.signal
+    },
   }
 }
 

@@ -192,7 +192,12 @@ describe('formatAccepted', () => {
       // Another order: the octets would be those of the first.
       ['one', `${octets}, ${other}, ${named}`, named],
       ['one', `${octets}, ${other};q=0, ${named}`, octets],
+      // What a client takes in place of an answer, mostly for errors, is none of records.
+      ['one', `text/plain, text/html;q=0.1, image/*, application/*;q=0.1, ${octets}`, octets],
+      ['one', `application/problem+json, application/cbor, application/msgpack, application/xml, ${octets}`, octets],
+      ['one', `application/vnd.acme.error+xml, ${octets}`, octets],
       // A type that this side doesn't know may be one of records.
+      ['one', `application/vnd.acme.trade, ${octets}`, undefined],
       ['one', `${octets}, application/x-trade`, undefined],
       ['one', `${octets}, application/x-trade, ${named}`, named],
       ['one and own', `${octets}, ${named}, application/x-trade`, octets],

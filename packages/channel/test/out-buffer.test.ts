@@ -117,6 +117,22 @@ test.each([slab, slab + 1, 16 * slab])('recycle: %i bytes are used again', (size
   out.take()
 })
 
+test('recycle: no message takes a buffer of more than twice its size', () => {
+  const out = new OutBuffer()
+  out.write(new Uint8Array(16 * slab))
+  const taken = out.take()
+  recycle(taken)
+  for (const [size, isSame] of [
+    [2 * slab, false],
+    [8 * slab - 1, false],
+    [8 * slab, true],
+  ] as const) {
+    out.reserve(size)
+    expect(out.bytes.buffer === taken.buffer).toBe(isSame)
+    out.take()
+  }
+})
+
 test('recycle: holds 4 MiB at most for larger messages', () => {
   const all = Array.from({ length: 12 }, () => new OutBuffer())
   for (const out of all) out.write(new Uint8Array(16 * slab))

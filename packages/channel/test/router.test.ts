@@ -8,7 +8,7 @@ import { z } from 'zod'
 
 import { breakOff } from '../src/channel.ts'
 import { ChannelError, defineRoute } from '../src/index.ts'
-import type { RouterOptions } from '../src/server.ts'
+import type { HandlerContext, RouterOptions } from '../src/server.ts'
 import { createRouter } from '../src/server.ts'
 import { ask, ask1, bareSession, serve } from './server-support.ts'
 import type { Deferred } from './support.ts'
@@ -256,6 +256,23 @@ describe('context', () => {
     channel.abort()
     expect(await aborted.promise).toMatchObject({ name: 'ChannelError', code: 'PEER_ABORTED' })
     expect(served.errors).toEqual([])
+  })
+
+  test('the context can be copied and inherited from, with all that it has', async () => {
+    const contexts = deferred<HandlerContext[]>()
+    await using served = await serve((router) => {
+      router.handle(echo, (_channel, context) => {
+        contexts.resolve([{ ...context }, Object.create(context) as HandlerContext, new Proxy(context, {})])
+      })
+    })
+    const channel = await served.client().open(echo)
+    for (const context of await contexts.promise) {
+      expect(context.signal).toBeInstanceOf(AbortSignal)
+      expect(context.query).toBeInstanceOf(URLSearchParams)
+      expect(context.conn.path).toBe('/echo')
+      if (!context.signal.aborted) await once(context.signal, 'abort')
+    }
+    await channel.close()
   })
 
   test('signal: aborts when the channel has come to its clean end', async () => {

@@ -47,7 +47,9 @@ export interface MsgpackOptions extends SchemaOptions {
  * const quotes = msgpack<{ symbol: string; price: number }>()
  * const points = msgpack<Point[]>({ extensions: [pointExtension] })
  */
-export function msgpack<T = unknown>(options?: Required<Pick<MsgpackOptions, 'extensions'>>): Codec<T>
+export function msgpack<T = unknown>(): Codec<T>
+/** The same with types of your own. */
+export function msgpack<T = unknown>(options: Required<Pick<MsgpackOptions, 'extensions'>>): Codec<T>
 /**
  * Messages as MessagePack values, each checked against `schema` when it is received, or where `validate` says. The
  * schema's output is the type of the message, and it must be assignable to the schema's input (see {@link Schema}).

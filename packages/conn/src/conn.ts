@@ -8,8 +8,9 @@ export interface WaitOptions {
 
 export interface WriteOptions extends WaitOptions {
   /**
-   * Told once when the bytes are the caller's again, after they were accepted: the system has a copy. A conn need not say
-   * so; one over HTTP/2 does, unless the write comes to nothing.
+   * Called once when the bytes are the caller's again, after they were accepted: nobody reads them any more. Nobody may wait
+   * for it: a conn need not call it, and one over HTTP/2 doesn't for what it has not handed on when its stream is over. A
+   * conn that hands bytes on to another passes this along only with the last reference to all of them.
    */
   readonly released?: (() => void) | undefined
 }
@@ -47,7 +48,7 @@ export interface Conn extends AsyncIterable<Uint8Array>, AsyncDisposable {
 
   /**
    * Waits for room, then takes all of `bytes`. Concurrent writes never interleave. The bytes belong to the conn from
-   * the call on: don't change them afterwards, unless the write was refused, or before `released` is called.
+   * the call on: don't change them before `released` is called, and never without it, unless the write was refused.
    *
    * What was accepted is on its way, not delivered: `close()` waits for that.
    *

@@ -1,9 +1,16 @@
 import type { Http2Session, Http2Stream } from 'node:http2'
+import type { Socket } from 'node:net'
 
 import { DuplexTransport } from './duplex-transport.ts'
 import type { ConnError } from './errors.ts'
 import { resetCode, RstCode, streamFailure } from './http2-errors.ts'
+import { keepInFlight, type Written } from './in-flight.ts'
+import { dispatchedBytes, rawSocket } from './node-handle.ts'
 import type { TransportEvents } from './transport.ts'
+
+interface Unsent extends Written {
+  readonly released: (() => void) | undefined
+}
 
 /**
  * An HTTP/2 stream as a transport. It watches the stream from when it is made, which on a client is before the response:
@@ -11,17 +18,29 @@ import type { TransportEvents } from './transport.ts'
  */
 export class Http2Transport extends DuplexTransport<Http2Stream> {
   readonly #session: Http2Session | undefined
-  readonly #onWrite: () => void
+  readonly #socket: Socket | undefined
+  readonly #afterWrite: () => void
+  /** What Node has not completed yet, in order. */
+  #unsent: Unsent[] = []
+  /**
+   * Node completes a write when its socket has taken the frames, or TLS a copy of them. When the stream is destroyed, it
+   * completes all that is left, on Node 20 without an error, and the bytes may still be on their way.
+   */
+  readonly #onWritten = (error?: Error | null): void => {
+    const written = this.#unsent.shift()
+    if (error === undefined || error === null) written?.released?.()
+  }
   #peerEnded: boolean
   #endTold = false
   #endSent = false
   #finishTold = false
 
-  /** @param onWrite - told of every write, after it. */
-  constructor(stream: Http2Stream, onWrite: () => void = () => {}) {
+  /** @param afterWrite - called after every write. */
+  constructor(stream: Http2Stream, afterWrite: () => void = () => {}) {
     super(stream)
-    this.#onWrite = onWrite
+    this.#afterWrite = afterWrite
     this.#session = stream.session
+    if (this.#session?.destroyed === false) this.#socket = rawSocket(this.#session)
     this.#peerEnded = stream.endAfterHeaders || stream.state?.remoteClose === 1
     this.#watch()
   }
@@ -46,20 +65,10 @@ export class Http2Transport extends DuplexTransport<Http2Stream> {
   }
 
   override write(bytes: Uint8Array, released?: () => void): boolean {
-    const room = released === undefined ? super.write(bytes) : this.#writeAndTell(bytes, released)
-    this.#onWrite()
+    this.#unsent.push({ bytes, released, dispatched: this.#socket && dispatchedBytes(this.#socket) })
+    const room = this.stream.write(bytes, this.#onWritten)
+    this.#afterWrite()
     return room
-  }
-
-  /**
-   * Node completes a write of an HTTP/2 stream when its socket has taken the frames, or TLS a copy of them. When the stream
-   * is destroyed, it completes all that is left, on Node 20 without an error, while frames with the first part of it may
-   * still wait for the socket: those bytes stay as they are.
-   */
-  #writeAndTell(bytes: Uint8Array, released: () => void): boolean {
-    return this.stream.write(bytes, (error) => {
-      if ((error === undefined || error === null) && !this.stream.destroyed) released()
-    })
   }
 
   override destroy(error: ConnError | null): void {
@@ -96,7 +105,12 @@ export class Http2Transport extends DuplexTransport<Http2Stream> {
     const destroy = stream.destroy
     stream.destroy = (error?: Error) => {
       this.#noteEndSent()
-      return destroy.call(stream, error)
+      const unsent = this.#unsent
+      this.#unsent = []
+      const destroyed = destroy.call(stream, error)
+      // Afterwards: Node sends what it still can before it resets a stream.
+      if (this.#socket !== undefined && unsent.length > 0) keepInFlight(this.#socket, unsent)
+      return destroyed
     }
   }
 

@@ -5,6 +5,7 @@ import type { Socket } from 'node:net'
 interface Handle {
   readStart?(): unknown
   readonly writeQueueSize?: number
+  readonly bytesWritten?: number
 }
 
 /** Tells a socket to read. Returns whether it does. */
@@ -15,6 +16,11 @@ export function startReading(socket: object): boolean {
 /** How many bytes of what was written to a socket the system has not taken yet. Undefined where nobody knows. */
 export function queuedBytes(socket: object): number | undefined {
   return handleOf(socket)?.writeQueueSize
+}
+
+/** How many bytes the system, or TLS, was given to send, whether it has sent them or not. Undefined where nobody knows. */
+export function dispatchedBytes(socket: object): number | undefined {
+  return handleOf(socket)?.bytesWritten
 }
 
 /** The socket of a session itself. What `session.socket` gives refuses to destroy it, but hands out its `this`. */

@@ -194,6 +194,7 @@ export class StreamConn implements Conn {
 
   #take(bytes: Uint8Array, released: (() => void) | undefined): void {
     if (bytes.length > 0) this.#room = this.#transport.write(bytes, released)
+    else released?.()
   }
 
   #flow(): void {

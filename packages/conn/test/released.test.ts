@@ -50,6 +50,14 @@ describe.each([
     expect(made).toBeLessThan(pieces)
   })
 
+  test('no bytes are released at once', async () => {
+    await using server = await startServer((conn) => conn.close(), { tls })
+    await using conn = await server.connect('/')
+    let told = 0
+    await conn.write(new Uint8Array(0), { released: () => void (told += 1) })
+    expect(told).toBe(1)
+  })
+
   test('bytes that never leave are never released', async () => {
     await using server = await startServer(() => new Promise(() => {}), { tls })
     const conn = await server.connect('/')
