@@ -121,6 +121,7 @@ const ping: Load = {
     'One message on its way at a time: from `send` until it is back. Half of them took no longer than p50, 99 of 100 no longer than p99. Microseconds, so less is better.',
   part: 0.7,
   warmUp: 1,
+  spared: ['ours-batches'],
   cases: [
     {
       name: 'ping',
@@ -163,6 +164,7 @@ const bulk: Load = {
     'One way, as above, with a text of 64 KiB or 1 MiB in each message, and with as many bytes where a peer has bytes. MB of payload a second. Bare HTTP/2 and bare TCP keep no borders between pieces of bytes.',
   part: 0.5,
   warmUp: 0,
+  spared: ['ours-batches'],
   cases: [
     bulkOf('messages', 64 * 1024),
     bulkOf('bytes', 64 * 1024),
@@ -256,7 +258,7 @@ const distance: Load = {
     },
     bulkOf('messages', 64 * 1024, far),
   ],
-  spared: ['ours-zod', 'connect-json', 'ws-corked'],
+  spared: ['ours-batches', 'ours-zod', 'connect-json', 'ws-corked'],
 }
 
 /** In the order in which they run. */
@@ -277,7 +279,7 @@ export function loadsOf(mode: 'short' | 'full' | 'smoke'): readonly Load[] {
       warmUp: 0,
       cases: channels.map(fanOf),
       leavesMuch: true,
-      spared: ['ours-zod', 'connect-json'],
+      spared: ['ours-batches', 'ours-zod', 'connect-json'],
     },
     {
       name: 'idle',
@@ -287,7 +289,7 @@ export function loadsOf(mode: 'short' | 'full' | 'smoke'): readonly Load[] {
       part: 1,
       warmUp: 0,
       cases: idle.map(idleOf),
-      spared: ['ours-zod', 'ours-msgpack', 'connect-json', 'ws-corked'],
+      spared: ['ours-batches', 'ours-zod', 'ours-msgpack', 'connect-json', 'ws-corked'],
     },
     struct,
     distance,

@@ -222,8 +222,8 @@ class RouteTable implements Router, Taker {
     const framing = { send: send.framing, receive: receive.framing }
     accept(stream, headers, { headers: response })
       .then((conn) => {
-        const end = new End()
-        const context = contextOf(params, conn, end)
+        const rest = new Late(conn.path)
+        const context = contextOf(params, conn, rest)
         const { onInvalid } = entry
         const channel = new Channel<unknown, unknown>(conn, {
           send: send.codec,
@@ -233,18 +233,18 @@ class RouteTable implements Router, Taker {
           limits: this.#limits,
           onInvalid: onInvalid && ((error) => onInvalid(error, context)),
         })
-        void channel.closed.then((closed) => end.come(closed))
-        return this.#run(entry, channel, context, end)
+        void channel.closed.then((closed) => rest.end(closed))
+        return this.#run(entry, channel, context, rest)
       })
       // Mostly the client left before it was answered. Whoever is still there must not wait for ever.
       .catch(() => refuse(stream, 500, 'the channel could not be opened'))
   }
 
-  async #run(entry: Entry, channel: Channel<unknown, unknown>, context: HandlerContext, end: End): Promise<void> {
+  async #run(entry: Entry, channel: Channel<unknown, unknown>, context: HandlerContext, rest: Late): Promise<void> {
     try {
       await entry.handler(channel, context)
     } catch (error) {
-      const isOwnEnd = isOutcome(channel, error) || end.isReason(error)
+      const isOwnEnd = isOutcome(channel, error) || rest.isReason(error)
       if (!isOwnEnd) {
         breakOff(channel, new ChannelError('INTERNAL', 'the handler failed', { side: 'local', cause: error }))
       }
@@ -277,22 +277,32 @@ function isDefect(error: unknown): boolean {
   return codes.includes(error.code) || (error.code === 'INTERNAL' && error.side === 'local')
 }
 
-/** The end of a channel, as its handler can learn of it. */
-class End {
+/** What a context has that is not made before it is asked for: there is one for every channel that is open. */
+class Late {
+  readonly #path: string
+  #query: URLSearchParams | undefined
   #over: AbortController | undefined
   #closed: ChannelClosed | undefined
 
-  /** Made when it is asked for: there is one for every channel that is open. */
+  constructor(path: string) {
+    this.#path = path
+  }
+
+  get query(): URLSearchParams {
+    this.#query ??= new URLSearchParams(this.#path.split(/\?(.*)/s)[1] ?? '')
+    return this.#query
+  }
+
   get signal(): AbortSignal {
     if (this.#over === undefined) {
       this.#over = new AbortController()
-      if (this.#closed !== undefined) this.come(this.#closed)
+      if (this.#closed !== undefined) this.end(this.#closed)
     }
     return this.#over.signal
   }
 
   /** The channel is over. */
-  come(closed: ChannelClosed): void {
+  end(closed: ChannelClosed): void {
     this.#closed = closed
     this.#over?.abort(closed.clean ? undefined : closed.error)
   }
@@ -305,21 +315,28 @@ class End {
   }
 }
 
-/** What a handler is given: a plain object, which it may copy and extend. */
-function contextOf(params: Record<string, string>, conn: Http2Conn, end: End): HandlerContext {
-  let query: URLSearchParams | undefined
-  return {
-    params,
-    headers: conn.headers,
-    conn,
-    get query() {
-      query ??= new URLSearchParams(conn.path.split(/\?(.*)/s)[1] ?? '')
-      return query
+const late = Symbol('late')
+
+/** Those of all contexts: getters of its own would take more memory than all else that a context has. */
+const getters: PropertyDescriptorMap & ThisType<{ readonly [late]: Late }> = {
+  query: {
+    enumerable: true,
+    get() {
+      return this[late].query
     },
-    get signal() {
-      return end.signal
+  },
+  signal: {
+    enumerable: true,
+    get() {
+      return this[late].signal
     },
-  }
+  },
+}
+
+/** What a handler is given: an object that it may copy, with all that it has. */
+function contextOf(params: Record<string, string>, conn: Http2Conn, rest: Late): HandlerContext {
+  const context = Object.defineProperty({ params, headers: conn.headers, conn }, late, { value: rest })
+  return Object.defineProperties(context, getters) as HandlerContext
 }
 
 /** Paths of the same shape match the same requests. */

@@ -87,7 +87,7 @@ class JsonReader<T> implements MessageReader<T> {
       value = JSON.parse(this.#text.read(bytes, offset, length))
     } catch {
       // The engine's error keeps the text, which is a part of the whole chunk's: it is made anew from a text of its own.
-      value = parse(utf8.read(bytes.subarray(offset, offset + length)))
+      value = parse(utf8.read(bytes, offset, offset + length))
     }
     return this.#converter.decode(value)
   }

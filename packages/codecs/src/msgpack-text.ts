@@ -27,10 +27,10 @@ export function readText(bytes: Uint8Array, from: number, to: number): string {
     const text = readAscii(bytes, from, to)
     if (text !== undefined) return text
   }
-  if (slice === undefined) return utf8.read(bytes.subarray(from, to))
+  if (slice === undefined) return utf8.read(bytes, from, to)
   const text = slice.call(bytes, from, to)
   // `slice` puts U+FFFD in the place of what is wrong. The text may also hold a U+FFFD that was sent as one.
-  return text.includes('\uFFFD') ? utf8.read(bytes.subarray(from, to)) : text
+  return text.includes('\uFFFD') ? utf8.read(bytes, from, to) : text
 }
 
 /** {@link readText} for short keys of maps, which come again and again. */

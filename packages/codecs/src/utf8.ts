@@ -11,11 +11,11 @@ export interface Utf8 {
   write(text: string, out: ByteWriter): void
 
   /**
-   * Reads all of `bytes`. A byte order mark stays in the text.
+   * Reads the bytes from `start` up to `end`, all of them where neither is given. A byte order mark stays in the text.
    *
-   * @throws CodecError `DECODE_FAILED` when the bytes are not well-formed UTF-8.
+   * @throws CodecError `DECODE_FAILED` when they are not well-formed UTF-8.
    */
-  read(bytes: Uint8Array): string
+  read(bytes: Uint8Array, start?: number, end?: number): string
 }
 
 /** A UTF-16 unit takes at most three bytes, and the unpaired half of a pair as many. */
@@ -82,10 +82,10 @@ export function bufferUtf8(buffer: BufferClass | undefined): Utf8 | undefined {
       out.reserve(room)
       out.position += utf8Write.call(out.bytes, text, out.position, room)
     },
-    read(bytes) {
-      const text = sliceOrThrow(utf8Slice, bytes)
+    read(bytes, start = 0, end = bytes.length) {
+      const text = sliceOrThrow(utf8Slice, bytes, start, end)
       // `utf8Slice` puts U+FFFD in the place of what is wrong. The text may also hold a U+FFFD that was sent as one.
-      return text.includes('\uFFFD') ? readStrictly(bytes) : text
+      return text.includes('\uFFFD') ? readStrictly(bytes, start, end) : text
     },
   }
 }
@@ -105,7 +105,7 @@ const MIN_ASCII_PER_OTHER = 64
  */
 export function textReader(buffer: BufferClass | undefined = platform.Buffer): TextReader {
   if (buffer !== undefined && bufferUtf8(buffer) !== undefined) return new ChunkTextReader(buffer)
-  return { read: (bytes, offset, length) => utf8.read(bytes.subarray(offset, offset + length)), release: () => {} }
+  return { read: (bytes, offset, length) => utf8.read(bytes, offset, offset + length), release: () => {} }
 }
 
 const nothing = new Uint8Array(0)
@@ -127,7 +127,7 @@ class ChunkTextReader implements TextReader {
   read(bytes: Uint8Array, offset: number, length: number): string {
     if (bytes !== this.#chunk || offset < this.#start || offset + length > this.#end) {
       const end = Math.min(bytes.length, offset + WINDOW)
-      if (length * 2 > end - offset) return utf8.read(bytes.subarray(offset, offset + length))
+      if (length * 2 > end - offset) return utf8.read(bytes, offset, offset + length)
       this.#take(bytes, offset, end)
     }
     // Where such bytes are many, most messages have some.
@@ -136,7 +136,7 @@ class ChunkTextReader implements TextReader {
       const text = this.#text.substring(from, from + length)
       if (this.#others === 0 || this.#buffer.byteLength(text) === length) return text
     }
-    return utf8.read(bytes.subarray(offset, offset + length))
+    return utf8.read(bytes, offset, offset + length)
   }
 
   release(): void {
@@ -154,19 +154,21 @@ class ChunkTextReader implements TextReader {
   }
 }
 
-function readStrictly(bytes: Uint8Array): string {
+function readStrictly(bytes: Uint8Array, start = 0, end = bytes.length): string {
   try {
-    return decoder.decode(bytes)
+    return decoder.decode(bytes.subarray(start, end))
   } catch (cause) {
     throw new CodecError('DECODE_FAILED', `not well-formed UTF-8: ${reasonOf(cause)}`, { cause })
   }
 }
 
-function sliceOrThrow(utf8Slice: BufferClass['prototype']['utf8Slice'], bytes: Uint8Array): string {
+type Slice = BufferClass['prototype']['utf8Slice']
+
+function sliceOrThrow(utf8Slice: Slice, bytes: Uint8Array, start: number, end: number): string {
   try {
-    return utf8Slice.call(bytes, 0, bytes.length)
+    return utf8Slice.call(bytes, start, end)
   } catch (cause) {
-    throw new CodecError('DECODE_FAILED', `text of ${bytes.length} bytes: ${reasonOf(cause)}`, { cause })
+    throw new CodecError('DECODE_FAILED', `text of ${end - start} bytes: ${reasonOf(cause)}`, { cause })
   }
 }
 

@@ -12,6 +12,9 @@ interface Unsent extends Written {
   readonly released: (() => void) | undefined
 }
 
+/** Never written to. */
+const nothing: Unsent[] = []
+
 /**
  * An HTTP/2 stream as a transport. It watches the stream from when it is made, which on a client is before the response:
  * a short answer may be over when its headers are told.
@@ -21,13 +24,15 @@ export class Http2Transport extends DuplexTransport<Http2Stream> {
   readonly #socket: Socket | undefined
   readonly #afterWrite: () => void
   /** What Node has not completed yet, in order. */
-  #unsent: Unsent[] = []
+  #unsent = nothing
   /**
    * Node completes a write when its socket has taken the frames, or TLS a copy of them. When the stream is destroyed, it
    * completes all that is left, on Node 20 without an error, and the bytes may still be on their way.
    */
   readonly #onWritten = (error?: Error | null): void => {
     const written = this.#unsent.shift()
+    // The array's memory would stay with each idle conn.
+    if (this.#unsent.length === 0) this.#unsent = nothing
     if (error === undefined || error === null) written?.released?.()
   }
   #peerEnded: boolean
@@ -65,7 +70,9 @@ export class Http2Transport extends DuplexTransport<Http2Stream> {
   }
 
   override write(bytes: Uint8Array, released?: () => void): boolean {
-    this.#unsent.push({ bytes, released, dispatched: this.#socket && dispatchedBytes(this.#socket) })
+    const written = { bytes, released, dispatched: this.#socket && dispatchedBytes(this.#socket) }
+    if (this.#unsent === nothing) this.#unsent = [written]
+    else this.#unsent.push(written)
     const room = this.stream.write(bytes, this.#onWritten)
     this.#afterWrite()
     return room
@@ -106,7 +113,7 @@ export class Http2Transport extends DuplexTransport<Http2Stream> {
     stream.destroy = (error?: Error) => {
       this.#noteEndSent()
       const unsent = this.#unsent
-      this.#unsent = []
+      this.#unsent = nothing
       const destroyed = destroy.call(stream, error)
       // Afterwards: Node sends what it still can before it resets a stream.
       if (this.#socket !== undefined && unsent.length > 0) keepInFlight(this.#socket, unsent)
