@@ -170,7 +170,7 @@ export class Channel<in S, out R> implements AsyncIterable<R>, AsyncDisposable {
   }
 
   /**
-   * Sends all of them, in order, as a loop that awaits {@link send} for each would do it, but many times faster where they are
+   * Sends all of them, in order, as a loop that awaits {@link send} for each would do it, but faster where they are
    * small: it waits only where there is no room. Each is taken from `messages` when its turn comes.
    *
    * @returns once the last one was taken.
@@ -204,7 +204,8 @@ export class Channel<in S, out R> implements AsyncIterable<R>, AsyncDisposable {
 
   /**
    * The same, with all messages that have arrived by then at a time: at least one, and no more than one chunk of the conn
-   * has. Many times faster where messages are small, since it waits once for all of them. A batch is the caller's own.
+   * has. Faster where messages are small, since it waits once for all of them. A batch is the caller's own. Where
+   * a message that can't be read follows those of a batch, the channel is over when the batch is handed out.
    *
    * @example
    * for await (const batch of channel.batches()) for (const trade of batch) total += trade.price

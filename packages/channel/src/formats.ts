@@ -109,10 +109,10 @@ function rangesOf(accept: string): readonly Range[] {
  */
 function recordOf<T>(ranges: readonly Range[], formats: readonly Format<T>[]): Codec<T> | 'unknown' | undefined {
   for (const range of ranges) {
-    if (range.quality === 0 || !mayBeRecords.test(range.type)) continue
+    if (range.quality === 0 || range.type === octets) continue
     const own = formats.find(({ parsed }) => isSame(parsed, range))
-    if (own === undefined) return 'unknown'
-    if (own.codec.size !== undefined) return own.codec
+    if (own === undefined && mayBeRecords.test(range.type)) return 'unknown'
+    if (own?.codec.size !== undefined) return own.codec
   }
   return undefined
 }

@@ -178,6 +178,7 @@ describe('formatAccepted', () => {
       'one and own': formats(oneOf(one, own), fixedLength(3)),
       'own and one': formats(oneOf(own, one), fixedLength(3)),
       'json and one': formats(oneOf(json(), one), fixedLength(3)),
+      'one and model': formats(oneOf(one, { ...own, contentType: 'model/x-trade' }), fixedLength(3)),
     }
 
     test.each([
@@ -205,6 +206,7 @@ describe('formatAccepted', () => {
       ['own and one', `${octets}, application/x-trade, ${named}`, octets],
       ['own and one', `${octets}, ${named}, application/x-trade`, named],
       ['json and one', `${octets}, ${vnd}+json, ${named}`, octets],
+      ['one and model', `${octets}, model/x-trade`, 'model/x-trade'],
     ] as const)('%s: %s', (list, accept, expected) => {
       expect(formatAccepted(lists[list], accept, fixedLength(3))?.mediaType).toBe(expected)
     })

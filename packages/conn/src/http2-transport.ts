@@ -115,8 +115,8 @@ export class Http2Transport extends DuplexTransport<Http2Stream> {
       const unsent = this.#unsent
       this.#unsent = nothing
       const destroyed = destroy.call(stream, error)
-      // Afterwards: Node sends what it still can before it resets a stream.
-      if (this.#socket !== undefined && unsent.length > 0) keepInFlight(this.#socket, unsent)
+      // Afterwards: Node sends what it still can before it resets a stream, and may be gathering frames right now.
+      if (this.#socket !== undefined && unsent.length > 0) setImmediate(keepInFlight, this.#socket, unsent)
       return destroyed
     }
   }
