@@ -175,7 +175,8 @@ export class Channel<in S, out R> implements AsyncIterable<R>, AsyncDisposable {
    *
    * @returns once the last one was taken.
    * @throws ChannelError what `send` of one of them throws: those before it were sent, and no more are asked for. What
-   *   `messages` itself throws. `INVALID_ARGUMENT` when it can't be iterated over at once: await `send` in a `for await` then.
+   *   `messages` itself throws. `INVALID_ARGUMENT` when it can't be iterated over at once (await `send` in a `for await`
+   *   then), or is a text.
    */
   async sendAll(messages: Iterable<S>, options?: WaitOptions): Promise<void> {
     checkIterable(messages)
@@ -203,9 +204,8 @@ export class Channel<in S, out R> implements AsyncIterable<R>, AsyncDisposable {
   }
 
   /**
-   * The same, with all messages that have arrived by then at a time: at least one, and no more than one chunk of the conn
-   * has. Faster where messages are small, since it waits once for all of them. A batch is the caller's own. Where
-   * a message that can't be read follows those of a batch, the channel is over when the batch is handed out.
+   * The same, with all messages that have arrived by then at a time: at least one, and about as many as a chunk of the
+   * conn has. Faster where messages are small, since it waits once for all of them. A batch is the caller's own.
    *
    * @example
    * for await (const batch of channel.batches()) for (const trade of batch) total += trade.price
@@ -409,7 +409,9 @@ function isCodecError(error: unknown): error is CodecError {
 }
 
 function checkIterable(messages: unknown): void {
-  if (typeof messages === 'object' && messages !== null && Symbol.iterator in messages) return
+  // A text is an iterable too, of letters, which nobody means.
+  const iterable: unknown = typeof messages === 'string' ? undefined : messages
+  if (typeof (iterable as Partial<Iterable<unknown>> | null | undefined)?.[Symbol.iterator] === 'function') return
   throw new ChannelError('INVALID_ARGUMENT', 'sendAll takes an iterable of messages, such as an array')
 }
 

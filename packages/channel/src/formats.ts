@@ -111,15 +111,20 @@ function recordOf<T>(ranges: readonly Range[], formats: readonly Format<T>[]): C
   for (const range of ranges) {
     if (range.quality === 0 || range.type === octets) continue
     const own = formats.find(({ parsed }) => isSame(parsed, range))
-    if (own === undefined && mayBeRecords.test(range.type)) return 'unknown'
+    if (own === undefined && mayBeRecords(range.type)) return 'unknown'
     if (own?.codec.size !== undefined) return own.codec
   }
   return undefined
 }
 
-/** What a program may call its records: any type of applications that isn't known to be something else. */
-const mayBeRecords =
-  /^application\/(?!(?:octet-stream|json|x-ndjson|msgpack|x-msgpack|cbor|xml)$|.*\+(?:json|msgpack|cbor|xml)$)[^*]/
+const otherSubtypes =
+  /^(?:\*|octet-stream|json|json-seq|ndjson|x-ndjson|jsonl|msgpack|x-msgpack|vnd\.msgpack|cbor|xml)$|\+(?:json|json-seq|msgpack|cbor|xml)$/
+
+/** Whether a program may call its records that: any type of applications that isn't known to be something else. */
+function mayBeRecords(type: string): boolean {
+  const [kind, subtype = ''] = type.split('/', 2)
+  return kind === 'application' && !otherSubtypes.test(subtype)
+}
 
 /** How much a format is liked, which the most specific range says, and at which place it is named: the last, if it isn't. */
 function likingOf<T>({ parsed }: Format<T>, ranges: readonly Range[]): { quality: number; place: number } {

@@ -63,7 +63,9 @@ export function isWhole(taken: Uint8Array): boolean {
 export function recycle({ buffer }: Uint8Array): void {
   if (!(buffer instanceof ArrayBuffer)) return
   if (buffer.byteLength <= slabSize) keepRest(new Uint8Array(buffer))
-  else if (largeBytes + buffer.byteLength <= mostLarge) {
+  else if (buffer.byteLength <= mostLarge) {
+    // The oldest go: they may be of a size that nobody needs any more.
+    while (largeBytes + buffer.byteLength > mostLarge) largeBytes -= large.shift()?.length ?? 0
     largeBytes += buffer.byteLength
     large.push(new Uint8Array(buffer))
   }

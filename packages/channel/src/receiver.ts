@@ -65,6 +65,8 @@ export class Receiver<R> {
   #isPausing = false
   /** Whether the decoder's frame is a message that was found while looking for control frames. */
   #isFound = false
+  /** Why that message can't be read, where this was found out before somebody asked for it. */
+  #failure: ChannelError | undefined
 
   constructor(parts: ReceiverParts<R>) {
     this.#conn = parts.conn
@@ -144,10 +146,10 @@ export class Receiver<R> {
     })
   }
 
-  /** Takes what is there, as long as nobody else waits for it. */
+  /** Takes what is there, as long as nobody else waits for it. An error is for who asks next, unless the batch is empty. */
   #collect(batch: R[]): void {
     while (this.#waiting.size === 0 && this.#skips < maxSkips) {
-      const message = this.#take()
+      const message = this.#take(batch.length > 0)
       if (message === none) return
       if (message !== skipped) batch.push(message)
     }
@@ -181,12 +183,13 @@ export class Receiver<R> {
 
   /**
    * The next message, if it is there, or `skipped` for one that is passed over. Otherwise, or when that fails, `none`; the
-   * state then says what to do.
+   * state then says what to do: nothing yet where the failure `isForLater`.
    */
-  #take(): R | typeof none | typeof skipped {
+  #take(isForLater = false): R | typeof none | typeof skipped {
     if (this.#state.at !== 'open') return none
     if (!this.#isFound && !this.#next()) return none
     this.#isFound = false
+    if (this.#failure !== undefined) return this.#fail(this.#failure, isForLater)
     try {
       const message = this.#reader.read(this.#decoder.bytes, this.#decoder.offset, this.#decoder.length)
       this.#skips = 0
@@ -198,9 +201,15 @@ export class Receiver<R> {
         this.#skips += 1
         return skipped
       }
-      this.#parts.onError(failure)
-      return none
+      return this.#fail(failure, isForLater)
     }
+  }
+
+  #fail(failure: ChannelError, isForLater: boolean): typeof none {
+    this.#isFound = isForLater
+    this.#failure = failure
+    if (!isForLater) this.#parts.onError(failure)
+    return none
   }
 
   /** Finds the next frame that is a message, with every control frame before it dealt with. If there is none, a read starts. */

@@ -1,5 +1,4 @@
 import { accept } from '@h2channel/conn'
-import type { Http2Conn } from '@h2channel/conn'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Http2ServerRequest, Http2ServerResponse, IncomingHttpHeaders, ServerHttp2Stream } from 'node:http2'
 import type { MatchFunction } from 'path-to-regexp'
@@ -7,8 +6,8 @@ import { match } from 'path-to-regexp'
 
 import type { Attachable, Taker } from './attach.ts'
 import { attach } from './attach.ts'
-import type { ChannelClosed } from './channel.ts'
 import { breakOff, Channel, isOutcome } from './channel.ts'
+import { contextOf, type HandlerContext, Late } from './context.ts'
 import type { ChannelLimits, LimitOptions } from './defaults.ts'
 import { checkHook, limitsFrom } from './defaults.ts'
 import type { ChannelErrorCode } from './errors.ts'
@@ -17,21 +16,7 @@ import type { Format } from './formats.ts'
 import { formatAccepted, formatNamed, formatsOf, listed } from './formats.ts'
 import { announcement, isAnnounced, version } from './protocol.ts'
 import { refuse, refuseHttp1 } from './refusals.ts'
-import type { PathParams, Route } from './route.ts'
-
-/** What a handler knows of the request beside its channel. */
-export interface HandlerContext<Path extends string = string> {
-  /** What stands in the path for the route's parameters, decoded. */
-  readonly params: PathParams<Path>
-  /** The request's headers. */
-  readonly headers: IncomingHttpHeaders
-  /** The query, without its `?`. */
-  readonly query: URLSearchParams
-  /** Aborts when the channel is over, however it came to it. */
-  readonly signal: AbortSignal
-  /** The conn below, with method, path and addresses. To be looked at, not to be used. */
-  readonly conn: Http2Conn
-}
+import type { Route } from './route.ts'
 
 export type Handler<Path extends string, Client, Server> = (
   channel: Channel<Server, Client>,
@@ -275,68 +260,6 @@ function isDefect(error: unknown): boolean {
     'TRUNCATED_FRAME',
   ]
   return codes.includes(error.code) || (error.code === 'INTERNAL' && error.side === 'local')
-}
-
-/** What a context has that is not made before it is asked for: there is one for every channel that is open. */
-class Late {
-  readonly #path: string
-  #query: URLSearchParams | undefined
-  #over: AbortController | undefined
-  #closed: ChannelClosed | undefined
-
-  constructor(path: string) {
-    this.#path = path
-  }
-
-  get query(): URLSearchParams {
-    this.#query ??= new URLSearchParams(this.#path.split(/\?(.*)/s)[1] ?? '')
-    return this.#query
-  }
-
-  get signal(): AbortSignal {
-    if (this.#over === undefined) {
-      this.#over = new AbortController()
-      if (this.#closed !== undefined) this.end(this.#closed)
-    }
-    return this.#over.signal
-  }
-
-  /** The channel is over. */
-  end(closed: ChannelClosed): void {
-    this.#closed = closed
-    this.#over?.abort(closed.clean ? undefined : closed.error)
-  }
-
-  /** Whether `error` is what a wait that `signal` gave up rejects with: its reason, or as Node does with that as the cause. */
-  isReason(error: unknown): boolean {
-    const signal = this.#over?.signal
-    if (signal?.aborted !== true) return false
-    return error === signal.reason || (error instanceof Error && error.cause === signal.reason)
-  }
-}
-
-const late = Symbol('late')
-
-/** Those of all contexts: getters of its own would take more memory than all else that a context has. */
-const getters: PropertyDescriptorMap & ThisType<{ readonly [late]: Late }> = {
-  query: {
-    enumerable: true,
-    get() {
-      return this[late].query
-    },
-  },
-  signal: {
-    enumerable: true,
-    get() {
-      return this[late].signal
-    },
-  },
-}
-
-/** What a handler is given: an object that it may copy, with all that it has. */
-function contextOf(params: Record<string, string>, conn: Http2Conn, rest: Late): HandlerContext {
-  const context = Object.defineProperty({ params, headers: conn.headers, conn }, late, { value: rest })
-  return Object.defineProperties(context, getters) as HandlerContext
 }
 
 /** Paths of the same shape match the same requests. */

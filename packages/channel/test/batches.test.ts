@@ -1,8 +1,10 @@
 /** Many messages at a time: `sendAll` and `batches`, which do what `send` and `for await` do. */
 import type { Codec } from '@h2channel/codecs'
 import { json } from '@h2channel/codecs'
+import type { Conn } from '@h2channel/conn/web'
 import { pipe } from '@h2channel/conn/web'
 import { describe, expect, test } from 'vitest'
+import { z } from 'zod'
 
 import { Channel } from '../src/index.ts'
 import {
@@ -123,6 +125,7 @@ describe('sendAll', () => {
     ['nothing', undefined],
     ['a number', 1],
     ['a text', 'text'],
+    ['an object whose iterator is none', { [Symbol.iterator]: 1 }],
     [
       'an async iterable',
       (async function* () {
@@ -207,9 +210,43 @@ describe('batches', () => {
     await peer.closeWrite()
     const batches = channel.batches()[Symbol.asyncIterator]()
     expect(await batches.next()).toEqual({ done: false, value: [1, 2] })
+    await settled()
+    // The channel goes on until somebody asks for the one that can't be read.
+    await channel.send(1)
     const error = await failure(batches.next(), 'INVALID_MESSAGE')
     expect(await outcome(channel, 'INVALID_MESSAGE')).toBe(error)
     expect(await failure(batches.next(), 'INVALID_MESSAGE')).toBe(error)
+  })
+
+  /** A channel that has handed out a batch of `[1]`, before a message that its schema refuses. */
+  async function beforeInvalid(): Promise<[Channel<number, number>, peer: Conn, asked: unknown[]]> {
+    const asked: unknown[] = []
+    const [left, right] = pipe()
+    const channel = new Channel<number, number>(left, {
+      send: json<number>(),
+      receive: json(z.number()),
+      onInvalid: (error) => {
+        asked.push(error)
+        return 'close'
+      },
+    })
+    await right.write(jsonFrames(1, 'two', 3))
+    expect(await channel.batches()[Symbol.asyncIterator]().next()).toEqual({ done: false, value: [1] })
+    return [channel, right, asked]
+  }
+
+  test('a message that is refused after a batch is reported to who receives next, and asked about once', async () => {
+    const [channel, , asked] = await beforeInvalid()
+    const error = await failure(channel.receive(), 'INVALID_MESSAGE')
+    expect(asked).toEqual([error])
+  })
+
+  test('a message that is refused after a batch does no harm where nobody asks for it any more', async () => {
+    const [channel, peer, asked] = await beforeInvalid()
+    await peer.closeWrite()
+    await channel.close()
+    expect(await channel.closed).toMatchObject({ clean: true })
+    expect(asked).toHaveLength(1)
   })
 
   test('messages before a frame that is none are handed out, then the error', async () => {

@@ -197,6 +197,9 @@ describe('formatAccepted', () => {
       ['one', `text/plain, text/html;q=0.1, image/*, application/*;q=0.1, ${octets}`, octets],
       ['one', `application/problem+json, application/cbor, application/msgpack, application/xml, ${octets}`, octets],
       ['one', `application/vnd.acme.error+xml, ${octets}`, octets],
+      ['one', `application/vnd.msgpack, application/ndjson, application/jsonl, ${octets}`, octets],
+      ['one', `application/json-seq, application/geo+json-seq, ${octets}`, octets],
+      ['one', `application/vnd.ndjson, ${octets}`, undefined],
       // A type that this side doesn't know may be one of records.
       ['one', `application/vnd.acme.trade, ${octets}`, undefined],
       ['one', `${octets}, application/x-trade`, undefined],

@@ -144,6 +144,20 @@ test('recycle: holds 4 MiB at most for larger messages', () => {
   for (const out of all) out.take()
 })
 
+test('recycle: makes room for other sizes, the oldest first', () => {
+  const sizes = [...Array.from({ length: 4 }, () => 16 * slab), ...Array.from({ length: 8 }, () => 2 * slab)]
+  const all = sizes.map((size) => ({ size, out: new OutBuffer() }))
+  for (const { size, out } of all) out.write(new Uint8Array(size))
+  const taken = all.map(({ out }) => out.take())
+  for (const bytes of taken) recycle(bytes)
+  const buffers = new Set(taken.map(({ buffer }) => buffer))
+  for (const { size, out } of all) out.reserve(size)
+  const again = all.filter(({ out }) => buffers.has(out.bytes.buffer)).map(({ size }) => size)
+  for (const { out } of all) out.take()
+  // One of 1 MiB had to go for the eight of 128 KiB.
+  expect(again).toEqual(sizes.slice(1))
+})
+
 test('take: gives bytes that are not written again before they are recycled, with many buffers that share rests', () => {
   const step = fc.record({
     buffer: fc.nat({ max: 19 }),

@@ -1,6 +1,7 @@
 import { type Place, reject, type Trail, type Where } from './struct-place.ts'
 import { scalarReader } from './struct-read-scalar.ts'
 import type { Choice, List, RecordShape, Shape, Sized } from './struct-shape.ts'
+import { isInherited } from './struct-shape.ts'
 import { readText, slice } from './struct-text.ts'
 
 /** Reads one value, `at` being where the record or the item begins that its offset counts from. */
@@ -33,6 +34,10 @@ export function recordReader({ fields }: RecordShape, { path, offset, littleEndi
   const reads = fields.map(({ name, shape, offset: inner }) =>
     readerOf(shape, { path: path === '' ? name : `${path}.${name}`, offset: offset + inner, littleEndian }),
   )
+  if (names.some(isInherited)) {
+    return (bytes, at, trail) =>
+      Object.fromEntries(reads.map((read, index) => [names[index] ?? '', read(bytes, at, trail)]))
+  }
   const [n0 = '', n1, n2, n3, n4, n5, n6, n7] = names
   const [r0 = none, r1 = none, r2 = none, r3 = none, r4 = none, r5 = none, r6 = none, r7 = none] = reads
   function Message(this: Record<string, unknown>, bytes: Uint8Array, at: number, trail: Trail): void {

@@ -1,6 +1,11 @@
 /** The numbers and the boolean, as in the content type. */
 export type ScalarName = 'u8' | 'u16' | 'u32' | 'u64' | 'i8' | 'i16' | 'i32' | 'i64' | 'f32' | 'f64' | 'bool'
 
+/** Whether all objects have something of this name, which an assignment may fail to hide. */
+export function isInherited(name: string): boolean {
+  return name in Object.prototype
+}
+
 /** What all types of a field have in common. */
 export interface ShapeBase {
   /** As in the content type. */

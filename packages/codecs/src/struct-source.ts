@@ -1,3 +1,5 @@
+import { isInherited } from './struct-shape.ts'
+
 /** Where a type lies, for those who write its code. */
 export interface Spot {
   /** As one would write it, without the indexes: `orders[].price`. */
@@ -43,7 +45,9 @@ export class Source {
   constructorOf(fields: readonly string[]): string {
     const name = `Message${this.#constructors.length}`
     const given = fields.map((_, index) => `f${index}`)
-    const lines = fields.map((field, index) => `this[${JSON.stringify(field)}] = f${index}`)
+    const lines = fields.some(isInherited)
+      ? [`return {${fields.map((field, index) => `${JSON.stringify(field)}: f${index}`).join()}}`]
+      : fields.map((field, index) => `this[${JSON.stringify(field)}] = f${index}`)
     this.#constructors.push(
       `function ${name}(${given.join()}) {\n${lines.join('\n')}\n}\n${name}.prototype = Object.prototype`,
     )

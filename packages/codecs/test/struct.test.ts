@@ -135,6 +135,23 @@ describe.each(versions)('struct, %s', (_, make) => {
     expect(codec.decode(encodeAnything(codec, sent))).toStrictEqual(sent)
   })
 
+  test('makes fields of its own where those of all objects are read-only, as with a frozen Object.prototype', () => {
+    const layout = { id: u8, toString: u8, inner: { valueOf: u8 } }
+    const codec = make(layout)
+    const everyObject: object = Object.prototype
+    const { toString, valueOf } = Object.getOwnPropertyDescriptors(Object.prototype)
+    Object.defineProperties(everyObject, {
+      toString: { ...toString, writable: false },
+      valueOf: { ...valueOf, writable: false },
+    })
+    try {
+      const message = codec.decode(hex('01 02 03'))
+      expect(JSON.stringify(message)).toBe('{"id":1,"toString":2,"inner":{"valueOf":3}}')
+    } finally {
+      Object.defineProperties(everyObject, { toString, valueOf })
+    }
+  })
+
   test('reads records of different chunks by turns', () => {
     const codec = make({ a: u16 })
     const chunks = [hex('00 01 00 02'), hex('00 03 00 04')]
