@@ -3,12 +3,14 @@ import { allocateBytes } from '@h2channel/codecs'
 /** How much is set aside before any of it has arrived. Unit: bytes. */
 const firstAllocation = 64 * 1024
 
+const empty = new Uint8Array(0)
+
 /**
  * Puts together what arrives in pieces. Memory grows with what has arrived, fourfold at a time, and never with what was
  * only announced.
  */
 export class Assembly {
-  #bytes = new Uint8Array(0)
+  #bytes = empty
   #size = 0
 
   /** How many bytes are there. */
@@ -37,5 +39,3 @@ export class Assembly {
     return taken
   }
 }
-
-const empty = new Uint8Array(0)

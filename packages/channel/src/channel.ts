@@ -1,5 +1,5 @@
 import type { Codec, CodecError } from '@h2channel/codecs'
-import type { Conn } from '@h2channel/conn'
+import type { Conn, ConnClosed } from '@h2channel/conn'
 
 import { closeError, decodeControl } from './control.ts'
 import type { LimitOptions } from './defaults.ts'
@@ -8,9 +8,9 @@ import type { ChannelErrorCode } from './errors.ts'
 import { ChannelError } from './errors.ts'
 import type { Framing } from './framing.ts'
 import { lengthPrefixed } from './length-prefixed.ts'
-import { Receiver } from './receiver.ts'
+import { Receiver, type ReceiverEvents } from './receiver.ts'
 import { connFailure, isConnError, resetReason } from './reset-codes.ts'
-import { Sender } from './sender.ts'
+import { Sender, type SenderEvents } from './sender.ts'
 
 export interface ChannelOptions<S, R> {
   /** How messages to the peer are written. */
@@ -58,6 +58,11 @@ export function breakOff(channel: Channel<unknown, unknown>, error: ChannelError
   breakOffWithin(channel, error)
 }
 
+/** For the router: how `channel` ended, if it has. */
+export function outcomeOf(channel: Channel<unknown, unknown>): ChannelClosed | undefined {
+  return outcomeOfWithin(channel)
+}
+
 /** For the router: whether `error` is how `channel`, or its sending half, came to its end. */
 export function isOutcome(channel: Channel<unknown, unknown>, error: unknown): boolean {
   return isOutcomeWithin(channel, error)
@@ -65,7 +70,22 @@ export function isOutcome(channel: Channel<unknown, unknown>, error: unknown): b
 
 // Given by the class, so that they need not be methods that everybody sees.
 let breakOffWithin: (channel: Channel<unknown, unknown>, error: ChannelError) => void
+let outcomeOfWithin: (channel: Channel<unknown, unknown>) => ChannelClosed | undefined
 let isOutcomeWithin: (channel: Channel<unknown, unknown>, error: unknown) => boolean
+let eventsOf: (channel: Channel<never, unknown>) => ReceiverEvents & SenderEvents
+
+let iterationOf: <R, T>(channel: Channel<never, R>, next: Next<R, T>) => AsyncIterator<T, undefined>
+
+/** How an iteration asks for more. */
+type Next<R, T> = (receiver: Receiver<R>) => Promise<IteratorResult<T, undefined>>
+
+function nextOf<R>(receiver: Receiver<R>): Promise<IteratorResult<R, undefined>> {
+  return receiver.next()
+}
+
+function nextBatchOf<R>(receiver: Receiver<R>): Promise<IteratorResult<R[], undefined>> {
+  return receiver.nextBatch()
+}
 
 /**
  * Typed messages both ways over one conn, which it owns. Both halves are independent: either side may end its own and go
@@ -89,7 +109,48 @@ export class Channel<in S, out R> implements AsyncIterable<R>, AsyncDisposable {
   readonly closed: Promise<ChannelClosed>
 
   static {
+    /** Methods, since functions of its own for each channel would take more memory than its state. */
+    class Events implements ReceiverEvents, SenderEvents {
+      readonly #channel: Channel<never, unknown>
+      constructor(channel: Channel<never, unknown>) {
+        this.#channel = channel
+      }
+      onControl(body: Uint8Array): void {
+        this.#channel.#onControl(body)
+      }
+      onEnd(): void {
+        this.#channel.#onPeerEnd()
+      }
+      onReceiveError(error: unknown): void {
+        this.#channel.#onReceiveError(error)
+      }
+      judge(error: unknown): ChannelError | undefined {
+        return this.#channel.#judge(error)
+      }
+      /** What has arrived is still there to be received; reading finds out for itself how the conn ended. */
+      onConnError(error: unknown): void {
+        this.#channel.#sender.fail(toChannelError(error))
+      }
+    }
+    class Iteration<M, T> implements AsyncIterator<T, undefined> {
+      readonly #channel: Channel<never, M>
+      readonly #next: Next<M, T>
+      constructor(channel: Channel<never, M>, next: Next<M, T>) {
+        this.#channel = channel
+        this.#next = next
+      }
+      next(): Promise<IteratorResult<T, undefined>> {
+        return this.#next(this.#channel.#receiver)
+      }
+      return(): Promise<IteratorResult<T, undefined>> {
+        this.#channel.#stopReceiving()
+        return Promise.resolve({ done: true, value: undefined })
+      }
+    }
+    eventsOf = (channel) => new Events(channel)
+    iterationOf = (channel, following) => new Iteration(channel, following)
     breakOffWithin = (channel, error) => channel.#breakOff(error)
+    outcomeOfWithin = (channel) => channel.#outcome
     isOutcomeWithin = (channel, error) => {
       const { refusal } = channel.#sender
       return error === channel.#failure || (error === refusal && refusal?.side === 'remote')
@@ -102,6 +163,7 @@ export class Channel<in S, out R> implements AsyncIterable<R>, AsyncDisposable {
   readonly #closeTimeout: number
   readonly #onInvalid: OnInvalid | undefined
   #failure: ChannelError | undefined
+  #outcome: ChannelClosed | undefined
   #closing: Promise<void> | undefined
   /** The end on nobody's behalf, once it has begun. */
   #finishing: Promise<void> | undefined
@@ -121,31 +183,11 @@ export class Channel<in S, out R> implements AsyncIterable<R>, AsyncDisposable {
     this.#closeTimeout = limits.closeTimeout
     this.#onInvalid = options.onInvalid
     this.#control = options.control === true && framings.send.control && framings.receive.control
-    this.#sender = new Sender({
-      conn,
-      codec: options.send,
-      framing: framings.send,
-      limits,
-      // What has arrived is still there to be received; reading finds out for itself how the conn ended.
-      onConnError: (error) => this.#sender.fail(toChannelError(error)),
-    })
-    this.#receiver = new Receiver({
-      conn,
-      codec: options.receive,
-      decoder: framings.receive.decoder(limits.maxMessageBytes),
-      onControl: (body) => this.#onControl(body),
-      onEnd: () => this.#onPeerEnd(),
-      onError: (error) => this.#onReceiveError(error),
-      judge: (error) => this.#judge(error),
-    })
-    this.closed = conn.closed.then((closed): ChannelClosed => {
-      if (this.#failure !== undefined) return { clean: false, error: this.#failure }
-      if (closed.clean) return closed
-      const error = connFailure(closed.error)
-      this.#failure = error
-      this.#sender.fail(error)
-      return { clean: false, error }
-    })
+    const events = eventsOf(this)
+    this.#sender = new Sender({ conn, codec: options.send, framing: framings.send, limits }, events)
+    const decoder = framings.receive.decoder(limits.maxMessageBytes)
+    this.#receiver = new Receiver({ conn, codec: options.receive, decoder }, events)
+    this.closed = conn.closed.then((closed) => this.#onClosed(closed))
     this.#receiver.start()
   }
 
@@ -200,7 +242,7 @@ export class Channel<in S, out R> implements AsyncIterable<R>, AsyncDisposable {
    * until it is ended.
    */
   [Symbol.asyncIterator](): AsyncIterator<R, undefined> {
-    return this.#iterator(() => this.#receiver.next())
+    return iterationOf(this, nextOf)
   }
 
   /**
@@ -211,7 +253,7 @@ export class Channel<in S, out R> implements AsyncIterable<R>, AsyncDisposable {
    * for await (const batch of channel.batches()) for (const trade of batch) total += trade.price
    */
   batches(): AsyncIterable<R[]> {
-    return { [Symbol.asyncIterator]: () => this.#iterator(() => this.#receiver.nextBatch()) }
+    return { [Symbol.asyncIterator]: () => iterationOf(this, nextBatchOf) }
   }
 
   /**
@@ -305,16 +347,6 @@ export class Channel<in S, out R> implements AsyncIterable<R>, AsyncDisposable {
     }
   }
 
-  #iterator<T>(next: () => Promise<IteratorResult<T, undefined>>): AsyncIterator<T, undefined> {
-    return {
-      next,
-      return: () => {
-        this.#stopReceiving()
-        return Promise.resolve({ done: true, value: undefined })
-      },
-    }
-  }
-
   /** Ends receiving. A peer that takes control frames is told, and what it still sends is dropped; others are held back. */
   #stopReceiving(): void {
     if (!this.#receiver.isOpen) return
@@ -369,6 +401,15 @@ export class Channel<in S, out R> implements AsyncIterable<R>, AsyncDisposable {
     } catch (cause) {
       return new ChannelError('INTERNAL', 'onInvalid threw', { side: 'local', cause })
     }
+  }
+
+  #onClosed(closed: ConnClosed): ChannelClosed {
+    if (this.#failure === undefined && !closed.clean) {
+      this.#failure = connFailure(closed.error)
+      this.#sender.fail(this.#failure)
+    }
+    this.#outcome = this.#failure === undefined ? { clean: true } : { clean: false, error: this.#failure }
+    return this.#outcome
   }
 
   /** What arrived can't be read, or no more can arrive. */

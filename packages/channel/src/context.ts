@@ -1,6 +1,6 @@
 import type { Http2Conn } from '@h2channel/conn'
 
-import type { ChannelClosed } from './channel.ts'
+import { type Channel, type ChannelClosed, outcomeOf } from './channel.ts'
 import type { PathParams } from './route.ts'
 
 /** What a handler knows of the request beside its channel. */
@@ -22,7 +22,7 @@ export class Late {
   readonly #path: string
   #query: URLSearchParams | undefined
   #over: AbortController | undefined
-  #closed: ChannelClosed | undefined
+  #channel: Channel<unknown, unknown> | undefined
 
   constructor(path: string) {
     this.#path = path
@@ -36,14 +36,25 @@ export class Late {
   get signal(): AbortSignal {
     if (this.#over === undefined) {
       this.#over = new AbortController()
-      if (this.#closed !== undefined) this.end(this.#closed)
+      this.#watch()
     }
     return this.#over.signal
   }
 
-  /** The channel is over. */
-  end(closed: ChannelClosed): void {
-    this.#closed = closed
+  /** The channel whose end is meant: it is made after the context. */
+  set channel(channel: Channel<unknown, unknown>) {
+    this.#channel = channel
+    this.#watch()
+  }
+
+  #watch(): void {
+    if (this.#over === undefined || this.#channel === undefined) return
+    const outcome = outcomeOf(this.#channel)
+    if (outcome === undefined) void this.#channel.closed.then((closed) => this.#end(closed))
+    else this.#end(outcome)
+  }
+
+  #end(closed: ChannelClosed): void {
     this.#over?.abort(closed.clean ? undefined : closed.error)
   }
 

@@ -27,15 +27,33 @@ export interface ReceiverParts<R> {
   readonly conn: Conn
   readonly codec: Codec<R>
   readonly decoder: FrameDecoder
-  /** Called with the body of each control frame. May end the channel. */
-  readonly onControl: (body: Uint8Array) => void
-  /** Called once, when the peer has ended its half and said so. */
-  readonly onEnd: () => void
-  /** Called once, when what arrived can't be read, or no more can arrive. */
-  readonly onError: (error: unknown) => void
-  /** Says what to make of an error of the codec: the error to fail with, or `undefined` to pass over the message. */
-  readonly judge: (error: unknown) => ChannelError | undefined
 }
+
+/** What the channel is told, or asked, by its receiver. */
+export interface ReceiverEvents {
+  /** The body of a control frame. May end the channel. */
+  onControl(body: Uint8Array): void
+  /** Once: the peer has ended its half and said so. */
+  onEnd(): void
+  /** Once: what arrived can't be read, or no more can arrive. */
+  onReceiveError(error: unknown): void
+  /** What to make of an error of the codec: the error to fail with, or `undefined` to pass over the message. */
+  judge(error: unknown): ChannelError | undefined
+}
+
+/** What a wait makes of its message, or of the end. */
+type Shape<R> = (message: R | undefined) => unknown
+
+function asMessage<R>(message: R | undefined): R | undefined {
+  return message
+}
+
+function asResult<R>(message: R | undefined): IteratorResult<R, undefined> {
+  return message === undefined ? over : { done: false, value: message }
+}
+
+/** Of all that are open. */
+const open = { at: 'open' } as const
 
 const over: IteratorReturnResult<undefined> = { done: true, value: undefined }
 
@@ -56,9 +74,10 @@ export class Receiver<R> {
   readonly #conn: Conn
   readonly #reader: MessageReader<R>
   readonly #decoder: FrameDecoder
-  readonly #parts: ReceiverParts<R>
-  readonly #waiting = new WaitList<null, R | undefined>('the receive')
-  #state: State = { at: 'open' }
+  readonly #events: ReceiverEvents
+  /** Each with its shape, which nothing but `#hand` takes out: a list of shapes of R would take other messages by its type. */
+  readonly #waiting = new WaitList<Shape<never>, unknown>('the receive')
+  #state: State = open
   #isReading = false
   /** How many messages were passed over in a row, since the last pause. */
   #skips = 0
@@ -68,11 +87,11 @@ export class Receiver<R> {
   /** Why that message can't be read, where this was found out before somebody asked for it. */
   #failure: ChannelError | undefined
 
-  constructor(parts: ReceiverParts<R>) {
+  constructor(parts: ReceiverParts<R>, events: ReceiverEvents) {
     this.#conn = parts.conn
     this.#reader = readerOf(parts.codec)
     this.#decoder = parts.decoder
-    this.#parts = parts
+    this.#events = events
   }
 
   get isOpen(): boolean {
@@ -95,25 +114,35 @@ export class Receiver<R> {
   }
 
   receive(signal: AbortSignal | undefined): Promise<R | undefined> {
+    return this.#pull(asMessage<R>, signal)
+  }
+
+  /** The same for an iteration. */
+  next(): Promise<IteratorResult<R, undefined>> {
+    return this.#pull(asResult<R>, undefined)
+  }
+
+  /** The next message, in the shape in which the caller gives it on: that saves a promise a message. */
+  #pull<Result>(shape: (message: R | undefined) => Result, signal: AbortSignal | undefined): Promise<Result> {
     if (signal?.aborted === true) return Promise.reject(givenUp('the receive', signal.reason))
     const message = this.#waiting.size === 0 ? this.#take() : none
     if (message !== none && message !== skipped) {
       this.#lookAhead()
-      return Promise.resolve(message)
+      return Promise.resolve(shape(message))
     }
-    const received = this.#wait(signal)
+    const received = this.#wait(shape, signal)
     if (message === skipped) this.#serveWaiting()
     return received
   }
 
-  #wait(signal: AbortSignal | undefined): Promise<R | undefined> {
+  #wait<Result>(shape: (message: R | undefined) => Result, signal: AbortSignal | undefined): Promise<Result> {
     // Whoever was asked about a message may have done anything meanwhile.
     if (signal?.aborted === true) return Promise.reject(givenUp('the receive', signal.reason))
     switch (this.#state.at) {
       case 'open':
-        return this.#waiting.add(null, signal)
+        return this.#waiting.add(shape, signal) as Promise<Result>
       case 'ended':
-        return Promise.resolve(undefined)
+        return Promise.resolve(shape(undefined))
       case 'stopped':
         return Promise.reject(stoppedHere())
       case 'dropping':
@@ -121,16 +150,6 @@ export class Receiver<R> {
       case 'failed':
         return Promise.reject(this.#state.error)
     }
-  }
-
-  /** The same for an iteration: a message that is there costs one promise. */
-  next(): Promise<IteratorResult<R, undefined>> {
-    const message = this.#waiting.size === 0 ? this.#take() : none
-    if (message !== none && message !== skipped) {
-      this.#lookAhead()
-      return Promise.resolve({ done: false, value: message })
-    }
-    return this.receive(undefined).then((value) => (value === undefined ? over : { done: false, value }))
   }
 
   /** The same with all messages that are there, of which there is at least one. */
@@ -196,7 +215,7 @@ export class Receiver<R> {
       if (message !== undefined) return message
       throw new TypeError('the codec made undefined of it, which stands for the end')
     } catch (error) {
-      const failure = this.#parts.judge(error)
+      const failure = this.#events.judge(error)
       if (failure === undefined) {
         this.#skips += 1
         return skipped
@@ -208,7 +227,7 @@ export class Receiver<R> {
   #fail(failure: ChannelError, isForLater: boolean): typeof none {
     this.#isFound = isForLater
     this.#failure = failure
-    if (!isForLater) this.#parts.onError(failure)
+    if (!isForLater) this.#events.onReceiveError(failure)
     return none
   }
 
@@ -218,11 +237,11 @@ export class Receiver<R> {
     try {
       while (decoder.next()) {
         if (!decoder.control) return true
-        this.#parts.onControl(decoder.bytes.subarray(decoder.offset, decoder.offset + decoder.length))
+        this.#events.onControl(decoder.bytes.subarray(decoder.offset, decoder.offset + decoder.length))
         if (this.#state.at === 'failed' || this.#state.at === 'dropping') return false
       }
     } catch (error) {
-      this.#parts.onError(error)
+      this.#events.onReceiveError(error)
       return false
     }
     this.#reader.release()
@@ -239,7 +258,7 @@ export class Receiver<R> {
         this.#onChunk(chunk)
       },
       (error: unknown) => {
-        if (this.#state.at === 'open' || this.#state.at === 'stopped') this.#parts.onError(error)
+        if (this.#state.at === 'open' || this.#state.at === 'stopped') this.#events.onReceiveError(error)
       },
     )
   }
@@ -265,12 +284,12 @@ export class Receiver<R> {
     try {
       this.#decoder.end()
     } catch (error) {
-      this.#parts.onError(error)
+      this.#events.onReceiveError(error)
       return
     }
     if (this.#state.at === 'open') this.#state = { at: 'ended' }
-    this.#parts.onEnd()
-    for (let first = this.#waiting.take(); first !== undefined; first = this.#waiting.take()) first.resolve(undefined)
+    this.#events.onEnd()
+    while (this.#waiting.size > 0) this.#hand(undefined)
   }
 
   /** Finds the next message, for the control frames before it: who only sends would not notice them otherwise. */
@@ -284,6 +303,13 @@ export class Receiver<R> {
     this.#serveWaiting()
   }
 
+  /** Gives a message, or the end, to who has waited longest. */
+  #hand(message: R | undefined): void {
+    const first = this.#waiting.take()
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- `#wait` put it there
+    first?.resolve((first.item as Shape<R>)(message))
+  }
+
   #serveWaiting(): void {
     while (this.#waiting.size > 0) {
       if (this.#skips >= maxSkips) {
@@ -292,7 +318,7 @@ export class Receiver<R> {
       }
       const message = this.#take()
       if (message === none) return
-      if (message !== skipped) this.#waiting.take()?.resolve(message)
+      if (message !== skipped) this.#hand(message)
     }
     this.#lookAhead()
   }

@@ -218,8 +218,8 @@ class RouteTable implements Router, Taker {
           limits: this.#limits,
           onInvalid: onInvalid && ((error) => onInvalid(error, context)),
         })
-        void channel.closed.then((closed) => rest.end(closed))
-        return this.#run(entry, channel, context, rest)
+        rest.channel = channel
+        void this.#run(entry, channel, context, rest)
       })
       // Mostly the client left before it was answered. Whoever is still there must not wait for ever.
       .catch(() => refuse(stream, 500, 'the channel could not be opened'))

@@ -31,9 +31,16 @@ export interface SenderParts<S> {
   readonly codec: Pick<Codec<S>, 'encode'>
   readonly framing: Framing
   readonly limits: ChannelLimits
-  /** Called when the conn refuses to take bytes. */
-  readonly onConnError: (error: unknown) => void
 }
+
+/** What the channel is told by its sender. */
+export interface SenderEvents {
+  /** The conn refuses to take bytes. */
+  onConnError(error: unknown): void
+}
+
+/** Of all that are open. */
+const open = { at: 'open' } as const
 
 /** What every `send` gives that had room. */
 const accepted = Promise.resolve()
@@ -47,11 +54,10 @@ export class Sender<in S> {
   readonly #codec: Pick<Codec<S>, 'encode'>
   readonly #framing: Framing
   readonly #limits: ChannelLimits
-  readonly #onConnError: (error: unknown) => void
+  readonly #events: SenderEvents
   readonly #out = new OutBuffer()
   /** Messages of type S, which nothing but `#admitMore` takes out: a list of S would hand them to others by its type. */
   readonly #waiting = new WaitList<unknown, void>('the send')
-  readonly #flush = (): void => this.flush()
   /** Buffers that wait for the conn. One more may be on its way. */
   #queue: Uint8Array[] = []
   #queuedBytes = 0
@@ -62,19 +68,19 @@ export class Sender<in S> {
   /** Whether something was called for meanwhile. */
   #isBehind = false
   /** Control frames that were asked for meanwhile. They follow the message at once. */
-  readonly #delayed: Control[] = []
-  #state: State = { at: 'open' }
+  #delayed: Control[] | undefined
+  #state: State = open
   #hasSent = false
   #lost: ChannelError | undefined
   #ended: Promise<void> | undefined
   #settleEnded: ((error?: ChannelError) => void) | undefined
 
-  constructor(parts: SenderParts<S>) {
+  constructor(parts: SenderParts<S>, events: SenderEvents) {
     this.#conn = parts.conn
     this.#codec = parts.codec
     this.#framing = parts.framing
     this.#limits = parts.limits
-    this.#onConnError = parts.onConnError
+    this.#events = events
   }
 
   /** How much was accepted that the conn has not taken yet. Unit: bytes. */
@@ -130,6 +136,7 @@ export class Sender<in S> {
   control(control: Control): boolean {
     if (this.#state.at !== 'open' && this.#state.at !== 'refusing' && this.#state.at !== 'ending') return false
     if (this.#isEncoding) {
+      this.#delayed ??= []
       this.#delayed.push(control)
       return true
     }
@@ -184,10 +191,10 @@ export class Sender<in S> {
     }
     if (this.#out.position > 0) {
       const bytes = this.#out.take()
-      this.#queue.push(bytes)
       this.#queuedBytes += bytes.length
+      if (this.#isWriting) this.#queue.push(bytes)
+      else this.#write(bytes)
     }
-    if (!this.#isWriting) this.#writeNext()
   }
 
   /** Encodes a message behind those that are there. Returns why it can't be, with everything as it was before. */
@@ -208,7 +215,7 @@ export class Sender<in S> {
     } finally {
       this.#isEncoding = false
       if (this.#state.at === 'failed') out.take()
-      if (this.#delayed.length > 0) for (const control of this.#delayed.splice(0)) this.control(control)
+      for (const control of this.#delayed?.splice(0) ?? []) this.control(control)
     }
     if (this.#state.at === 'failed') return this.#state.error
     this.#hasSent = true
@@ -220,7 +227,7 @@ export class Sender<in S> {
   #flushLater(): void {
     if (this.#flushIsDue) return
     this.#flushIsDue = true
-    atTurnEnd(this.#flush)
+    atTurnEnd(flush, this)
   }
 
   #hasRoom(): boolean {
@@ -229,7 +236,10 @@ export class Sender<in S> {
 
   #writeNext(): void {
     const bytes = this.#queue.shift()
-    if (bytes === undefined) return
+    if (bytes !== undefined) this.#write(bytes)
+  }
+
+  #write(bytes: Uint8Array): void {
     this.#isWriting = true
     this.#conn.write(bytes, isWhole(bytes) ? { released: () => recycle(bytes) } : undefined).then(
       () => {
@@ -240,7 +250,7 @@ export class Sender<in S> {
         this.#admitMore()
         this.#endWhenSent()
       },
-      (error: unknown) => this.#onConnError(error),
+      (error: unknown) => this.#events.onConnError(error),
     )
   }
 
@@ -277,7 +287,11 @@ export class Sender<in S> {
         this.#state = { at: 'ended', error }
         this.#settleEnded?.()
       },
-      (failure: unknown) => this.#onConnError(failure),
+      (failure: unknown) => this.#events.onConnError(failure),
     )
   }
+}
+
+function flush(sender: { flush(): void }): void {
+  sender.flush()
 }

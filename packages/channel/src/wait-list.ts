@@ -10,8 +10,10 @@ export interface Waiting<Item, Result> {
 
 /** Promises that wait in order, each of which its signal can take out of the list. */
 export class WaitList<Item, Result> {
-  /** Made for the first that waits: many a channel never has one. */
-  #waiting: Set<Waiting<Item, Result>> | undefined
+  /** Mostly the only one. */
+  #first: Waiting<Item, Result> | undefined
+  /** Made for the second that waits: many a channel never has one. */
+  #others: Set<Waiting<Item, Result>> | undefined
   readonly #what: string
 
   /** @param what - names the wait in errors, such as `the send`. */
@@ -20,20 +22,18 @@ export class WaitList<Item, Result> {
   }
 
   get size(): number {
-    return this.#waiting?.size ?? 0
+    return this.#first === undefined ? 0 : 1 + (this.#others?.size ?? 0)
   }
 
   add(item: Item, signal: AbortSignal | undefined): Promise<Result> {
-    this.#waiting ??= new Set()
-    const all = this.#waiting
     return new Promise<Result>((resolve, reject) => {
       if (signal === undefined) {
-        all.add({ item, resolve, reject })
+        this.#append({ item, resolve, reject })
         return
       }
       const release = (): void => signal.removeEventListener('abort', giveUp)
       const giveUp = (): void => {
-        all.delete(waiting)
+        this.#remove(waiting)
         reject(givenUp(this.#what, signal.reason))
       }
       const waiting: Waiting<Item, Result> = {
@@ -47,22 +47,41 @@ export class WaitList<Item, Result> {
           reject(error)
         },
       }
-      all.add(waiting)
+      this.#append(waiting)
       signal.addEventListener('abort', giveUp, { once: true })
     })
   }
 
   /** Takes the first out, to be resolved or rejected. */
   take(): Waiting<Item, Result> | undefined {
-    const all = this.#waiting
-    if (all === undefined || all.size === 0) return undefined
-    const [first] = all
-    if (first !== undefined) all.delete(first)
+    const first = this.#first
+    if (first !== undefined) this.#remove(first)
     return first
   }
 
   /** Takes all out and rejects them. */
   fail(error: ChannelError): void {
     for (let waiting = this.take(); waiting !== undefined; waiting = this.take()) waiting.reject(error)
+  }
+
+  #append(waiting: Waiting<Item, Result>): void {
+    if (this.#first === undefined) {
+      this.#first = waiting
+      return
+    }
+    this.#others ??= new Set()
+    this.#others.add(waiting)
+  }
+
+  #remove(waiting: Waiting<Item, Result>): void {
+    if (waiting !== this.#first) {
+      this.#others?.delete(waiting)
+      return
+    }
+    this.#first = undefined
+    if (this.#others === undefined || this.#others.size === 0) return
+    const [next] = this.#others
+    if (next !== undefined) this.#others.delete(next)
+    this.#first = next
   }
 }

@@ -8,7 +8,7 @@ afterEach(() => {
 })
 
 /** Begins a turn, and notes what happens in it before `atTurnEnd` and the next I/O. */
-function order(begin: (turn: () => void) => void, defer: (task: () => void) => void): Promise<string[]> {
+function order(begin: (turn: () => void) => void, defer: typeof atTurnEnd): Promise<string[]> {
   return new Promise((resolve) => {
     const events: string[] = []
     begin(() => {
@@ -16,7 +16,7 @@ function order(begin: (turn: () => void) => void, defer: (task: () => void) => v
         events.push('next I/O')
         resolve(events)
       })
-      defer(() => events.push('turn end'))
+      defer((what) => events.push(what), 'turn end')
       const promises = async (): Promise<void> => {
         for (let round = 0; round < 3; round++) {
           await Promise.resolve()
@@ -46,10 +46,10 @@ test.each([
   const { atTurnEnd: elsewhere } = await import('../src/turn.ts')
   const events: string[] = []
   const over = new Promise<void>((resolve) => {
-    elsewhere(() => {
-      events.push('turn end')
+    elsewhere((what) => {
+      events.push(what)
       resolve()
-    })
+    }, 'turn end')
   })
   await Promise.resolve().then(() => events.push('promise'))
   await over

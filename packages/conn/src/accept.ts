@@ -73,7 +73,7 @@ function acceptStream(
   options: AcceptOptions,
 ): Http2Conn {
   // Stays for good: a client that resets a stream which was not accepted would end the process otherwise.
-  stream.on('error', () => {})
+  stream.on('error', ignore)
   const { status = 200 } = options
   const timeouts = checkedTimeouts(options)
   if (stream.destroyed || stream.closed)
@@ -98,6 +98,8 @@ function acceptStream(
   const { ':method': method = '', ':path': path = '' } = headers
   return new Http2Conn(stream, new Http2Transport(stream), { side: 'server', method, path, status, headers }, timeouts)
 }
+
+function ignore(): void {}
 
 const bodiless: ReadonlySet<number> = new Set([204, 205, 304])
 

@@ -68,7 +68,7 @@ export async function connect(url: string | URL, options: ConnectOptions = {}): 
     for (let attempt = 1; ; attempt += 1) {
       giveUp.signal.throwIfAborted()
       const { session, stream } = await sessions.open(target, options.tls, headers, giveUp.signal)
-      const transport = new Http2Transport(stream, () => session.readOn(stream))
+      const transport = new Http2Transport(stream, session.readOn)
       try {
         return await respond(session, stream, giveUp.signal, (response) => {
           const status = response[':status'] ?? 0

@@ -4,34 +4,63 @@ import { connDefaults } from './defaults.ts'
 import { ConnError } from './errors.ts'
 import type { Transport, TransportEvents } from './transport.ts'
 
+/** Where a stream has its transport. */
+export const transport: unique symbol = Symbol('transport')
+
+interface Watched extends Duplex {
+  [transport]?: DuplexTransport
+}
+
 /** A Node stream as a transport. Its outcome is decided in one place: when it says `close`. */
 export class DuplexTransport<Stream extends Duplex = Duplex> implements Transport {
+  /** All streams have the same: functions of its own for each would take more memory than all else of an idle conn. */
+  static readonly #listeners = {
+    data(this: Watched, chunk: Uint8Array): void {
+      this[transport]?.events?.chunk(chunk)
+    },
+    end(this: Watched): void {
+      if (this[transport]?.endedCleanly() === true) this[transport].onEnd()
+    },
+    drain(this: Watched): void {
+      this[transport]?.events?.drain()
+    },
+    finish(this: Watched): void {
+      this[transport]?.onFinish()
+    },
+    error(this: Watched, error: unknown): void {
+      if (this[transport] !== undefined) this[transport].#lastError ??= error
+    },
+    close(this: Watched): void {
+      this[transport]?.onClose()
+    },
+  }
+
   readonly readAhead: number = connDefaults.readAhead
   protected readonly stream: Stream
-  #events: TransportEvents | undefined
+  protected events: TransportEvents | undefined
   #lastError: unknown
 
   constructor(stream: Stream) {
+    const watched: Watched = stream
+    watched[transport] = this
     this.stream = stream
   }
 
   start(events: TransportEvents): void {
     const { stream } = this
+    const { data, end, drain, finish, error, close } = DuplexTransport.#listeners
+    this.events = events
     stream.pause()
-    stream.on('data', events.chunk)
-    stream.on('end', () => {
-      if (this.endedCleanly()) events.end()
-    })
-    stream.on('drain', events.drain)
-    stream.on('finish', events.finish)
-    this.#events = events
+    stream.on('data', data)
+    stream.on('end', end)
+    stream.on('drain', drain)
+    stream.on('finish', finish)
     // Stays for good: an error that comes after the last listener left would end the process.
-    stream.on('error', (error) => {
-      this.#lastError ??= error
-    })
-    stream.on('close', () => events.close(this.translate(this.#lastError)))
-    if (this.isClosed()) queueMicrotask(() => events.close(this.translate(stream.errored)))
-    else if (stream.readableEnded) queueMicrotask(() => events.end())
+    stream.on('error', error)
+    stream.on('close', close)
+    this.#lastError = stream.errored ?? undefined
+    if (this.isClosed()) queueMicrotask(() => this.onClose())
+    else if (stream.readableEnded) queueMicrotask(() => this.onEnd())
   }
 
   resume(): void {
@@ -48,12 +77,24 @@ export class DuplexTransport<Stream extends Duplex = Duplex> implements Transpor
 
   end(): void {
     // It says `finish` once, which may have been long ago.
-    if (this.stream.writableFinished) queueMicrotask(() => this.#events?.finish())
+    if (this.stream.writableFinished) queueMicrotask(() => this.onFinish())
     else this.stream.end()
   }
 
   destroy(_error: ConnError | null): void {
     this.stream.destroy()
+  }
+
+  protected onEnd(): void {
+    this.events?.end()
+  }
+
+  protected onFinish(): void {
+    this.events?.finish()
+  }
+
+  protected onClose(): void {
+    this.events?.close(this.translate(this.#lastError))
   }
 
   /** Whether the stream said `close` before anybody listened. */

@@ -1,15 +1,18 @@
 import type { Http2Session, Http2Stream } from 'node:http2'
 import type { Socket } from 'node:net'
 
-import { DuplexTransport } from './duplex-transport.ts'
+import { DuplexTransport, transport } from './duplex-transport.ts'
 import type { ConnError } from './errors.ts'
 import { resetCode, RstCode, streamFailure } from './http2-errors.ts'
 import { keepInFlight, type Written } from './in-flight.ts'
 import { dispatchedBytes, rawSocket } from './node-handle.ts'
-import type { TransportEvents } from './transport.ts'
 
 interface Unsent extends Written {
   readonly released: (() => void) | undefined
+}
+
+interface Watched extends Http2Stream {
+  readonly [transport]: Http2Transport
 }
 
 /** Never written to. */
@@ -20,62 +23,75 @@ const nothing: Unsent[] = []
  * a short answer may be over when its headers are told.
  */
 export class Http2Transport extends DuplexTransport<Http2Stream> {
+  /** Learns of both END_STREAM flags. Node tells neither, and has forgotten them when it says `close`. */
+  static #push(this: Watched, chunk: unknown, encoding?: BufferEncoding): boolean {
+    const own = this[transport]
+    // Node pushes the end into a stream that was reset, too, and `end` is emitted for both. Only an end that is pushed
+    // while the stream is still open is END_STREAM.
+    if (chunk === null && !this.closed) own.#peerEnded = true
+    if (chunk === null && this.closed && !this.destroyed) own.#closeNow()
+    return own.#originalPush.call(this, chunk, encoding)
+  }
+
+  static #destroy(this: Watched, error?: Error): Http2Stream {
+    const own = this[transport]
+    own.#noteEndSent()
+    const unsent = own.#unsent
+    own.#unsent = nothing
+    const destroyed = own.#originalDestroy.call(this, error)
+    // Afterwards: Node sends what it still can before it resets a stream, and may be gathering frames right now.
+    if (own.#socket !== undefined && unsent.length > 0) setImmediate(keepInFlight, own.#socket, unsent)
+    return destroyed
+  }
+
+  readonly #originalPush: Http2Stream['push']
+  readonly #originalDestroy: Http2Stream['destroy']
   readonly #session: Http2Session | undefined
   readonly #socket: Socket | undefined
-  readonly #afterWrite: () => void
+  readonly #afterWrite: ((stream: Http2Stream) => void) | undefined
   /** What Node has not completed yet, in order. */
   #unsent = nothing
-  /**
-   * Node completes a write when its socket has taken the frames, or TLS a copy of them. When the stream is destroyed, it
-   * completes all that is left, on Node 20 without an error, and the bytes may still be on their way.
-   */
-  readonly #onWritten = (error?: Error | null): void => {
-    const written = this.#unsent.shift()
-    // The array's memory would stay with each idle conn.
-    if (this.#unsent.length === 0) this.#unsent = nothing
-    if (error === undefined || error === null) written?.released?.()
-  }
+  /** Gone, as the array is, while nothing is unsent: their memory would stay with each idle conn. */
+  #onWritten: ((error?: Error | null) => void) | undefined
   #peerEnded: boolean
   #endTold = false
   #endSent = false
   #finishTold = false
 
   /** @param afterWrite - called after every write. */
-  constructor(stream: Http2Stream, afterWrite: () => void = () => {}) {
+  constructor(stream: Http2Stream, afterWrite?: (stream: Http2Stream) => void) {
     super(stream)
     this.#afterWrite = afterWrite
     this.#session = stream.session
     if (this.#session?.destroyed === false) this.#socket = rawSocket(this.#session)
     this.#peerEnded = stream.endAfterHeaders || stream.state?.remoteClose === 1
-    this.#watch()
-  }
-
-  override start(events: TransportEvents): void {
-    // Chunks pass straight through: there are many of them.
-    super.start({
-      ...events,
-      end: () => {
-        this.#endTold = true
-        events.end()
-      },
-      finish: () => {
-        this.#finishTold = true
-        events.finish()
-      },
-      close: (error) => {
-        this.#rescue(events)
-        events.close(error)
-      },
-    })
+    this.#originalPush = stream.push
+    this.#originalDestroy = stream.destroy
+    stream.push = Http2Transport.#push
+    stream.destroy = Http2Transport.#destroy
   }
 
   override write(bytes: Uint8Array, released?: () => void): boolean {
     const written = { bytes, released, dispatched: this.#socket && dispatchedBytes(this.#socket) }
     if (this.#unsent === nothing) this.#unsent = [written]
     else this.#unsent.push(written)
+    this.#onWritten ??= (error) => this.#complete(error)
     const room = this.stream.write(bytes, this.#onWritten)
-    this.#afterWrite()
+    this.#afterWrite?.(this.stream)
     return room
+  }
+
+  /**
+   * Node completes a write when its socket has taken the frames, or TLS a copy of them. When the stream is destroyed, it
+   * completes all that is left, on Node 20 without an error, and the bytes may still be on their way.
+   */
+  #complete(error: Error | null | undefined): void {
+    const written = this.#unsent.shift()
+    if (this.#unsent.length === 0) {
+      this.#unsent = nothing
+      this.#onWritten = undefined
+    }
+    if (error === undefined || error === null) written?.released?.()
   }
 
   override destroy(error: ConnError | null): void {
@@ -98,29 +114,6 @@ export class Http2Transport extends DuplexTransport<Http2Stream> {
     return streamFailure(this.#session, this.stream.rstCode ?? RstCode.NO_ERROR, error)
   }
 
-  /** Learns of both END_STREAM flags. Node tells neither, and has forgotten them when it says `close`. */
-  #watch(): void {
-    const { stream } = this
-    // Node pushes the end into a stream that was reset, too, and `end` is emitted for both. Only an end that is pushed
-    // while the stream is still open is END_STREAM.
-    const push = stream.push
-    stream.push = (chunk: unknown, encoding?: BufferEncoding) => {
-      if (chunk === null && !stream.closed) this.#peerEnded = true
-      if (chunk === null && stream.closed && !stream.destroyed) this.#closeNow()
-      return push.call(stream, chunk, encoding)
-    }
-    const destroy = stream.destroy
-    stream.destroy = (error?: Error) => {
-      this.#noteEndSent()
-      const unsent = this.#unsent
-      this.#unsent = nothing
-      const destroyed = destroy.call(stream, error)
-      // Afterwards: Node sends what it still can before it resets a stream, and may be gathering frames right now.
-      if (this.#socket !== undefined && unsent.length > 0) setImmediate(keepInFlight, this.#socket, unsent)
-      return destroyed
-    }
-  }
-
   #noteEndSent(): void {
     if (this.stream.state?.localClose === 1) this.#endSent = true
   }
@@ -131,17 +124,29 @@ export class Http2Transport extends DuplexTransport<Http2Stream> {
     if (!this.#endSent) queueMicrotask(() => this.stream.destroy())
   }
 
+  protected override onEnd(): void {
+    this.#endTold = true
+    super.onEnd()
+  }
+
+  protected override onFinish(): void {
+    this.#finishTold = true
+    super.onFinish()
+  }
+
   /**
    * `close` can come before `end` (nodejs/node#24983), and instead of `finish`: a body that arrived whole is handed on all
    * the same, and one that left whole has left.
    */
-  #rescue(events: TransportEvents): void {
-    if (this.#endSent && !this.#finishTold) events.finish()
-    if (!this.#peerEnded || this.#endTold) return
-    for (let chunk: unknown; (chunk = this.stream.read()) !== null;) {
-      if (chunk instanceof Uint8Array) events.chunk(chunk)
+  protected override onClose(): void {
+    if (this.#endSent && !this.#finishTold) this.onFinish()
+    if (this.#peerEnded && !this.#endTold) {
+      for (let chunk: unknown; (chunk = this.stream.read()) !== null;) {
+        if (chunk instanceof Uint8Array) this.events?.chunk(chunk)
+      }
+      this.onEnd()
     }
-    events.end()
+    super.onClose()
   }
 }
 

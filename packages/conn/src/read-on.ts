@@ -1,4 +1,4 @@
-import type { ClientHttp2Session, ClientHttp2Stream } from 'node:http2'
+import type { ClientHttp2Session, Http2Stream } from 'node:http2'
 
 import { connDefaults } from './defaults.ts'
 import { ConnError } from './errors.ts'
@@ -23,7 +23,7 @@ const mostOnItsWay = 1.25 * connDefaults.connectionWindow
 class Reading {
   readonly #session: ClientHttp2Session
   readonly #onBreach: (error: ConnError) => void
-  readonly #unsent = new Set<ClientHttp2Stream>()
+  readonly #unsent = new Set<Http2Stream>()
   #timer: NodeJS.Timeout | undefined
   #pause = firstLook
   #bytesRead = 0
@@ -36,7 +36,7 @@ class Reading {
   }
 
   /** Bytes were written to a stream. */
-  whileUnsent(stream: ClientHttp2Stream): void {
+  whileUnsent(stream: Http2Stream): void {
     this.#unsent.add(stream)
     this.#timer ??= this.#lookAfter(firstLook)
   }
@@ -76,7 +76,7 @@ class Reading {
 export function readOn(
   session: ClientHttp2Session,
   onBreach: (error: ConnError) => void,
-): (stream: ClientHttp2Stream) => void {
+): (stream: Http2Stream) => void {
   const reading = new Reading(session, onBreach)
   return (stream) => reading.whileUnsent(stream)
 }

@@ -1,4 +1,4 @@
-import type { ClientHttp2Session, ClientHttp2Stream, OutgoingHttpHeaders } from 'node:http2'
+import type { ClientHttp2Session, ClientHttp2Stream, Http2Stream, OutgoingHttpHeaders } from 'node:http2'
 import { connect } from 'node:http2'
 import type { Socket } from 'node:net'
 import { connect as connectSocket, isIP } from 'node:net'
@@ -48,7 +48,7 @@ export interface Pool {
 export class Session {
   readonly authority: string
   /** To be called when bytes were written to one of its streams. */
-  readonly readOn: (stream: ClientHttp2Stream) => void
+  readonly readOn: (stream: Http2Stream) => void
   readonly #socket: Socket
   readonly #http2: ClientHttp2Session
   readonly #timeouts: SessionTimeouts

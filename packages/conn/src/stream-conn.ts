@@ -1,7 +1,7 @@
 import type { Conn, ConnClosed, WaitOptions, WriteOptions } from './conn.ts'
 import { checkedDelay, connDefaults } from './defaults.ts'
 import { ConnError, givenUp } from './errors.ts'
-import type { Transport } from './transport.ts'
+import type { Transport, TransportEvents } from './transport.ts'
 import { WaitQueue } from './wait-queue.ts'
 
 /**
@@ -30,6 +30,9 @@ type Writing =
   | { readonly at: 'finishing' }
   | { readonly at: 'ended' }
   | { readonly at: 'failed'; readonly error: ConnError }
+
+/** Of all halves that are open. */
+const open = { at: 'open' } as const
 
 /** How long a conn's end may take. Times in milliseconds. */
 export interface CloseTimeouts {
@@ -67,10 +70,42 @@ function asResult(chunk: Uint8Array | null): IteratorResult<Uint8Array, undefine
 /** How many chunks are held at most before the transport is paused, however small they are. */
 const mostHeld = 256
 
+/** Never written to. */
+const nothing: Uint8Array[] = []
+
 const accepted = Promise.resolve()
+
+// Given by the class, which keeps to itself what it does with them.
+let eventsOf: (conn: StreamConn) => TransportEvents
 
 /** A {@link Conn} over any {@link Transport}: the one place that decides who waits, who is served and how it ends. */
 export class StreamConn implements Conn {
+  static {
+    /** Methods, since five functions of its own for each conn would take more memory than its state. */
+    class Events implements TransportEvents {
+      readonly #conn: StreamConn
+      constructor(conn: StreamConn) {
+        this.#conn = conn
+      }
+      chunk(bytes: Uint8Array): void {
+        this.#conn.#onChunk(bytes)
+      }
+      end(): void {
+        this.#conn.#onEnd()
+      }
+      drain(): void {
+        this.#conn.#onDrain()
+      }
+      finish(): void {
+        this.#conn.#onFinish()
+      }
+      close(error: ConnError): void {
+        this.#conn.#onClose(error)
+      }
+    }
+    eventsOf = (conn) => new Events(conn)
+  }
+
   readonly closed: Promise<ConnClosed>
 
   readonly #transport: Transport
@@ -79,12 +114,12 @@ export class StreamConn implements Conn {
   readonly #readers = new WaitQueue<Shape, unknown>('the read')
   readonly #writers = new WaitQueue<Write, void>('the write')
   /** Chunks that came unasked: one, what the transport reads ahead, and what it could not hold back. */
-  #held: Uint8Array[] = []
+  #held = nothing
   #heldBytes = 0
   #flowing = false
   #room = true
-  #reading: Reading = { at: 'open' }
-  #writing: Writing = { at: 'open' }
+  #reading: Reading = open
+  #writing: Writing = open
   #closing: Promise<void> | undefined
   #finished: Promise<void> | undefined
   #settleFinished: ((error?: ConnError) => void) | undefined
@@ -98,13 +133,7 @@ export class StreamConn implements Conn {
     this.#closeTimeout = closeTimeout
     this.#lingerTimeout = lingerTimeout
     this.#transport = transport
-    transport.start({
-      chunk: (bytes) => this.#onChunk(bytes),
-      end: () => this.#onEnd(),
-      drain: () => this.#onDrain(),
-      finish: () => this.#onFinish(),
-      close: (error) => this.#onClose(error),
-    })
+    transport.start(eventsOf(this))
   }
 
   read({ signal }: WaitOptions = {}): Promise<Uint8Array | null> {
@@ -159,6 +188,8 @@ export class StreamConn implements Conn {
     const held = this.#held.shift()
     if (held !== undefined) {
       this.#heldBytes -= held.length
+      // Its memory would stay with each idle conn.
+      if (this.#held.length === 0) this.#held = nothing
       return Promise.resolve(shape(held))
     }
     if (this.#reading.at === 'ended') return Promise.resolve(shape(null))
@@ -171,7 +202,7 @@ export class StreamConn implements Conn {
     if (this.#reading.at === 'open' || this.#reading.at === 'ended') {
       this.#reading = { at: 'discarding', ended: this.#reading.at === 'ended' }
       this.#readers.fail(closedHere('read'))
-      this.#held = []
+      this.#held = nothing
       this.#flow()
     }
     if (this.#writing.at !== 'failed') {
@@ -216,7 +247,8 @@ export class StreamConn implements Conn {
       reader.resolve(reader.item(bytes))
       return
     }
-    this.#held.push(bytes)
+    if (this.#held === nothing) this.#held = [bytes]
+    else this.#held.push(bytes)
     this.#heldBytes += bytes.length
     const isWithin = this.#heldBytes < (this.#transport.readAhead ?? 0) && this.#held.length < mostHeld
     if (!this.#flowing || isWithin) return
@@ -278,7 +310,7 @@ export class StreamConn implements Conn {
   #failReading(error: ConnError): void {
     if (this.#reading.at === 'failed') return
     this.#reading = { at: 'failed', error }
-    this.#held = []
+    this.#held = nothing
     this.#readers.fail(error)
   }
 

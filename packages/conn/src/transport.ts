@@ -27,13 +27,13 @@ export interface Transport {
   destroy(error: ConnError | null): void
 }
 
-/** What happens to a transport: functions that need no `this`. */
+/** What happens to a transport, which calls these methods. They need their `this`. */
 export interface TransportEvents {
-  readonly chunk: (bytes: Uint8Array) => void
+  chunk(bytes: Uint8Array): void
   /** The peer ended its half, and said so. */
-  readonly end: () => void
-  readonly drain: () => void
-  readonly finish: () => void
+  end(): void
+  drain(): void
+  finish(): void
   /** It is over, and this is the last event. `error` says why when a half was still open. */
-  readonly close: (error: ConnError) => void
+  close(error: ConnError): void
 }
