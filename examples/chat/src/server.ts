@@ -73,3 +73,6 @@ server.listen(Number(values.port), values.host, () => {
   const { address, port } = server.address() as AddressInfo
   console.log(`listening on http://${address.includes(':') ? `[${address}]` : address}:${port}`)
 })
+
+// Before it stops, open channels may come to their end.
+process.once('SIGTERM', () => void router.drain().then(() => server.close()))

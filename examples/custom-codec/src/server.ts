@@ -26,3 +26,6 @@ router.attach(server)
 server.listen(Number(values.port), '127.0.0.1', () => {
   console.log(`listening on http://localhost:${(server.address() as AddressInfo).port}`)
 })
+
+// Before it stops, open channels may come to their end.
+process.once('SIGTERM', () => void router.drain().then(() => server.close()))

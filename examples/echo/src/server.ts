@@ -26,3 +26,6 @@ server.listen(Number(values.port), '127.0.0.1', () => {
   const { port } = server.address() as AddressInfo
   console.log(`listening on ${values.tls ? 'https' : 'http'}://localhost:${port}`)
 })
+
+// Before it stops, open channels may come to their end.
+process.once('SIGTERM', () => void router.drain().then(() => server.close()))

@@ -40,6 +40,18 @@ describe.each([
     expect(client.lines).toEqual(['hello', 'grüße', '', 'last'])
   })
 
+  test('a server that is to stop lets its channels end first', async () => {
+    await using mortal = serve(...serverOptions)
+    await using client = Program.run('echo/src/client.ts', ['--url', await mortal.url(), ...clientOptions])
+    client.write('before\n')
+    await client.line(/^before$/)
+    mortal.kill('SIGTERM')
+    client.end('after\n')
+    await client.exitsWith(0)
+    expect(client.lines).toEqual(['before', 'after'])
+    await mortal.exitsWith(0)
+  })
+
   test.skipIf(!hasCurl)('curl gets each line of JSON back', async () => {
     await using request = curl(...curlOptions, ...ndjson, '--data-binary', '@-', `${url}/echo`)
     request.end('{"text":"hello"}\n{"text":"again"}\n')

@@ -69,13 +69,20 @@ export function requireProxy({ name, command, debianPackage }: ProxyKind): void 
 export interface RunningProxy extends AsyncDisposable {
   /** Such as `https://127.0.0.1:49152`. */
   readonly origin: string
+  /** Stops its process where it stands: it keeps its sockets, and says nothing any more. */
+  freeze(): void
 }
 
-/** Starts a proxy on a free port of 127.0.0.1, in front of the service on `servicePort`. */
+/**
+ * Starts a proxy on a free port of 127.0.0.1, in front of the service on `servicePort`.
+ *
+ * @param idle - how long a stream may be idle, where the configuration says an hour.
+ */
 export async function startProxy(
   kind: ProxyKind,
   servicePort: number,
   { key, cert }: Certificate,
+  idle = '1h',
 ): Promise<RunningProxy> {
   requireProxy(kind)
   const directory = await mkdtemp(join(tmpdir(), 'h2channel-proxy-'))
@@ -94,6 +101,7 @@ export async function startProxy(
   await writeFile(
     config,
     template
+      .replaceAll(/(?<=\s|=)1h(?=;?$)/gm, idle)
       .replaceAll('8443', String(port))
       .replaceAll('8080', String(servicePort))
       .replaceAll('/etc/ssl/h2channel/bundle.pem', files.bundle)
@@ -116,7 +124,11 @@ export async function startProxy(
     await stop()
     throw error
   }
-  return { origin: `https://127.0.0.1:${port}`, [Symbol.asyncDispose]: stop }
+  return {
+    origin: `https://127.0.0.1:${port}`,
+    freeze: () => void child.kill('SIGSTOP'),
+    [Symbol.asyncDispose]: stop,
+  }
 }
 
 /** Waits until the port answers. A proxy has no other way to say that it is ready. */

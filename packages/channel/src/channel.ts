@@ -1,12 +1,14 @@
 import type { Codec, CodecError } from '@h2channel/codecs'
 import type { Conn, ConnClosed } from '@h2channel/conn'
 
+import { type Clock, systemClock } from './clock.ts'
 import { closeError, decodeControl } from './control.ts'
 import type { LimitOptions } from './defaults.ts'
 import { checkHook, limitsFrom } from './defaults.ts'
 import type { ChannelErrorCode } from './errors.ts'
 import { ChannelError } from './errors.ts'
 import type { Framing } from './framing.ts'
+import { Heartbeat, type HeartbeatEvents } from './heartbeat.ts'
 import { lengthPrefixed } from './length-prefixed.ts'
 import { Receiver, type ReceiverEvents } from './receiver.ts'
 import { connFailure, isConnError, resetReason } from './reset-codes.ts'
@@ -24,6 +26,8 @@ export interface ChannelOptions<S, R> {
   readonly limits?: LimitOptions | undefined
   /** What to do with a message that the schema of `receive` refuses: end the channel, unless said otherwise. */
   readonly onInvalid?: OnInvalid | undefined
+  /** For tests: where the times come from. The platform's clock unless said otherwise. */
+  readonly clock?: Clock | undefined
 }
 
 /**
@@ -53,9 +57,34 @@ export interface WaitOptions {
  */
 export type ChannelClosed = { readonly clean: true } | { readonly clean: false; readonly error: ChannelError }
 
+/** Messages, and bytes with all that frames them. */
+export interface Traffic {
+  readonly messages: number
+  readonly bytes: number
+}
+
+/** See `channel.stats`. */
+export interface ChannelStats {
+  /** What `send` accepted, and how much of it the conn was given. */
+  readonly sent: Traffic
+  /** What was handed out, and how much has arrived. */
+  readonly received: Traffic
+  /** How much was sent that the conn has not taken yet. Unit: bytes. */
+  readonly bufferedBytes: number
+  /** How long the last ping and its answer took: none before the first, or between peers without control frames. Unit: milliseconds. */
+  readonly roundTrip: number | undefined
+  /** How long the channel has been there. Unit: milliseconds. */
+  readonly age: number
+}
+
 /** For the router: ends a channel by an error that the peer is told, by its code alone. */
 export function breakOff(channel: Channel<unknown, unknown>, error: ChannelError): void {
   breakOffWithin(channel, error)
+}
+
+/** For the router: says at both ends that the channel should end soon. */
+export function startDraining(channel: Channel<unknown, unknown>): void {
+  startDrainingWithin(channel)
 }
 
 /** For the router: how `channel` ended, if it has. */
@@ -70,9 +99,10 @@ export function isOutcome(channel: Channel<unknown, unknown>, error: unknown): b
 
 // Given by the class, so that they need not be methods that everybody sees.
 let breakOffWithin: (channel: Channel<unknown, unknown>, error: ChannelError) => void
+let startDrainingWithin: (channel: Channel<unknown, unknown>) => void
 let outcomeOfWithin: (channel: Channel<unknown, unknown>) => ChannelClosed | undefined
 let isOutcomeWithin: (channel: Channel<unknown, unknown>, error: unknown) => boolean
-let eventsOf: (channel: Channel<never, unknown>) => ReceiverEvents & SenderEvents
+let eventsOf: (channel: Channel<never, unknown>) => ReceiverEvents & SenderEvents & HeartbeatEvents
 
 let iterationOf: <R, T>(channel: Channel<never, R>, next: Next<R, T>) => AsyncIterator<T, undefined>
 
@@ -110,7 +140,7 @@ export class Channel<in S, out R> implements AsyncIterable<R>, AsyncDisposable {
 
   static {
     /** Methods, since functions of its own for each channel would take more memory than its state. */
-    class Events implements ReceiverEvents, SenderEvents {
+    class Events implements ReceiverEvents, SenderEvents, HeartbeatEvents {
       readonly #channel: Channel<never, unknown>
       constructor(channel: Channel<never, unknown>) {
         this.#channel = channel
@@ -131,6 +161,16 @@ export class Channel<in S, out R> implements AsyncIterable<R>, AsyncDisposable {
       onConnError(error: unknown): void {
         this.#channel.#sender.fail(toChannelError(error))
       }
+      quietSince(): number | undefined {
+        return this.#channel.#receiver.quietSince
+      }
+      ping(opaque: Uint8Array): boolean {
+        const sender = this.#channel.#sender
+        return sender.bufferedBytes === 0 && sender.control({ type: 'ping', opaque })
+      }
+      onSilent(silence: number): void {
+        this.#channel.#fail(new ChannelError('PEER_SILENT', `nothing came from the peer for ${silence} ms`))
+      }
     }
     class Iteration<M, T> implements AsyncIterator<T, undefined> {
       readonly #channel: Channel<never, M>
@@ -150,6 +190,10 @@ export class Channel<in S, out R> implements AsyncIterable<R>, AsyncDisposable {
     eventsOf = (channel) => new Events(channel)
     iterationOf = (channel, following) => new Iteration(channel, following)
     breakOffWithin = (channel, error) => channel.#breakOff(error)
+    startDrainingWithin = (channel) => {
+      if (channel.#control) channel.#sender.control({ type: 'draining' })
+      channel.#onDraining()
+    }
     outcomeOfWithin = (channel) => channel.#outcome
     isOutcomeWithin = (channel, error) => {
       const { refusal } = channel.#sender
@@ -161,6 +205,13 @@ export class Channel<in S, out R> implements AsyncIterable<R>, AsyncDisposable {
   readonly #receiver: Receiver<R>
   readonly #control: boolean
   readonly #closeTimeout: number
+  readonly #clock: Clock
+  readonly #openedAt: number
+  readonly #heartbeat: Heartbeat | undefined
+  /** While more than this waits to be sent, pings are not answered: what waits will show the peer as much. */
+  readonly #maxAnsweredBytes: number
+  #drainingSince: AbortController | undefined
+  #isDraining = false
   readonly #onInvalid: OnInvalid | undefined
   #failure: ChannelError | undefined
   #outcome: ChannelClosed | undefined
@@ -183,17 +234,46 @@ export class Channel<in S, out R> implements AsyncIterable<R>, AsyncDisposable {
     this.#closeTimeout = limits.closeTimeout
     this.#onInvalid = options.onInvalid
     this.#control = options.control === true && framings.send.control && framings.receive.control
+    this.#clock = options.clock ?? systemClock
+    this.#openedAt = this.#clock.now()
+    this.#maxAnsweredBytes = limits.flushBytes
     const events = eventsOf(this)
     this.#sender = new Sender({ conn, codec: options.send, framing: framings.send, limits }, events)
     const decoder = framings.receive.decoder(limits.maxMessageBytes)
-    this.#receiver = new Receiver({ conn, codec: options.receive, decoder }, events)
+    this.#receiver = new Receiver({ conn, codec: options.receive, decoder, now: this.#clock.now }, events)
+    if (this.#control) this.#heartbeat = new Heartbeat(this.#clock, limits, events)
     this.closed = conn.closed.then((closed) => this.#onClosed(closed))
     this.#receiver.start()
+  }
+
+  /** What went through the channel so far, and how it is. A new object each time. */
+  get stats(): ChannelStats {
+    const [sender, receiver] = [this.#sender, this.#receiver]
+    return {
+      sent: { messages: sender.messages, bytes: sender.bytes },
+      received: { messages: receiver.messages, bytes: receiver.bytes },
+      bufferedBytes: sender.bufferedBytes,
+      roundTrip: this.#heartbeat?.roundTrip,
+      age: this.#clock.now() - this.#openedAt,
+    }
   }
 
   /** How much was sent that the conn has not taken yet. Unit: bytes. */
   get bufferedBytes(): number {
     return this.#sender.bufferedBytes
+  }
+
+  /**
+   * Aborts when the server is about to stop, at both ends: when a router drains, or this one channel has become old. The
+   * channel goes on until either side ends it; the server cuts it at its deadline with `GOING_AWAY`. A client finishes what
+   * it is at, and opens a new channel, which another server takes.
+   */
+  get draining(): AbortSignal {
+    if (this.#drainingSince === undefined) {
+      this.#drainingSince = new AbortController()
+      if (this.#isDraining) this.#drainingSince.abort(goingAway())
+    }
+    return this.#drainingSince.signal
   }
 
   /**
@@ -247,7 +327,8 @@ export class Channel<in S, out R> implements AsyncIterable<R>, AsyncDisposable {
 
   /**
    * The same, with all messages that have arrived by then at a time: at least one, and about as many as a chunk of the
-   * conn has. Faster where messages are small, since it waits once for all of them. A batch is the caller's own.
+   * conn has. Faster where messages are small, since it waits once for all of them. A batch is the caller's own. It
+   * ends before a message that can't be read, of which whoever asks next is told, or asked by `onInvalid`.
    *
    * @example
    * for await (const batch of channel.batches()) for (const trade of batch) total += trade.price
@@ -376,14 +457,36 @@ export class Channel<in S, out R> implements AsyncIterable<R>, AsyncDisposable {
     if (!this.#control) throw new ChannelError('INVALID_FRAME', 'a control frame from a peer that announced none')
     const control = decodeControl(body)
     if (control === null) return
-    if (control.type === 'stop') {
-      this.#sender.refuse(() => new ChannelError('PEER_STOPPED', 'the peer receives no more messages'))
-      return
+    switch (control.type) {
+      case 'stop':
+        this.#sender.refuse(() => new ChannelError('PEER_STOPPED', 'the peer receives no more messages'))
+        return
+      case 'ping':
+        this.#heartbeat?.onPing()
+        if (this.#sender.bufferedBytes > this.#maxAnsweredBytes) return
+        this.#sender.control({ type: 'pong', opaque: control.opaque })
+        return
+      case 'pong':
+        this.#heartbeat?.onPong(control.opaque)
+        return
+      case 'draining':
+        this.#onDraining()
+        return
+      default:
+        this.#endAs(closeError(control.code, control.reason))
     }
-    const error = closeError(control.code, control.reason)
-    this.#failure ??= error
-    this.#receiver.fail(error)
-    this.#sender.fail(error)
+  }
+
+  #onDraining(): void {
+    this.#isDraining = true
+    this.#drainingSince?.abort(goingAway())
+  }
+
+  /** The peer ends the channel by an error. */
+  #endAs(failure: ChannelError): void {
+    this.#failure ??= failure
+    this.#receiver.fail(failure)
+    this.#sender.fail(failure)
     this.conn.close().catch(() => {})
   }
 
@@ -404,6 +507,7 @@ export class Channel<in S, out R> implements AsyncIterable<R>, AsyncDisposable {
   }
 
   #onClosed(closed: ConnClosed): ChannelClosed {
+    this.#heartbeat?.stop()
     if (this.#failure === undefined && !closed.clean) {
       this.#failure = connFailure(closed.error)
       this.#sender.fail(this.#failure)
@@ -443,6 +547,10 @@ function decodeFailure(cause: unknown): ChannelError {
     return new ChannelError('INTERNAL', detail, { side: 'local', cause })
   }
   return new ChannelError('INVALID_MESSAGE', detail, { cause })
+}
+
+function goingAway(): ChannelError {
+  return new ChannelError('GOING_AWAY', 'the server is about to stop', { fatal: false })
 }
 
 function isCodecError(error: unknown): error is CodecError {

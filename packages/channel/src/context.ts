@@ -36,22 +36,17 @@ export class Late {
   get signal(): AbortSignal {
     if (this.#over === undefined) {
       this.#over = new AbortController()
-      this.#watch()
+      void this.#channel?.closed.then((closed) => this.#end(closed))
     }
+    // Others may have been told of the end before this.
+    const outcome = this.#channel && outcomeOf(this.#channel)
+    if (outcome !== undefined) this.#end(outcome)
     return this.#over.signal
   }
 
-  /** The channel whose end is meant: it is made after the context. */
+  /** The channel whose end is meant. It is made after the context, but before anybody is given that. */
   set channel(channel: Channel<unknown, unknown>) {
     this.#channel = channel
-    this.#watch()
-  }
-
-  #watch(): void {
-    if (this.#over === undefined || this.#channel === undefined) return
-    const outcome = outcomeOf(this.#channel)
-    if (outcome === undefined) void this.#channel.closed.then((closed) => this.#end(closed))
-    else this.#end(outcome)
   }
 
   #end(closed: ChannelClosed): void {

@@ -13,9 +13,13 @@ export type Control =
   | { readonly type: 'close'; readonly code: string; readonly reason: string }
   /** The sender of this frame reads no more messages, and goes on sending. */
   | { readonly type: 'stop' }
+  /** To be answered with a pong of the same bytes. */
+  | { readonly type: 'ping' | 'pong'; readonly opaque: Uint8Array }
+  /** The sender of this frame will be gone soon. */
+  | { readonly type: 'draining' }
 
 const closeType = 1
-const stopType = 2
+const typesOf = { stop: 2, ping: 3, pong: 4, draining: 5 } as const
 
 /** Appends a control frame. */
 export function encodeControl(control: Control, out: ByteWriter): void {
@@ -27,7 +31,8 @@ export function encodeControl(control: Control, out: ByteWriter): void {
     out.write(code)
     out.write(utf8.encode(control.reason))
   } else {
-    out.write(Uint8Array.of(stopType))
+    out.write(Uint8Array.of(typesOf[control.type]))
+    if ('opaque' in control) out.write(control.opaque)
   }
   lengthPrefixed().end(out, start, largestControl)
   markControl(out, start)
@@ -41,7 +46,10 @@ export function encodeControl(control: Control, out: ByteWriter): void {
 export function decodeControl(body: Uint8Array): Control | null {
   const [type, codeSize = 0] = body
   if (type === undefined) throw invalid('of no bytes')
-  if (type === stopType) return { type: 'stop' }
+  if (type === typesOf.stop) return { type: 'stop' }
+  if (type === typesOf.draining) return { type: 'draining' }
+  if (type === typesOf.ping) return { type: 'ping', opaque: body.slice(1) }
+  if (type === typesOf.pong) return { type: 'pong', opaque: body.slice(1) }
   if (type !== closeType) return null
   if (body.length < 2 + codeSize || codeSize === 0) throw invalid('without its code')
   const code = text.decode(body.subarray(2, 2 + codeSize))
@@ -73,6 +81,8 @@ export function closeError(code: string, reason: string, cause?: unknown): Chann
       cause,
     })
   }
+  if (code === 'GOING_AWAY')
+    return new ChannelError('GOING_AWAY', `the server ended the channel to stop${detail}`, { cause })
   if (code === 'INTERNAL') return new ChannelError('INTERNAL', `the peer failed${detail}`, { cause })
   return new ChannelError('PEER_ABORTED', `the peer closed the channel (${code})${detail}`, { cause })
 }

@@ -12,6 +12,10 @@ export interface ChannelLimits {
   readonly flushBytes: number
   /** How long `close()` waits for the peer to take what was sent. Unit: milliseconds. */
   readonly closeTimeout: number
+  /** How often something is sent at least, so that proxies keep the channel. The same at both ends. Unit: milliseconds. */
+  readonly heartbeatInterval: number
+  /** The peer is gone when nothing came from it for `heartbeatInterval` and this together. Unit: milliseconds. */
+  readonly heartbeatTimeout: number
 }
 
 /** Some of the limits; the others stay at their defaults. */
@@ -23,6 +27,8 @@ export const channelDefaults: ChannelLimits = {
   maxWaitingSends: 1_024,
   flushBytes: 64 * 1024,
   closeTimeout: 10_000,
+  heartbeatInterval: 25_000,
+  heartbeatTimeout: 10_000,
 }
 
 /** The defaults, with what `limits` says instead. Throws `INVALID_ARGUMENT` for a limit that is none. */
@@ -37,10 +43,17 @@ export function limitsFrom(limits: LimitOptions | undefined): ChannelLimits {
   if (merged.maxMessageBytes > largestFrame) {
     throw new ChannelError('INVALID_ARGUMENT', `maxMessageBytes must be at most ${largestFrame}`)
   }
-  if (merged.closeTimeout > longestDelay) {
-    throw new ChannelError('INVALID_ARGUMENT', `closeTimeout must be at most ${longestDelay} ms`)
-  }
+  for (const name of ['closeTimeout', 'heartbeatInterval', 'heartbeatTimeout'] as const) checkDelay(name, merged[name])
   return merged
+}
+
+/** Throws `INVALID_ARGUMENT` for a delay that no timer can have. */
+export function checkDelay(name: string, delay: number): void {
+  if (Number.isSafeInteger(delay) && delay >= 1 && delay <= longestDelay) return
+  throw new ChannelError(
+    'INVALID_ARGUMENT',
+    `${name} must be a whole number of ms from 1 to ${longestDelay}, not ${delay}`,
+  )
 }
 
 /** Throws `INVALID_ARGUMENT` for an option that is there and no function. */
@@ -49,8 +62,8 @@ export function checkHook(name: string, hook: unknown): void {
   throw new ChannelError('INVALID_ARGUMENT', `${name} must be a function, not of type ${typeof hook}`)
 }
 
-/** Beyond it, timers fire at once. Unit: milliseconds. */
-const longestDelay = 2 ** 31 - 1
+/** Timers of twice this would fire at once. Unit: milliseconds. */
+const longestDelay = 2 ** 30
 
 /** What thirty bits of length can say. Unit: bytes. */
 export const largestFrame: number = 2 ** 30 - 1

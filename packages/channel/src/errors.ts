@@ -8,6 +8,7 @@ export type ChannelErrorCode =
   | 'CONNECT_FAILED'
   | 'CONN_LOST'
   | 'ENCODE_FAILED'
+  | 'GOING_AWAY'
   | 'INTERNAL'
   | 'INVALID_ARGUMENT'
   | 'INVALID_FRAME'
@@ -16,6 +17,7 @@ export type ChannelErrorCode =
   | 'MESSAGE_TOO_LARGE'
   | 'NOT_FOUND'
   | 'PEER_ABORTED'
+  | 'PEER_SILENT'
   | 'PEER_STOPPED'
   | 'REFUSED'
   | 'SEND_BUFFER_FULL'
@@ -35,6 +37,7 @@ const rules: Readonly<Record<ChannelErrorCode, { readonly side: Side; readonly f
   CONNECT_FAILED: { side: 'remote', fatal: true },
   CONN_LOST: { side: 'remote', fatal: true },
   ENCODE_FAILED: { side: 'local', fatal: false },
+  GOING_AWAY: { side: 'remote', fatal: true },
   INTERNAL: { side: 'remote', fatal: true },
   INVALID_ARGUMENT: { side: 'local', fatal: false },
   INVALID_FRAME: { side: 'remote', fatal: true },
@@ -43,6 +46,7 @@ const rules: Readonly<Record<ChannelErrorCode, { readonly side: Side; readonly f
   MESSAGE_TOO_LARGE: { side: 'remote', fatal: true },
   NOT_FOUND: { side: 'remote', fatal: true },
   PEER_ABORTED: { side: 'remote', fatal: true },
+  PEER_SILENT: { side: 'remote', fatal: true },
   PEER_STOPPED: { side: 'remote', fatal: false },
   REFUSED: { side: 'remote', fatal: true },
   SEND_BUFFER_FULL: { side: 'local', fatal: false },

@@ -65,7 +65,7 @@ export function recycle({ buffer }: Uint8Array): void {
   if (buffer.byteLength <= slabSize) keepRest(new Uint8Array(buffer))
   else if (buffer.byteLength <= mostLarge) {
     // The oldest go: they may be of a size that nobody needs any more.
-    while (largeBytes + buffer.byteLength > mostLarge) largeBytes -= large.shift()?.length ?? 0
+    while (large.length > 0 && largeBytes + buffer.byteLength > mostLarge) largeBytes -= large.shift()?.length ?? 0
     largeBytes += buffer.byteLength
     large.push(new Uint8Array(buffer))
   }

@@ -27,6 +27,7 @@ export interface ReceiverParts<R> {
   readonly conn: Conn
   readonly codec: Codec<R>
   readonly decoder: FrameDecoder
+  readonly now: () => number
 }
 
 /** What the channel is told, or asked, by its receiver. */
@@ -74,23 +75,28 @@ export class Receiver<R> {
   readonly #conn: Conn
   readonly #reader: MessageReader<R>
   readonly #decoder: FrameDecoder
+  readonly #now: () => number
   readonly #events: ReceiverEvents
   /** Each with its shape, which nothing but `#hand` takes out: a list of shapes of R would take other messages by its type. */
   readonly #waiting = new WaitList<Shape<never>, unknown>('the receive')
   #state: State = open
+  #messages = 0
+  #bytes = 0
   #isReading = false
+  #quietSince = 0
   /** How many messages were passed over in a row, since the last pause. */
   #skips = 0
   #isPausing = false
   /** Whether the decoder's frame is a message that was found while looking for control frames. */
   #isFound = false
-  /** Why that message can't be read, where this was found out before somebody asked for it. */
-  #failure: ChannelError | undefined
+  /** What the codec threw at that message, where this was found out before somebody asked for it. */
+  #thrown: { readonly error: unknown } | undefined
 
   constructor(parts: ReceiverParts<R>, events: ReceiverEvents) {
     this.#conn = parts.conn
     this.#reader = readerOf(parts.codec)
     this.#decoder = parts.decoder
+    this.#now = parts.now
     this.#events = events
   }
 
@@ -106,6 +112,22 @@ export class Receiver<R> {
   /** Whether it stopped without the peer's knowledge, which is held back. */
   get isHeld(): boolean {
     return this.#state.at === 'stopped' && this.#state.isHeld
+  }
+
+  /** How many messages were handed out. */
+  get messages(): number {
+    return this.#messages
+  }
+
+  /** How many bytes came from the conn: those of frames, and of control frames. */
+  get bytes(): number {
+    return this.#bytes
+  }
+
+  /** Since when it waits for the next chunk, by the channel's clock. `undefined` while it doesn't. */
+  get quietSince(): number | undefined {
+    const isWaiting = this.#isReading && this.#state.at !== 'failed' && this.#state.at !== 'ended'
+    return isWaiting ? this.#quietSince : undefined
   }
 
   /** Begins to read: the first chunk is fetched unasked, since it may hold a control frame. */
@@ -165,7 +187,7 @@ export class Receiver<R> {
     })
   }
 
-  /** Takes what is there, as long as nobody else waits for it. An error is for who asks next, unless the batch is empty. */
+  /** Takes what is there, as long as nobody else waits for it. What can't be read is for who asks next, unless the batch is empty. */
   #collect(batch: R[]): void {
     while (this.#waiting.size === 0 && this.#skips < maxSkips) {
       const message = this.#take(batch.length > 0)
@@ -202,33 +224,35 @@ export class Receiver<R> {
 
   /**
    * The next message, if it is there, or `skipped` for one that is passed over. Otherwise, or when that fails, `none`; the
-   * state then says what to do: nothing yet where the failure `isForLater`.
+   * state then says what to do: nothing yet where what can't be read `isForLater`.
    */
   #take(isForLater = false): R | typeof none | typeof skipped {
     if (this.#state.at !== 'open') return none
     if (!this.#isFound && !this.#next()) return none
     this.#isFound = false
-    if (this.#failure !== undefined) return this.#fail(this.#failure, isForLater)
+    const thrown = this.#thrown
+    this.#thrown = undefined
     try {
+      if (thrown !== undefined) throw thrown.error
       const message = this.#reader.read(this.#decoder.bytes, this.#decoder.offset, this.#decoder.length)
       this.#skips = 0
-      if (message !== undefined) return message
-      throw new TypeError('the codec made undefined of it, which stands for the end')
+      if (message === undefined) throw new TypeError('the codec made undefined of it, which stands for the end')
+      this.#messages += 1
+      return message
     } catch (error) {
+      if (isForLater) {
+        this.#isFound = true
+        this.#thrown = { error }
+        return none
+      }
       const failure = this.#events.judge(error)
       if (failure === undefined) {
         this.#skips += 1
         return skipped
       }
-      return this.#fail(failure, isForLater)
+      this.#events.onReceiveError(failure)
+      return none
     }
-  }
-
-  #fail(failure: ChannelError, isForLater: boolean): typeof none {
-    this.#isFound = isForLater
-    this.#failure = failure
-    if (!isForLater) this.#events.onReceiveError(failure)
-    return none
   }
 
   /** Finds the next frame that is a message, with every control frame before it dealt with. If there is none, a read starts. */
@@ -252,9 +276,11 @@ export class Receiver<R> {
   #read(): void {
     if (this.#isReading || (this.#state.at === 'stopped' && this.#state.isHeld)) return
     this.#isReading = true
+    this.#quietSince = this.#now()
     this.#conn.read().then(
       (chunk) => {
         this.#isReading = false
+        this.#bytes += chunk?.length ?? 0
         this.#onChunk(chunk)
       },
       (error: unknown) => {

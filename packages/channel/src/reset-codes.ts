@@ -25,6 +25,7 @@ export function resetReason(error: ChannelError): Error & { readonly rstCode: nu
 
 /** What a conn's failure means for the channel on it. */
 export function connFailure(error: ConnError): ChannelError {
+  if (error.code === 'PEER_SILENT') return new ChannelError('PEER_SILENT', error.message, { cause: error })
   if (error.code !== 'RESET') return new ChannelError('CONN_LOST', error.message, { cause: error })
   switch (error.rstCode) {
     case 0:

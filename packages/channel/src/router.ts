@@ -1,15 +1,21 @@
 import { accept } from '@h2channel/conn'
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import type { Http2ServerRequest, Http2ServerResponse, IncomingHttpHeaders, ServerHttp2Stream } from 'node:http2'
+import type {
+  Http2ServerRequest,
+  Http2ServerResponse,
+  Http2Session,
+  IncomingHttpHeaders,
+  ServerHttp2Stream,
+} from 'node:http2'
 import type { MatchFunction } from 'path-to-regexp'
 import { match } from 'path-to-regexp'
 
 import type { Attachable, Taker } from './attach.ts'
 import { attach } from './attach.ts'
-import { breakOff, Channel, isOutcome } from './channel.ts'
+import { breakOff, Channel, isOutcome, startDraining } from './channel.ts'
 import { contextOf, type HandlerContext, Late } from './context.ts'
 import type { ChannelLimits, LimitOptions } from './defaults.ts'
-import { checkHook, limitsFrom } from './defaults.ts'
+import { checkDelay, checkHook, limitsFrom } from './defaults.ts'
 import type { ChannelErrorCode } from './errors.ts'
 import { ChannelError } from './errors.ts'
 import type { Format } from './formats.ts'
@@ -51,6 +57,7 @@ export interface RouterOptions {
  * - 405 for HEAD, which has no body to answer with,
  * - 406 when it accepts none of the formats that the server sends,
  * - 415 when it sends none of those that the server takes; they stand in `accept`,
+ * - 503 with `retry-after` while the router drains,
  * - 505 when it speaks HTTP/1.
  */
 export interface Router {
@@ -81,6 +88,30 @@ export interface Router {
    * @returns whether the request was for one of the routes. If so, it is dealt with, and the response is not to be touched.
    */
   accept(request: Http2ServerRequest | IncomingMessage, response: Http2ServerResponse | ServerResponse): boolean
+
+  /**
+   * Lets all channels end, for a process that is about to stop. Both ends of each are told (`channel.draining`), clients
+   * get GOAWAY, and requests for new channels 503. What is left at the deadline ends with `GOING_AWAY` at both ends.
+   * The connections then close as soon as other requests of theirs are answered, so that `server.close()` comes to its
+   * end. Calling it again waits for the same.
+   *
+   * @returns once all channels are over.
+   * @throws ChannelError `INVALID_ARGUMENT` when `timeout` is none.
+   *
+   * @example
+   * ```ts
+   * process.once('SIGTERM', async () => {
+   *   await router.drain({ timeout: 20_000 })
+   *   server.close()
+   * })
+   * ```
+   */
+  drain(options?: DrainOptions): Promise<void>
+}
+
+export interface DrainOptions {
+  /** How long channels may take to end by themselves: 20 s unless said otherwise. Unit: milliseconds. */
+  readonly timeout?: number | undefined
 }
 
 /**
@@ -119,6 +150,11 @@ class RouteTable implements Router, Taker {
   readonly #limits: ChannelLimits
   readonly #onError: (error: unknown, context: HandlerContext) => void
   readonly #entries: Entry[] = []
+  /** Those that are not over, or whose handlers are not. */
+  readonly #channels = new Set<Channel<unknown, unknown>>()
+  /** Those that are open, and have asked for a route. */
+  readonly #sessions = new Set<Http2Session>()
+  #drained: Promise<void> | undefined
 
   constructor(options: RouterOptions) {
     this.#limits = limitsFrom(options.limits)
@@ -173,6 +209,7 @@ class RouteTable implements Router, Taker {
     if (found === 'nowhere') return false
     if (found === 'malformed') refuse(stream, 400, 'the path is not percent-encoded')
     else if (headers[':method'] === 'HEAD') refuse(stream, 405, '', { allow: 'POST' })
+    else if (this.#drained !== undefined) refuse(stream, 503, 'the server is about to stop', { 'retry-after': '1' })
     else this.#negotiate(stream, headers, found)
     return true
   }
@@ -219,10 +256,44 @@ class RouteTable implements Router, Taker {
           onInvalid: onInvalid && ((error) => onInvalid(error, context)),
         })
         rest.channel = channel
+        this.#note(channel, stream)
         void this.#run(entry, channel, context, rest)
       })
       // Mostly the client left before it was answered. Whoever is still there must not wait for ever.
       .catch(() => refuse(stream, 500, 'the channel could not be opened'))
+  }
+
+  #note(channel: Channel<unknown, unknown>, { session }: ServerHttp2Stream): void {
+    this.#channels.add(channel)
+    if (this.#drained !== undefined) startDraining(channel)
+    if (session === undefined || this.#sessions.has(session)) return
+    this.#sessions.add(session)
+    session.once('close', () => this.#sessions.delete(session))
+  }
+
+  async drain({ timeout = drainTimeout }: DrainOptions = {}): Promise<void> {
+    checkDelay('timeout', timeout)
+    this.#drained ??= this.#drain(timeout)
+    await this.#drained
+  }
+
+  async #drain(timeout: number): Promise<void> {
+    for (const channel of this.#channels) startDraining(channel)
+    // Requests that are under way are answered; Node's own `close` would do the same, and then no more.
+    for (const session of this.#sessions) if (!session.destroyed) session.goaway()
+    const cut = setTimeout(() => {
+      for (const channel of this.#channels) {
+        breakOff(
+          channel,
+          new ChannelError('GOING_AWAY', 'the channel was open when the time to drain was up', { side: 'local' }),
+        )
+      }
+    }, timeout)
+    // Whoever is added meanwhile, having been accepted before, comes at the end.
+    for (const channel of this.#channels) await channel.closed
+    clearTimeout(cut)
+    // With nothing left to do they would stay open, and with them a server that is closed.
+    for (const session of this.#sessions) session.close()
   }
 
   async #run(entry: Entry, channel: Channel<unknown, unknown>, context: HandlerContext, rest: Late): Promise<void> {
@@ -238,6 +309,7 @@ class RouteTable implements Router, Taker {
     }
     // What could not be delivered any more has shown in `closed`.
     await channel.close().catch(() => {})
+    this.#channels.delete(channel)
   }
 
   /** A hook that throws must not end the process, nor keep the channel open. */
@@ -249,6 +321,9 @@ class RouteTable implements Router, Taker {
     }
   }
 }
+
+/** How long channels may take to end when a router drains. Unit: milliseconds. */
+const drainTimeout = 20_000
 
 /** An end that has to be looked into: the peer sent what the route does not allow, or this side failed by itself. */
 function isDefect(error: unknown): boolean {

@@ -70,7 +70,8 @@ export class Sender<in S> {
   /** Control frames that were asked for meanwhile. They follow the message at once. */
   #delayed: Control[] | undefined
   #state: State = open
-  #hasSent = false
+  #messages = 0
+  #bytes = 0
   #lost: ChannelError | undefined
   #ended: Promise<void> | undefined
   #settleEnded: ((error?: ChannelError) => void) | undefined
@@ -86,6 +87,16 @@ export class Sender<in S> {
   /** How much was accepted that the conn has not taken yet. Unit: bytes. */
   get bufferedBytes(): number {
     return this.#queuedBytes + this.#out.position
+  }
+
+  /** How many messages were accepted. */
+  get messages(): number {
+    return this.#messages
+  }
+
+  /** How many bytes the conn was given: those of frames, and of control frames. */
+  get bytes(): number {
+    return this.#bytes
   }
 
   /** Why no `send` is taken any more, where that was not this side's will. */
@@ -174,7 +185,7 @@ export class Sender<in S> {
   fail(error: ChannelError): void {
     if (this.#state.at === 'failed' || this.#state.at === 'ended') return
     this.#state = { at: 'failed', error }
-    if (this.#hasSent) this.#lost = error
+    if (this.#messages > 0) this.#lost = error
     if (!this.#isEncoding) this.#out.take()
     this.#queue = []
     this.#queuedBytes = 0
@@ -215,13 +226,18 @@ export class Sender<in S> {
     } finally {
       this.#isEncoding = false
       if (this.#state.at === 'failed') out.take()
-      for (const control of this.#delayed?.splice(0) ?? []) this.control(control)
+      if (this.#delayed !== undefined) this.#sendDelayed(this.#delayed)
     }
     if (this.#state.at === 'failed') return this.#state.error
-    this.#hasSent = true
+    this.#messages += 1
     if (out.position >= this.#limits.flushBytes || out.isNearlyFull) this.flush()
     else this.#flushLater()
     return undefined
+  }
+
+  #sendDelayed(delayed: readonly Control[]): void {
+    this.#delayed = undefined
+    for (const control of delayed) this.control(control)
   }
 
   #flushLater(): void {
@@ -241,6 +257,7 @@ export class Sender<in S> {
 
   #write(bytes: Uint8Array): void {
     this.#isWriting = true
+    this.#bytes += bytes.length
     this.#conn.write(bytes, isWhole(bytes) ? { released: () => recycle(bytes) } : undefined).then(
       () => {
         if (this.#state.at === 'failed') return

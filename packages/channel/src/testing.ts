@@ -5,6 +5,7 @@ import { pipe } from '@h2channel/conn/web'
 
 import type { ChannelOptions, OnInvalid } from './channel.ts'
 import { Channel } from './channel.ts'
+import type { Clock } from './clock.ts'
 import type { LimitOptions } from './defaults.ts'
 import type { Format } from './formats.ts'
 import { format, formatsOf } from './formats.ts'
@@ -14,6 +15,8 @@ import type { Route } from './route.ts'
 export interface ChannelPairOptions {
   /** The limits of both ends. */
   readonly limits?: LimitOptions | undefined
+  /** Where both ends have their times from: see {@link testClock}. */
+  readonly clock?: Clock | undefined
   /** What each end does about an invalid message, as `client.open` and `router.handle` take it. */
   readonly onInvalid?: { readonly client?: OnInvalid | undefined; readonly server?: OnInvalid | undefined } | undefined
 }
@@ -35,10 +38,71 @@ export function channelPair<Path extends string, C, S>(
 ): [client: Channel<C, S>, server: Channel<S, C>] {
   const [clientConn, serverConn] = pipe()
   const [sent, answered] = [formatOf(route.client, route), formatOf(route.server, route)]
-  const { limits, onInvalid } = options
-  const client = endOf(clientConn, sent, answered, { limits, onInvalid: onInvalid?.client })
-  const server = endOf(serverConn, answered, sent, { limits, onInvalid: onInvalid?.server })
+  const { limits, clock, onInvalid } = options
+  const client = endOf(clientConn, sent, answered, { limits, clock, onInvalid: onInvalid?.client })
+  const server = endOf(serverConn, answered, sent, { limits, clock, onInvalid: onInvalid?.server })
   return [client, server]
+}
+
+/** A clock that stands still until it is moved. */
+export interface TestClock extends Clock {
+  /**
+   * Moves the clock on. Timers that are due by then fire in order, each at its time, and what they make channels of
+   * {@link channelPair} send has arrived before the next fires.
+   */
+  advance(milliseconds: number): Promise<void>
+}
+
+/**
+ * A clock for tests of what happens after a while: heartbeats, and peers that are gone.
+ *
+ * @example
+ * ```ts
+ * const clock = testClock()
+ * const [client, server] = channelPair(quotes, { clock })
+ * await clock.advance(60_000)
+ * ```
+ */
+export function testClock(): TestClock {
+  let now = 0
+  const timers = new Set<{ readonly at: number; readonly fire: () => void }>()
+  return {
+    now: () => now,
+    setTimer(task, delay, subject) {
+      const timer = { at: now + delay, fire: () => task(subject) }
+      timers.add(timer)
+      return timer
+    },
+    clearTimer: (timer) => void timers.delete(timer as never),
+    async advance(milliseconds) {
+      const end = now + milliseconds
+      for (;;) {
+        const [first] = [...timers].filter(({ at }) => at <= end).toSorted((left, right) => left.at - right.at)
+        if (first === undefined) break
+        timers.delete(first)
+        now = Math.max(now, first.at)
+        first.fire()
+        for (let turn = 0; turn < turnsToSettle; turn++) await nextTurn()
+      }
+      now = end
+    },
+  }
+}
+
+/** A pipe hands its bytes over in a turn of its own: there, and back again, with one to spare at each end. */
+const turnsToSettle = 6
+
+/** Taken when the module is loaded, so that a test's fake timers don't stop it. */
+const { setImmediate, setTimeout } = globalThis as unknown as {
+  readonly setImmediate?: (task: () => void) => unknown
+  readonly setTimeout: (task: () => void, delay: number) => unknown
+}
+
+function nextTurn(): Promise<void> {
+  return new Promise((resolve) => {
+    if (setImmediate === undefined) setTimeout(resolve, 0)
+    else setImmediate(resolve)
+  })
 }
 
 /** The format that both sides would agree on. */
@@ -51,7 +115,7 @@ function endOf<S, R>(
   conn: Conn,
   send: Format<S>,
   receive: Format<R>,
-  options: Pick<ChannelOptions<S, R>, 'limits' | 'onInvalid'>,
+  options: Pick<ChannelOptions<S, R>, 'clock' | 'limits' | 'onInvalid'>,
 ): Channel<S, R> {
   return new Channel<S, R>(conn, {
     send: send.codec,

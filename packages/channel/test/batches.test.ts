@@ -237,6 +237,7 @@ describe('batches', () => {
 
   test('a message that is refused after a batch is reported to who receives next, and asked about once', async () => {
     const [channel, , asked] = await beforeInvalid()
+    expect(asked).toEqual([])
     const error = await failure(channel.receive(), 'INVALID_MESSAGE')
     expect(asked).toEqual([error])
   })
@@ -246,7 +247,7 @@ describe('batches', () => {
     await peer.closeWrite()
     await channel.close()
     expect(await channel.closed).toMatchObject({ clean: true })
-    expect(asked).toHaveLength(1)
+    expect(asked).toEqual([])
   })
 
   test('messages before a frame that is none are handed out, then the error', async () => {
@@ -294,7 +295,8 @@ describe('batches', () => {
     await settled()
     await right.write(jsonFrames(9))
     await right.closeWrite()
-    expect(await received).toEqual([[2, 4], [6]])
+    // Whoever asks next is asked about it, so a batch ends before it.
+    expect(await received).toEqual([[2], [4], [6]])
     expect(skipped).toBe(2 + 250 + 2)
     await channel.close()
   })

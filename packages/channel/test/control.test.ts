@@ -21,6 +21,10 @@ test.each([
   [{ type: 'stop' } as const, '80 00 00 01 02'],
   [{ type: 'close', code: 'INTERNAL', reason: '' } as const, '80 00 00 0a 01 08 49 4e 54 45 52 4e 41 4c'],
   [{ type: 'close', code: 'X', reason: 'é!' } as const, '80 00 00 06 01 01 58 c3 a9 21'],
+  [{ type: 'ping', opaque: bytesOf('00 00 00 01') } as const, '80 00 00 05 03 00 00 00 01'],
+  [{ type: 'ping', opaque: bytesOf('') } as const, '80 00 00 01 03'],
+  [{ type: 'pong', opaque: bytesOf('ff') } as const, '80 00 00 02 04 ff'],
+  [{ type: 'draining' } as const, '80 00 00 01 05'],
 ])('encodeControl: writes %j', (control, wire) => {
   expect(encoded(control)).toBe(wire)
   expect(decodeControl(bytesOf(wire).subarray(4))).toEqual(control)
@@ -38,9 +42,10 @@ test('encodeControl: writes no frame that a peer would refuse', () => {
 
 test('decodeControl: takes a stop with whatever a later version adds', () => {
   expect(decodeControl(bytesOf('02 ff ff'))).toEqual({ type: 'stop' })
+  expect(decodeControl(bytesOf('05 ff ff'))).toEqual({ type: 'draining' })
 })
 
-test.each(['00', '03', '7f 01 02', 'ff'])('decodeControl: passes over a type that is not known: %s', (body) => {
+test.each(['00', '06', '7f 01 02', 'ff'])('decodeControl: passes over a type that is not known: %s', (body) => {
   expect(decodeControl(bytesOf(body))).toBeNull()
 })
 
@@ -57,7 +62,7 @@ test('decodeControl: gives a control frame, null or INVALID_FRAME, whatever the 
       } catch (error) {
         result = error instanceof ChannelError ? error.code : error
       }
-      expect([undefined, 'close', 'stop', 'INVALID_FRAME']).toContain(result)
+      expect([undefined, 'close', 'stop', 'ping', 'pong', 'draining', 'INVALID_FRAME']).toContain(result)
     }),
   )
 })
@@ -71,8 +76,9 @@ test.each(['INVALID_MESSAGE', 'INVALID_FRAME', 'TRUNCATED_FRAME', 'MESSAGE_TOO_L
   },
 )
 
-test('closeError: INTERNAL is the peer’s own failure, and any other code a peer that broke off', () => {
+test('closeError: INTERNAL and GOING_AWAY are the peer’s own, and any other code a peer that broke off', () => {
   expect(closeError('INTERNAL', '')).toMatchObject({ code: 'INTERNAL', side: 'remote', fatal: true })
+  expect(closeError('GOING_AWAY', '')).toMatchObject({ code: 'GOING_AWAY', side: 'remote', fatal: true })
   expect(closeError('SOMETHING_NEW', 'later')).toMatchObject({ code: 'PEER_ABORTED', side: 'remote', fatal: true })
   expect(closeError('SOMETHING_NEW', 'later').message).toContain('SOMETHING_NEW')
 })
@@ -89,6 +95,11 @@ test.each([
 ])('connFailure: RST_STREAM with %s is %s', (rstCode, code, side) => {
   const cause = new ConnError('RESET', 'reset', { rstCode })
   expect(connFailure(cause)).toMatchObject({ code, side, fatal: true, cause })
+})
+
+test('connFailure: a conn whose peer is silent is a channel whose peer is', () => {
+  const cause = new ConnError('PEER_SILENT', 'no answer')
+  expect(connFailure(cause)).toMatchObject({ code: 'PEER_SILENT', cause, message: 'no answer' })
 })
 
 test('connFailure: every other failure of a conn is CONN_LOST', () => {

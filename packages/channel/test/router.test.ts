@@ -275,6 +275,24 @@ describe('context', () => {
     await channel.close()
   })
 
+  test('signal: has aborted for who asks after the end, whoever was told of that first', async () => {
+    const seen = deferred<AbortSignal[]>()
+    await using served = await serve((router) => {
+      router.handle(echo, async (channel, context) => {
+        const inTime = deferred<AbortSignal>()
+        void channel.closed.then(() => inTime.resolve(context.signal))
+        void context.signal
+        const first = await inTime.promise
+        seen.resolve([first, context.signal])
+      })
+    })
+    const channel = await served.client().open(echo)
+    channel.abort()
+    const [first, second] = await seen.promise
+    expect(first?.aborted).toBe(true)
+    expect(second).toBe(first)
+  })
+
   test('signal: aborts when the channel has come to its clean end', async () => {
     const context = deferred<AbortSignal>()
     await using served = await serve((router) => {

@@ -103,7 +103,13 @@ export function bareSession(at: TestServer): AsyncDisposable & {
   return {
     http2,
     ask: send,
-    [Symbol.asyncDispose]: () => new Promise((resolve) => http2.close(() => resolve())),
+    // GOAWAY may have closed it: its callback would never be called then.
+    [Symbol.asyncDispose]: () =>
+      new Promise((resolve) => {
+        if (http2.destroyed) resolve()
+        http2.once('close', resolve)
+        http2.close()
+      }),
   }
 }
 

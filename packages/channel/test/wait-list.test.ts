@@ -36,6 +36,25 @@ test('add: takes a wait out when its signal aborts, and leaves the others', asyn
   expect(await Promise.all([first, third])).toEqual([1, 3])
 })
 
+test('add: takes out the first, too, and the next has its place', async () => {
+  const list = new WaitList<string, number>('the test')
+  const controller = new AbortController()
+  const first = list.add('a', controller.signal)
+  const second = list.add('b', undefined)
+  const third = list.add('c', undefined)
+  controller.abort()
+  await failure(first, 'CANCELLED')
+  const fourth = list.add('d', undefined)
+  expect(list.size).toBe(3)
+  const items: string[] = []
+  for (let next = list.take(); next !== undefined; next = list.take()) {
+    items.push(next.item)
+    next.resolve(items.length)
+  }
+  expect(items).toEqual(['b', 'c', 'd'])
+  expect(await Promise.all([second, third, fourth])).toEqual([1, 2, 3])
+})
+
 test('add: takes no notice of a signal that aborts afterwards', async () => {
   const list = new WaitList<null, number>('the test')
   const controller = new AbortController()

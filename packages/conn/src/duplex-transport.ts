@@ -42,6 +42,7 @@ export class DuplexTransport<Stream extends Duplex = Duplex> implements Transpor
 
   constructor(stream: Stream) {
     const watched: Watched = stream
+    if (watched[transport] !== undefined) throw new ConnError('INVALID_ARGUMENT', 'the stream is that of another conn')
     watched[transport] = this
     this.stream = stream
   }

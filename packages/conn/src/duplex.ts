@@ -17,6 +17,8 @@ import type { TransportEvents } from './transport.ts'
  * For a half-close the stream must keep its own half open when the peer ends: `allowHalfOpen: true` with `net.connect`
  * and `net.createServer`. Only TCP has a reset: the peer of anything else takes an abort for a clean end, unless the stream
  * or the protocol above tells them apart.
+ *
+ * @throws ConnError `INVALID_ARGUMENT` when the stream is that of a conn already.
  */
 export function fromDuplex(stream: Duplex, timeouts?: CloseTimeouts): Conn {
   return new StreamConn(stream instanceof Socket ? new SocketTransport(stream) : new DuplexTransport(stream), timeouts)

@@ -18,7 +18,7 @@ export interface Exchange {
   /** The path with its query, as sent. */
   readonly path: string
   readonly status: number
-  /** What the peer sent: the response's headers on the client, the request's on the server. */
+  /** What the peer sent: the response's headers on the client, the request's on the server. A conn has a copy of its own. */
   readonly headers: IncomingHttpHeaders
 }
 
@@ -59,14 +59,14 @@ interface Addresses {
 
 const known = new WeakMap<Http2Session, Addresses>()
 
-/** The same objects for all conns of a session. */
+/** The same objects for all conns of a session, which nobody can change. */
 function addressesOf(session: Http2Session | undefined): Addresses {
   const before = session && known.get(session)
   if (before !== undefined) return before
   const { localAddress = '', localPort = 0, remoteAddress = '', remotePort = 0 } = session?.socket ?? {}
   const addresses = {
-    local: { address: localAddress, port: localPort },
-    remote: { address: remoteAddress, port: remotePort },
+    local: Object.freeze({ address: localAddress, port: localPort }),
+    remote: Object.freeze({ address: remoteAddress, port: remotePort }),
   }
   if (session !== undefined) known.set(session, addresses)
   return addresses

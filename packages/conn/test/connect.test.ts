@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { createServer as createHttp1Server } from 'node:http'
 import type { ServerHttp2Stream } from 'node:http2'
-import { createSecureServer, createServer } from 'node:http2'
+import { createSecureServer, createServer, sensitiveHeaders } from 'node:http2'
 import type { AddressInfo, Server, Socket } from 'node:net'
 import { createServer as createSocketServer } from 'node:net'
 import { createServer as createTlsServer } from 'node:tls'
@@ -69,6 +69,8 @@ describe('a conn that is connected', () => {
     const conn = await running.connect('/a/b?c=d', { headers: { 'x-token': 'secret' } })
     expect(conn).toMatchObject({ side: 'client', method: 'POST', path: '/a/b?c=d', status: 202, streamId: 1 })
     expect(conn.headers['x-answer']).toBe('yes')
+    expect(Object.getPrototypeOf(conn.headers)).toBeNull()
+    expect(Object.getOwnPropertySymbols(conn.headers)).toEqual([sensitiveHeaders])
     expect(conn.localAddress.address).toBe('127.0.0.1')
     expect(conn.remoteAddress).toEqual({ address: '127.0.0.1', port: Number(new URL(running.origin).port) })
     expect(await seen.promise).toEqual({

@@ -27,6 +27,15 @@ async function tcp(timeouts?: CloseTimeouts): Promise<readonly [Conn, Conn]> {
 }
 
 describe('fromDuplex', () => {
+  it('refuses a stream that is a conn’s already, and leaves that alone', async () => {
+    const stream = new PassThrough()
+    const conn = fromDuplex(stream)
+    expect(() => fromDuplex(stream)).toThrow(expect.objectContaining({ code: 'INVALID_ARGUMENT' }))
+    await conn.write(bytes('once'))
+    expect(text(await conn.read())).toBe('once')
+    conn.abort()
+  })
+
   it('speaks with a child process through its stdio', async () => {
     const child = spawn(process.execPath, ['-e', 'process.stdin.pipe(process.stdout)'], {
       stdio: ['pipe', 'pipe', 'inherit'],

@@ -1,0 +1,86 @@
+/** Channels that are idle behind a proxy, and proxies that stand still. */
+import { createSecureServer, createServer } from 'node:http2'
+import type { AddressInfo } from 'node:net'
+import { setTimeout as delay } from 'node:timers/promises'
+
+import type { Channel, ChannelClosed } from '@h2channel/channel'
+import { defineRoute } from '@h2channel/channel'
+import { createClient } from '@h2channel/channel/client'
+import { createRouter } from '@h2channel/channel/server'
+import { json } from '@h2channel/codecs'
+import { connect, Sessions } from '@h2channel/conn'
+import type { Certificate, TestServer } from '@h2channel/conn/testing'
+import { listen, makeCertificate } from '@h2channel/conn/testing'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+
+import { haproxy, haproxyTcp, nghttpx, nginx, requireProxy, startProxy } from '../src/proxy.ts'
+
+const echo = defineRoute('/echo', { client: json<number>(), server: json<number>() })
+
+/** What the proxy allows, and what the heartbeat needs. Unit: milliseconds. */
+const idleLimit = 2_000
+const limits = { heartbeatInterval: 500, heartbeatTimeout: 500 }
+/** How much later than that the end may be seen, on a machine that is busy. */
+const slack = 1_000
+
+/** The session's own pings are left out of it. */
+const sessionsOf = (): Sessions => new Sessions({ closeTimeout: 100, pingInterval: 60_000, pingTimeout: 60_000 })
+
+describe.each([haproxy, haproxyTcp, nginx, nghttpx])('through $name', (kind) => {
+  let certificate: Certificate
+  let service: TestServer
+  /** The ends of the channels that the service has had. */
+  const ends: Promise<ChannelClosed>[] = []
+
+  beforeAll(async () => {
+    requireProxy(kind)
+    certificate = await makeCertificate()
+    const server = kind.endsTls ? createServer() : createSecureServer(certificate)
+    createRouter({ limits })
+      .handle(echo, async (channel: Channel<number, number>) => {
+        ends.push(channel.closed)
+        for await (const message of channel) await channel.send(message)
+      })
+      .attach(server)
+    service = await listen(server, kind.endsTls ? undefined : certificate)
+  })
+
+  afterAll(async () => {
+    await service.close()
+  })
+
+  test('an idle channel outlives the proxy’s idle limit, and a conn does not', async () => {
+    const port = (service.server.address() as AddressInfo).port
+    await using proxy = await startProxy(kind, port, certificate, `${idleLimit / 1_000}s`)
+    const [sessions, tls] = [sessionsOf(), { ca: certificate.cert }]
+    const channel = await createClient(proxy.origin, { tls, sessions, limits }).open(echo)
+    const alone = sessionsOf()
+    const headers = { 'content-type': 'application/vnd.h2channel+json', accept: 'application/vnd.h2channel+json' }
+    const conn = await connect(`${proxy.origin}/echo`, { tls, sessions: alone, headers })
+    const began = performance.now()
+    expect(await conn.closed).toMatchObject({ clean: false })
+    expect(performance.now() - began).toBeGreaterThan(idleLimit / 2)
+    await delay(3 * idleLimit - (performance.now() - began))
+    await channel.send(1)
+    expect(await channel.receive()).toBe(1)
+    await channel.close()
+    expect(await channel.closed).toEqual({ clean: true })
+    await Promise.all([sessions.close(), alone.close()])
+  })
+
+  test('a proxy that stands still is noticed on both sides', async () => {
+    await using proxy = await startProxy(kind, (service.server.address() as AddressInfo).port, certificate)
+    const sessions = sessionsOf()
+    const client = createClient(proxy.origin, { tls: { ca: certificate.cert }, sessions, limits })
+    const channel = await client.open(echo)
+    await channel.send(1)
+    expect(await channel.receive()).toBe(1)
+    const began = performance.now()
+    proxy.freeze()
+    const closed = await Promise.all([channel.closed, ends.at(-1)])
+    const silent = expect.objectContaining({ clean: false, error: expect.objectContaining({ code: 'PEER_SILENT' }) })
+    expect(closed).toEqual([silent, silent])
+    expect(performance.now() - began).toBeLessThan(limits.heartbeatInterval + limits.heartbeatTimeout + slack)
+    await sessions.close()
+  })
+})

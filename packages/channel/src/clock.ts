@@ -1,0 +1,32 @@
+/**
+ * Where a channel's times come from: the heartbeat, and how long an end may take. Tests give a channel one that they move
+ * by themselves (see `testClock`).
+ */
+export interface Clock {
+  /** Unit: milliseconds, since whenever. Never goes back. */
+  now(): number
+  /** Calls `task` with `subject` once, after `delay` milliseconds. It must not keep the process alive where that can be said. */
+  setTimer<Subject>(task: (subject: Subject) => void, delay: number, subject: Subject): unknown
+  /** Takes a timer back, which may have fired long ago. */
+  clearTimer(timer: unknown): void
+}
+
+interface Platform {
+  readonly setTimeout: <Subject>(task: (subject: Subject) => void, delay: number, subject: Subject) => unknown
+  readonly clearTimeout: (timer: unknown) => void
+}
+
+const platform = globalThis as unknown as Platform
+
+/** The platform's own. */
+export const systemClock: Clock = {
+  now: () => performance.now(),
+  setTimer(task, delay, subject) {
+    const timer = platform.setTimeout(task, delay, subject)
+    // Browsers give a number.
+    if (typeof timer === 'object' && timer !== null && 'unref' in timer && typeof timer.unref === 'function')
+      timer.unref()
+    return timer
+  },
+  clearTimer: (timer) => platform.clearTimeout(timer),
+}
