@@ -137,6 +137,8 @@ describe('Channel: refuses', () => {
       maxWaitingSends: 1_024,
       flushBytes: 64 * 1024,
       closeTimeout: 10_000,
+      heartbeatInterval: 25_000,
+      heartbeatTimeout: 10_000,
     })
   })
 })
