@@ -33,7 +33,9 @@ const service: ServiceImpl<typeof Bench> = {
 function connect(useBinaryFormat: boolean): Peer {
   return {
     serve() {
-      return listen(createServer(connectNodeAdapter({ routes: (router) => router.service(Bench, service) })))
+      // The option is there for many channels: Node 24 would refuse 10,000 of them.
+      const options = { maxSessionMemory: 1_024 }
+      return listen(createServer(options, connectNodeAdapter({ routes: (router) => router.service(Bench, service) })))
     },
     async connect(port) {
       const baseUrl = `http://127.0.0.1:${port}`

@@ -5,6 +5,7 @@ import { createClient } from '@h2channel/channel/client'
 import { createRouter } from '@h2channel/channel/server'
 import type { Codec } from '@h2channel/codecs'
 import { bool, bytes, choice, f64, json, msgpack, struct, u16, u32 } from '@h2channel/codecs'
+import { connDefaults } from '@h2channel/conn'
 import { createServer } from 'node:http2'
 import { z } from 'zod'
 
@@ -15,6 +16,9 @@ import type { Echo, Peer } from './peer.ts'
 import { given } from './peer.ts'
 
 const Checked = z.object({ id: z.number(), user: z.string(), text: z.string(), ts: z.number() })
+
+/** As conn's README advises: 10,000 streams are more than Node 24 allows a connection otherwise. */
+const roomy = { maxSessionMemory: connDefaults.sessionMemory }
 
 const chunks = defineRoute('/chunks', { client: bytes(), server: json<Message>() })
 
@@ -63,7 +67,7 @@ function ours(codec: Codec<Message>, style = eachByItself): Peer {
   const pieces = defineRoute('/pieces', { client: msgpack<Piece>(), server: codec })
   return {
     async serve() {
-      const server = createServer()
+      const server = createServer(roomy)
       createRouter()
         .handle(collect, async (channel) => {
           const tally = new Tally()
@@ -121,7 +125,7 @@ function echoOf(channel: Channel<Message, Message>, style: Style): Echo {
 /** Messages that are bytes and nothing else. */
 export const oursBytes: Peer = {
   async serve() {
-    const server = createServer()
+    const server = createServer(roomy)
     createRouter()
       .handle(chunks, async (channel) => {
         const tally = new Tally()
@@ -147,7 +151,7 @@ function oursTrades(framing?: Framing, style = eachByItself): Peer {
   const route = defineRoute('/trades', { client: trade, server: trade, ...(framing && { framing }) })
   return {
     async serve() {
-      const server = createServer()
+      const server = createServer(roomy)
       createRouter()
         .handle(route, async (channel) => {
           const tally = new Tally()
