@@ -208,9 +208,7 @@ export class Channel<in S, out R> implements AsyncIterable<R>, AsyncDisposable {
   readonly #clock: Clock
   readonly #openedAt: number
   readonly #heartbeat: Heartbeat | undefined
-  /** While more than this waits to be sent, pings are not answered: what waits will show the peer as much. */
-  readonly #maxAnsweredBytes: number
-  #drainingSince: AbortController | undefined
+  #draining: AbortController | undefined
   #isDraining = false
   readonly #onInvalid: OnInvalid | undefined
   #failure: ChannelError | undefined
@@ -236,11 +234,10 @@ export class Channel<in S, out R> implements AsyncIterable<R>, AsyncDisposable {
     this.#control = options.control === true && framings.send.control && framings.receive.control
     this.#clock = options.clock ?? systemClock
     this.#openedAt = this.#clock.now()
-    this.#maxAnsweredBytes = limits.flushBytes
     const events = eventsOf(this)
     this.#sender = new Sender({ conn, codec: options.send, framing: framings.send, limits }, events)
     const decoder = framings.receive.decoder(limits.maxMessageBytes)
-    this.#receiver = new Receiver({ conn, codec: options.receive, decoder, now: this.#clock.now }, events)
+    this.#receiver = new Receiver({ conn, codec: options.receive, decoder, clock: this.#clock }, events)
     if (this.#control) this.#heartbeat = new Heartbeat(this.#clock, limits, events)
     this.closed = conn.closed.then((closed) => this.#onClosed(closed))
     this.#receiver.start()
@@ -264,16 +261,16 @@ export class Channel<in S, out R> implements AsyncIterable<R>, AsyncDisposable {
   }
 
   /**
-   * Aborts when the server is about to stop, at both ends: when a router drains, or this one channel has become old. The
+   * Aborts when the server is about to stop, at both ends: when its router drains. The
    * channel goes on until either side ends it; the server cuts it at its deadline with `GOING_AWAY`. A client finishes what
    * it is at, and opens a new channel, which another server takes.
    */
   get draining(): AbortSignal {
-    if (this.#drainingSince === undefined) {
-      this.#drainingSince = new AbortController()
-      if (this.#isDraining) this.#drainingSince.abort(goingAway())
+    if (this.#draining === undefined) {
+      this.#draining = new AbortController()
+      if (this.#isDraining) this.#draining.abort(goingAway())
     }
-    return this.#drainingSince.signal
+    return this.#draining.signal
   }
 
   /**
@@ -463,7 +460,7 @@ export class Channel<in S, out R> implements AsyncIterable<R>, AsyncDisposable {
         return
       case 'ping':
         this.#heartbeat?.onPing()
-        if (this.#sender.bufferedBytes > this.#maxAnsweredBytes) return
+        if (this.#sender.bufferedBytes >= mostBeforePong) return
         this.#sender.control({ type: 'pong', opaque: control.opaque })
         return
       case 'pong':
@@ -479,7 +476,7 @@ export class Channel<in S, out R> implements AsyncIterable<R>, AsyncDisposable {
 
   #onDraining(): void {
     this.#isDraining = true
-    this.#drainingSince?.abort(goingAway())
+    this.#draining?.abort(goingAway())
   }
 
   /** The peer ends the channel by an error. */
@@ -530,6 +527,9 @@ export class Channel<in S, out R> implements AsyncIterable<R>, AsyncDisposable {
     this.#sender.fail(failure)
   }
 }
+
+/** While so much waits to be sent, pings are not answered: what waits will show the peer as much. Unit: bytes. */
+const mostBeforePong = 64 * 1024
 
 /** Errors whose text the peer may read: it names numbers, and nothing of the program or of a message. */
 const tellable: ReadonlySet<ChannelErrorCode> = new Set(['INVALID_FRAME', 'MESSAGE_TOO_LARGE', 'TRUNCATED_FRAME'])

@@ -1,3 +1,5 @@
+import { platform } from './platform.ts'
+
 /**
  * Where a channel's times come from: the heartbeat, and how long an end may take. Tests give a channel one that they move
  * by themselves (see `testClock`).
@@ -10,13 +12,6 @@ export interface Clock {
   /** Takes a timer back, which may have fired long ago. */
   clearTimer(timer: unknown): void
 }
-
-interface Platform {
-  readonly setTimeout: <Subject>(task: (subject: Subject) => void, delay: number, subject: Subject) => unknown
-  readonly clearTimeout: (timer: unknown) => void
-}
-
-const platform = globalThis as unknown as Platform
 
 /** The platform's own. */
 export const systemClock: Clock = {

@@ -1,6 +1,7 @@
 import type { Codec, MessageReader } from '@h2channel/codecs'
 import type { Conn } from '@h2channel/conn'
 
+import type { Clock } from './clock.ts'
 import { ChannelError, givenUp } from './errors.ts'
 import type { FrameDecoder } from './framing.ts'
 import { readerOf } from './reader.ts'
@@ -27,7 +28,7 @@ export interface ReceiverParts<R> {
   readonly conn: Conn
   readonly codec: Codec<R>
   readonly decoder: FrameDecoder
-  readonly now: () => number
+  readonly clock: Clock
 }
 
 /** What the channel is told, or asked, by its receiver. */
@@ -75,7 +76,7 @@ export class Receiver<R> {
   readonly #conn: Conn
   readonly #reader: MessageReader<R>
   readonly #decoder: FrameDecoder
-  readonly #now: () => number
+  readonly #clock: Clock
   readonly #events: ReceiverEvents
   /** Each with its shape, which nothing but `#hand` takes out: a list of shapes of R would take other messages by its type. */
   readonly #waiting = new WaitList<Shape<never>, unknown>('the receive')
@@ -96,7 +97,7 @@ export class Receiver<R> {
     this.#conn = parts.conn
     this.#reader = readerOf(parts.codec)
     this.#decoder = parts.decoder
-    this.#now = parts.now
+    this.#clock = parts.clock
     this.#events = events
   }
 
@@ -276,7 +277,7 @@ export class Receiver<R> {
   #read(): void {
     if (this.#isReading || (this.#state.at === 'stopped' && this.#state.isHeld)) return
     this.#isReading = true
-    this.#quietSince = this.#now()
+    this.#quietSince = this.#clock.now()
     this.#conn.read().then(
       (chunk) => {
         this.#isReading = false

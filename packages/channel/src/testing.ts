@@ -10,6 +10,7 @@ import type { LimitOptions } from './defaults.ts'
 import type { Format } from './formats.ts'
 import { format, formatsOf } from './formats.ts'
 import { lengthPrefixed } from './length-prefixed.ts'
+import { platform } from './platform.ts'
 import type { Route } from './route.ts'
 
 export interface ChannelPairOptions {
@@ -93,15 +94,12 @@ export function testClock(): TestClock {
 const turnsToSettle = 6
 
 /** Taken when the module is loaded, so that a test's fake timers don't stop it. */
-const { setImmediate, setTimeout } = globalThis as unknown as {
-  readonly setImmediate?: (task: () => void) => unknown
-  readonly setTimeout: (task: () => void, delay: number) => unknown
-}
+const { setImmediate, setTimeout } = platform
 
 function nextTurn(): Promise<void> {
   return new Promise((resolve) => {
-    if (setImmediate === undefined) setTimeout(resolve, 0)
-    else setImmediate(resolve)
+    if (setImmediate === undefined) setTimeout(resolve, 0, undefined)
+    else setImmediate(resolve, undefined)
   })
 }
 

@@ -223,7 +223,8 @@ describe('Heartbeat', () => {
 })
 
 test('a peer that pings and does not read is answered until 64 KiB wait', async () => {
-  const [channel, peer] = withPeer({ flushBytes: 64 * 1024 })
+  // Whatever the limits say of messages.
+  const [channel, peer] = withPeer({ flushBytes: 1024 * 1024 })
   const pings = new Uint8Array(1_000 * 1_028)
   for (let at = 0; at < pings.length; at += 1_028) pings.set(bytesOf('80 00 04 00 03'), at)
   for (let round = 0; round < 5; round++) await peer.write(pings)
@@ -242,6 +243,31 @@ test.each([
   await settled()
   expect(frames).toEqual([pong])
   channel.abort()
+})
+
+test('a clock may be an object that needs its this', async () => {
+  class Wrapped {
+    readonly #clock = testClock()
+    now(): number {
+      return this.#clock.now()
+    }
+    setTimer<Subject>(task: (subject: Subject) => void, delay: number, subject: Subject): unknown {
+      return this.#clock.setTimer(task, delay, subject)
+    }
+    clearTimer(timer: unknown): void {
+      this.#clock.clearTimer(timer)
+    }
+    advance(milliseconds: number): Promise<void> {
+      return this.#clock.advance(milliseconds)
+    }
+  }
+  const clock = new Wrapped()
+  const [client, server] = channelPair(route, { clock })
+  await clock.advance(10 * interval)
+  await client.send(1)
+  expect(await server.receive()).toBe(1)
+  expect(client.stats.age).toBe(10 * interval)
+  client.abort()
 })
 
 test.each(['heartbeatInterval', 'heartbeatTimeout'])('%s must be a time', (name) => {
