@@ -12,7 +12,14 @@ import { blocksOf, read, root } from './documents.ts'
 
 const run = promisify(execFile)
 const folder = join(root, 'test', '.documents')
-const documents = ['README.md', 'docs/errors.md', 'packages/conn/README.md', 'packages/channel/README.md']
+const documents = [
+  'README.md',
+  'docs/errors.md',
+  'packages/conn/README.md',
+  'packages/channel/README.md',
+  'docs/production.md',
+  'docs/observing.md',
+]
 const otherDocuments = ['ARCHITECTURE.md', 'CHANGELOG.md', 'CONTRIBUTING.md', 'SPEC.md', 'packages/codecs/README.md']
 const fromSource = ['--conditions=@h2channel/source', '--import', 'tsx']
 

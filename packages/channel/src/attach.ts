@@ -16,6 +16,8 @@ export type Attachable = Http2Server | Http2SecureServer
 
 /** Takes requests out of what a server gets. Each says whether the request was for it. */
 export interface Taker {
+  /** A connection was made. */
+  takeSession(session: ServerHttp2Session): void
   takeStream(stream: ServerHttp2Stream, headers: IncomingHttpHeaders): boolean
   /** Requests of HTTP/1, which come no other way. Those of HTTP/2 come as streams. */
   takeRequest(request: IncomingMessage, response: ServerResponse): boolean
@@ -49,6 +51,7 @@ function intercept(emitter: EventEmitter): Set<Taker> {
   }
   emitter.on('session', (session: ServerHttp2Session) => {
     if (takers.size > 0) widenWindows(session)
+    for (const taker of takers) taker.takeSession(session)
   })
   return takers
 }

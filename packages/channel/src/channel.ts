@@ -10,9 +10,9 @@ import { ChannelError } from './errors.ts'
 import type { Framing } from './framing.ts'
 import { Heartbeat, type HeartbeatEvents } from './heartbeat.ts'
 import { lengthPrefixed } from './length-prefixed.ts'
-import { Receiver, type ReceiverEvents } from './receiver.ts'
+import { Receiver, type ReceiverEvents, type ReceiverWatcher } from './receiver.ts'
 import { connFailure, isConnError, resetReason } from './reset-codes.ts'
-import { Sender, type SenderEvents } from './sender.ts'
+import { Sender, type SenderEvents, type SenderWatcher } from './sender.ts'
 
 export interface ChannelOptions<S, R> {
   /** How messages to the peer are written. */
@@ -26,6 +26,8 @@ export interface ChannelOptions<S, R> {
   readonly limits?: LimitOptions | undefined
   /** What to do with a message that the schema of `receive` refuses: end the channel, unless said otherwise. */
   readonly onInvalid?: OnInvalid | undefined
+  /** What to do when the peer takes nothing for long: wait on, unless said otherwise. */
+  readonly onSlow?: OnSlow | undefined
   /** For tests: where the times come from. The platform's clock unless said otherwise. */
   readonly clock?: Clock | undefined
 }
@@ -46,6 +48,17 @@ export interface ChannelOptions<S, R> {
  */
 export type OnInvalid = (error: ChannelError) => 'close' | 'skip'
 
+/**
+ * Decides about a peer that does not take what was sent, so that a `send` had to wait: asked when it has taken nothing
+ * for `slowAfter` since, and after each `slowAfter` more. `waited` is for how long, in milliseconds.
+ *
+ * - `wait` goes on, as it does without this function.
+ * - `close` cuts the channel off with `PEER_TOO_SLOW`: what has not left is dropped.
+ *
+ * When it throws, the channel ends with `INTERNAL`, side `local`, and what was thrown as the cause.
+ */
+export type OnSlow = (waited: number) => 'wait' | 'close'
+
 export interface WaitOptions {
   /** Ends the wait: with `TIMEOUT` for an `AbortSignal.timeout(ms)`, with `CANCELLED` for any other. */
   readonly signal?: AbortSignal | undefined
@@ -65,7 +78,7 @@ export interface Traffic {
 
 /** See `channel.stats`. */
 export interface ChannelStats {
-  /** What `send` accepted, and how much of it the conn was given. */
+  /** What `send` accepted, and how much the conn was given, which it may not have taken yet. */
   readonly sent: Traffic
   /** What was handed out, and how much has arrived. */
   readonly received: Traffic
@@ -80,6 +93,22 @@ export interface ChannelStats {
 /** For the router: ends a channel by an error that the peer is told, by its code alone. */
 export function breakOff(channel: Channel<unknown, unknown>, error: ChannelError): void {
   breakOffWithin(channel, error)
+}
+
+/** For the router: ends a channel at once by an error that a peer is told by a reset alone. What has not left is dropped. */
+export function cutOff(channel: Channel<unknown, unknown>, error: ChannelError): void {
+  cutOffWithin(channel, error)
+}
+
+/** Who follows a channel's halves. */
+export interface Watchers {
+  readonly sending?: SenderWatcher | undefined
+  readonly receiving?: ReceiverWatcher | undefined
+}
+
+/** For the router: from now on, `watchers` are told. */
+export function watch(channel: Channel<unknown, unknown>, watchers: Watchers): void {
+  watchWithin(channel, watchers)
 }
 
 /** For the router: says at both ends that the channel should end soon. */
@@ -99,6 +128,9 @@ export function isOutcome(channel: Channel<unknown, unknown>, error: unknown): b
 
 // Given by the class, so that they need not be methods that everybody sees.
 let breakOffWithin: (channel: Channel<unknown, unknown>, error: ChannelError) => void
+let cutIn: (channel: Channel<never, unknown>) => void
+let cutOffWithin: (channel: Channel<unknown, unknown>, error: ChannelError) => void
+let watchWithin: (channel: Channel<unknown, unknown>, watchers: Watchers) => void
 let startDrainingWithin: (channel: Channel<unknown, unknown>) => void
 let outcomeOfWithin: (channel: Channel<unknown, unknown>) => ChannelClosed | undefined
 let isOutcomeWithin: (channel: Channel<unknown, unknown>, error: unknown) => boolean
@@ -164,6 +196,9 @@ export class Channel<in S, out R> implements AsyncIterable<R>, AsyncDisposable {
       quietSince(): number | undefined {
         return this.#channel.#receiver.quietSince
       }
+      onSlow(waited: number): void {
+        this.#channel.#onSlowPeer(waited)
+      }
       ping(opaque: Uint8Array): boolean {
         const sender = this.#channel.#sender
         return sender.bufferedBytes === 0 && sender.control({ type: 'ping', opaque })
@@ -190,8 +225,17 @@ export class Channel<in S, out R> implements AsyncIterable<R>, AsyncDisposable {
     eventsOf = (channel) => new Events(channel)
     iterationOf = (channel, following) => new Iteration(channel, following)
     breakOffWithin = (channel, error) => channel.#breakOff(error)
+    cutIn = (channel) => {
+      const message = `the peer did not take what was sent in ${channel.#closeTimeout} ms`
+      channel.#fail(new ChannelError('CLOSE_TIMEOUT', message))
+    }
+    cutOffWithin = (channel, error) => channel.#fail(error)
+    watchWithin = (channel, { sending, receiving }) => {
+      if (sending !== undefined) channel.#sender.watcher = sending
+      if (receiving !== undefined) channel.#receiver.watcher = receiving
+    }
     startDrainingWithin = (channel) => {
-      if (channel.#control) channel.#sender.control({ type: 'draining' })
+      if (channel.#control && channel.#failure === undefined) channel.#sender.control({ type: 'draining' })
       channel.#onDraining()
     }
     outcomeOfWithin = (channel) => channel.#outcome
@@ -211,6 +255,7 @@ export class Channel<in S, out R> implements AsyncIterable<R>, AsyncDisposable {
   #draining: AbortController | undefined
   #isDraining = false
   readonly #onInvalid: OnInvalid | undefined
+  readonly #onSlow: OnSlow | undefined
   #failure: ChannelError | undefined
   #outcome: ChannelClosed | undefined
   #closing: Promise<void> | undefined
@@ -218,8 +263,8 @@ export class Channel<in S, out R> implements AsyncIterable<R>, AsyncDisposable {
   #finishing: Promise<void> | undefined
 
   /**
-   * @throws ChannelError `INVALID_ARGUMENT` when a framing can't carry its codec, a limit is none, or `onInvalid` is no
-   *   function.
+   * @throws ChannelError `INVALID_ARGUMENT` when a framing can't carry its codec, a limit is none, or `onInvalid` or
+   *   `onSlow` is no function.
    */
   constructor(conn: Conn, options: ChannelOptions<S, R>) {
     const { framing = lengthPrefixed() } = options
@@ -228,17 +273,20 @@ export class Channel<in S, out R> implements AsyncIterable<R>, AsyncDisposable {
     checkCarries(framings.send, options.send)
     checkCarries(framings.receive, options.receive)
     checkHook('onInvalid', options.onInvalid)
+    checkHook('onSlow', options.onSlow)
     this.conn = conn
     this.#closeTimeout = limits.closeTimeout
     this.#onInvalid = options.onInvalid
+    this.#onSlow = options.onSlow
     this.#control = options.control === true && framings.send.control && framings.receive.control
     this.#clock = options.clock ?? systemClock
     this.#openedAt = this.#clock.now()
     const events = eventsOf(this)
-    this.#sender = new Sender({ conn, codec: options.send, framing: framings.send, limits }, events)
+    const clock = this.#clock
+    this.#sender = new Sender({ conn, codec: options.send, framing: framings.send, limits, clock }, events)
     const decoder = framings.receive.decoder(limits.maxMessageBytes)
-    this.#receiver = new Receiver({ conn, codec: options.receive, decoder, clock: this.#clock }, events)
-    if (this.#control) this.#heartbeat = new Heartbeat(this.#clock, limits, events)
+    this.#receiver = new Receiver({ conn, codec: options.receive, decoder, clock }, events)
+    if (this.#control) this.#heartbeat = new Heartbeat(clock, limits, events)
     this.closed = conn.closed.then((closed) => this.#onClosed(closed))
     this.#receiver.start()
   }
@@ -414,14 +462,11 @@ export class Channel<in S, out R> implements AsyncIterable<R>, AsyncDisposable {
 
   /** Ends the sending half. A peer that does not take what was sent in time is cut off. */
   async #endInTime(): Promise<void> {
-    const timer = setTimeout(() => {
-      const message = `the peer did not take what was sent in ${this.#closeTimeout} ms`
-      this.#fail(new ChannelError('CLOSE_TIMEOUT', message))
-    }, this.#closeTimeout)
+    const timer = this.#clock.setTimer(cutIn, this.#closeTimeout, this)
     try {
       await this.#sender.end()
     } finally {
-      clearTimeout(timer)
+      this.#clock.clearTimer(timer)
     }
   }
 
@@ -475,8 +520,10 @@ export class Channel<in S, out R> implements AsyncIterable<R>, AsyncDisposable {
   }
 
   #onDraining(): void {
+    if (this.#isDraining) return
     this.#isDraining = true
-    this.#draining?.abort(goingAway())
+    // Whoever listens may receive, which must not happen while a frame is being dealt with.
+    void Promise.resolve().then(() => this.#draining?.abort(goingAway()))
   }
 
   /** The peer ends the channel by an error. */
@@ -501,6 +548,17 @@ export class Channel<in S, out R> implements AsyncIterable<R>, AsyncDisposable {
     } catch (cause) {
       return new ChannelError('INTERNAL', 'onInvalid threw', { side: 'local', cause })
     }
+  }
+
+  #onSlowPeer(waited: number): void {
+    if (this.#onSlow === undefined) return
+    try {
+      if (this.#onSlow(waited) !== 'close') return
+    } catch (cause) {
+      this.#fail(new ChannelError('INTERNAL', 'onSlow threw', { side: 'local', cause }))
+      return
+    }
+    this.#fail(new ChannelError('PEER_TOO_SLOW', `the peer has read nothing for ${Math.round(waited)} ms`))
   }
 
   #onClosed(closed: ConnClosed): ChannelClosed {

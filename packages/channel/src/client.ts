@@ -5,32 +5,52 @@ import type { OutgoingHttpHeaders } from 'node:http2'
 import type { ConnectionOptions } from 'node:tls'
 import { compile } from 'path-to-regexp'
 
-import type { ChannelOptions, OnInvalid } from './channel.ts'
+import { Addresses, addressesOf } from './addresses.ts'
+import type { ChannelOptions, OnInvalid, OnSlow } from './channel.ts'
 import { Channel } from './channel.ts'
-import { printable } from './control.ts'
+import type { ClientStatus, OnStatus } from './client-status.ts'
+import { notifier } from './client-status.ts'
+import { type Clock, systemClock } from './clock.ts'
 import type { LimitOptions } from './defaults.ts'
 import { checkHook, limitsFrom } from './defaults.ts'
+import { Delays } from './delays.ts'
+import { diagnostics, isObserved, onSlowOf, type Opening } from './diagnostics.ts'
 import { ChannelError, givenUp } from './errors.ts'
 import type { Format } from './formats.ts'
 import { formatNamed, formatsOf, listed } from './formats.ts'
+import { openFailure } from './open-errors.ts'
+import { Opener } from './opening.ts'
 import { announcement, isAnnounced, version } from './protocol.ts'
+import type { RetryOptions } from './retry.ts'
+import { retryLimits } from './retry.ts'
 import type { PathParams, Route } from './route.ts'
+
+export type { ClientStatus, OnStatus } from './client-status.ts'
+export type { RetryOptions } from './retry.ts'
 
 export interface ClientOptions {
   /** For `https:`: authorities, certificate, key. */
   readonly tls?: ConnectionOptions | undefined
-  /** Headers of every request, such as `authorization`. A function is asked anew for each. */
+  /** Headers of every request, such as `authorization`. A function is asked anew for each, also when an `open` is tried again. */
   readonly headers?: OutgoingHttpHeaders | (() => OutgoingHttpHeaders | Promise<OutgoingHttpHeaders>) | undefined
-  /** How long opening a channel may take. Unit: milliseconds. */
+  /** How long one attempt to open a channel may take: 10,000 unless said otherwise. Unit: milliseconds. */
   readonly connectTimeout?: number | undefined
   /** A pool of connections to share with others. The client has its own unless said otherwise, and closes only its own. */
   readonly sessions?: Sessions | undefined
   /** The limits of each channel. */
   readonly limits?: LimitOptions | undefined
+  /** How an `open` that nobody can have handled is tried again: by default 3 times within a second, if the server asks for no more. */
+  readonly retry?: RetryOptions | undefined
+  /**
+   * Told what becomes of each `open`, as it happens: for logs and metrics. What it throws is printed, and changes nothing.
+   */
+  readonly onStatus?: OnStatus | undefined
+  /** For tests: where the times of delays and channels come from. The platform's clock unless said otherwise. */
+  readonly clock?: Clock | undefined
 }
 
 export interface OpenOptions {
-  /** Gives up opening. Afterwards it has no effect on the channel. */
+  /** Gives up opening, with all its attempts and the delays between them. Afterwards it has no effect on the channel. */
   readonly signal?: AbortSignal | undefined
   /** Further headers of this request. */
   readonly headers?: OutgoingHttpHeaders | undefined
@@ -38,6 +58,8 @@ export interface OpenOptions {
   readonly method?: string | undefined
   /** What to do with a message of the server that the route's schema refuses: end the channel, unless said otherwise. */
   readonly onInvalid?: OnInvalid | undefined
+  /** What to do when the server takes nothing for long: wait on, unless said otherwise. */
+  readonly onSlow?: OnSlow | undefined
 }
 
 /** The options of `open`: with `params` where the path has parameters. */
@@ -50,26 +72,34 @@ export type OpenArguments<Path extends string> = string extends Path
 /** Opens channels to one service. Its connections are shared, and keep no process alive without a channel. */
 export interface Client extends AsyncDisposable {
   /**
-   * Opens a channel and waits until the server has taken it.
+   * Opens a channel and waits until the server has taken it. While nobody can have handled the request, it is sent again after
+   * a delay, as the client's `retry` says. No message is ever sent twice: none is sent before this resolves.
    *
    * @throws ChannelError `NOT_FOUND` when the server has no such route, `UNSUPPORTED_CODEC` when it takes or gives none of
-   *   this side's formats, `REFUSED` for any other status, `BAD_RESPONSE` when what accepted is no peer of this route,
-   *   `CONNECT_FAILED` when there is no answer (`cause` says why), `TIMEOUT` or `CANCELLED` from the signal,
-   *   `INVALID_ARGUMENT` for a parameter that fits no path, or an `onInvalid` that is no function.
+   *   this side's formats, `UNAUTHENTICATED` for status 401, `REFUSED` for any other status, `BAD_RESPONSE` when what accepted is no peer of this route,
+   *   `CONNECT_FAILED` when there is no answer (`cause` says why), `TIMEOUT` or `CANCELLED` from the signal, `CLOSED` after
+   *   `close()`, `INVALID_ARGUMENT` for a parameter that fits no path, or an `onInvalid` or `onSlow` that is no function. With several
+   *   attempts it is the error of the last. One that is `retryable` may be met with another `open`.
    */
   open<Path extends string, C, S>(
     route: Route<Path, C, S>,
     ...options: OpenArguments<NoInfer<Path>>
   ): Promise<Channel<C, S>>
 
-  /** Lets open channels end, then closes the client's own connections. */
+  /** Lets open channels end, then closes the client's own connections. An `open` that waits to be tried again ends with `CLOSED`. */
   close(): Promise<void>
 }
 
 /**
- * A client of the service at `origin`, such as `https://pricing.internal:8443`. A path in it is put before each route's.
+ * A client of the service at `origins`, such as `https://pricing.internal:8443`. A path in it is put before each route's.
  *
- * @throws ChannelError `INVALID_ARGUMENT` when `origin` is no such URL, or a limit is none.
+ * Several addresses take turns, an `open` each. One to which there is no connection, or whose server refuses streams (GOAWAY,
+ * REFUSED_STREAM) or answers 503, as it does while it drains, is left out for a while, which grows as `retry` says. The `open`
+ * that met it goes on with another at once; only where all are left out, it waits: until the first is due again, but not longer
+ * than it would with one address. Each counts as an attempt. A name with several addresses in DNS is one address here.
+ *
+ * @throws ChannelError `INVALID_ARGUMENT` when `origins` has no URL, one that is not `http:` or `https:`, or both kinds; when a
+ *   limit is none, `retry` can't be, or `onStatus` is no function.
  *
  * @example
  * ```ts
@@ -79,48 +109,96 @@ export interface Client extends AsyncDisposable {
  * for await (const quote of channel) console.log(quote)
  * ```
  */
-export function createClient(origin: string | URL, options: ClientOptions = {}): Client {
-  const base = parseOrigin(origin)
+export function createClient(origins: string | URL | readonly (string | URL)[], options: ClientOptions = {}): Client {
+  const list = addressesOf(origins)
   const limits = limitsFrom(options.limits)
+  checkHook('onStatus', options.onStatus)
+  const tell = notifier(options.onStatus)
+  const delays = new Delays(options.clock)
+  const retry = retryLimits(options.retry)
+  const addresses = new Addresses(list, retry, options.clock ?? systemClock, tell)
+  const opener = new Opener(addresses, retry, delays, tell)
   const own = options.sessions === undefined ? new OwnSessions() : undefined
   const sessions = options.sessions ?? own
-  const close = async (): Promise<void> => own?.close()
+  let isClosed = false
+  const close = async (): Promise<void> => {
+    isClosed = true
+    delays.close()
+    await own?.close()
+  }
   return {
     async open<Path extends string, C, S>(
       route: Route<Path, C, S>,
       ...[given = {}]: [options?: OpenOptions & { readonly params?: Readonly<Record<string, string>> }]
     ): Promise<Channel<C, S>> {
       checkHook('onInvalid', given.onInvalid)
-      const url = new URL(base.pathname.replace(/\/$/, '') + fillPath(route.path, given.params ?? {}), base)
+      checkHook('onSlow', given.onSlow)
+      // Its own connections say so by themselves.
+      if (isClosed && own === undefined) throw new ChannelError('CLOSED', 'open after the client was closed')
+      const path = fillPath(route.path, given.params ?? {})
       const sends = formatsOf(route.client, route.framing)
       const receives = formatsOf(route.server, route.framing)
       const [send] = sends
       if (send === undefined) throw new ChannelError('INVALID_ROUTE', `${route.path} has no codec for the client`)
-      const { signal, method } = given
-      const asked = typeof options.headers === 'function' ? options.headers() : options.headers
-      const common = await unlessGivenUp(asked, signal)
-      const { tls, connectTimeout } = options
-      const headers = {
-        ...common,
-        ...given.headers,
-        'content-type': send.mediaType,
-        accept: listed(receives),
-        ...(send.framing.control ? { [announcement]: version } : {}),
-      }
-      const opening = connect(url, { signal, method, tls, connectTimeout, sessions, headers })
-      const conn = await opening.catch((error: unknown) => {
-        throw openFailure(error, url, signal)
+      const { signal, method, onInvalid, onSlow } = given
+      const { tls, connectTimeout, clock } = options
+      return opener.open(route.path, signal, async (at) => {
+        const url = new URL(at.url.pathname.replace(/\/$/, '') + path, at.url)
+        const asked = typeof options.headers === 'function' ? options.headers() : options.headers
+        const common = await unlessGivenUp(asked, signal)
+        const headers: OutgoingHttpHeaders = {
+          ...common,
+          ...given.headers,
+          'content-type': send.mediaType,
+          accept: listed(receives),
+          ...(send.framing.control ? { [announcement]: version } : {}),
+        }
+        const observed = observedOf(route.path, at.name, headers)
+        const connecting = connect(url, { signal, method, tls, connectTimeout, sessions, headers })
+        const conn = await connecting.catch((error: unknown) => {
+          const failure = openFailure(error, url, signal)
+          if (observed !== undefined) tellRefusal(observed, failure)
+          throw failure
+        })
+        try {
+          const judge = onSlowOf(onSlow, observed, () => channel as Channel<unknown, unknown>)
+          const channel = channelOf(conn, send, receives, { limits, onInvalid, onSlow: judge, clock })
+          if (observed !== undefined) tellOpen(observed, channel as Channel<unknown, unknown>)
+          // The signal is made when it is asked for, which would be a waste without a hook.
+          if (options.onStatus !== undefined) {
+            const event: ClientStatus = { type: 'draining', origin: at.name, path: route.path }
+            channel.draining.addEventListener('abort', () => tell(event), { once: true })
+          }
+          return channel
+        } catch (error) {
+          conn.abort(error)
+          if (observed !== undefined) tellRefusal(observed, error)
+          throw error
+        }
       })
-      try {
-        return channelOf(conn, send, receives, { limits, onInvalid: given.onInvalid })
-      } catch (error) {
-        conn.abort(error)
-        throw error
-      }
     },
     close,
     [Symbol.asyncDispose]: close,
   }
+}
+
+/** Tells whoever observes it of a request that is about to be sent. */
+function observedOf(route: string, origin: string, headers: OutgoingHttpHeaders): Opening | undefined {
+  if (!isObserved()) return undefined
+  const observed: Opening = { side: 'client', route, origin, headers }
+  diagnostics.opening.publish(observed)
+  return observed
+}
+
+function tellOpen(opening: Opening, channel: Channel<unknown, unknown>): void {
+  diagnostics.open.publish({ opening, channel })
+  void channel.closed.then((closed) => diagnostics.close.publish({ opening, channel, closed }))
+}
+
+function tellRefusal(opening: Opening, error: unknown): void {
+  const cause = error instanceof ChannelError ? error.cause : undefined
+  const status = cause instanceof ConnError ? cause.response?.status : undefined
+  diagnostics.refuse.publish({ opening, status, message: undefined, error })
 }
 
 /** Makes the channel once the response's content type has said that what follows is one. */
@@ -128,7 +206,7 @@ function channelOf<C, S>(
   conn: Http2Conn,
   send: Format<C>,
   receives: readonly Format<S>[],
-  options: Pick<ChannelOptions<C, S>, 'limits' | 'onInvalid'>,
+  options: Pick<ChannelOptions<C, S>, 'clock' | 'limits' | 'onInvalid' | 'onSlow'>,
 ): Channel<C, S> {
   const contentType = conn.headers['content-type']
   const receive = formatNamed(receives, contentType)
@@ -157,36 +235,6 @@ async function unlessGivenUp<T>(value: T | Promise<T>, signal: AbortSignal | und
   })
 }
 
-function openFailure(error: unknown, url: URL, signal: AbortSignal | undefined): unknown {
-  if (!(error instanceof ConnError)) return error
-  const cause = error
-  switch (error.code) {
-    case 'TIMEOUT':
-    case 'CANCELLED':
-      return givenUp('opening the channel', signal?.reason)
-    case 'INVALID_ARGUMENT':
-      return new ChannelError('INVALID_ARGUMENT', error.message, { cause })
-    case 'UNEXPECTED_STATUS':
-      return refusal(error, url)
-    case 'SESSIONS_CLOSED':
-      return new ChannelError('CLOSED', 'open after the client, or its sessions, were closed', { cause })
-    default:
-      return new ChannelError('CONNECT_FAILED', error.message, { cause })
-  }
-}
-
-function refusal(cause: ConnError, url: URL): ChannelError {
-  const status = cause.response?.status ?? 0
-  const isFormat = status === 415 || status === 406
-  // A page may be anything. Lists of formats are wanted whole: where two layouts differ may be far in.
-  const most = isFormat ? Infinity : 200
-  const said = printable(new TextDecoder().decode(cause.response?.body).trim()).slice(0, most)
-  const message = `${url.pathname} was refused with status ${status}${said === '' ? '' : `: ${said}`}`
-  if (status === 404) return new ChannelError('NOT_FOUND', message, { cause })
-  if (isFormat) return new ChannelError('UNSUPPORTED_CODEC', message, { cause })
-  return new ChannelError('REFUSED', message, { cause })
-}
-
 function fillPath(path: string, params: Readonly<Record<string, string>>): string {
   const lost = Object.entries(params).find(([, value]) => value === '.' || value === '..')
   if (lost !== undefined) {
@@ -197,14 +245,4 @@ function fillPath(path: string, params: Readonly<Record<string, string>>): strin
   } catch (cause) {
     throw new ChannelError('INVALID_ARGUMENT', `${path}: ${cause instanceof Error ? cause.message : ''}`, { cause })
   }
-}
-
-function parseOrigin(origin: string | URL): URL {
-  try {
-    const url = new URL(origin)
-    if (url.protocol === 'https:' || url.protocol === 'http:') return url
-  } catch {
-    // Told below, like any other.
-  }
-  throw new ChannelError('INVALID_ARGUMENT', `a client needs an http: or https: URL, not ${String(origin)}`)
 }

@@ -1,10 +1,28 @@
 import type { Http2Conn } from '@h2channel/conn'
 
-import { type Channel, type ChannelClosed, outcomeOf } from './channel.ts'
+import { breakOff, type Channel, type ChannelClosed, outcomeOf } from './channel.ts'
+import type { Clock } from './clock.ts'
+import { longestDelay } from './defaults.ts'
+import { ChannelError } from './errors.ts'
 import type { PathParams } from './route.ts'
 
-/** What a handler knows of the request beside its channel. */
-export interface HandlerContext<Path extends string = string> {
+/**
+ * What a handler knows of the request beside its channel.
+ *
+ * @typeParam Auth - what `authorize` of the router returned.
+ */
+export interface HandlerContext<Path extends string = string, Auth = unknown> {
+  /** What the router's `authorize` returned. */
+  readonly auth: Auth
+  /**
+   * When the channel ends with `UNAUTHENTICATED`, because the client's credentials do. At first, `auth` says it. May be set
+   * anew, to a Date or milliseconds since 1970, when the client has sent others; to `undefined`, and it does not end by
+   * that.
+   *
+   * @throws ChannelError `INVALID_ARGUMENT` when it is set to anything else.
+   */
+  get expiresAt(): Date | undefined
+  set expiresAt(at: Date | number | undefined)
   /** What stands in the path for the route's parameters, decoded. */
   readonly params: PathParams<Path>
   /** The request's headers. */
@@ -17,15 +35,48 @@ export interface HandlerContext<Path extends string = string> {
   readonly conn: Http2Conn
 }
 
+let awaitExpiry: (rest: Late) => void
+
 /** What a context has that is not made before it is asked for: there is one for every channel that is open. */
 export class Late {
   readonly #path: string
   #query: URLSearchParams | undefined
+  readonly #clock: Clock
   #over: AbortController | undefined
   #channel: Channel<unknown, unknown> | undefined
+  #expiresAt: Date | undefined
+  /** The same on the clock. */
+  #expiresOn = 0
+  #expiry: unknown
 
-  constructor(path: string) {
+  constructor(path: string, clock: Clock) {
     this.#path = path
+    this.#clock = clock
+  }
+
+  get expiresAt(): Date | undefined {
+    return this.#expiresAt
+  }
+
+  set expiresAt(at: Date | number | undefined) {
+    this.#expiresAt = at === undefined ? undefined : dateOf(at)
+    this.#expiresOn = this.#clock.now() + Number(this.#expiresAt ?? 0) - Date.now()
+    this.#awaitExpiry()
+  }
+
+  /** Ends the channel when its time is up, which may be further away than a timer goes. */
+  #awaitExpiry(): void {
+    this.release()
+    const channel = this.#channel
+    if (this.#expiresAt === undefined || channel === undefined || outcomeOf(channel) !== undefined) return
+    const left = Math.ceil(this.#expiresOn - this.#clock.now())
+    if (left <= 0) breakOff(channel, new ChannelError('UNAUTHENTICATED', "the client's credentials have ended"))
+    else this.#expiry = this.#clock.setTimer(awaitExpiry, Math.min(left, longestDelay), this)
+  }
+
+  /** The channel is over: nothing is left to wait for. */
+  release(): void {
+    this.#clock.clearTimer(this.#expiry)
   }
 
   get query(): URLSearchParams {
@@ -47,26 +98,45 @@ export class Late {
   /** The channel whose end is meant. It is made after the context, but before anybody is given that. */
   set channel(channel: Channel<unknown, unknown>) {
     this.#channel = channel
+    this.#awaitExpiry()
+  }
+
+  static {
+    awaitExpiry = (rest) => rest.#awaitExpiry()
   }
 
   #end(closed: ChannelClosed): void {
     this.#over?.abort(closed.clean ? undefined : closed.error)
   }
 
-  /** Whether `error` is what a wait that `signal` gave up rejects with: its reason, or as Node does with that as the cause. */
+  /**
+   * Whether `error` is what a wait that `signal`, or the channel's `draining`, gave up rejects with: its reason, or as Node
+   * does with that as the cause.
+   */
   isReason(error: unknown): boolean {
-    const signal = this.#over?.signal
-    if (signal?.aborted !== true) return false
-    return error === signal.reason || (error instanceof Error && error.cause === signal.reason)
+    const signals = [this.#over?.signal, this.#channel?.draining]
+    return signals.some((signal) => {
+      if (signal?.aborted !== true) return false
+      return error === signal.reason || (error instanceof Error && error.cause === signal.reason)
+    })
   }
 }
 
 const late = Symbol('late')
 
-type LateKey = keyof Late & keyof HandlerContext
+type LateKey = 'expiresAt' | 'query' | 'signal'
 
 /** Those of all contexts: getters of its own would take more memory than all else that a context has. */
 const getters = {
+  expiresAt: {
+    enumerable: true,
+    get() {
+      return this[late].expiresAt
+    },
+    set(at: Date | number | undefined) {
+      this[late].expiresAt = at
+    },
+  },
   query: {
     enumerable: true,
     get() {
@@ -82,8 +152,24 @@ const getters = {
 } satisfies Record<LateKey, PropertyDescriptor> & ThisType<{ readonly [late]: Late }>
 
 /** What a handler is given: an object that it may copy, with all that it has. */
-export function contextOf(params: Record<string, string>, conn: Http2Conn, rest: Late): HandlerContext {
-  const context: Omit<HandlerContext, LateKey> = { params, headers: conn.headers, conn }
+export function contextOf<Auth>(
+  params: Record<string, string>,
+  conn: Http2Conn,
+  auth: Auth,
+  rest: Late,
+): HandlerContext<string, Auth> {
+  const context: Omit<HandlerContext<string, Auth>, LateKey> = { params, headers: conn.headers, conn, auth }
   Object.defineProperty(context, late, { value: rest })
-  return Object.defineProperties(context, getters) as HandlerContext
+  return Object.defineProperties(context, getters) as HandlerContext<string, Auth>
+}
+
+/** Whether that time has come. Throws `INVALID_ARGUMENT` for what is no time, nor `undefined`. */
+export function isExpired(at: unknown): boolean {
+  return at !== undefined && dateOf(at).getTime() <= Date.now()
+}
+
+function dateOf(at: unknown): Date {
+  const date = at instanceof Date || typeof at === 'number' ? new Date(at) : undefined
+  if (date !== undefined && !Number.isNaN(date.getTime())) return date
+  throw new ChannelError('INVALID_ARGUMENT', `expiresAt must be a Date, or milliseconds since 1970, not ${String(at)}`)
 }

@@ -1,6 +1,6 @@
 import type { ByteWriter } from '@h2channel/codecs'
 
-import type { ChannelErrorCode } from './errors.ts'
+import type { ChannelErrorCode, Side } from './errors.ts'
 import { ChannelError } from './errors.ts'
 import { largestControl, lengthPrefixed, markControl } from './length-prefixed.ts'
 
@@ -69,20 +69,25 @@ function invalid(what: string): ChannelError {
   return new ChannelError('INVALID_FRAME', `a control frame ${what}`)
 }
 
-/** What a close code of the peer means here. Where the peer refused what this side sent, this side broke the rule. */
+/** What a close code of the peer means here. Where the peer refused what this side did, this side broke the rule. */
 export function closeError(code: string, reason: string, cause?: unknown): ChannelError {
   const detail = reason === '' ? '' : `: ${reason}`
-  const ours: readonly ChannelErrorCode[] = ['INVALID_MESSAGE', 'INVALID_FRAME', 'TRUNCATED_FRAME', 'MESSAGE_TOO_LARGE']
-  const refused = ours.find((known) => known === code)
-  if (refused !== undefined) {
-    return new ChannelError(refused, `the peer refused what this side sent (${code})${detail}`, {
-      side: 'local',
-      fatal: true,
-      cause,
-    })
+  const known = meanings.find(([name]) => name === code)
+  if (known === undefined) {
+    return new ChannelError('PEER_ABORTED', `the peer closed the channel (${code})${detail}`, { cause })
   }
-  if (code === 'GOING_AWAY')
-    return new ChannelError('GOING_AWAY', `the server ended the channel to stop${detail}`, { cause })
-  if (code === 'INTERNAL') return new ChannelError('INTERNAL', `the peer failed${detail}`, { cause })
-  return new ChannelError('PEER_ABORTED', `the peer closed the channel (${code})${detail}`, { cause })
+  const [name, side, meaning] = known
+  return new ChannelError(name, `${meaning}${detail}`, { side, fatal: true, cause })
 }
+
+const meanings: readonly (readonly [ChannelErrorCode, Side, string])[] = [
+  ['GOING_AWAY', 'remote', 'the server ended the channel to stop'],
+  ['INTERNAL', 'remote', 'the peer failed'],
+  ['INVALID_FRAME', 'local', 'the peer refused what this side sent (INVALID_FRAME)'],
+  ['INVALID_MESSAGE', 'local', 'the peer refused what this side sent (INVALID_MESSAGE)'],
+  ['MESSAGE_TOO_LARGE', 'local', 'the peer refused what this side sent (MESSAGE_TOO_LARGE)'],
+  ['PEER_TOO_SLOW', 'local', 'this side read too slowly for the peer'],
+  ['RATE_LIMITED', 'local', 'this side sent more messages a second than the peer allows'],
+  ['TRUNCATED_FRAME', 'local', 'the peer refused what this side sent (TRUNCATED_FRAME)'],
+  ['UNAUTHENTICATED', 'remote', "this side's credentials have ended"],
+]

@@ -16,6 +16,8 @@ export interface ChannelLimits {
   readonly heartbeatInterval: number
   /** The peer is gone when nothing came from it for `heartbeatInterval` and this together. Unit: milliseconds. */
   readonly heartbeatTimeout: number
+  /** When a peer has taken nothing for so long, and as long again each time, while `send` waits, `onSlow` is asked what to do. Unit: milliseconds. */
+  readonly slowAfter: number
 }
 
 /** Some of the limits; the others stay at their defaults. */
@@ -29,22 +31,34 @@ export const channelDefaults: ChannelLimits = {
   closeTimeout: 10_000,
   heartbeatInterval: 25_000,
   heartbeatTimeout: 10_000,
+  slowAfter: 30_000,
 }
 
 /** The defaults, with what `limits` says instead. Throws `INVALID_ARGUMENT` for a limit that is none. */
 export function limitsFrom(limits: LimitOptions | undefined): ChannelLimits {
-  const given = Object.entries(limits ?? {}).filter(([, value]) => value !== undefined)
-  const merged: ChannelLimits = { ...channelDefaults, ...Object.fromEntries(given) }
-  for (const [name, value] of Object.entries(merged)) {
-    if (!Number.isSafeInteger(value) || value < 1) {
-      throw new ChannelError('INVALID_ARGUMENT', `${name} must be a whole number above 0, not ${String(value)}`)
-    }
-  }
+  const merged: ChannelLimits = { ...channelDefaults, ...givenOf(limits) }
+  for (const [name, value] of Object.entries(merged)) checkLimit(name, value)
   if (merged.maxMessageBytes > largestFrame) {
     throw new ChannelError('INVALID_ARGUMENT', `maxMessageBytes must be at most ${largestFrame}`)
   }
-  for (const name of ['closeTimeout', 'heartbeatInterval', 'heartbeatTimeout'] as const) checkDelay(name, merged[name])
+  for (const name of ['closeTimeout', 'heartbeatInterval', 'heartbeatTimeout', 'slowAfter'] as const) {
+    checkDelay(name, merged[name])
+  }
   return merged
+}
+
+/** What of some options was given: `undefined` stands for nothing. */
+export function givenOf<Options extends object>(options: Options | undefined): Given<Options> {
+  const given = Object.entries(options ?? {}).filter(([, value]) => value !== undefined)
+  return Object.fromEntries(given) as Given<Options>
+}
+
+type Given<Options> = { [Name in keyof Options]?: Exclude<Options[Name], undefined> }
+
+/** Throws `INVALID_ARGUMENT` for a limit that is none. */
+export function checkLimit(name: string, value: unknown): void {
+  if (Number.isSafeInteger(value) && (value as number) >= 1) return
+  throw new ChannelError('INVALID_ARGUMENT', `${name} must be a whole number above 0, not ${String(value)}`)
 }
 
 /** Throws `INVALID_ARGUMENT` for a delay that no timer can have. */
@@ -63,7 +77,7 @@ export function checkHook(name: string, hook: unknown): void {
 }
 
 /** Timers of twice this would fire at once. Unit: milliseconds. */
-const longestDelay = 2 ** 30
+export const longestDelay: number = 2 ** 30
 
 /** What thirty bits of length can say. Unit: bytes. */
 export const largestFrame: number = 2 ** 30 - 1

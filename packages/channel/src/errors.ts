@@ -19,10 +19,13 @@ export type ChannelErrorCode =
   | 'PEER_ABORTED'
   | 'PEER_SILENT'
   | 'PEER_STOPPED'
+  | 'PEER_TOO_SLOW'
+  | 'RATE_LIMITED'
   | 'REFUSED'
   | 'SEND_BUFFER_FULL'
   | 'TIMEOUT'
   | 'TRUNCATED_FRAME'
+  | 'UNAUTHENTICATED'
   | 'UNSUPPORTED_CODEC'
 
 /** Who broke the rule: this program, or the other end and the network between. */
@@ -48,10 +51,13 @@ const rules: Readonly<Record<ChannelErrorCode, { readonly side: Side; readonly f
   PEER_ABORTED: { side: 'remote', fatal: true },
   PEER_SILENT: { side: 'remote', fatal: true },
   PEER_STOPPED: { side: 'remote', fatal: false },
+  PEER_TOO_SLOW: { side: 'remote', fatal: true },
+  RATE_LIMITED: { side: 'remote', fatal: true },
   REFUSED: { side: 'remote', fatal: true },
   SEND_BUFFER_FULL: { side: 'local', fatal: false },
   TIMEOUT: { side: 'local', fatal: false },
   TRUNCATED_FRAME: { side: 'remote', fatal: true },
+  UNAUTHENTICATED: { side: 'remote', fatal: true },
   UNSUPPORTED_CODEC: { side: 'remote', fatal: true },
 }
 
@@ -63,6 +69,8 @@ export interface ChannelErrorOptions extends ErrorOptions {
   readonly side?: Side
   /** Whether the channel is over, where that is not as usual. */
   readonly fatal?: boolean
+  /** Whether the same may be tried again, where that is not as usual. */
+  readonly retryable?: boolean
 }
 
 /** Thrown by channels, routes, routers and clients, and by nothing else. */
@@ -77,11 +85,19 @@ export class ChannelError extends Error {
   /** Whether the channel is over. After an error that is not fatal it goes on as if nothing had been called. */
   readonly fatal: boolean
 
+  /**
+   * Whether the same call may succeed when it is made again, a little later, and can't do anything twice: nothing of it
+   * was sent, or it was refused before anybody handled it. So of a `send` that found no room, or of an `open` that reached
+   * nobody. How a channel ended is never retryable: what was sent last may have arrived, or may not.
+   */
+  readonly retryable: boolean
+
   constructor(code: ChannelErrorCode, message: string, options: ChannelErrorOptions = {}) {
     super(message, options)
     this.code = code
     this.side = options.side ?? rules[code].side
     this.fatal = options.fatal ?? rules[code].fatal
+    this.retryable = options.retryable ?? code === 'SEND_BUFFER_FULL'
   }
 }
 

@@ -15,6 +15,15 @@ export interface HeartbeatTimes {
   readonly heartbeatTimeout: number
 }
 
+interface Doubt {
+  /** Since when nothing came. */
+  readonly since: number
+  /** When it is settled. */
+  readonly until: number
+  /** Whether the peer was given more time, since this process stood still. */
+  readonly hasSlept: boolean
+}
+
 // Given by the class: a function of its own for each would stay with every idle channel.
 let beat: (heartbeat: Heartbeat) => void
 
@@ -35,11 +44,11 @@ export class Heartbeat {
   /** When the next ping is due. */
   #due: number
   #firesAt = 0
-  /** When this process, as its timers say, last went on after it had stood still. */
-  #wokeAt = -Infinity
+  /** What looked like the peer's silence, until something comes. */
+  #doubt: Doubt | undefined
   #count = 0
-  /** When the last ping left, until it is answered. */
-  #pingedAt: number | undefined
+  /** The last ping, until it is answered. */
+  #pinged: { readonly opaque: Uint8Array; readonly at: number } | undefined
   #roundTrip: number | undefined
 
   constructor(clock: Clock, times: HeartbeatTimes, events: HeartbeatEvents) {
@@ -62,9 +71,10 @@ export class Heartbeat {
   }
 
   onPong(opaque: Uint8Array): void {
-    if (this.#pingedAt === undefined || !isNumber(opaque, this.#count)) return
-    this.#roundTrip = this.#clock.now() - this.#pingedAt
-    this.#pingedAt = undefined
+    const pinged = this.#pinged
+    if (pinged === undefined || !isSame(pinged.opaque, opaque)) return
+    this.#roundTrip = this.#clock.now() - pinged.at
+    this.#pinged = undefined
   }
 
   stop(): void {
@@ -74,16 +84,15 @@ export class Heartbeat {
   #beat(): void {
     const now = this.#clock.now()
     const { heartbeatInterval, heartbeatTimeout } = this.#times
-    // Whoever slept has heard nothing meanwhile, but what came may lie in the socket.
-    if (now - this.#firesAt > heartbeatTimeout / 10) this.#wokeAt = now
-    if (now >= this.#silentAt(now)) {
+    if (this.#isSilent(now)) {
       this.#events.onSilent(heartbeatInterval + heartbeatTimeout)
       return
     }
     if (now >= this.#due) {
       this.#due = now + this.#pause()
-      this.#count = (this.#count + 1) % 2 ** 32
-      this.#pingedAt = this.#events.ping(numbered(this.#count)) ? now : undefined
+      this.#count += 1
+      const opaque = numbered(this.#count)
+      this.#pinged = this.#events.ping(opaque) ? { opaque, at: now } : undefined
     }
     this.#schedule()
   }
@@ -95,11 +104,32 @@ export class Heartbeat {
     this.#timer = this.#clock.setTimer(beat, delay, this)
   }
 
-  /** When the peer is silent, if nothing comes by then. */
+  /**
+   * Whether it is settled that the peer is gone. What looks so at first may be this process, which was busy, or stood
+   * still: what came meanwhile lies in the socket, and is read after the timers. A process that stood still gives its
+   * peer another timeout, once.
+   */
+  #isSilent(now: number): boolean {
+    const since = this.#events.quietSince()
+    if (since === undefined || now < this.#doubtFrom(since)) return false
+    if (this.#doubt?.since !== since) this.#doubt = { since, until: now + 1, hasSlept: false }
+    const { heartbeatTimeout } = this.#times
+    if (!this.#doubt.hasSlept && now - this.#firesAt > heartbeatTimeout / 10) {
+      this.#doubt = { since, until: now + heartbeatTimeout, hasSlept: true }
+    }
+    return now >= this.#doubt.until
+  }
+
+  /** When silence is looked at next, if it lasts. */
   #silentAt(now: number): number {
-    const { heartbeatInterval, heartbeatTimeout } = this.#times
-    const since = this.#events.quietSince() ?? now
-    return Math.max(since + heartbeatInterval, this.#wokeAt) + heartbeatTimeout
+    const since = this.#events.quietSince()
+    if (since === undefined) return this.#doubtFrom(now)
+    return this.#doubt?.since === since ? this.#doubt.until : this.#doubtFrom(since)
+  }
+
+  /** A millisecond before the time is up, so that it is up when that has been looked at again. */
+  #doubtFrom(since: number): number {
+    return since + this.#times.heartbeatInterval + this.#times.heartbeatTimeout - 1
   }
 
   /** Not always the same, so that the channels of a process do not all ping at once, nor both ends of one. */
@@ -116,7 +146,6 @@ function numbered(count: number): Uint8Array {
   return Uint8Array.of(count >>> 24, count >>> 16, count >>> 8, count)
 }
 
-function isNumber(opaque: Uint8Array, count: number): boolean {
-  const expected = numbered(count)
-  return opaque.length === expected.length && expected.every((byte, index) => byte === opaque[index])
+function isSame(left: Uint8Array, right: Uint8Array): boolean {
+  return left.length === right.length && left.every((byte, index) => byte === right[index])
 }

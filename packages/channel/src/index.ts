@@ -1,6 +1,6 @@
 /** Typed two-way message channels over one HTTP/2 stream. */
 export { Channel } from './channel.ts'
-export type { ChannelClosed, ChannelOptions, ChannelStats, OnInvalid, Traffic, WaitOptions } from './channel.ts'
+export type { ChannelClosed, ChannelOptions, ChannelStats, OnInvalid, OnSlow, Traffic, WaitOptions } from './channel.ts'
 export type { Clock } from './clock.ts'
 export { channelDefaults } from './defaults.ts'
 export type { ChannelLimits, LimitOptions } from './defaults.ts'

@@ -43,6 +43,12 @@ export interface ReceiverEvents {
   judge(error: unknown): ChannelError | undefined
 }
 
+/** Follows what arrives. */
+export interface ReceiverWatcher {
+  /** Somebody is about to get a message. May end the channel, and then nobody does. */
+  onMessage(): void
+}
+
 /** What a wait makes of its message, or of the end. */
 type Shape<R> = (message: R | undefined) => unknown
 
@@ -83,6 +89,7 @@ export class Receiver<R> {
   #state: State = open
   #messages = 0
   #bytes = 0
+  #watcher: ReceiverWatcher | undefined
   #isReading = false
   #quietSince = 0
   /** How many messages were passed over in a row, since the last pause. */
@@ -99,6 +106,10 @@ export class Receiver<R> {
     this.#decoder = parts.decoder
     this.#clock = parts.clock
     this.#events = events
+  }
+
+  set watcher(watcher: ReceiverWatcher) {
+    this.#watcher = watcher
   }
 
   get isOpen(): boolean {
@@ -127,7 +138,7 @@ export class Receiver<R> {
 
   /** Since when it waits for the next chunk, by the channel's clock. `undefined` while it doesn't. */
   get quietSince(): number | undefined {
-    const isWaiting = this.#isReading && this.#state.at !== 'failed' && this.#state.at !== 'ended'
+    const isWaiting = this.#isReading && (this.#state.at === 'open' || this.#state.at === 'stopped')
     return isWaiting ? this.#quietSince : undefined
   }
 
@@ -233,6 +244,10 @@ export class Receiver<R> {
     this.#isFound = false
     const thrown = this.#thrown
     this.#thrown = undefined
+    if (this.#watcher !== undefined && thrown === undefined) {
+      this.#watcher.onMessage()
+      if (this.#state.at !== open.at) return none
+    }
     try {
       if (thrown !== undefined) throw thrown.error
       const message = this.#reader.read(this.#decoder.bytes, this.#decoder.offset, this.#decoder.length)

@@ -18,7 +18,7 @@ export function refuse(
   stream.resume()
   const cut = setTimeout(() => stream.close(), connDefaults.lingerTimeout).unref()
   stream.once('close', () => clearTimeout(cut))
-  stream.respond({ ':status': status, 'content-type': 'text/plain; charset=utf-8', ...headers })
+  stream.respond({ 'content-type': 'text/plain; charset=utf-8', ...headers, ':status': status })
   // A response to HEAD has ended with its headers.
   if (!stream.writableEnded) stream.end(`${message}\n`)
 }

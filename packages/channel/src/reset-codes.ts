@@ -14,6 +14,8 @@ const rstCodes: Partial<Record<ChannelErrorCode, number>> = {
   INVALID_FRAME: 1,
   TRUNCATED_FRAME: 1,
   MESSAGE_TOO_LARGE: 6,
+  PEER_TOO_SLOW: 11,
+  RATE_LIMITED: 11,
 }
 
 const cancel = 8
@@ -36,6 +38,9 @@ export function connFailure(error: ConnError): ChannelError {
       return closeError('INTERNAL', '', error)
     case 6:
       return closeError('MESSAGE_TOO_LARGE', '', error)
+    // Who exceeds a rate is mostly told by a control frame; whoever does not read would never see one.
+    case 11:
+      return closeError('PEER_TOO_SLOW', '', error)
     // Conns that have no codes, such as a pipe, have only this to say.
     case undefined:
     case cancel:

@@ -1,53 +1,95 @@
-import { accept } from '@h2channel/conn'
+import { accept, type Http2Conn } from '@h2channel/conn'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type {
   Http2ServerRequest,
   Http2ServerResponse,
   Http2Session,
   IncomingHttpHeaders,
+  OutgoingHttpHeaders,
+  ServerHttp2Session,
   ServerHttp2Stream,
 } from 'node:http2'
 import type { MatchFunction } from 'path-to-regexp'
 import { match } from 'path-to-regexp'
 
+import { Admission, countsOf, type Place, routerDefaults } from './admission.ts'
 import type { Attachable, Taker } from './attach.ts'
 import { attach } from './attach.ts'
-import { breakOff, Channel, isOutcome, startDraining } from './channel.ts'
-import { contextOf, type HandlerContext, Late } from './context.ts'
+import { type Authorize, type ChannelRequest, expiryOf, Refusal } from './authorize.ts'
+import { breakOff, Channel, cutOff, isOutcome, startDraining, watch } from './channel.ts'
+import { type Clock, systemClock } from './clock.ts'
+import { contextOf, type HandlerContext, isExpired, Late } from './context.ts'
 import type { ChannelLimits, LimitOptions } from './defaults.ts'
-import { checkDelay, checkHook, limitsFrom } from './defaults.ts'
+import { checkDelay, checkHook, givenOf, limitsFrom } from './defaults.ts'
+import { diagnostics, isObserved, onSlowOf, type Opening as Observed } from './diagnostics.ts'
 import type { ChannelErrorCode } from './errors.ts'
 import { ChannelError } from './errors.ts'
 import type { Format } from './formats.ts'
 import { formatAccepted, formatNamed, formatsOf, listed } from './formats.ts'
 import { announcement, isAnnounced, version } from './protocol.ts'
+import { isConnError } from './reset-codes.ts'
 import { refuse, refuseHttp1 } from './refusals.ts'
 import type { Route } from './route.ts'
+import { Member, Share, type ShareLimits, shareLimits } from './shares.ts'
 
-export type Handler<Path extends string, Client, Server> = (
+export type Handler<Path extends string, Client, Server, Auth = unknown> = (
   channel: Channel<Server, Client>,
-  context: HandlerContext<Path>,
+  context: HandlerContext<Path, Auth>,
 ) => void | Promise<void>
 
+/** How long a channel may live. */
+export interface AgeOptions {
+  /**
+   * How old a channel gets: at an age of its own between 80% and all of this, it drains. That spreads channels that live
+   * for long over the servers that were added since: its connection gets GOAWAY, so that the next one is opened on
+   * another. As old as it likes unless said otherwise. Unit: milliseconds.
+   */
+  readonly maxAge?: number | undefined
+  /** How long it may then take to end by itself, before it ends with `GOING_AWAY`: 20 s unless said otherwise. Unit: milliseconds. */
+  readonly maxAgeGrace?: number | undefined
+}
+
 /** How a route is served. */
-export interface HandleOptions<Path extends string = string> {
+export interface HandleOptions<Path extends string = string, Auth = unknown> extends AgeOptions {
+  /** The limits of each of its channels, where they are not the router's. */
+  readonly limits?: LimitOptions | undefined
+  /** The limits of all its channels together. */
+  readonly total?: ShareLimits | undefined
+  /**
+   * What to do when a client takes nothing for long, while `send` waits: as a channel's `onSlow`, wait on or `close`. `waited` is for
+   * how long, in milliseconds.
+   */
+  readonly onSlow?: ((waited: number, context: HandlerContext<Path, Auth>) => 'wait' | 'close') | undefined
   /**
    * What to do with a message of a client that the route's schema refuses: end the channel, unless said otherwise. As
    * with a channel's `onInvalid`, `skip` drops the message and goes on. `context` is the handler's, one for each channel.
    */
-  readonly onInvalid?: ((error: ChannelError, context: HandlerContext<Path>) => 'close' | 'skip') | undefined
+  readonly onInvalid?: ((error: ChannelError, context: HandlerContext<Path, Auth>) => 'close' | 'skip') | undefined
 }
 
-export interface RouterOptions {
+export interface RouterOptions<Auth = unknown> extends AgeOptions {
+  /** Asked before a channel is accepted: everybody may open one unless said otherwise. */
+  readonly authorize?: Authorize<Auth> | undefined
+  /** How long `authorize` may take, before the answer is 503: 10 s unless said otherwise. Unit: milliseconds. */
+  readonly authorizeTimeout?: number | undefined
   /** The limits of each channel. */
   readonly limits?: LimitOptions | undefined
+  /** The limits of all channels together. `routerDefaults` has what they are unless said otherwise. */
+  readonly total?: ShareLimits | undefined
+  /** The limits of all channels of one connection together. `routerDefaults` has what they are unless said otherwise. */
+  readonly perSession?: ShareLimits | undefined
+  /** For tests: where the times come from, but that of `drain`. The platform's clock unless said otherwise. */
+  readonly clock?: Clock | undefined
   /**
-   * Told of each error that a handler threw. Not of its own channel's end, unless the peer sent what the route does not
+   * Told of each error that a handler, or `authorize`, threw. Not of its own channel's end, unless the peer sent what the route does not
    * allow: `INVALID_MESSAGE`, `INVALID_FRAME`, `MESSAGE_TOO_LARGE`, `TRUNCATED_FRAME`; or `onInvalid` threw, or the schema
    * is asynchronous: `INTERNAL`. The default prints it. The peer learns no more than the code.
    */
-  readonly onError?: ((error: unknown, context: HandlerContext) => void) | undefined
+  readonly onError?: ((error: unknown, context: ErrorContext<Auth>) => void) | undefined
 }
+
+/** Where an error comes from: the handler's context, or the request that `authorize` was asked about. */
+export type ErrorContext<Auth = unknown> = HandlerContext<string, Auth> | ChannelRequest
 
 /**
  * Finds the handler of a channel's route. A request whose path is a route's belongs to the router, which answers it: with
@@ -57,21 +99,24 @@ export interface RouterOptions {
  * - 405 for HEAD, which has no body to answer with,
  * - 406 when it accepts none of the formats that the server sends,
  * - 415 when it sends none of those that the server takes; they stand in `accept`,
- * - 503 with `retry-after` while the router drains,
+ * - 429 when its connection has too many channels, and 503 with `retry-after` when the route has, or the router,
+ * - 503 with `retry-after` while the router drains, or when `authorize` takes too long,
+ * - what `authorize` refuses it with, or 500 when that fails,
  * - 505 when it speaks HTTP/1.
  */
-export interface Router {
+/** @typeParam Auth - what `authorize` returns. */
+export interface Router<Auth = unknown> {
   /**
    * Serves a route. When the handler returns, its channel is closed: everything sent is delivered first. When it throws,
    * the channel ends with `INTERNAL`.
    *
    * @throws ChannelError `INVALID_ROUTE` when another route with this path is served already, or the client's messages
-   *   all have a size over the limit; `INVALID_ARGUMENT` when `onInvalid` is no function.
+   *   all have a size over the limit; `INVALID_ARGUMENT` when a hook is no function, or a limit is none.
    */
   handle<Path extends string, C, S>(
     route: Route<Path, C, S>,
-    handler: Handler<Path, C, S>,
-    options?: HandleOptions<NoInfer<Path>>,
+    handler: Handler<Path, C, S, Auth>,
+    options?: HandleOptions<NoInfer<Path>, Auth>,
   ): this
 
   /**
@@ -95,7 +140,8 @@ export interface Router {
    * The connections then close as soon as other requests of theirs are answered, so that `server.close()` comes to its
    * end. Calling it again waits for the same.
    *
-   * @returns once all channels are over.
+   * @returns once all channels are over and their handlers have returned; a second after the deadline at the latest, when
+   *   clients that do not read are cut off, and handlers that go on without their channel are not waited for.
    * @throws ChannelError `INVALID_ARGUMENT` when `timeout` is none.
    *
    * @example
@@ -107,6 +153,9 @@ export interface Router {
    * ```
    */
   drain(options?: DrainOptions): Promise<void>
+
+  /** How many channels there are: those that are not over, or whose handlers are not. */
+  readonly channels: number
 }
 
 export interface DrainOptions {
@@ -115,7 +164,7 @@ export interface DrainOptions {
 }
 
 /**
- * @throws ChannelError `INVALID_ARGUMENT` when a limit is none, or `onError` is no function.
+ * @throws ChannelError `INVALID_ARGUMENT` when a limit is none, or a hook is no function.
  *
  * @example
  * ```ts
@@ -126,53 +175,95 @@ export interface DrainOptions {
  * router.attach(http2Server)
  * ```
  */
-export function createRouter(options: RouterOptions = {}): Router {
+export function createRouter<Auth = unknown>(options: RouterOptions<Auth> = {}): Router<Auth> {
   return new RouteTable(options)
 }
 
-interface Entry {
+interface Entry<Auth> {
   readonly route: Route
   readonly matches: MatchFunction<Record<string, string>>
   readonly receives: readonly Format<unknown>[]
   readonly sends: readonly Format<unknown>[]
-  readonly handler: Handler<string, unknown, unknown>
-  readonly onInvalid: HandleOptions['onInvalid']
+  readonly limits: ChannelLimits
+  readonly age: Age | undefined
+  readonly share: Share
+  readonly handler: Handler<string, unknown, unknown, Auth>
+  readonly onInvalid: HandleOptions<string, Auth>['onInvalid']
+  readonly onSlow: HandleOptions<string, Auth>['onSlow']
 }
 
-interface Match {
-  readonly entry: Entry
+interface Age {
+  readonly max: number
+  readonly grace: number
+}
+
+interface Match<Auth> {
+  readonly entry: Entry<Auth>
   readonly params: Record<string, string>
 }
 
-type Found = Match | 'nowhere' | 'malformed'
+/** A request for a channel, and what was agreed on for it. */
+interface Opening<Auth> extends Match<Auth> {
+  readonly stream: ServerHttp2Stream
+  readonly session: Http2Session
+  readonly headers: IncomingHttpHeaders
+  readonly receive: Format<unknown>
+  readonly send: Format<unknown>
+  readonly place: Place
+  /** For whoever observes it. */
+  readonly observed: Observed | undefined
+  /** What `authorize` gives. */
+  asked?: Promise<Auth>
+}
 
-class RouteTable implements Router, Taker {
-  readonly #limits: ChannelLimits
-  readonly #onError: (error: unknown, context: HandlerContext) => void
-  readonly #entries: Entry[] = []
-  /** Those that are not over, or whose handlers are not. */
-  readonly #channels = new Set<Channel<unknown, unknown>>()
-  /** Those that are open, and have asked for a route. */
-  readonly #sessions = new Set<Http2Session>()
+type Found<Auth> = Match<Auth> | 'nowhere' | 'malformed'
+
+class RouteTable<Auth> implements Router<Auth>, Taker {
+  readonly #options: RouterOptions<Auth>
+  readonly #clock: Clock
+  readonly #authorizeTimeout: number
+  readonly #onError: (error: unknown, context: ErrorContext<Auth>) => void
+  readonly #entries: Entry<Auth>[] = []
+  readonly #admission: Admission
+  /** Requests that are not answered yet. */
+  readonly #openings = new Set<Promise<Member | undefined>>()
+  /** Those that are being authorized. */
+  readonly #asking = new Set<AbortController>()
   #drained: Promise<void> | undefined
+  /** For who waits until no channel is there, nor asked for. */
+  #onRest: (() => void) | undefined
+  #isOver = false
 
-  constructor(options: RouterOptions) {
-    this.#limits = limitsFrom(options.limits)
+  constructor(options: RouterOptions<Auth>) {
+    limitsFrom(options.limits)
+    ageOf(options)
+    checkHook('authorize', options.authorize)
     checkHook('onError', options.onError)
+    this.#options = options
+    this.#clock = options.clock ?? systemClock
+    this.#authorizeTimeout = options.authorizeTimeout ?? authorizeTimeout
+    checkDelay('authorizeTimeout', this.#authorizeTimeout)
     this.#onError = options.onError ?? printError
+    this.#admission = new Admission(
+      shareLimits('total', options.total, routerDefaults.total),
+      shareLimits('perSession', options.perSession, routerDefaults.perSession),
+      this.#clock,
+    )
   }
 
   handle<Path extends string, C, S>(
     route: Route<Path, C, S>,
-    handler: Handler<Path, C, S>,
-    options: HandleOptions<NoInfer<Path>> = {},
+    handler: Handler<Path, C, S, Auth>,
+    options: HandleOptions<NoInfer<Path>, Auth> = {},
   ): this {
     if (this.#entries.some((entry) => shapeOf(entry.route.path) === shapeOf(route.path))) {
       throw new ChannelError('INVALID_ROUTE', `there is a handler for ${route.path} already`)
     }
     checkHook('onInvalid', options.onInvalid)
+    checkHook('onSlow', options.onSlow)
     const receives = formatsOf<unknown>(route.client, route.framing)
-    const { maxMessageBytes } = this.#limits
+    const limits = limitsFrom({ ...givenOf(this.#options.limits), ...givenOf(options.limits) })
+    const { maxMessageBytes } = limits
     if (receives.some(({ codec }) => (codec.size ?? 0) > maxMessageBytes)) {
       throw new ChannelError('INVALID_ROUTE', `${route.path} has messages over the limit of ${maxMessageBytes} bytes`)
     }
@@ -181,9 +272,13 @@ class RouteTable implements Router, Taker {
       matches: match(route.path, { sensitive: true, trailing: false }),
       receives,
       sends: formatsOf<unknown>(route.server, route.framing),
+      limits,
+      age: ageOf({ ...givenOf(this.#options), ...givenOf(options) }),
+      share: new Share(route.path, shareLimits('total', options.total), this.#admission.members),
       // The table keeps routes of every type in one list; what goes with what was checked at the call.
-      handler: handler as Handler<string, unknown, unknown>,
+      handler: handler as Handler<string, unknown, unknown, Auth>,
       onInvalid: options.onInvalid,
+      onSlow: options.onSlow,
     })
     return this
   }
@@ -198,6 +293,14 @@ class RouteTable implements Router, Taker {
     return this.takeStream(stream, headers)
   }
 
+  get channels(): number {
+    return this.#admission.members.size
+  }
+
+  takeSession(session: Http2Session): void {
+    this.#admission.note(session)
+  }
+
   takeRequest(request: IncomingMessage, response: ServerResponse): boolean {
     if (this.#find(request.url ?? '') === 'nowhere') return false
     refuseHttp1(response, 505, 'a channel needs HTTP/2', { connection: 'close' })
@@ -205,16 +308,20 @@ class RouteTable implements Router, Taker {
   }
 
   takeStream(stream: ServerHttp2Stream, headers: IncomingHttpHeaders): boolean {
+    const { session } = stream
+    // A stream whose connection is gone already is nobody's.
+    if (session === undefined) return false
+    this.#admission.note(session)
+    if (this.#drained !== undefined) this.#admission.sendAway(session)
     const found = this.#find(headers[':path'] ?? '')
-    if (found === 'nowhere') return false
     if (found === 'malformed') refuse(stream, 400, 'the path is not percent-encoded')
-    else if (headers[':method'] === 'HEAD') refuse(stream, 405, '', { allow: 'POST' })
-    else if (this.#drained !== undefined) refuse(stream, 503, 'the server is about to stop', { 'retry-after': '1' })
-    else this.#negotiate(stream, headers, found)
-    return true
+    else if (found !== 'nowhere') this.#open(stream, session, headers, found)
+    // With nothing left to do it would stay open, and with it a server that is closed.
+    if (this.#isOver) session.close()
+    return found !== 'nowhere'
   }
 
-  #find(target: string): Found {
+  #find(target: string): Found<Auth> {
     const [path = ''] = target.split('?', 1)
     for (const entry of this.#entries) {
       try {
@@ -227,48 +334,157 @@ class RouteTable implements Router, Taker {
     return 'nowhere'
   }
 
-  #negotiate(stream: ServerHttp2Stream, headers: IncomingHttpHeaders, { entry, params }: Match): void {
+  /** Answers a request with a channel, or with why it gets none. */
+  #open(stream: ServerHttp2Stream, session: Http2Session, headers: IncomingHttpHeaders, found: Match<Auth>): void {
+    const { entry } = found
+    const observed = observedOf(entry.route.path, headers)
+    const request = { stream, observed }
+    if (headers[':method'] === 'HEAD') {
+      refuseTo(request, 405, '', { allow: 'POST' })
+      return
+    }
+    if (this.#drained !== undefined) {
+      refuseForNow(request, stopping)
+      return
+    }
     const takes = listed(entry.receives)
     const receive = formatNamed(entry.receives, headers['content-type'])
     if (receive === undefined) {
-      refuse(stream, 415, `${headers['content-type']} is not one of ${takes}`, { accept: takes })
+      refuseTo(request, 415, `${headers['content-type']} is not one of ${takes}`, { accept: takes })
       return
     }
     const send = formatAccepted(entry.sends, headers.accept, receive.framing)
     if (send === undefined) {
-      refuse(stream, 406, `${headers.accept} is none of ${listed(entry.sends)}`)
+      refuseTo(request, 406, `${headers.accept} is none of ${listed(entry.sends)}`)
       return
+    }
+    const place = this.#admission.enter(session, entry.share)
+    if ('status' in place) {
+      refuseTo(request, place.status, place.message, { 'retry-after': '1' })
+      return
+    }
+    const opening: Opening<Auth> = { ...found, stream, session, headers, receive, send, place, observed }
+    const opened = this.#admit(opening).catch((error: unknown) => {
+      // Mostly the client left before it was answered. Whoever is still there must not wait for ever.
+      if (!isConnError(error)) this.#tell(error, entry, requestOf(opening, gone))
+      refuseTo(request, 500, 'the channel could not be opened')
+      return undefined
+    })
+    this.#openings.add(opened)
+    void opened.then((member) => {
+      this.#openings.delete(opened)
+      if (member === undefined) this.#leave(opening)
+      if (this.#openings.size === 0) this.#onRest?.()
+    })
+  }
+
+  /** Gives the place of a request back that got no channel: not before `authorize` is done with it, or it could be asked without end. */
+  #leave({ asked, place }: Opening<Auth>): void {
+    const leave = (): void => this.#admission.leave(place.shares)
+    if (asked === undefined) leave()
+    else void asked.then(leave, leave)
+  }
+
+  /** Returns nothing where the request was refused. */
+  async #admit(opening: Opening<Auth>): Promise<Member | undefined> {
+    const { stream, headers, receive, send } = opening
+    const { authorize } = this.#options
+    // Where nobody is asked, nothing is known of it.
+    let auth = undefined as Auth
+    if (authorize !== undefined) {
+      const answer = await this.#authorize(authorize, opening)
+      if (answer === undefined) return undefined
+      ;({ auth } = answer)
     }
     const control = isAnnounced(headers[announcement]) && receive.framing.control && send.framing.control
     const response = { 'content-type': send.mediaType, ...(control ? { [announcement]: version } : {}) }
-    const framing = { send: send.framing, receive: receive.framing }
-    accept(stream, headers, { headers: response })
-      .then((conn) => {
-        const rest = new Late(conn.path)
-        const context = contextOf(params, conn, rest)
-        const { onInvalid } = entry
-        const channel = new Channel<unknown, unknown>(conn, {
-          send: send.codec,
-          receive: receive.codec,
-          framing,
-          control,
-          limits: this.#limits,
-          onInvalid: onInvalid && ((error) => onInvalid(error, context)),
-        })
-        rest.channel = channel
-        this.#note(channel, stream)
-        void this.#run(entry, channel, context, rest)
-      })
-      // Mostly the client left before it was answered. Whoever is still there must not wait for ever.
-      .catch(() => refuse(stream, 500, 'the channel could not be opened'))
+    const conn = await accept(stream, headers, { headers: response })
+    try {
+      return this.#start(opening, conn, auth, control)
+    } catch (error) {
+      conn.abort(error)
+      throw error
+    }
   }
 
-  #note(channel: Channel<unknown, unknown>, { session }: ServerHttp2Stream): void {
-    this.#channels.add(channel)
+  /** Makes the channel, and calls the handler. */
+  #start(opening: Opening<Auth>, conn: Http2Conn, auth: Auth, control: boolean): Member {
+    const { entry, params, receive, send, observed } = opening
+    const rest = new Late(conn.path, this.#clock)
+    const context = contextOf(params, conn, auth, rest)
+    const { onInvalid, onSlow } = entry
+    const channel: Channel<unknown, unknown> = new Channel<unknown, unknown>(conn, {
+      send: send.codec,
+      receive: receive.codec,
+      framing: { send: send.framing, receive: receive.framing },
+      control,
+      limits: entry.limits,
+      onInvalid: onInvalid && ((error) => onInvalid(error, context)),
+      onSlow: onSlowOf(onSlow && ((waited) => onSlow(waited, context)), observed, () => channel),
+      clock: this.#options.clock,
+    })
+    const member = this.#include(channel, opening)
+    if (observed !== undefined) diagnostics.open.publish({ opening: observed, channel })
+    void this.#run(entry, observed, member, context, rest)
+    return member
+  }
+
+  /** Asks `authorize`. Returns nothing where the request was refused. */
+  async #authorize(authorize: Authorize<Auth>, opening: Opening<Auth>): Promise<{ auth: Auth } | undefined> {
+    const { entry, stream } = opening
+    // A client that leaves meanwhile would end the process otherwise.
+    stream.on('error', () => {})
+    const leaving = new AbortController()
+    this.#asking.add(leaving)
+    const leave = (): void => leaving.abort(new ChannelError('PEER_ABORTED', 'the client left'))
+    stream.once('close', leave)
+    const timer = this.#clock.setTimer(timeOut, this.#authorizeTimeout, leaving)
+    const request = requestOf(opening, leaving.signal)
+    try {
+      opening.asked = (async () => authorize(request))()
+      const auth = await unlessAborted(opening.asked, leaving.signal)
+      if (!isExpired(expiryOf(auth))) return { auth }
+      refuseTo(opening, 401, 'the credentials have ended')
+    } catch (error) {
+      if (leaving.signal.aborted) refuseForNow(opening, textOf(leaving.signal.reason))
+      else if (error instanceof Refusal) refuseTo(opening, error.status, error.message, error.headers)
+      else {
+        refuseTo(opening, 500, 'the channel could not be opened')
+        this.#tell(error, entry, request)
+      }
+    } finally {
+      this.#clock.clearTimer(timer)
+      this.#asking.delete(leaving)
+      stream.off('close', leave)
+    }
+    return undefined
+  }
+
+  /** Makes a channel one of those that there are, with all that is followed of it. */
+  #include(channel: Channel<unknown, unknown>, { entry, session, place }: Opening<Auth>): Member {
+    const member = new Member(channel, place.shares, place.session, this.#clock)
+    const counts = countsOf(place.shares)
+    if (counts.bytes || counts.messages) {
+      watch(channel, { sending: counts.bytes ? member : undefined, receiving: counts.messages ? member : undefined })
+    }
+    this.#admission.members.add(member)
+    if (entry.age !== undefined) this.#age(member, session, entry.age)
     if (this.#drained !== undefined) startDraining(channel)
-    if (session === undefined || this.#sessions.has(session)) return
-    this.#sessions.add(session)
-    session.once('close', () => this.#sessions.delete(session))
+    return member
+  }
+
+  /** Ends a channel in good time, when it has become old. */
+  #age({ channel }: Member, session: Http2Session, { max, grace }: Age): void {
+    const cut = (): void =>
+      breakOff(channel, new ChannelError('GOING_AWAY', 'the channel was too old', { side: 'local' }))
+    const drain = (): void => {
+      this.#admission.sendAway(session)
+      startDraining(channel)
+      timer = this.#clock.setTimer(cut, grace, undefined)
+    }
+    // Not always the same, so that channels that came together do not leave together.
+    let timer = this.#clock.setTimer(drain, Math.ceil(max * (0.8 + 0.2 * Math.random())), undefined)
+    void channel.closed.then(() => this.#clock.clearTimer(timer))
   }
 
   async drain({ timeout = drainTimeout }: DrainOptions = {}): Promise<void> {
@@ -278,49 +494,140 @@ class RouteTable implements Router, Taker {
   }
 
   async #drain(timeout: number): Promise<void> {
-    for (const channel of this.#channels) startDraining(channel)
-    // Requests that are under way are answered; Node's own `close` would do the same, and then no more.
-    for (const session of this.#sessions) if (!session.destroyed) session.goaway()
-    const cut = setTimeout(() => {
-      for (const channel of this.#channels) {
-        breakOff(
-          channel,
-          new ChannelError('GOING_AWAY', 'the channel was open when the time to drain was up', { side: 'local' }),
-        )
-      }
+    const { members } = this.#admission
+    if (diagnostics.drain.hasSubscribers) diagnostics.drain.publish({ channels: members.size, timeout })
+    for (const { channel } of members) startDraining(channel)
+    this.#admission.sendAllAway()
+    const stop = new ChannelError('GOING_AWAY', stopping, { side: 'local' })
+    for (const leaving of this.#asking) leaving.abort(stop)
+    const late = new ChannelError('GOING_AWAY', 'the channel was open when the time to drain was up', { side: 'local' })
+    const given = new AbortController()
+    let timer = setTimeout(() => {
+      for (const { channel } of members) breakOff(channel, late)
+      // One that does not read does not see that either.
+      timer = setTimeout(() => {
+        for (const { channel } of members) cutOff(channel, late)
+        // Nor is there any more time for handlers that go on without their channels.
+        void Promise.all(Array.from(members, async ({ channel }) => channel.closed)).then(() => {
+          given.abort()
+          this.#onRest?.()
+        })
+      }, lastWords)
     }, timeout)
-    // Whoever is added meanwhile, having been accepted before, comes at the end.
-    for (const channel of this.#channels) await channel.closed
-    clearTimeout(cut)
+    while (!given.signal.aborted && (members.size > 0 || this.#openings.size > 0)) {
+      await new Promise<void>((resolve) => {
+        this.#onRest = resolve
+      })
+    }
+    clearTimeout(timer)
+    this.#isOver = true
     // With nothing left to do they would stay open, and with them a server that is closed.
-    for (const session of this.#sessions) session.close()
+    this.#admission.closeAll()
   }
 
-  async #run(entry: Entry, channel: Channel<unknown, unknown>, context: HandlerContext, rest: Late): Promise<void> {
+  // Not the whole opening: what this holds stays for as long as the channel.
+  async #run(
+    entry: Entry<Auth>,
+    observed: Observed | undefined,
+    member: Member,
+    context: HandlerContext<string, Auth>,
+    rest: Late,
+  ): Promise<void> {
+    const { channel, shares } = member
     try {
-      await entry.handler(channel, context)
+      rest.expiresAt = expiryOf(context.auth)
+      rest.channel = channel
+      if (observed?.around === undefined) await entry.handler(channel, context)
+      else await observed.around(async () => entry.handler(channel, context))
     } catch (error) {
       const isOwnEnd = isOutcome(channel, error) || rest.isReason(error)
       if (!isOwnEnd) {
         breakOff(channel, new ChannelError('INTERNAL', 'the handler failed', { side: 'local', cause: error }))
       }
       // A handler that gives up because its own channel ended has done nothing wrong.
-      if (!isOwnEnd || isDefect(error)) this.#tell(error, context)
+      if (!isOwnEnd || isDefect(error)) this.#tell(error, entry, context)
     }
     // What could not be delivered any more has shown in `closed`.
     await channel.close().catch(() => {})
-    this.#channels.delete(channel)
+    rest.release()
+    this.#admission.members.delete(member)
+    this.#admission.leave(shares)
+    member.leave()
+    if (observed !== undefined) diagnostics.close.publish({ opening: observed, channel, closed: await channel.closed })
+    if (this.#admission.members.size === 0) this.#onRest?.()
   }
 
   /** A hook that throws must not end the process, nor keep the channel open. */
-  #tell(error: unknown, context: HandlerContext): void {
+  #tell(thrown: unknown, { route }: Entry<Auth>, context: ErrorContext<Auth>): void {
+    if (diagnostics.error.hasSubscribers) diagnostics.error.publish({ route: route.path, error: thrown })
+    const onFailure = (failure: unknown): void => printError(failure, context)
     try {
-      this.#onError(error, context)
+      // It may be asynchronous, whatever its type says.
+      Promise.resolve(this.#onError(thrown, context)).catch(onFailure)
     } catch (failure) {
-      printError(failure, context)
+      onFailure(failure)
     }
   }
 }
+
+const stopping = 'the server is about to stop'
+
+/** A request, and who observes it. */
+type Asked = Pick<Opening<unknown>, 'stream' | 'observed'>
+
+/** Refuses a request for a channel. */
+function refuseTo({ stream, observed }: Asked, status: number, message: string, headers?: OutgoingHttpHeaders): void {
+  refuse(stream, status, message, headers)
+  if (observed !== undefined) diagnostics.refuse.publish({ opening: observed, status, message, error: undefined })
+}
+
+/** Refuses with 503: the same may be asked again soon, best of another server. */
+function refuseForNow(asked: Asked, message: string): void {
+  refuseTo(asked, 503, message, { 'retry-after': '1' })
+}
+
+/** Tells whoever observes it of a request that has arrived. */
+function observedOf(route: string, headers: IncomingHttpHeaders): Observed | undefined {
+  if (!isObserved()) return undefined
+  const origin = `${headers[':scheme'] ?? 'http'}://${headers[':authority'] ?? headers.host ?? ''}`
+  const observed: Observed = { side: 'server', route, origin, headers }
+  diagnostics.opening.publish(observed)
+  return observed
+}
+
+/** Of requests whose clients have left. */
+const gone = AbortSignal.abort()
+
+function requestOf<Auth>(opening: Opening<Auth>, signal: AbortSignal): ChannelRequest {
+  const { entry, params, headers, stream } = opening
+  const query = new URLSearchParams((headers[':path'] ?? '').split(/\?(.*)/s)[1] ?? '')
+  const session = stream.session as ServerHttp2Session | undefined
+  return { route: entry.route.path, params, headers, query, session, signal }
+}
+
+function timeOut(controller: AbortController): void {
+  controller.abort(new ChannelError('TIMEOUT', 'it takes too long to find out who you are'))
+}
+
+function textOf(reason: unknown): string {
+  return reason instanceof Error ? reason.message : ''
+}
+
+/** Waits for `value`, for as long as the signal allows. */
+function unlessAborted<T>(value: Promise<T>, signal: AbortSignal): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const give = (): void => reject(signal.reason)
+    if (signal.aborted) give()
+    signal.addEventListener('abort', give, { once: true })
+    value.then(resolve, reject)
+  })
+}
+
+/** How long `authorize` may take unless said otherwise. Unit: milliseconds. */
+const authorizeTimeout = 10_000
+
+/** How long the end may take once the time to drain is up: for clients that do not read. Unit: milliseconds. */
+const lastWords = 1_000
 
 /** How long channels may take to end when a router drains. Unit: milliseconds. */
 const drainTimeout = 20_000
@@ -342,7 +649,17 @@ function shapeOf(path: string): string {
   return path.replaceAll(/:\w+/g, ':')
 }
 
-function printError(error: unknown, context: HandlerContext): void {
+function ageOf({ maxAge, maxAgeGrace = drainTimeout }: AgeOptions): Age | undefined {
+  checkDelay('maxAgeGrace', maxAgeGrace)
+  if (maxAge === undefined) return undefined
+  checkDelay('maxAge', maxAge)
+  return { max: maxAge, grace: maxAgeGrace }
+}
+
+function printError(error: unknown, context: ErrorContext): void {
   // oxlint-disable-next-line no-console -- an error of the user's own must show unless a hook was given.
-  console.error(`h2channel: the handler of ${context.conn.path} failed:`, error)
+  console.error(
+    `h2channel: ${'conn' in context ? 'the handler' : 'authorize'} of ${context.headers[':path']} failed:`,
+    error,
+  )
 }

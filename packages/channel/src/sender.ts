@@ -1,6 +1,7 @@
 import type { Codec } from '@h2channel/codecs'
 import type { Conn } from '@h2channel/conn'
 
+import type { Clock } from './clock.ts'
 import type { Control } from './control.ts'
 import { encodeControl } from './control.ts'
 import type { ChannelLimits } from './defaults.ts'
@@ -31,12 +32,21 @@ export interface SenderParts<S> {
   readonly codec: Pick<Codec<S>, 'encode'>
   readonly framing: Framing
   readonly limits: ChannelLimits
+  readonly clock: Clock
 }
 
 /** What the channel is told by its sender. */
 export interface SenderEvents {
   /** The conn refuses to take bytes. */
   onConnError(error: unknown): void
+  /** The conn has taken nothing for so long, in milliseconds, while there was no room for a send. May end the channel. */
+  onSlow(waited: number): void
+}
+
+/** Follows how much is held. */
+export interface SenderWatcher {
+  /** So many bytes more, or less, have not left this process, as far as the conn says when they do. May end the channel. */
+  onBuffered(change: number): void
 }
 
 /** Of all that are open. */
@@ -54,6 +64,7 @@ export class Sender<in S> {
   readonly #codec: Pick<Codec<S>, 'encode'>
   readonly #framing: Framing
   readonly #limits: ChannelLimits
+  readonly #clock: Clock
   readonly #events: SenderEvents
   readonly #out = new OutBuffer()
   /** Messages of type S, which nothing but `#admitMore` takes out: a list of S would hand them to others by its type. */
@@ -73,6 +84,13 @@ export class Sender<in S> {
   #messages = 0
   #bytes = 0
   #lost: ChannelError | undefined
+  /** Since when there is no room for sends that came, and the conn takes nothing. */
+  #stalledSince: number | undefined
+  /** How much the watcher was told of. Unit: bytes. */
+  #held = 0
+  /** There from the first wait on, while it is stalled. */
+  #slowTimer: unknown
+  #watcher: SenderWatcher | undefined
   #ended: Promise<void> | undefined
   #settleEnded: ((error?: ChannelError) => void) | undefined
 
@@ -81,7 +99,12 @@ export class Sender<in S> {
     this.#codec = parts.codec
     this.#framing = parts.framing
     this.#limits = parts.limits
+    this.#clock = parts.clock
     this.#events = events
+  }
+
+  set watcher(watcher: SenderWatcher) {
+    this.#watcher = watcher
   }
 
   /** How much was accepted that the conn has not taken yet. Unit: bytes. */
@@ -130,7 +153,10 @@ export class Sender<in S> {
       return error === undefined ? accepted : Promise.reject(error)
     }
     if (this.#isEncoding) this.#isBehind = true
-    if (this.#waiting.size < this.#limits.maxWaitingSends) return this.#waiting.add(message, signal)
+    if (this.#waiting.size < this.#limits.maxWaitingSends) {
+      if (this.#waiting.size === 0) this.#onWait()
+      return this.#waiting.add(message, signal)
+    }
     const limit = `${this.#limits.maxWaitingSends} sends are waiting already`
     return Promise.reject(new ChannelError('SEND_BUFFER_FULL', `${limit}: await send before the next one`))
   }
@@ -190,6 +216,8 @@ export class Sender<in S> {
     this.#queue = []
     this.#queuedBytes = 0
     this.#waiting.fail(error)
+    this.#clock.clearTimer(this.#slowTimer)
+    this.#hold(-this.#held)
     this.#settleEnded?.(error)
   }
 
@@ -205,7 +233,39 @@ export class Sender<in S> {
       this.#queuedBytes += bytes.length
       if (this.#isWriting) this.#queue.push(bytes)
       else this.#write(bytes)
+      this.#hold(bytes.length)
     }
+  }
+
+  #hold(change: number): void {
+    if (this.#watcher === undefined || change === 0) return
+    this.#held += change
+    this.#watcher.onBuffered(change)
+  }
+
+  #onReleased(bytes: Uint8Array): void {
+    if (isWhole(bytes)) recycle(bytes)
+    if (this.#state.at !== 'failed') this.#hold(-bytes.length)
+  }
+
+  /** A send begins to wait. */
+  #onWait(): void {
+    this.#stalledSince ??= this.#clock.now()
+    this.#slowTimer ??= this.#clock.setTimer(lookForSlow, this.#limits.slowAfter, this)
+  }
+
+  /** Tells of a peer that has taken nothing for long, and looks again after as long. */
+  lookForSlow(): void {
+    this.#slowTimer = undefined
+    if (this.#stalledSince === undefined || this.#state.at === 'failed') return
+    const { slowAfter } = this.#limits
+    const waited = this.#clock.now() - this.#stalledSince
+    // Timers may be early by less than a millisecond.
+    const isSlow = waited > slowAfter - 1
+    if (isSlow) this.#events.onSlow(waited)
+    if (this.#stalledSince === undefined || (this.#state as State).at === 'failed') return
+    const delay = isSlow ? slowAfter : Math.ceil(slowAfter - waited)
+    this.#slowTimer ??= this.#clock.setTimer(lookForSlow, delay, this)
   }
 
   /** Encodes a message behind those that are there. Returns why it can't be, with everything as it was before. */
@@ -258,13 +318,17 @@ export class Sender<in S> {
   #write(bytes: Uint8Array): void {
     this.#isWriting = true
     this.#bytes += bytes.length
-    this.#conn.write(bytes, isWhole(bytes) ? { released: () => recycle(bytes) } : undefined).then(
+    const isFollowed = this.#watcher !== undefined || isWhole(bytes)
+    this.#conn.write(bytes, isFollowed ? { released: () => this.#onReleased(bytes) } : undefined).then(
       () => {
         if (this.#state.at === 'failed') return
         this.#isWriting = false
         this.#queuedBytes -= bytes.length
         this.#writeNext()
         this.#admitMore()
+        if (this.#stalledSince !== undefined) {
+          this.#stalledSince = this.#waiting.size > 0 ? this.#clock.now() : undefined
+        }
         this.#endWhenSent()
       },
       (error: unknown) => this.#events.onConnError(error),
@@ -298,6 +362,7 @@ export class Sender<in S> {
     if (this.#state.at !== 'ending' || this.#isWriting || this.#waiting.size > 0 || this.bufferedBytes > 0) return
     const { error } = this.#state
     this.#state = { at: 'closing', error }
+    this.#clock.clearTimer(this.#slowTimer)
     this.#conn.closeWrite().then(
       () => {
         if (this.#state.at !== 'closing') return
@@ -311,4 +376,8 @@ export class Sender<in S> {
 
 function flush(sender: { flush(): void }): void {
   sender.flush()
+}
+
+function lookForSlow(sender: { lookForSlow(): void }): void {
+  sender.lookForSlow()
 }

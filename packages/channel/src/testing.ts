@@ -5,6 +5,7 @@ import { pipe } from '@h2channel/conn/web'
 
 import type { ChannelOptions, OnInvalid } from './channel.ts'
 import { Channel } from './channel.ts'
+import type { Client, ClientOptions } from './client.ts'
 import type { Clock } from './clock.ts'
 import type { LimitOptions } from './defaults.ts'
 import type { Format } from './formats.ts'
@@ -12,6 +13,7 @@ import { format, formatsOf } from './formats.ts'
 import { lengthPrefixed } from './length-prefixed.ts'
 import { platform } from './platform.ts'
 import type { Route } from './route.ts'
+import type { Router } from './router.ts'
 
 export interface ChannelPairOptions {
   /** The limits of both ends. */
@@ -45,6 +47,40 @@ export function channelPair<Path extends string, C, S>(
   return [client, server]
 }
 
+export interface StartServerOptions {
+  /** Whether to speak TLS, with a certificate made on the spot by `selfsigned`: no unless said otherwise. */
+  readonly tls?: boolean | undefined
+}
+
+/** A server with a router, on a free port of 127.0.0.1. Disposing of it ends it, with all connections. */
+export interface RunningServer extends AsyncDisposable {
+  /** Such as `http://127.0.0.1:49152`. */
+  readonly origin: string
+  /** TLS options of a client that trusts it. Undefined for cleartext. */
+  readonly tls: ClientOptions['tls']
+  /** A client of it, with connections of its own. */
+  client(options?: ClientOptions): Client
+}
+
+/**
+ * Serves a router as in production, for tests of all that lies before a handler: routes, `authorize`, limits, draining. Only in
+ * Node.
+ *
+ * @example
+ * ```ts
+ * await using server = await startServer(router)
+ * await using channel = await server.client({ headers: { authorization } }).open(quotes, { params: { market: 'xetra' } })
+ * ```
+ */
+export async function startServer<Auth>(
+  router: Router<Auth>,
+  options: StartServerOptions = {},
+): Promise<RunningServer> {
+  // Not before it is called: all else here runs in browsers too.
+  const { run } = await import('./test-server.ts')
+  return run(router, options)
+}
+
 /** A clock that stands still until it is moved. */
 export interface TestClock extends Clock {
   /**
@@ -52,6 +88,8 @@ export interface TestClock extends Clock {
    * {@link channelPair} send has arrived before the next fires.
    */
   advance(milliseconds: number): Promise<void>
+  /** How many timers are set. */
+  readonly timers: number
 }
 
 /**
@@ -75,15 +113,20 @@ export function testClock(): TestClock {
       return timer
     },
     clearTimer: (timer) => void timers.delete(timer as never),
+    get timers() {
+      return timers.size
+    },
     async advance(milliseconds) {
       const end = now + milliseconds
+      // What was sent before arrives before.
+      await settle()
       for (;;) {
         const [first] = [...timers].filter(({ at }) => at <= end).toSorted((left, right) => left.at - right.at)
         if (first === undefined) break
         timers.delete(first)
         now = Math.max(now, first.at)
         first.fire()
-        for (let turn = 0; turn < turnsToSettle; turn++) await nextTurn()
+        await settle()
       }
       now = end
     },
@@ -95,6 +138,10 @@ const turnsToSettle = 6
 
 /** Taken when the module is loaded, so that a test's fake timers don't stop it. */
 const { setImmediate, setTimeout } = platform
+
+async function settle(): Promise<void> {
+  for (let turn = 0; turn < turnsToSettle; turn++) await nextTurn()
+}
 
 function nextTurn(): Promise<void> {
   return new Promise((resolve) => {

@@ -386,7 +386,8 @@ describe('over HTTP/2', () => {
     [6, 'MESSAGE_TOO_LARGE', 'local'],
     [7, 'CONN_LOST', 'remote'],
     [8, 'PEER_ABORTED', 'remote'],
-    [11, 'CONN_LOST', 'remote'],
+    [5, 'CONN_LOST', 'remote'],
+    [11, 'PEER_TOO_SLOW', 'local'],
   ] as [number, ChannelErrorCode, string][])('RST_STREAM with %i ends the channel with %s', async (rst, code, side) => {
     const opened = deferred<ServerHttp2Stream>()
     await using server = await bareServer((stream) => opened.resolve(stream))

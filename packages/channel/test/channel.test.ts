@@ -139,6 +139,7 @@ describe('Channel: refuses', () => {
       closeTimeout: 10_000,
       heartbeatInterval: 25_000,
       heartbeatTimeout: 10_000,
+      slowAfter: 30_000,
     })
   })
 })

@@ -1,19 +1,16 @@
 // oxlint-disable vitest/expect-expect -- many of these tests assert by the helpers of support.ts
 import { bytes, json, msgpack, oneOf } from '@h2channel/codecs'
 import { Sessions } from '@h2channel/conn'
-import { listen } from '@h2channel/conn/testing'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import type { IncomingHttpHeaders, ServerHttp2Stream } from 'node:http2'
-import { createServer } from 'node:http2'
+import type { ServerHttp2Stream } from 'node:http2'
 import type { AddressInfo } from 'node:net'
-import { createServer as createTcpServer } from 'node:net'
 import { describe, expect, test } from 'vitest'
 
 import { createClient } from '../src/client.ts'
 import { defineRoute, fixedLength, newlineDelimited } from '../src/index.ts'
 import type { createRouter } from '../src/server.ts'
-import { serve, testCertificate } from './server-support.ts'
+import { bare, deadPort, serve, testCertificate } from './server-support.ts'
 import { deferred, failOnUnhandledRejections, failure, receiveAll, thrown } from './support.ts'
 
 failOnUnhandledRejections()
@@ -27,27 +24,6 @@ const setUp = (router: ReturnType<typeof createRouter>): void => {
     for await (const message of channel) await channel.send(message)
   })
   router.handle(greet, (channel, { params }) => channel.send([params.name, params.title]))
-}
-
-/** A server that answers every request with `answer`, and tells the headers of each. */
-async function bare(answer: (stream: ServerHttp2Stream) => void): Promise<{
-  readonly origin: string
-  readonly sessions: Sessions
-  readonly asked: IncomingHttpHeaders[]
-  readonly resets: Promise<number>[]
-  [Symbol.asyncDispose](): Promise<void>
-}> {
-  const asked: IncomingHttpHeaders[] = []
-  const resets: Promise<number>[] = []
-  const server = createServer()
-  server.on('stream', (stream, headers) => {
-    stream.on('error', () => {})
-    resets.push(new Promise((resolve) => stream.once('close', () => resolve(stream.rstCode ?? 0))))
-    asked.push(headers)
-    answer(stream)
-  })
-  const at = await listen(server, undefined)
-  return { origin: at.origin, sessions: at.sessions, asked, resets, [Symbol.asyncDispose]: () => at.close() }
 }
 
 const accepting = (stream: ServerHttp2Stream): void => {
@@ -229,7 +205,8 @@ describe('open: an answer that is no channel', () => {
     [406, 'UNSUPPORTED_CODEC', ''],
     [415, 'UNSUPPORTED_CODEC', 'not this'],
     [400, 'REFUSED', ''],
-    [401, 'REFUSED', 'who are you?'],
+    [401, 'UNAUTHENTICATED', 'who are you?'],
+    [403, 'REFUSED', 'not you'],
     [503, 'REFUSED', '<html>later</html>'],
     [302, 'REFUSED', ''],
   ] as const)('status %i is %s, with what the server said', async (status, code, said) => {
@@ -317,15 +294,6 @@ describe('open: an answer that is no channel', () => {
 })
 
 describe('open: CONNECT_FAILED', () => {
-  /** A port of 127.0.0.1 where nobody listens. */
-  async function deadPort(): Promise<number> {
-    const server = createTcpServer()
-    await once(server.listen(0, '127.0.0.1'), 'listening')
-    const { port } = server.address() as AddressInfo
-    await once(server.close(), 'close')
-    return port
-  }
-
   test('nobody listens', async () => {
     await using client = createClient(`http://127.0.0.1:${await deadPort()}`)
     const error = await failure(client.open(echo), 'CONNECT_FAILED')

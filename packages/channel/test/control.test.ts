@@ -67,18 +67,25 @@ test('decodeControl: gives a control frame, null or INVALID_FRAME, whatever the 
   )
 })
 
-test.each(['INVALID_MESSAGE', 'INVALID_FRAME', 'TRUNCATED_FRAME', 'MESSAGE_TOO_LARGE'])(
-  'closeError: %s of the peer is a rule that this side broke',
-  (code) => {
-    const error = closeError(code, 'why')
-    expect(error).toMatchObject({ code, side: 'local', fatal: true })
-    expect(error.message).toContain('why')
-  },
-)
+const ours = [
+  'INVALID_MESSAGE',
+  'INVALID_FRAME',
+  'TRUNCATED_FRAME',
+  'MESSAGE_TOO_LARGE',
+  'PEER_TOO_SLOW',
+  'RATE_LIMITED',
+]
 
-test('closeError: INTERNAL and GOING_AWAY are the peer’s own, and any other code a peer that broke off', () => {
+test.each(ours)('closeError: %s of the peer is a rule that this side broke', (code) => {
+  const error = closeError(code, 'why')
+  expect(error).toMatchObject({ code, side: 'local', fatal: true })
+  expect(error.message).toContain('why')
+})
+
+test('closeError: INTERNAL, GOING_AWAY and UNAUTHENTICATED are the peer’s own, and any other code a peer that broke off', () => {
   expect(closeError('INTERNAL', '')).toMatchObject({ code: 'INTERNAL', side: 'remote', fatal: true })
   expect(closeError('GOING_AWAY', '')).toMatchObject({ code: 'GOING_AWAY', side: 'remote', fatal: true })
+  expect(closeError('UNAUTHENTICATED', '')).toMatchObject({ code: 'UNAUTHENTICATED', side: 'remote', fatal: true })
   expect(closeError('SOMETHING_NEW', 'later')).toMatchObject({ code: 'PEER_ABORTED', side: 'remote', fatal: true })
   expect(closeError('SOMETHING_NEW', 'later').message).toContain('SOMETHING_NEW')
 })
@@ -90,7 +97,8 @@ test.each([
   [6, 'MESSAGE_TOO_LARGE', 'local'],
   [8, 'PEER_ABORTED', 'remote'],
   [7, 'CONN_LOST', 'remote'],
-  [11, 'CONN_LOST', 'remote'],
+  [5, 'CONN_LOST', 'remote'],
+  [11, 'PEER_TOO_SLOW', 'local'],
   [undefined, 'PEER_ABORTED', 'remote'],
 ])('connFailure: RST_STREAM with %s is %s', (rstCode, code, side) => {
   const cause = new ConnError('RESET', 'reset', { rstCode })

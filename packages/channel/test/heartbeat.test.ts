@@ -185,6 +185,87 @@ describe('a peer from which nothing comes', () => {
     heartbeat.stop()
   })
 
+  test('is not looked for again for ever, where each beat is late', async () => {
+    let now = 0
+    let fire = (): void => {}
+    const silences: number[] = []
+    const clock = {
+      now: () => now,
+      setTimer: <Subject>(task: (subject: Subject) => void, delay: number, subject: Subject) => {
+        fire = () => {
+          now += delay + timeout / 5
+          task(subject)
+        }
+        return delay
+      },
+      clearTimer: () => {},
+    }
+    const times = { heartbeatInterval: interval, heartbeatTimeout: timeout }
+    const events = { quietSince: () => 0, ping: () => true, onSilent: (silence: number) => void silences.push(silence) }
+    const heartbeat = new Heartbeat(clock, times, events)
+    for (let beats = 0; beats < 10 && silences.length === 0; beats++) fire()
+    expect(silences).toHaveLength(1)
+    expect(now).toBeLessThan(interval + 3 * timeout)
+    heartbeat.stop()
+  })
+
+  test('waits for what lies in the socket when this process was busy until the time was up', async () => {
+    let now = 0
+    let since = 0
+    let at = 0
+    let fire = (): void => {}
+    const silences: number[] = []
+    const clock = {
+      now: () => now,
+      setTimer: <Subject>(task: (subject: Subject) => void, delay: number, subject: Subject) => {
+        at = now + delay
+        fire = () => task(subject)
+        return delay
+      },
+      clearTimer: () => {},
+    }
+    const times = { heartbeatInterval: interval, heartbeatTimeout: timeout }
+    const events = { quietSince: () => since, ping: () => true, onSilent: (ms: number) => void silences.push(ms) }
+    const heartbeat = new Heartbeat(clock, times, events)
+    now = interval
+    fire()
+    // Less late than what counts as having slept.
+    now = interval + timeout + timeout / 20
+    fire()
+    expect(silences).toEqual([])
+    // The answer is read after the timers.
+    since = now
+    now += 1
+    fire()
+    expect(silences).toEqual([])
+    while (silences.length === 0) {
+      now = at
+      fire()
+    }
+    expect([now, silences]).toEqual([since + interval + timeout, [interval + timeout]])
+    heartbeat.stop()
+  })
+
+  test('does not keep a channel from being closed, however short the times are', async () => {
+    const clock = testClock()
+    const limits = { heartbeatInterval: 300, heartbeatTimeout: 300 }
+    const [client, server] = channelPair(route, { clock, limits })
+    for (const message of [1, 2]) await server.send(message)
+    const closing = client.close()
+    await clock.advance(900)
+    server.abort()
+    await closing
+    expect(await client.closed).not.toMatchObject({ error: { code: 'PEER_SILENT' } })
+  })
+
+  test('is not looked for once the channel is over: no timer stays', async () => {
+    const clock = testClock()
+    const [client, server] = channelPair(route, { clock })
+    expect(clock.timers).toBe(2)
+    await Promise.all([client.close(), server.close()])
+    expect(clock.timers).toBe(0)
+  })
+
   test('ends a channel of whom nobody asks anything any more', async () => {
     const [channel, , clock] = withPeer()
     await channel.end()

@@ -392,7 +392,7 @@ describe('a handler that throws', () => {
 
   test('onError: is told the context too', async () => {
     const told = deferred<unknown>()
-    const onError = (error: unknown, { conn }: { conn: { path: string } }): void => told.resolve([error, conn.path])
+    const onError: RouterOptions['onError'] = (error, { headers }) => told.resolve([error, headers[':path']])
     await using served = await serve(failing('why'), { router: { onError } })
     await failure(receiveAll(await served.client().open(echo)), 'INTERNAL')
     expect(await told.promise).toEqual(['why', '/echo'])
@@ -425,6 +425,24 @@ test('a handler that sends after its own end has failed, and onError is told', a
   await using channel = await served.client().open(echo)
   expect(await told.promise).toMatchObject({ code: 'CLOSED', side: 'local' })
   await channel.closed
+})
+
+test('onError: an asynchronous hook that rejects does not end the process', async () => {
+  const print = vi.spyOn(console, 'error').mockImplementation(() => {})
+  const onError: () => unknown = async () => Promise.reject(new Error('no log today'))
+  try {
+    await using served = await serve(
+      (router) =>
+        router.handle(echo, () => {
+          throw new Error('why')
+        }),
+      { router: { onError } },
+    )
+    await failure((await served.client().open(echo)).receive(), 'INTERNAL')
+    await vi.waitFor(() => expect(print).toHaveBeenCalledTimes(1))
+  } finally {
+    print.mockRestore()
+  }
 })
 
 test('onError: a hook that throws neither ends the process nor keeps the channel open', async () => {

@@ -1,10 +1,14 @@
 /** Servers and bare clients for the tests of router and client. */
+import type { Sessions } from '@h2channel/conn'
 import type { TestServer } from '@h2channel/conn/testing'
 import { listen, makeCertificate } from '@h2channel/conn/testing'
-import type { ClientHttp2Session, IncomingHttpHeaders, OutgoingHttpHeaders } from 'node:http2'
+import { randomInt } from 'node:crypto'
+import { once } from 'node:events'
+import type { ClientHttp2Session, IncomingHttpHeaders, OutgoingHttpHeaders, ServerHttp2Stream } from 'node:http2'
 import { connect, createSecureServer, createServer } from 'node:http2'
 import type { IncomingMessage } from 'node:http'
 import { request } from 'node:https'
+import { createServer as createTcpServer } from 'node:net'
 
 import type { Client, ClientOptions } from '../src/client.ts'
 import { createClient } from '../src/client.ts'
@@ -58,6 +62,52 @@ export async function serve(setUp: (router: Router) => void, options: ServeOptio
     async [Symbol.asyncDispose]() {
       await at.close()
     },
+  }
+}
+
+/** See {@link bare}. */
+export interface Bare extends AsyncDisposable {
+  readonly origin: string
+  readonly sessions: Sessions
+  /** The headers of each request. */
+  readonly asked: IncomingHttpHeaders[]
+  /** With which code each stream ended. */
+  readonly resets: Promise<number>[]
+}
+
+/** A server that answers every request with `answer`, and tells the headers of each. */
+export async function bare(answer: (stream: ServerHttp2Stream) => void): Promise<Bare> {
+  const asked: IncomingHttpHeaders[] = []
+  const resets: Promise<number>[] = []
+  const server = createServer()
+  server.on('stream', (stream, headers) => {
+    stream.on('error', () => {})
+    resets.push(new Promise((resolve) => stream.once('close', () => resolve(stream.rstCode ?? 0))))
+    asked.push(headers)
+    answer(stream)
+  })
+  const at = await listen(server, undefined)
+  return { origin: at.origin, sessions: at.sessions, asked, resets, [Symbol.asyncDispose]: () => at.close() }
+}
+
+/**
+ * A port of 127.0.0.1 where nobody listens. It is below those that systems give to whoever asks for any, so that nobody
+ * else has it until a test listens there.
+ */
+export async function deadPort(): Promise<number> {
+  for (;;) {
+    const port = randomInt(10_000, 30_000)
+    const server = createTcpServer()
+    const listening = once(server.listen(port, '127.0.0.1'), 'listening')
+    if (
+      !(await listening.then(
+        () => true,
+        () => false,
+      ))
+    )
+      continue
+    await once(server.close(), 'close')
+    return port
   }
 }
 

@@ -5,7 +5,8 @@ import { z } from 'zod'
 
 import type { Channel } from '../src/index.ts'
 import { defineRoute, fixedLength, newlineDelimited } from '../src/index.ts'
-import { channelPair } from '../src/testing.ts'
+import { createRouter } from '../src/server.ts'
+import { channelPair, startServer, testClock } from '../src/testing.ts'
 import { failOnUnhandledRejections, failure, receiveAll } from './support.ts'
 
 failOnUnhandledRejections()
@@ -86,4 +87,46 @@ test.each([
   await client.end()
   expect(await receiveAll(server)).toHaveLength(1)
   await server.close()
+})
+
+test.each([false, true])(
+  'startServer: serves a router, with TLS %s, to clients with connections of their own',
+  async (tls) => {
+    const router = createRouter({ perSession: { maxChannels: 1 }, authorize: ({ headers }) => headers.authorization })
+    router.handle(quotes, async (channel, { auth, params }) => {
+      for await (const { symbol } of channel) await channel.send({ price: `${symbol}${auth}${params.market}`.length })
+    })
+    await using server = await startServer(router, { tls })
+    expect(server.origin).toMatch(tls ? /^https:/ : /^http:/)
+    const at = { params: { market: 'xetra' } }
+    const clients = [
+      server.client({ headers: { authorization: 'ab' } }),
+      server.client({ headers: { authorization: 'abc' } }),
+    ]
+    const channels = await Promise.all(clients.map(async (client) => client.open(quotes, at)))
+    for (const channel of channels) await channel.send({ symbol: 'SAP' })
+    expect(await Promise.all(channels.map(async (channel) => channel.receive()))).toEqual([
+      { price: 10 },
+      { price: 11 },
+    ])
+    await Promise.all(channels.map(async (channel) => channel.close()))
+  },
+)
+
+test('startServer: a router on a clock that the test moves', async () => {
+  const clock = testClock()
+  const hour = 3_600_000
+  const router = createRouter({
+    clock,
+    limits: { heartbeatInterval: 2 ** 30 },
+    authorize: () => ({ expiresAt: Date.now() + hour }),
+  })
+  router.handle(quotes, async (channel) => {
+    for await (const message of channel) await channel.send({ price: message.symbol.length })
+  })
+  await using server = await startServer(router)
+  const channel = await server.client().open(quotes, { params: { market: 'xetra' } })
+  const ended = failure(channel.receive(), 'UNAUTHENTICATED')
+  await clock.advance(hour + 10_000)
+  expect(await ended).toMatchObject({ fatal: true })
 })

@@ -5,7 +5,7 @@ import { array, bytes, choice, f32, json, msgpack, oneOf, struct, u16, u64 } fro
 import { describe, expectTypeOf, test } from 'vitest'
 import { z } from 'zod'
 
-import type { ClientOptions, OpenArguments, OpenOptions } from '../src/client.ts'
+import type { ClientOptions, ClientStatus, OpenArguments, OpenOptions } from '../src/client.ts'
 import { createClient } from '../src/client.ts'
 import type {
   ChannelClosed,
@@ -464,6 +464,12 @@ describe('options', () => {
     // @ts-expect-error -- a limit that there is none
     unrun(() => createClient('http://localhost', { limits: { maxMessages: 1 } }))
 
+    unrun(() => createClient(['http://a', new URL('http://b')] as const, { retry: { maxAttempts: 1 } }))
+    // @ts-expect-error -- an address is a URL
+    unrun(() => createClient([{ host: 'a' }]))
+    // @ts-expect-error -- how often is said in attempts
+    unrun(() => createClient('http://localhost', { retry: { retries: 1 } }))
+
     unrun(() => new Channel(asked.conn, { send: json(), receive: json(), framing: newlineDelimited() }))
     // @ts-expect-error -- a framing is an object
     unrun(() => new Channel(asked.conn, { send: json(), receive: json(), framing: 'newline' }))
@@ -477,6 +483,13 @@ describe('options', () => {
     unrun(() => createClient('http://localhost', { headers: async () => ({ authorization: 'x' }) }))
     // @ts-expect-error -- a header is a name and a value
     unrun((): ClientOptions => ({ headers: 'authorization: x' }))
+
+    unrun((event: ClientStatus) => {
+      if (event.type === 'retrying') expectTypeOf(event.error).toEqualTypeOf<ChannelError>()
+      if (event.type === 'failed') expectTypeOf(event.error).toEqualTypeOf<unknown>()
+      // @ts-expect-error -- no path: an address is there for all routes
+      if (event.type === 'available') expectTypeOf(event.path).toEqualTypeOf<string>()
+    })
 
     unrun(() => createRouter({ onError: (error) => expectTypeOf(error).toEqualTypeOf<unknown>() }))
     // @ts-expect-error -- a handler may throw anything

@@ -59,15 +59,20 @@ export async function connect(url: string | URL, options: ConnectOptions = {}): 
 
   const giveUp = new AbortController()
   const onAbort = (): void => giveUp.abort(givenUp('connecting', options.signal?.reason))
+  let requestSent = false
   const timer = setTimeout(() => {
-    giveUp.abort(new ConnError('CONNECT_TIMEOUT', `${target.host} gave no response in ${connectTimeout} ms`))
+    const message = `${target.host} gave no response in ${connectTimeout} ms`
+    giveUp.abort(new ConnError('CONNECT_TIMEOUT', message, { requestSent }))
   }, connectTimeout)
   options.signal?.addEventListener('abort', onAbort)
   if (options.signal?.aborted === true) onAbort()
   try {
     for (let attempt = 1; ; attempt += 1) {
       giveUp.signal.throwIfAborted()
+      // What was sent before this attempt, the peer promised not to have handled.
+      requestSent = false
       const { session, stream } = await sessions.open(target, options.tls, headers, giveUp.signal)
+      requestSent = true
       const transport = new Http2Transport(stream, session.readOn)
       try {
         return await respond(session, stream, giveUp.signal, (response) => {

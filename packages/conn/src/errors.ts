@@ -54,6 +54,7 @@ export interface RefusedResponse {
 
 export interface ConnErrorOptions extends ErrorOptions {
   readonly rstCode?: number | undefined
+  readonly requestSent?: boolean | undefined
   readonly response?: RefusedResponse | undefined
 }
 
@@ -72,6 +73,12 @@ export class ConnError extends Error {
   /** With `RESET`: the error code of the RST_STREAM frame (RFC 9113, section 7). */
   readonly rstCode: number | undefined
 
+  /**
+   * With `CONNECT_TIMEOUT`: whether a request had been sent by then, which the peer may have begun to handle. Otherwise there
+   * was no connection in time, or none had room.
+   */
+  readonly requestSent: boolean | undefined
+
   /** With `UNEXPECTED_STATUS`: what the server answered. */
   readonly response: RefusedResponse | undefined
 
@@ -81,6 +88,7 @@ export class ConnError extends Error {
     this.side = rules[code].side
     this.fatal = rules[code].fatal
     this.rstCode = options.rstCode
+    this.requestSent = options.requestSent
     this.response = options.response
   }
 }

@@ -11,7 +11,7 @@ import type { ConnectOptions } from '../src/index.ts'
 import { accept, connect, Sessions } from '../src/index.ts'
 import { listen, makeCertificate, startServer } from '../src/testing.ts'
 import type { TestServer } from '../src/testing.ts'
-import { data, goaway, ok, reset, startRawPeer } from './raw-peer.ts'
+import { data, frame, FrameType, goaway, ok, preface, RawLink, reset, startRawPeer } from './raw-peer.ts'
 import { bytes, deferred, failure, readAll, text } from './support.ts'
 
 let certificate: Awaited<ReturnType<typeof makeCertificate>>
@@ -226,7 +226,42 @@ describe('a connection that cannot be made', () => {
     await using server = await listenOn(createSocketServer())
     const url = `${protocol}://${server.host}`
     const error = await failure(connect(url, { sessions, connectTimeout: 20 }), 'CONNECT_TIMEOUT')
+    expect(error.requestSent).toBe(false)
     expect(error.message).toContain('20 ms')
+  })
+
+  it('says with CONNECT_TIMEOUT that the request was sent, where it was', async () => {
+    let requests = 0
+    await using server = await startStreams((stream) => {
+      requests += 1
+      if (requests === 1) stream.respond()
+    })
+    // With a connection that is there, the request leaves at once.
+    const first = await server.connect()
+    expect(await failure(server.connect('/', { connectTimeout: 20 }), 'CONNECT_TIMEOUT')).toMatchObject({
+      requestSent: true,
+    })
+    first.abort()
+  })
+
+  it('says with CONNECT_TIMEOUT that no request was sent, where GOAWAY gave back the one that was', async () => {
+    let connections = 0
+    const server = createSocketServer((socket) => {
+      connections += 1
+      if (connections > 1) return
+      const link = new RawLink(socket, {
+        skip: preface.length,
+        onFrame({ type }) {
+          if (type === FrameType.HEADERS) link.send(goaway(0, 0))
+        },
+      })
+      link.send(frame(FrameType.SETTINGS, 0, 0))
+    })
+    await using listening = await listenOn(server)
+    await using own = new Sessions({ closeTimeout: 20 })
+    const connecting = connect(`http://${listening.host}`, { sessions: own, connectTimeout: 500 })
+    expect(await failure(connecting, 'CONNECT_TIMEOUT')).toMatchObject({ requestSent: false })
+    expect(connections).toBe(2)
   })
 })
 

@@ -264,7 +264,8 @@ it('waits for a stream to end where no more connections may be opened', async ()
   const most = connDefaults.sessionsPerOrigin
   const conns = await Promise.all(Array.from({ length: most }, () => connect(peer.origin, { sessions })))
   expect(sessions.size).toBe(most)
-  await failure(connect(peer.origin, { sessions, connectTimeout: 20 }), 'CONNECT_TIMEOUT')
+  const error = await failure(connect(peer.origin, { sessions, connectTimeout: 20 }), 'CONNECT_TIMEOUT')
+  expect(error.requestSent).toBe(false)
   const waiting = connect(peer.origin, { sessions })
   conns[0]?.abort()
   await waiting

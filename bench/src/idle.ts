@@ -1,0 +1,117 @@
+/**
+ * What channels cost that only live: opens them, leaves them alone with their heartbeats, and measures the server's
+ * process. `pnpm bench:idle [--channels 10000] [--seconds 100]`.
+ */
+import { defineRoute } from '@h2channel/channel'
+import { createClient } from '@h2channel/channel/client'
+import { createRouter } from '@h2channel/channel/server'
+import { json } from '@h2channel/codecs'
+import { connDefaults } from '@h2channel/conn'
+import type { ChildProcess } from 'node:child_process'
+import { fork } from 'node:child_process'
+import { once } from 'node:events'
+import { createServer } from 'node:http2'
+import type { AddressInfo } from 'node:net'
+import { cpus } from 'node:os'
+import { setTimeout as pause } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
+import { parseArgs } from 'node:util'
+
+const { values } = parseArgs({
+  options: {
+    channels: { type: 'string', default: '10000' },
+    seconds: { type: 'string', default: '100' },
+    connections: { type: 'string', default: '10' },
+    role: { type: 'string', default: 'parent' },
+    url: { type: 'string', default: '' },
+  },
+})
+const channels = Number(values.channels)
+const connections = Number(values.connections)
+
+const idle = defineRoute('/idle', { client: json<string>(), server: json<string>() })
+
+/** What the server says when it is asked. */
+interface Usage {
+  readonly rss: number
+  readonly heap: number
+  /** Unit: microseconds. */
+  readonly cpu: number
+}
+
+function serve(): void {
+  const router = createRouter()
+  router.handle(idle, async (channel) => {
+    for await (const message of channel) await channel.send(message)
+  })
+  const server = createServer({ maxSessionMemory: connDefaults.sessionMemory })
+  router.attach(server)
+  server.listen(0, '127.0.0.1', () => process.send?.((server.address() as AddressInfo).port))
+  process.on('message', () => {
+    // Twice: what the first frees is only then given back.
+    for (let round = 0; round < 2; round++) globalThis.gc?.()
+    const { user, system } = process.cpuUsage()
+    const { rss, heapUsed } = process.memoryUsage()
+    const usage: Usage = { rss, heap: heapUsed, cpu: user + system }
+    process.send?.(usage)
+  })
+}
+
+async function open(): Promise<void> {
+  const clients = Array.from({ length: connections }, () => createClient(values.url))
+  for (let opened = 0; opened < channels; opened += 100) {
+    const some = Array.from({ length: 100 }, async (_, index) => {
+      const channel = await clients[(opened + index) % connections]?.open(idle)
+      await channel?.send('hello')
+      await channel?.receive()
+      // It reads on, as a program that waits for messages does.
+      channel?.receive().catch(() => {})
+    })
+    await Promise.all(some)
+  }
+  process.send?.(channels)
+}
+
+function start(role: string, ...rest: string[]): ChildProcess {
+  const file = fileURLToPath(import.meta.url)
+  const sizes = ['--channels', values.channels, '--connections', values.connections]
+  return fork(file, ['--role', role, ...sizes, ...rest], { execArgv: [...process.execArgv, '--expose-gc'] })
+}
+
+async function answerOf<T>(child: ChildProcess): Promise<T> {
+  const [answer] = await once(child, 'message')
+  return answer as T
+}
+
+async function usageOf(server: ChildProcess): Promise<Usage> {
+  server.send('usage')
+  return answerOf<Usage>(server)
+}
+
+async function measure(): Promise<void> {
+  const server = start('server')
+  const port = await answerOf<number>(server)
+  const before = await usageOf(server)
+  const client = start('client', '--url', `http://127.0.0.1:${port}`)
+  await answerOf<number>(client)
+  await pause(2_000)
+  const opened = await usageOf(server)
+  await pause(Number(values.seconds) * 1_000)
+  const after = await usageOf(server)
+  const [cpu] = cpus()
+  console.log(`Node ${process.version}, ${cpus().length} × ${cpu?.model ?? 'unknown'}`)
+  console.log(`${channels} idle channels on ${connections} connections, ${values.seconds} s, the server's process:`)
+  const kib = (bytes: number): string => `${(bytes / channels / 1_024).toFixed(2)} KiB`
+  console.log(
+    `  resident memory a channel: ${kib(after.rss - before.rss)} (when they were open: ${kib(opened.rss - before.rss)})`,
+  )
+  console.log(`  heap a channel:            ${kib(after.heap - before.heap)}`)
+  const share = (after.cpu - opened.cpu) / 1_000_000 / Number(values.seconds) / (channels / 1_000)
+  console.log(`  of a core, a thousand:     ${(share * 100).toFixed(3)} %`)
+  client.kill()
+  server.kill()
+}
+
+if (values.role === 'server') serve()
+else if (values.role === 'client') await open()
+else await measure()

@@ -1,0 +1,74 @@
+/** What all services here have in common: mutual TLS, /healthz, /metrics, and an end that loses nothing. */
+import { Refusal, type ChannelRequest, type Router } from '@h2channel/channel/server'
+import { instrument } from '@h2channel/channel/otel'
+import { PrometheusExporter } from '@opentelemetry/exporter-prometheus'
+import { MeterProvider } from '@opentelemetry/sdk-metrics'
+import { readFileSync } from 'node:fs'
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { createSecureServer, type Http2ServerRequest, type Http2ServerResponse } from 'node:http2'
+import type { AddressInfo } from 'node:net'
+import { join } from 'node:path'
+import { TLSSocket } from 'node:tls'
+
+/** A service's certificate, and that of the authority which it trusts. */
+export interface Credentials {
+  readonly key: string
+  readonly cert: string
+  readonly ca: string
+}
+
+/** Reads what the demo has written: `name.key`, `name.cert`, and `ca` with that of the authority. */
+export function credentialsOf(name: string, folder: string): Credentials {
+  const read = (file: string): string => readFileSync(join(folder, file), 'utf8')
+  return { key: read(`${name}.key`), cert: read(`${name}.cert`), ca: read('ca') }
+}
+
+/** For routers of services that only other services may ask. */
+export function onlyServices({ session }: ChannelRequest): void {
+  const socket = session?.socket
+  if (!(socket instanceof TLSSocket) || !socket.authorized) throw new Refusal(403, 'a certificate is needed')
+}
+
+export interface ServiceOptions {
+  readonly port: number
+  readonly credentials: Credentials
+  /** Ends what the service does beside its channels. */
+  readonly stop?: () => Promise<void>
+}
+
+/** Serves `router` until SIGTERM. Tells the process that started this one, or who reads its output, where. */
+export function startService(router: Router, { port, credentials, stop }: ServiceOptions): void {
+  const exporter = new PrometheusExporter({ preventServerStart: true })
+  instrument({ meterProvider: new MeterProvider({ readers: [exporter] }) })
+
+  const answer = (
+    request: IncomingMessage | Http2ServerRequest,
+    response: ServerResponse | Http2ServerResponse,
+  ): void => {
+    if (request.url === '/metrics') {
+      // It only sets headers and ends the response, which those of HTTP/2 do alike.
+      exporter.getMetricsRequestHandler(request as IncomingMessage, response as ServerResponse)
+      return
+    }
+    response.statusCode = request.url === '/healthz' ? 200 : 404
+    response.end()
+  }
+  // Probes and scrapers have no certificate: channels ask for it.
+  const tls = { ...credentials, requestCert: true, rejectUnauthorized: false, allowHTTP1: true }
+  const server = createSecureServer(tls, answer)
+  router.attach(server)
+  server.listen(port, '127.0.0.1', () => {
+    const url = `https://127.0.0.1:${(server.address() as AddressInfo).port}`
+    if (process.send === undefined) console.log(`listening on ${url}`)
+    else process.send(url)
+  })
+
+  const end = async (): Promise<void> => {
+    await router.drain()
+    await stop?.()
+    server.close()
+    // Nothing else is to be said to whoever started this.
+    if (process.connected) process.disconnect()
+  }
+  process.once('SIGTERM', () => void end())
+}

@@ -1,0 +1,72 @@
+import type { IncomingHttpHeaders, OutgoingHttpHeaders, ServerHttp2Session } from 'node:http2'
+
+import { ChannelError } from './errors.ts'
+
+/** What there is to know of a request for a channel before it is accepted. */
+export interface ChannelRequest {
+  /** The route's path, as it was defined: `/quotes/:market`. */
+  readonly route: string
+  /** What stands in the path for the route's parameters, decoded. */
+  readonly params: Readonly<Record<string, string>>
+  readonly headers: IncomingHttpHeaders
+  /** The query, without its `?`. */
+  readonly query: URLSearchParams
+  /** The connection, with its socket: `session?.socket` has the client's address and, with mutual TLS, its certificate. */
+  readonly session: ServerHttp2Session | undefined
+  /** Aborts when the client has left, or `authorizeTimeout` is up. */
+  readonly signal: AbortSignal
+}
+
+/**
+ * Decides who may open a channel, and says what the handler is to know of them: it stands in the handler's `context.auth`.
+ * Where that has an `expiresAt` (a Date, or milliseconds since 1970), the channel ends then with `UNAUTHENTICATED`.
+ *
+ * It throws a {@link Refusal} for whoever may not; an `expiresAt` that has passed is answered with 401. It has a place among the
+ * limits until it is done, also where the client has left: it should heed `signal`. Anything else that it throws is answered with 500 and told to `onError`.
+ */
+export type Authorize<Auth> = (request: ChannelRequest) => Auth | Promise<Auth>
+
+/**
+ * Thrown by `authorize`, for an answer of its own instead of a channel.
+ *
+ * @example
+ * ```ts
+ * const router = createRouter({
+ *   async authorize({ headers }) {
+ *     const user = await userOf(headers.authorization)
+ *     if (user === undefined) throw new Refusal(401, 'who are you?', { 'www-authenticate': 'Bearer' })
+ *     return { user, expiresAt: user.expiresAt }
+ *   },
+ * })
+ * ```
+ */
+export class Refusal extends Error {
+  override readonly name = 'Refusal'
+  /** The status: 401, 403 or 429, say. */
+  readonly status: number
+  readonly headers: OutgoingHttpHeaders
+
+  /**
+   * @param message - the client reads it.
+   * @throws ChannelError `INVALID_ARGUMENT` for a status that refuses nothing, or a header that is not one of HTTP/2's.
+   */
+  constructor(status: number, message: string, headers: OutgoingHttpHeaders = {}) {
+    super(message)
+    if (!Number.isInteger(status) || status < 400 || status > 599) {
+      throw new ChannelError('INVALID_ARGUMENT', `a refusal's status must be from 400 to 599, not ${status}`)
+    }
+    const wrong = Object.keys(headers).find((name) => name.startsWith(':') || forbidden.has(name.toLowerCase()))
+    if (wrong !== undefined) throw new ChannelError('INVALID_ARGUMENT', `HTTP/2 answers without a header ${wrong}`)
+    this.status = status
+    this.headers = headers
+  }
+}
+
+/** RFC 9113, section 8.2.2. */
+const forbidden = new Set(['connection', 'keep-alive', 'proxy-connection', 'transfer-encoding', 'upgrade', 'te'])
+
+/** When `auth` ends, where it says so. */
+export function expiryOf(auth: unknown): Date | number | undefined {
+  if (typeof auth !== 'object' || auth === null || !('expiresAt' in auth)) return undefined
+  return auth.expiresAt as Date | number | undefined
+}

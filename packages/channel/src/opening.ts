@@ -1,0 +1,69 @@
+import type { RetryPolicy } from 'cockatiel'
+
+import type { Address, Addresses } from './addresses.ts'
+import type { OnStatus } from './client-status.ts'
+import type { Delays } from './delays.ts'
+import { ChannelError } from './errors.ts'
+import { availability, retryAfter } from './open-errors.ts'
+import type { RetryLimits } from './retry.ts'
+import { Backoff, retryPolicy } from './retry.ts'
+
+/** Opens for a client: tries until an attempt succeeds, fails for good, or was the last. */
+export class Opener {
+  readonly #addresses: Addresses
+  readonly #limits: RetryLimits
+  readonly #policy: RetryPolicy
+  readonly #delays: Delays
+  readonly #tell: OnStatus
+
+  constructor(addresses: Addresses, limits: RetryLimits, delays: Delays, tell: OnStatus) {
+    this.#addresses = addresses
+    this.#limits = limits
+    this.#policy = retryPolicy(limits)
+    this.#delays = delays
+    this.#tell = tell
+  }
+
+  /**
+   * @param path - the route's, for the events.
+   * @throws what the last attempt threw; `TIMEOUT` or `CANCELLED` from the signal, `CLOSED` with the client, in a delay.
+   */
+  async open<T>(path: string, signal: AbortSignal | undefined, attempt: (at: Address) => Promise<T>): Promise<T> {
+    const backoff = new Backoff(this.#limits)
+    let turn = this.#addresses.take()
+    let attempts = 0
+    let failure: ChannelError | undefined
+    try {
+      const opened = await this.#policy.execute(async () => {
+        if (failure !== undefined) {
+          const delay = this.#delayAfter(failure, turn.address, backoff)
+          const origin = turn.address.name
+          this.#tell({ type: 'retrying', origin, path, attempt: attempts, delay, error: failure })
+          await this.#delays.wait(delay, signal)
+          turn = this.#addresses.take()
+        }
+        attempts += 1
+        try {
+          const channel = await attempt(turn.address)
+          turn.succeeded()
+          return channel
+        } catch (error) {
+          turn.failed(error)
+          if (error instanceof ChannelError) failure = error
+          throw error
+        }
+      })
+      this.#tell({ type: 'opened', origin: turn.address.name, path, attempts })
+      return opened
+    } catch (error) {
+      this.#tell({ type: 'failed', origin: turn.address.name, path, attempts, error })
+      throw error
+    }
+  }
+
+  /** Where the address is the trouble, another may be tried as soon as there is one. */
+  #delayAfter(failure: ChannelError, address: Address, backoff: Backoff): number {
+    const wait = availability(failure) === false ? this.#addresses.untilAnother(address) : Infinity
+    return wait === 0 ? 0 : Math.min(Math.ceil(wait), backoff.next(retryAfter(failure)))
+  }
+}

@@ -1,0 +1,31 @@
+import { connDefaults, Sessions } from '@h2channel/conn'
+import { listen, makeCertificate } from '@h2channel/conn/testing'
+import { createSecureServer, createServer } from 'node:http2'
+
+import { type Client, type ClientOptions, createClient } from './client.ts'
+import type { RunningServer, StartServerOptions } from './testing.ts'
+import type { Router } from './router.ts'
+
+/** What `startServer` of `./testing` does, apart from it since this needs Node. */
+export async function run<Auth>(router: Router<Auth>, options: StartServerOptions): Promise<RunningServer> {
+  const certificate = options.tls === true ? await makeCertificate() : undefined
+  const memory = { maxSessionMemory: connDefaults.sessionMemory }
+  const server = certificate === undefined ? createServer(memory) : createSecureServer({ ...certificate, ...memory })
+  const detach = router.attach(server)
+  const listening = await listen(server, certificate)
+  const pools: Sessions[] = []
+  return {
+    origin: listening.origin,
+    tls: listening.tls,
+    client(clientOptions: ClientOptions = {}): Client {
+      const sessions = new Sessions()
+      pools.push(sessions)
+      return createClient(listening.origin, { tls: listening.tls, sessions, ...clientOptions })
+    },
+    async [Symbol.asyncDispose]() {
+      detach()
+      await listening.close()
+      await Promise.all(pools.map(async (pool) => pool.close()))
+    },
+  }
+}

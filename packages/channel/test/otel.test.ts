@@ -1,0 +1,232 @@
+/** What OpenTelemetry is told of one conversation, and what diagnostics_channel tells whoever subscribes. */
+import { json } from '@h2channel/codecs'
+import type { Attributes } from '@opentelemetry/api'
+import { context, SpanKind, SpanStatusCode, trace } from '@opentelemetry/api'
+import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-hooks'
+import { W3CTraceContextPropagator } from '@opentelemetry/core'
+import {
+  AggregationTemporality,
+  InMemoryMetricExporter,
+  MeterProvider,
+  PeriodicExportingMetricReader,
+} from '@opentelemetry/sdk-metrics'
+import { BasicTracerProvider, InMemorySpanExporter, SimpleSpanProcessor } from '@opentelemetry/sdk-trace-base'
+import { subscribe, unsubscribe } from 'node:diagnostics_channel'
+import { readFileSync } from 'node:fs'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+
+import type { DiagnosticEvents } from '../src/diagnostics.ts'
+import { defineRoute } from '../src/index.ts'
+import { instrument } from '../src/otel.ts'
+import { Refusal } from '../src/server.ts'
+import { serve } from './server-support.ts'
+import { failOnUnhandledRejections, failure, receiveAll, settled, until } from './support.ts'
+
+failOnUnhandledRejections()
+
+const echo = defineRoute('/echo/:room', { client: json<string>(), server: json<string>() })
+const at = { params: { room: 'one' } }
+
+const contexts = new AsyncLocalStorageContextManager()
+beforeEach(() => void context.setGlobalContextManager(contexts.enable()))
+afterEach(() => context.disable())
+
+/** All that an exporter in memory got. */
+function telemetry() {
+  const spans = new InMemorySpanExporter()
+  const points = new InMemoryMetricExporter(AggregationTemporality.CUMULATIVE)
+  const reader = new PeriodicExportingMetricReader({ exporter: points, exportIntervalMillis: 2 ** 30 })
+  const tracerProvider = new BasicTracerProvider({ spanProcessors: [new SimpleSpanProcessor(spans)] })
+  const meterProvider = new MeterProvider({ readers: [reader] })
+  const stop = instrument({ tracerProvider, meterProvider, propagator: new W3CTraceContextPropagator() })
+  return {
+    tracer: tracerProvider.getTracer('test'),
+    stop,
+    spans: () => spans.getFinishedSpans(),
+    /** Of all metrics that have values. */
+    async names(): Promise<string[]> {
+      points.reset()
+      await reader.forceFlush()
+      const all = points.getMetrics().flatMap(({ scopeMetrics }) => scopeMetrics.flatMap((scope) => scope.metrics))
+      return all.map(({ descriptor }) => descriptor.name)
+    },
+    /** The values of a metric: of a histogram, how many were recorded. */
+    async values(name: string): Promise<[Attributes, number][]> {
+      points.reset()
+      await reader.forceFlush()
+      const all = points.getMetrics().flatMap(({ scopeMetrics }) => scopeMetrics.flatMap((scope) => scope.metrics))
+      const found = all.find(({ descriptor }) => descriptor.name === name)
+      return (found?.dataPoints ?? []).map(({ attributes, value }) => [
+        attributes,
+        typeof value === 'number' ? value : value.count,
+      ])
+    },
+    async [Symbol.asyncDispose]() {
+      stop()
+      await meterProvider.shutdown()
+    },
+  }
+}
+
+describe('instrument', () => {
+  test('measures one conversation as it was, and carries its trace to the handler', async () => {
+    await using observed = telemetry()
+    const inHandler: (string | undefined)[] = []
+    await using served = await serve((router) =>
+      router.handle(echo, async (channel) => {
+        inHandler.push(trace.getActiveSpan()?.spanContext().traceId)
+        for await (const message of channel) await channel.send(message.repeat(2))
+      }),
+    )
+    const span = observed.tracer.startSpan('order')
+    const channel = await context.with(trace.setSpan(context.active(), span), async () =>
+      served.client().open(echo, at),
+    )
+    span.end()
+    for (const message of ['a', 'bc', 'def']) {
+      await channel.send(message)
+      await channel.receive()
+    }
+    const route = { 'http.route': '/echo/:room' }
+    const { hostname, port } = new URL(served.at.origin)
+    const client = { ...route, 'server.address': hostname, 'server.port': Number(port) }
+    const [transmit, receive] = [{ 'network.io.direction': 'transmit' }, { 'network.io.direction': 'receive' }]
+
+    expect(await observed.values('h2channel.client.active_channels')).toEqual([[client, 1]])
+    expect(await observed.values('h2channel.server.active_channels')).toEqual([[route, 1]])
+    expect(await observed.values('h2channel.client.messages')).toEqual([
+      [{ ...client, ...transmit }, 3],
+      [{ ...client, ...receive }, 3],
+    ])
+    // Each has its quotes, and four bytes of length.
+    expect(await observed.values('h2channel.server.io')).toEqual([
+      [{ ...route, ...transmit }, 12 + 3 * 6],
+      [{ ...route, ...receive }, 6 + 3 * 6],
+    ])
+    expect(await observed.values('h2channel.server.buffered')).toEqual([[route, 0]])
+    expect(await observed.values('h2channel.client.open.duration')).toEqual([[client, 1]])
+
+    const [server, opened] = observed.spans()
+    const { traceId } = span.spanContext()
+    expect(inHandler).toEqual([traceId])
+    expect(opened).toMatchObject({ name: 'open /echo/:room', kind: SpanKind.CLIENT, attributes: client })
+    expect(server).toMatchObject({ name: 'open /echo/:room', kind: SpanKind.SERVER, attributes: route })
+    expect(opened?.parentSpanContext?.spanId).toBe(span.spanContext().spanId)
+    expect(server?.parentSpanContext?.spanId).toBe(opened?.spanContext().spanId)
+
+    // What was counted stays when the channel is over.
+    await channel.end()
+    await receiveAll(channel)
+    await channel.close()
+    const documented = readFileSync(new URL('../../../docs/observing.md', import.meta.url), 'utf8')
+    const names = await observed.names()
+    expect(names.length).toBeGreaterThan(10)
+    for (const name of names) expect(documented).toContain(`\`${name.replace('client', 'server')}\``)
+    await until(() => served.router.channels === 0)
+    await settled()
+    expect(await observed.values('h2channel.server.active_channels')).toEqual([[route, 0]])
+    expect(await observed.values('h2channel.client.messages')).toEqual([
+      [{ ...client, ...transmit }, 3],
+      [{ ...client, ...receive }, 3],
+    ])
+    expect(await observed.values('h2channel.server.channel.duration')).toEqual([[route, 1]])
+  })
+
+  test('tells of refusals, errors of handlers, and channels that ended by an error', async () => {
+    await using observed = telemetry()
+    await using served = await serve(
+      (router) =>
+        router.handle(echo, () => {
+          throw new TypeError('not today')
+        }),
+      {
+        router: {
+          onError: () => {},
+          authorize: ({ headers }) => {
+            if (headers['x-who'] === undefined) throw new Refusal(403, 'not you')
+          },
+        },
+      },
+    )
+    const client = served.client()
+    await failure(client.open(echo, at), 'REFUSED')
+    const channel = await client.open(echo, { ...at, headers: { 'x-who': 'me' } })
+    await failure(channel.receive(), 'INTERNAL')
+    await until(() => served.router.channels === 0)
+    await settled()
+    const route = { 'http.route': '/echo/:room' }
+    expect(await observed.values('h2channel.server.open.duration')).toEqual([
+      [{ ...route, 'error.type': '403', 'http.response.status_code': 403 }, 1],
+      [route, 1],
+    ])
+    expect(await observed.values('h2channel.server.errors')).toEqual([[{ ...route, 'error.type': 'TypeError' }, 1]])
+    expect(await observed.values('h2channel.server.channel.duration')).toEqual([
+      [{ ...route, 'error.type': 'INTERNAL' }, 1],
+    ])
+    const refused = observed.spans().filter(({ status }) => status.code === SpanStatusCode.ERROR)
+    expect(refused.map(({ attributes }) => attributes['error.type'])).toEqual(['403', 'REFUSED'])
+  })
+
+  test('does not touch channels once it was ended', async () => {
+    await using observed = telemetry()
+    observed.stop()
+    await using served = await serve((router) =>
+      router.handle(echo, async (channel) => {
+        for await (const message of channel) await channel.send(message)
+      }),
+    )
+    await (await served.client().open(echo, at)).close()
+    expect(observed.spans()).toEqual([])
+  })
+})
+
+describe('diagnostics_channel', () => {
+  test('says what happens, in order', async () => {
+    const told: [string, object][] = []
+    const names = ['opening', 'open', 'refuse', 'close', 'drain', 'slow', 'error'] as const
+    const listeners = names.map((name: keyof DiagnosticEvents) => {
+      const listener = (event: unknown): void => void told.push([name, event as object])
+      subscribe(`h2channel:${name}`, listener)
+      return () => unsubscribe(`h2channel:${name}`, listener)
+    })
+    await using served = await serve((router) =>
+      router.handle(
+        echo,
+        async (channel) => {
+          for (;;) await channel.send('x'.repeat(100_000))
+        },
+        { limits: { slowAfter: 10 }, onSlow: () => 'close' },
+      ),
+    )
+    const client = served.client({ retry: { maxAttempts: 1 } })
+    const channel = await client.open(echo, at)
+    await until(() => served.router.channels === 0)
+    channel.abort()
+    await channel.closed
+    await served.router.drain({ timeout: 5 })
+    await failure(client.open(echo, at), 'REFUSED')
+    for (const stop of listeners) stop()
+    const sides = told.map(([name, event]) => {
+      const opening = 'opening' in event ? (event.opening as DiagnosticEvents['opening']) : event
+      return 'side' in opening ? `${name} ${String(opening.side)}` : name
+    })
+    expect(sides).toEqual([
+      'opening client',
+      'opening server',
+      'open server',
+      'open client',
+      'slow server',
+      'close server',
+      'close client',
+      'drain',
+      'opening client',
+      'opening server',
+      'refuse server',
+      'refuse client',
+    ])
+    expect(told[4]?.[1]).toMatchObject({ answer: 'close' })
+    expect(told[7]?.[1]).toEqual({ channels: 0, timeout: 5 })
+    expect(told[10]?.[1]).toMatchObject({ status: 503 })
+    expect(told[11]?.[1]).toMatchObject({ status: 503, error: { code: 'REFUSED' } })
+  })
+})
