@@ -35,8 +35,8 @@ const idle = defineRoute('/idle', { client: json<string>(), server: json<string>
 interface Usage {
   readonly rss: number
   readonly heap: number
-  /** Unit: microseconds. */
-  readonly cpu: number
+  /** Of the process up to now, before and after what was to be freed has been freed for this answer. Unit: microseconds. */
+  readonly cpu: { readonly before: number; readonly after: number }
 }
 
 function serve(): void {
@@ -48,13 +48,19 @@ function serve(): void {
   router.attach(server)
   server.listen(0, '127.0.0.1', () => process.send?.((server.address() as AddressInfo).port))
   process.on('message', () => {
+    const before = used()
     // Twice: what the first frees is only then given back.
     for (let round = 0; round < 2; round++) globalThis.gc?.()
-    const { user, system } = process.cpuUsage()
     const { rss, heapUsed } = process.memoryUsage()
-    const usage: Usage = { rss, heap: heapUsed, cpu: user + system }
+    const usage: Usage = { rss, heap: heapUsed, cpu: { before, after: used() } }
     process.send?.(usage)
   })
+}
+
+/** Unit: microseconds. */
+function used(): number {
+  const { user, system } = process.cpuUsage()
+  return user + system
 }
 
 async function open(): Promise<void> {
@@ -94,7 +100,8 @@ async function measure(): Promise<void> {
   const before = await usageOf(server)
   const client = start('client', '--url', `http://127.0.0.1:${port}`)
   await answerOf<number>(client)
-  await pause(2_000)
+  // For an interval of heartbeats, until V8 has cleared up what the opening left.
+  await pause(30_000)
   const opened = await usageOf(server)
   await pause(Number(values.seconds) * 1_000)
   const after = await usageOf(server)
@@ -106,7 +113,7 @@ async function measure(): Promise<void> {
     `  resident memory a channel: ${kib(after.rss - before.rss)} (when they were open: ${kib(opened.rss - before.rss)})`,
   )
   console.log(`  heap a channel:            ${kib(after.heap - before.heap)}`)
-  const share = (after.cpu - opened.cpu) / 1_000_000 / Number(values.seconds) / (channels / 1_000)
+  const share = (after.cpu.before - opened.cpu.after) / 1_000_000 / Number(values.seconds) / (channels / 1_000)
   console.log(`  of a core, a thousand:     ${(share * 100).toFixed(3)} %`)
   client.kill()
   server.kill()

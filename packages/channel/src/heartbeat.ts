@@ -1,4 +1,5 @@
 import type { Clock } from './clock.ts'
+import { SharedTimers, type Timed, type TimerGroup } from './shared-timers.ts'
 
 /** What a heartbeat asks of its channel, and tells it. */
 export interface HeartbeatEvents {
@@ -24,8 +25,11 @@ interface Doubt {
   readonly hasSlept: boolean
 }
 
-// Given by the class: a function of its own for each would stay with every idle channel.
-let beat: (heartbeat: Heartbeat) => void
+/**
+ * In an interval there are so many times at which beats are due, the same for all channels of a process: it is woken up less often,
+ * and pings of a connection leave together.
+ */
+const stepsOfInterval = 32
 
 /**
  * Keeps a channel alive through whatever lies between its ends, and finds out when the peer is gone:
@@ -36,14 +40,14 @@ let beat: (heartbeat: Heartbeat) => void
  *   while this side reads: of a peer whose bytes are not taken nothing can be known. A peer that does not read answers no pings,
  *   but it goes on with its own.
  */
-export class Heartbeat {
+export class Heartbeat implements Timed {
   readonly #clock: Clock
   readonly #times: HeartbeatTimes
   readonly #events: HeartbeatEvents
-  #timer: unknown
+  readonly #timers: SharedTimers
   /** When the next ping is due. */
   #due: number
-  #firesAt = 0
+  #group: TimerGroup
   /** What looked like the peer's silence, until something comes. */
   #doubt: Doubt | undefined
   #count = 0
@@ -54,9 +58,10 @@ export class Heartbeat {
   constructor(clock: Clock, times: HeartbeatTimes, events: HeartbeatEvents) {
     this.#clock = clock
     this.#times = times
+    this.#timers = SharedTimers.of(clock)
     this.#events = events
-    this.#due = clock.now() + this.#pause()
-    this.#schedule()
+    this.#due = this.#nextDue(clock.now())
+    this.#group = this.#schedule()
   }
 
   /** How long the last ping and its answer took. Unit: milliseconds. */
@@ -67,7 +72,7 @@ export class Heartbeat {
   /** The peer has sent a ping, and will again: a little more patience, so that both do not go on at the same time. */
   onPing(): void {
     const { heartbeatInterval, heartbeatTimeout } = this.#times
-    this.#due = this.#clock.now() + heartbeatInterval + heartbeatTimeout / 2
+    this.#due = this.#onStep(this.#clock.now() + heartbeatInterval + heartbeatTimeout / 2)
   }
 
   onPong(opaque: Uint8Array): void {
@@ -78,10 +83,10 @@ export class Heartbeat {
   }
 
   stop(): void {
-    this.#clock.clearTimer(this.#timer)
+    this.#timers.remove(this.#group, this)
   }
 
-  #beat(): void {
+  onTime(): void {
     const now = this.#clock.now()
     const { heartbeatInterval, heartbeatTimeout } = this.#times
     if (this.#isSilent(now)) {
@@ -89,19 +94,17 @@ export class Heartbeat {
       return
     }
     if (now >= this.#due) {
-      this.#due = now + this.#pause()
+      this.#due = this.#nextDue(now)
       this.#count += 1
       const opaque = numbered(this.#count)
       this.#pinged = this.#events.ping(opaque) ? { opaque, at: now } : undefined
     }
-    this.#schedule()
+    this.#group = this.#schedule()
   }
 
-  #schedule(): void {
+  #schedule(): TimerGroup {
     const now = this.#clock.now()
-    const delay = Math.max(1, Math.ceil(Math.min(this.#due, this.#silentAt(now)) - now))
-    this.#firesAt = now + delay
-    this.#timer = this.#clock.setTimer(beat, delay, this)
+    return this.#timers.add(Math.ceil(Math.max(now + 1, Math.min(this.#due, this.#silentAt(now)))), this)
   }
 
   /**
@@ -114,7 +117,7 @@ export class Heartbeat {
     if (since === undefined || now < this.#doubtFrom(since)) return false
     if (this.#doubt?.since !== since) this.#doubt = { since, until: now + 1, hasSlept: false }
     const { heartbeatTimeout } = this.#times
-    if (!this.#doubt.hasSlept && now - this.#firesAt > heartbeatTimeout / 10) {
+    if (!this.#doubt.hasSlept && now - this.#group.time > heartbeatTimeout / 10) {
       this.#doubt = { since, until: now + heartbeatTimeout, hasSlept: true }
     }
     return now >= this.#doubt.until
@@ -133,12 +136,13 @@ export class Heartbeat {
   }
 
   /** Not always the same, so that the channels of a process do not all ping at once, nor both ends of one. */
-  #pause(): number {
-    return this.#times.heartbeatInterval * (0.8 + 0.2 * Math.random())
+  #nextDue(now: number): number {
+    return this.#onStep(now + this.#times.heartbeatInterval * (0.9 + 0.1 * Math.random()))
   }
 
-  static {
-    beat = (heartbeat) => heartbeat.#beat()
+  #onStep(time: number): number {
+    const step = this.#times.heartbeatInterval / stepsOfInterval
+    return Math.floor(time / step) * step
   }
 }
 

@@ -6,6 +6,11 @@ const slabSize = 64 * 1024
 const smallestRest = 1_024
 /** How many rests are kept for all channels together. */
 const mostRests = 16
+/**
+ * What a channel begins with while this many others hold slabs: in a turn that writes a little to each of thousands, slabs
+ * would be garbage of 64 KiB each. Unit: bytes.
+ */
+const smallSize = 1_000
 /** How much is kept of buffers for larger messages, for all channels together. Unit: bytes. */
 const mostLarge = 4 * 1024 * 1024
 
@@ -17,6 +22,8 @@ const rests: Uint8Array<ArrayBuffer>[] = []
 /** Larger buffers that are free again. A large message would have one of its own each time, and V8 collects all garbage after a few of them. */
 const large: Uint8Array<ArrayBuffer>[] = []
 let largeBytes = 0
+/** How many channels hold memory now. */
+let holders = 0
 
 /**
  * What a channel has encoded and not sent yet. It holds memory only between the first message of a turn and the flush, so
@@ -30,7 +37,7 @@ export class OutBuffer extends ByteWriter {
 
   /** Whether so little room is left that it is better to flush than to move what is there. */
   get isNearlyFull(): boolean {
-    return this.bytes.length - this.position < smallestRest
+    return this.bytes.length > smallSize && this.bytes.length - this.position < smallestRest
   }
 
   /** Gives away what was written, be it nothing. It belongs to the caller from then on. */
@@ -38,6 +45,7 @@ export class OutBuffer extends ByteWriter {
     const taken = this.written()
     // However short, the rest of a larger buffer would keep all of it.
     if (this.bytes.buffer.byteLength <= slabSize) keepRest(this.bytes.subarray(this.position))
+    if (this.bytes.length > 0) holders -= 1
     this.position = 0
     this.replace(nothing)
     return taken
@@ -46,8 +54,11 @@ export class OutBuffer extends ByteWriter {
   protected override grow(size: number): void {
     const needed = this.position + size
     const before = this.bytes
-    const free = before.length === 0 || needed > slabSize ? takeFree(needed) : undefined
-    this.replace(free ?? allocateBytes(Math.max(slabSize, needed, before.length * 2)))
+    const isFirst = before.length === 0
+    const free = before.length <= smallSize || needed > slabSize ? takeFree(needed) : undefined
+    const isSmall = isFirst && holders >= mostRests && needed <= smallSize
+    this.replace(free ?? allocateBytes(isSmall ? smallSize : Math.max(slabSize, needed, before.length * 2)))
+    if (isFirst) holders += 1
     // What stood there has moved, and was handed to nobody.
     if (before.buffer.byteLength <= slabSize) keepRest(before)
   }
@@ -56,7 +67,8 @@ export class OutBuffer extends ByteWriter {
 /** Whether nothing but `taken` lies in its memory, or ever will. */
 export function isWhole(taken: Uint8Array): boolean {
   const { byteLength } = taken.buffer
-  return taken.byteOffset === 0 && (byteLength > slabSize || byteLength - taken.length < smallestRest)
+  if (taken.byteOffset > 0 || byteLength < slabSize) return false
+  return byteLength > slabSize || byteLength - taken.length < smallestRest
 }
 
 /** Uses the memory of what was taken again: nobody may refer to it any more, and {@link isWhole} must have said so. */

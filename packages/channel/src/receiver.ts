@@ -100,6 +100,16 @@ export class Receiver<R> {
   /** What the codec threw at that message, where this was found out before somebody asked for it. */
   #thrown: { readonly error: unknown } | undefined
 
+  // Made once: those of a read would stay with an idle channel until the next ping, and then be garbage that is old.
+  readonly #onRead = (chunk: Uint8Array | null): void => {
+    this.#isReading = false
+    this.#bytes += chunk?.length ?? 0
+    this.#onChunk(chunk)
+  }
+  readonly #onReadError = (error: unknown): void => {
+    if (this.#state.at === 'open' || this.#state.at === 'stopped') this.#events.onReceiveError(error)
+  }
+
   constructor(parts: ReceiverParts<R>, events: ReceiverEvents) {
     this.#conn = parts.conn
     this.#reader = readerOf(parts.codec)
@@ -293,16 +303,7 @@ export class Receiver<R> {
     if (this.#isReading || (this.#state.at === 'stopped' && this.#state.isHeld)) return
     this.#isReading = true
     this.#quietSince = this.#clock.now()
-    this.#conn.read().then(
-      (chunk) => {
-        this.#isReading = false
-        this.#bytes += chunk?.length ?? 0
-        this.#onChunk(chunk)
-      },
-      (error: unknown) => {
-        if (this.#state.at === 'open' || this.#state.at === 'stopped') this.#events.onReceiveError(error)
-      },
-    )
+    this.#conn.read().then(this.#onRead, this.#onReadError)
   }
 
   #onChunk(chunk: Uint8Array | null): void {

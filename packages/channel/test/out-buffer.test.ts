@@ -69,6 +69,35 @@ test('OutBuffer: keeps nothing of a buffer that a large message made large', () 
   }
 })
 
+test('OutBuffer: takes little memory for a turn in which thousands write a little', () => {
+  const buffers = Array.from({ length: 2_000 }, () => new OutBuffer())
+  for (const out of buffers) out.write(new Uint8Array(20))
+  const memory = new Set(buffers.map((out) => out.bytes.buffer))
+  const held = [...memory].reduce((sum, { byteLength }) => sum + byteLength, 0)
+  for (const out of buffers) out.take()
+  expect(held).toBeLessThanOrEqual(16 * slab + 2_000 * 1_000)
+
+  const later = [new OutBuffer(), new OutBuffer()]
+  for (const out of later) out.write(new Uint8Array(20))
+  const sizes = later.map((out) => out.bytes.buffer.byteLength)
+  for (const out of later) out.take()
+  expect(sizes).toEqual([slab, slab])
+})
+
+test('OutBuffer: goes over to a slab when the little that it began with is not enough', () => {
+  const others = Array.from({ length: 40 }, () => new OutBuffer())
+  for (const out of others) out.write(Uint8Array.of(1))
+  const out = new OutBuffer()
+  for (let index = 0; index < 200; index++) {
+    expect(out.isNearlyFull).toBe(false)
+    out.write(new Uint8Array(9).fill(index))
+  }
+  expect(out.bytes.buffer.byteLength).toBe(slab)
+  const taken = out.take()
+  for (const other of others) other.take()
+  expect(taken.every((byte, index) => byte === Math.floor(index / 9))).toBe(true)
+})
+
 test('isNearlyFull: says when the rest is too short to be of use', () => {
   const out = new OutBuffer()
   out.write(new Uint8Array(slab))
@@ -186,6 +215,7 @@ test('take: gives bytes that are not written again before they are recycled, wit
         if (isDone && isWhole(bytes)) recycle(bytes)
         else handedOut.push({ bytes: bytes.subarray(before), value })
       }
+      for (const out of buffers) out.take()
       for (const { bytes, value } of handedOut) expect(bytes.every((byte) => byte === value)).toBe(true)
     }),
     { numRuns: 100 },
