@@ -1,6 +1,6 @@
 /** The client's side: opens channels to the routes of a service. */
 import type { Http2Conn, Sessions } from '@h2channel/conn'
-import { connect, ConnError, Sessions as OwnSessions } from '@h2channel/conn'
+import { addAbortListener, connect, ConnError, removeAbortListener, Sessions as OwnSessions } from '@h2channel/conn'
 import type { OutgoingHttpHeaders } from 'node:http2'
 import type { ConnectionOptions } from 'node:tls'
 import { compile } from 'path-to-regexp'
@@ -229,8 +229,8 @@ async function unlessGivenUp<T>(value: T | Promise<T>, signal: AbortSignal | und
   return new Promise((resolve, reject) => {
     const giveUp = (): void => reject(givenUp('opening the channel', signal.reason))
     if (signal.aborted) giveUp()
-    signal.addEventListener('abort', giveUp)
-    const release = (): void => signal.removeEventListener('abort', giveUp)
+    addAbortListener(signal, giveUp)
+    const release = (): void => removeAbortListener(signal, giveUp)
     void Promise.resolve(value).then(resolve, reject).then(release)
   })
 }

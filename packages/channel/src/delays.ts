@@ -1,3 +1,5 @@
+import { addAbortListener, removeAbortListener } from '@h2channel/conn/web'
+
 import { type Clock, systemClock } from './clock.ts'
 import { ChannelError, givenUp } from './errors.ts'
 
@@ -27,12 +29,12 @@ export class Delays {
       const end = (): void => {
         this.#clock.clearTimer(timer)
         this.#running.delete(end)
-        signal?.removeEventListener('abort', end)
+        if (signal !== undefined) removeAbortListener(signal, end)
         resolve()
       }
       const timer = this.#clock.setTimer(end, delay, undefined)
       this.#running.add(end)
-      signal?.addEventListener('abort', end)
+      if (signal !== undefined) addAbortListener(signal, end)
     })
     if (signal?.aborted === true) throw givenUp('opening the channel', signal.reason)
     if (this.#isClosed) throw new ChannelError('CLOSED', 'the client was closed before a channel could be opened')

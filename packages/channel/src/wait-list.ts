@@ -1,3 +1,5 @@
+import { addAbortListener, removeAbortListener } from '@h2channel/conn/web'
+
 import type { ChannelError } from './errors.ts'
 import { givenUp } from './errors.ts'
 
@@ -31,7 +33,7 @@ export class WaitList<Item, Result> {
         this.#append({ item, resolve, reject })
         return
       }
-      const release = (): void => signal.removeEventListener('abort', giveUp)
+      const release = (): void => removeAbortListener(signal, giveUp)
       const giveUp = (): void => {
         this.#remove(waiting)
         reject(givenUp(this.#what, signal.reason))
@@ -48,7 +50,7 @@ export class WaitList<Item, Result> {
         },
       }
       this.#append(waiting)
-      signal.addEventListener('abort', giveUp, { once: true })
+      addAbortListener(signal, giveUp)
     })
   }
 

@@ -1,3 +1,4 @@
+import { getEventListeners } from 'node:events'
 import { expect, test } from 'vitest'
 
 import { ChannelError, givenUp } from '../src/errors.ts'
@@ -18,6 +19,19 @@ test('take: gives the waits in order, to be resolved or rejected', async () => {
   expect(await waits[0]).toBe(1)
   expect(await waits[1]).toBe(2)
   await failure(Promise.resolve(waits[2]), 'CLOSED')
+})
+
+test('add: one listener of a signal for all lists that wait for it, none when they no longer do', async () => {
+  const controller = new AbortController()
+  const lists = Array.from({ length: 50 }, () => new WaitList<string, number>('the test'))
+  const waits = lists.flatMap((list) => [list.add('a', controller.signal), list.add('b', controller.signal)])
+  expect(getEventListeners(controller.signal, 'abort')).toHaveLength(1)
+  for (const list of lists) list.take()?.resolve(1)
+  expect(getEventListeners(controller.signal, 'abort')).toHaveLength(1)
+  controller.abort()
+  const outcomes = await Promise.allSettled(waits)
+  expect(outcomes.filter(({ status }) => status === 'fulfilled')).toHaveLength(50)
+  expect(getEventListeners(controller.signal, 'abort')).toHaveLength(0)
 })
 
 test('add: takes a wait out when its signal aborts, and leaves the others', async () => {

@@ -1,6 +1,7 @@
 import type { ClientHttp2Stream, IncomingHttpHeaders, OutgoingHttpHeaders } from 'node:http2'
 import type { ConnectionOptions } from 'node:tls'
 
+import { addAbortListener, removeAbortListener } from './abort-listeners.ts'
 import { checkedDelay, connDefaults } from './defaults.ts'
 import { ConnError, givenUp } from './errors.ts'
 import { Http2Conn } from './http2-conn.ts'
@@ -64,7 +65,7 @@ export async function connect(url: string | URL, options: ConnectOptions = {}): 
     const message = `${target.host} gave no response in ${connectTimeout} ms`
     giveUp.abort(new ConnError('CONNECT_TIMEOUT', message, { requestSent }))
   }, connectTimeout)
-  options.signal?.addEventListener('abort', onAbort)
+  if (options.signal !== undefined) addAbortListener(options.signal, onAbort)
   if (options.signal?.aborted === true) onAbort()
   try {
     for (let attempt = 1; ; attempt += 1) {
@@ -86,7 +87,7 @@ export async function connect(url: string | URL, options: ConnectOptions = {}): 
     }
   } finally {
     clearTimeout(timer)
-    options.signal?.removeEventListener('abort', onAbort)
+    if (options.signal !== undefined) removeAbortListener(options.signal, onAbort)
   }
 }
 

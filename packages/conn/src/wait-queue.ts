@@ -1,3 +1,4 @@
+import { addAbortListener, removeAbortListener } from './abort-listeners.ts'
 import type { ConnError } from './errors.ts'
 import { givenUp } from './errors.ts'
 
@@ -51,8 +52,8 @@ export class WaitQueue<Item, Result> {
         this.#remove(link)
         reject(givenUp(this.#what, signal.reason))
       }
-      link.release = () => signal.removeEventListener('abort', giveUp)
-      signal.addEventListener('abort', giveUp, { once: true })
+      link.release = () => removeAbortListener(signal, giveUp)
+      addAbortListener(signal, giveUp)
     })
   }
 

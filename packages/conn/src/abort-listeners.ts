@@ -1,0 +1,45 @@
+/** All that wait for one signal, behind the one listener that it has for them. */
+class AbortListeners {
+  readonly #signal: AbortSignal
+  readonly #all = new Set<() => void>()
+
+  constructor(signal: AbortSignal) {
+    this.#signal = signal
+  }
+
+  add(listener: () => void): void {
+    if (this.#all.size === 0) this.#signal.addEventListener('abort', this)
+    this.#all.add(listener)
+  }
+
+  remove(listener: () => void): void {
+    if (this.#all.delete(listener) && this.#all.size === 0) this.#signal.removeEventListener('abort', this)
+  }
+
+  handleEvent(): void {
+    for (const listener of this.#all) {
+      this.remove(listener)
+      listener()
+    }
+  }
+}
+
+const ofSignals = new WeakMap<AbortSignal, AbortListeners>()
+
+/**
+ * Calls `listener` once when `signal` aborts, unless {@link removeAbortListener} takes it back before. A signal that has aborted
+ * already calls nobody.
+ *
+ * As many as one likes may wait for one signal, such as that of a process that is to end. With listeners of their own, Node
+ * warns of the eleventh, and goes through all of them for each that comes or goes: 70 µs with 10,000 of them.
+ */
+export function addAbortListener(signal: AbortSignal, listener: () => void): void {
+  let listeners = ofSignals.get(signal)
+  if (listeners === undefined) ofSignals.set(signal, (listeners = new AbortListeners(signal)))
+  listeners.add(listener)
+}
+
+/** Takes back what {@link addAbortListener} has added. */
+export function removeAbortListener(signal: AbortSignal, listener: () => void): void {
+  ofSignals.get(signal)?.remove(listener)
+}
