@@ -71,7 +71,10 @@ export function instrument(options: InstrumentOptions = {}): () => void {
     settle(opening, {})
   }
 
+  /** After OpenTelemetry's conventions for HTTP, a status of 4xx is an error of the client's span alone. */
   const onRefuse = ({ opening, status, error }: Refused): void => {
+    const isOwnError = opening.side === 'client' || status === undefined || status >= 500
+    if (isOwnError) pending.get(opening)?.span.setStatus({ code: SpanStatusCode.ERROR })
     settle(opening, {
       'error.type': error instanceof ChannelError ? error.code : String(status ?? '_OTHER'),
       ...(status === undefined ? {} : { 'http.response.status_code': status }),
@@ -85,7 +88,6 @@ export function instrument(options: InstrumentOptions = {}): () => void {
     pending.delete(opening)
     ends[opening.side].openings.record((performance.now() - began) / 1_000, { ...attributesOf(opening), ...outcome })
     span.setAttributes(outcome)
-    if ('error.type' in outcome) span.setStatus({ code: SpanStatusCode.ERROR })
     span.end()
   }
 

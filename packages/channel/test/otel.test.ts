@@ -144,12 +144,14 @@ describe('instrument', () => {
           onError: () => {},
           authorize: ({ headers }) => {
             if (headers['x-who'] === undefined) throw new Refusal(403, 'not you')
+            if (headers['x-who'] === 'nobody') throw new RangeError('nobody')
           },
         },
       },
     )
     const client = served.client()
     await failure(client.open(echo, at), 'REFUSED')
+    await failure(client.open(echo, { ...at, headers: { 'x-who': 'nobody' } }), 'REFUSED')
     const channel = await client.open(echo, { ...at, headers: { 'x-who': 'me' } })
     await failure(channel.receive(), 'INTERNAL')
     await until(() => served.router.channels === 0)
@@ -157,14 +159,23 @@ describe('instrument', () => {
     const route = { 'http.route': '/echo/:room' }
     expect(await observed.values('h2channel.server.open.duration')).toEqual([
       [{ ...route, 'error.type': '403', 'http.response.status_code': 403 }, 1],
+      [{ ...route, 'error.type': '500', 'http.response.status_code': 500 }, 1],
       [route, 1],
     ])
-    expect(await observed.values('h2channel.server.errors')).toEqual([[{ ...route, 'error.type': 'TypeError' }, 1]])
+    expect(await observed.values('h2channel.server.errors')).toEqual([
+      [{ ...route, 'error.type': 'RangeError' }, 1],
+      [{ ...route, 'error.type': 'TypeError' }, 1],
+    ])
     expect(await observed.values('h2channel.server.channel.duration')).toEqual([
       [{ ...route, 'error.type': 'INTERNAL' }, 1],
     ])
-    const refused = observed.spans().filter(({ status }) => status.code === SpanStatusCode.ERROR)
-    expect(refused.map(({ attributes }) => attributes['error.type'])).toEqual(['403', 'REFUSED'])
+    // What a server refuses is the client's error, and not its own, unless it is 5xx: as OpenTelemetry has it for HTTP.
+    const failed = observed.spans().filter(({ status }) => status.code === SpanStatusCode.ERROR)
+    expect(failed.map(({ kind, attributes }) => [kind, attributes['http.response.status_code']])).toEqual([
+      [SpanKind.CLIENT, 403],
+      [SpanKind.SERVER, 500],
+      [SpanKind.CLIENT, 500],
+    ])
   })
 
   test('does not touch channels once it was ended', async () => {
