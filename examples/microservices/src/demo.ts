@@ -1,6 +1,6 @@
 /**
- * Starts the three services, sends orders through the gateway, deploys the pricing service anew in the middle, and shows
- * that each order was executed once.
+ * Starts the three services, sends orders through the gateway, deploys the pricing service and then the order service anew
+ * in the middle, and shows that each order was executed once.
  */
 import { createClient } from '@h2channel/channel/client'
 import type { ChildProcess } from 'node:child_process'
@@ -19,8 +19,10 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { makeAuthority, makeCertificate } from './certificates.ts'
 import { desk, type Execution } from './routes.ts'
 
-/** When the pricing service is deployed anew, and how many orders there may be at most until its prices are seen. */
-const [deployAfter, atMost] = [200, 20_000]
+/** How many orders are executed before the first is deployed anew. */
+const deployAfter = 200
+/** Until all that is new must have been seen at work. */
+const patience = AbortSignal.timeout(100_000)
 const symbols = ['ALV', 'BAS', 'SAP', 'SIE']
 const token = crypto.randomUUID()
 const folder = await mkdtemp(join(tmpdir(), 'microservices-'))
@@ -28,11 +30,14 @@ const running = new Set<ChildProcess>()
 
 try {
   const ca = await writeCertificates('pricing', 'orders', 'gateway')
-  const [first, second] = [await freePort(), await freePort()]
-  const pricing = await start('pricing', '--port', String(first))
-  const addresses = [first, second].flatMap((port) => ['--pricing', `https://127.0.0.1:${port}`])
-  const orders = await start('orders', ...addresses)
-  const gateway = await start('gateway', '--orders', orders.url, '--token', token)
+  // Each of two services has an address now, and one at which it is next.
+  const [pricingPorts, ordersPorts] = [await freePorts(2), await freePorts(2)]
+  const startPricing = async (turn: 0 | 1): Promise<Started> => start('pricing', '--port', String(pricingPorts[turn]))
+  const startOrders = async (turn: 0 | 1): Promise<Started> =>
+    start('orders', '--port', String(ordersPorts[turn]), ...addresses('--pricing', pricingPorts))
+  const pricing = await startPricing(0)
+  const orders = await startOrders(0)
+  const gateway = await start('gateway', ...addresses('--orders', ordersPorts), '--token', token)
   for (const { name, url } of [pricing, orders, gateway])
     console.log(`${name}: ${url}/healthz ${await statusOf(url, ca)}`)
 
@@ -42,44 +47,59 @@ try {
   const receive = async (): Promise<void> => {
     for await (const execution of channel) executions.push(execution)
   }
-  const deploy = async (): Promise<Started> => {
-    while (executions.length < deployAfter) await pause(10)
-    const next = await start('pricing', '--port', String(second))
-    console.log(`deployed ${next.url}, after ${executions.length} orders`)
-    console.log(`ended ${pricing.url} with exit code ${await stop(pricing.process)}, after ${executions.length} orders`)
+  /** Starts the next before it ends the one that is there, and waits until it is at work. */
+  const deploy = async (
+    old: Started,
+    starting: Promise<Started>,
+    isAtWork: (pid: number) => boolean,
+  ): Promise<Started> => {
+    const next = await starting
+    console.log(`deployed ${next.name} at ${next.url}, after ${executions.length} orders`)
+    console.log(`ended ${old.url} with exit code ${await stop(old.process)}, after ${executions.length} orders`)
+    while (!isAtWork(next.process.pid ?? 0)) await pause(10, undefined, { signal: patience })
     return next
   }
-  // Orders go on all the while, until one was executed at a price of the new instance.
+  const deployed = new AbortController()
+  const deployAll = async (): Promise<readonly [Started, Started]> => {
+    try {
+      while (executions.length < deployAfter) await pause(10, undefined, { signal: patience })
+      const nextPricing = await deploy(pricing, startPricing(1), (pid) => executions.at(-1)?.pricedBy === pid)
+      return [nextPricing, await deploy(orders, startOrders(1), (pid) => executions.at(-1)?.executedBy === pid)]
+    } finally {
+      deployed.abort()
+    }
+  }
+  // Orders go on all the while, until each of the new instances was seen at work.
   let total = 0
   const send = async (): Promise<void> => {
-    const isPricedAnew = (): boolean => executions.at(-1)?.pricedBy !== executions[0]?.pricedBy
-    while (!isPricedAnew() && total < atMost) {
+    while (!deployed.signal.aborted) {
       const id = ++total
       await channel.send({ id, symbol: symbols[id % symbols.length] ?? '', quantity: 1 + (id % 9) })
-      await pause(5)
+      await pause(5, undefined, { signal: patience })
     }
     await channel.end()
   }
-  const [redeployed] = await Promise.all([deploy(), send(), receive()])
+  const [[newPricing, newOrders]] = await Promise.all([deployAll(), send(), receive()])
 
   const isRight = executions.length === total && executions.every(({ id }, index) => id === index + 1)
-  const pricedBy = (instance: number | undefined): number =>
-    executions.filter((execution) => execution.pricedBy === instance).length
-  const [before, after] = [pricedBy(pricing.process.pid), pricedBy(redeployed.process.pid)]
-  console.log(
-    `${total} orders sent, ${executions.length} executed, ${isRight ? 'each once and in order' : 'not each once'}`,
-  )
-  console.log(`${before} at prices of the first pricing service, ${after} of the second`)
+  const share = (of: 'pricedBy' | 'executedBy', { process }: Started): number =>
+    executions.filter((execution) => execution[of] === process.pid).length
+  const priced = [share('pricedBy', pricing), share('pricedBy', newPricing)] as const
+  const executed = [share('executedBy', orders), share('executedBy', newOrders)] as const
+  const verdict = isRight ? 'each once and in order' : 'not each once'
+  console.log(`${total} orders sent, ${executions.length} executed, ${verdict}`)
+  console.log(`${priced[0]} at prices of the first pricing service, ${priced[1]} of the second`)
+  console.log(`${executed[0]} executed by the first order service, ${executed[1]} by the second`)
   console.log('of the gateway’s /metrics:')
   const metrics = await bodyOf(`${gateway.url}/metrics`, ca)
   for (const line of metrics.split('\n').filter((one) => /^h2channel_server_(messages|io)/.test(one)))
     console.log(`  ${line}`)
 
   await channel.close()
-  const codes = await Promise.all([gateway, orders, redeployed].map(async (service) => stop(service.process)))
+  const codes = await Promise.all([gateway, newOrders, newPricing].map(async (service) => stop(service.process)))
   console.log(`exit codes of all: ${codes.join(', ')}`)
-  const isGood = isRight && before > 0 && after > 0 && before + after === total && codes.every((code) => code === 0)
-  if (!isGood) process.exitCode = 1
+  const areBothSeen = [priced, executed].every(([before, after]) => before > 0 && after > 0 && before + after === total)
+  if (!isRight || !areBothSeen || codes.some((code) => code !== 0)) process.exitCode = 1
 } finally {
   for (const service of running) service.kill('SIGKILL')
   await rm(folder, { recursive: true })
@@ -95,6 +115,16 @@ async function writeCertificates(...names: string[]): Promise<string> {
     await writeFile(join(folder, `${name}.cert`), cert)
   }
   return authority.cert
+}
+
+function addresses(option: string, ports: readonly number[]): string[] {
+  return ports.flatMap((port) => [option, `https://127.0.0.1:${port}`])
+}
+
+async function freePorts(count: number): Promise<number[]> {
+  const ports: number[] = []
+  while (ports.length < count) ports.push(await freePort())
+  return ports
 }
 
 async function freePort(): Promise<number> {

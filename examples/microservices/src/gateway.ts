@@ -1,17 +1,18 @@
 /** The gateway: JSON from the outside, which needs a token; MessagePack to the order service. */
-import type { Channel } from '@h2channel/channel'
+import type { ClientChannel, ServerChannel } from '@h2channel/channel'
 import { createClient } from '@h2channel/channel/client'
 import { createRouter, Refusal } from '@h2channel/channel/server'
 import { parseArgs } from 'node:util'
 
-import { desk, orders } from './routes.ts'
+import { desk, type Order, orders } from './routes.ts'
 import { credentialsOf, startService } from './service.ts'
 
 const { values } = parseArgs({
   options: {
     port: { type: 'string', default: '0' },
     certificates: { type: 'string', default: '.' },
-    orders: { type: 'string', default: '' },
+    /** Addresses of the order service: where it is, and where it may be next. */
+    orders: { type: 'string', multiple: true, default: [] },
     token: { type: 'string', default: '' },
   },
 })
@@ -28,14 +29,37 @@ const router = createRouter({
   },
 })
 router.handle(desk, async (channel) => {
-  await using inner = await service.open(orders)
-  // Each end of either goes on to the other, and so does its backpressure.
-  await Promise.all([pass(channel, inner), pass(inner, channel)])
+  for (let isOver = false; !isOver;) {
+    await using inner = await service.open(orders)
+    ;[isOver] = await Promise.all([passOrders(channel, inner), passExecutions(inner, channel)])
+  }
+  await channel.end()
 })
 
-async function pass<M>(from: Channel<never, M>, to: Channel<M, unknown>): Promise<void> {
-  for await (const batch of from.batches()) await to.sendAll(batch)
-  await to.end()
+type Desk = ServerChannel<typeof desk>
+type Orders = ClientChannel<typeof orders>
+
+/** Until the outside has no more, or this instance of the order service is about to stop: the next then gets the rest. */
+async function passOrders(outer: Desk, inner: Orders): Promise<boolean> {
+  let order = await nextOrder(outer, inner)
+  for (; order !== undefined && order !== 'draining'; order = await nextOrder(outer, inner)) await inner.send(order)
+  await inner.end()
+  return order === undefined
+}
+
+async function nextOrder(outer: Desk, inner: Orders): Promise<Order | 'draining' | undefined> {
+  try {
+    return await outer.receive({ signal: inner.draining })
+  } catch (error) {
+    // A wait that was aborted has taken no order: the next `receive` gives it.
+    if (inner.draining.aborted) return 'draining'
+    throw error
+  }
+}
+
+/** Until all orders that the instance got were answered. */
+async function passExecutions(inner: Orders, outer: Desk): Promise<void> {
+  for await (const batch of inner.batches()) await outer.sendAll(batch)
 }
 
 startService(router, { port: Number(values.port), credentials, stop: async () => service.close() })

@@ -30,13 +30,12 @@ const changes = new EventEmitter()
 async function follow(): Promise<void> {
   while (!stopping.signal.aborted) {
     try {
-      await using channel = await pricing.open(ticks, { signal: stopping.signal })
+      const { signal } = stopping
+      await using channel = await pricing.open(ticks, { signal })
       await channel.send({ symbols: ['ALV', 'BAS', 'SAP', 'SIE'] })
-      for await (const batch of channel.batches()) {
-        for (const tick of batch) {
-          last.set(tick.symbol, tick)
-          changes.emit(tick.symbol)
-        }
+      for (let tick = await channel.receive({ signal }); tick !== undefined; tick = await channel.receive({ signal })) {
+        last.set(tick.symbol, tick)
+        changes.emit(tick.symbol)
       }
     } catch (error) {
       if (stopping.signal.aborted) return
@@ -61,7 +60,7 @@ const router = createRouter({ authorize: onlyServices })
 router.handle(orders, async (channel, { signal }) => {
   for await (const { id, symbol } of channel) {
     const { price, instance } = await priceOf(symbol, signal)
-    await channel.send({ id, price, pricedBy: instance })
+    await channel.send({ id, price, pricedBy: instance, executedBy: process.pid })
   }
 })
 
@@ -70,7 +69,7 @@ startService(router, {
   credentials,
   async stop() {
     stopping.abort()
-    await pricing.close()
     await following
+    await pricing.close()
   },
 })

@@ -12,7 +12,8 @@ export const ticks = defineRoute('/ticks', {
 const Order = z.object({ id: z.int(), symbol: z.string(), quantity: z.int().positive() })
 export type Order = z.infer<typeof Order>
 
-const Execution = z.object({ id: z.int(), price: z.number(), pricedBy: z.int() })
+/** With the processes that executed and priced it, which the demo deploys anew. */
+const Execution = z.object({ id: z.int(), price: z.number(), pricedBy: z.int(), executedBy: z.int() })
 export type Execution = z.infer<typeof Execution>
 
 /** Between services: MessagePack. */

@@ -41,6 +41,7 @@ export function startService(router: Router, { port, credentials, stop }: Servic
   const exporter = new PrometheusExporter({ preventServerStart: true })
   instrument({ meterProvider: new MeterProvider({ readers: [exporter] }) })
 
+  let isEnding = false
   const answer = (
     request: IncomingMessage | Http2ServerRequest,
     response: ServerResponse | Http2ServerResponse,
@@ -50,7 +51,9 @@ export function startService(router: Router, { port, credentials, stop }: Servic
       exporter.getMetricsRequestHandler(request as IncomingMessage, response as ServerResponse)
       return
     }
-    response.statusCode = request.url === '/healthz' ? 200 : 404
+    // Whoever balances the load sends nothing more to a service that is about to stop.
+    const healthy = isEnding ? 503 : 200
+    response.statusCode = request.url === '/healthz' ? healthy : 404
     response.end()
   }
   // Probes and scrapers have no certificate: channels ask for it.
@@ -64,6 +67,7 @@ export function startService(router: Router, { port, credentials, stop }: Servic
   })
 
   const end = async (): Promise<void> => {
+    isEnding = true
     await router.drain()
     await stop?.()
     server.close()

@@ -8,7 +8,7 @@ class AbortListeners {
   }
 
   add(listener: () => void): void {
-    if (this.#all.size === 0) this.#signal.addEventListener('abort', this)
+    if (this.#all.size === 0) this.#signal.addEventListener('abort', this, { once: true })
     this.#all.add(listener)
   }
 
@@ -18,7 +18,7 @@ class AbortListeners {
 
   handleEvent(): void {
     for (const listener of this.#all) {
-      this.remove(listener)
+      this.#all.delete(listener)
       listener()
     }
   }
