@@ -69,10 +69,13 @@ export class Heartbeat implements Timed {
     return this.#roundTrip
   }
 
-  /** The peer has sent a ping, and will again: a little more patience, so that both do not go on at the same time. */
+  /**
+   * The peer has sent a ping, and will again: a little more patience, so that both do not go on at the same time. Not always as
+   * much: two whose pings have crossed would else go on like that.
+   */
   onPing(): void {
     const { heartbeatInterval, heartbeatTimeout } = this.#times
-    this.#due = this.#onStep(this.#clock.now() + heartbeatInterval + heartbeatTimeout / 2)
+    this.#due = this.#onStep(this.#clock.now() + heartbeatInterval + heartbeatTimeout * (0.25 + 0.25 * Math.random()))
   }
 
   onPong(opaque: Uint8Array): void {
