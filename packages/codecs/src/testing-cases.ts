@@ -22,6 +22,7 @@ import {
   show,
 } from './testing-kit.ts'
 import { assertMediaType } from './testing-media-type.ts'
+import { collectGarbage } from './testing-memory.ts'
 import type { CodecSamples } from './testing.ts'
 
 export interface Subject<T> extends CodecSamples<T> {
@@ -200,6 +201,7 @@ export const cases: { readonly [name: string]: <T>(subject: Subject<T>) => void 
 
   'ends in a message or a CodecError however a message is cut short': ({ codec, messages }) => {
     const decoders = decodersOf(codec)
+    collectGarbage()
     each('message', messages, (message) => {
       const bytes = encoded(codec, message)
       for (const length of positions(bytes.length)) assertEnds(decoders, bytes, 0, length)
@@ -208,6 +210,7 @@ export const cases: { readonly [name: string]: <T>(subject: Subject<T>) => void 
 
   'ends in a message or a CodecError, in little memory, whatever length a header claims': ({ codec, messages }) => {
     const decoders = decodersOf(codec)
+    collectGarbage()
     each('message', messages, (message) => {
       const bytes = encoded(codec, message)
       for (const at of positions(bytes.length, 40)) {
@@ -223,6 +226,7 @@ export const cases: { readonly [name: string]: <T>(subject: Subject<T>) => void 
 
   'ends in a message or a CodecError, in little memory, however long the same byte follows the first': ({ codec }) => {
     const decoders = decodersOf(codec)
+    collectGarbage()
     for (const rest of [0x00, 0x31, 0x91, 0xff]) {
       for (let first = 0; first < 256; first++) {
         const long = new Uint8Array(64 * 1024).fill(rest)
@@ -235,6 +239,7 @@ export const cases: { readonly [name: string]: <T>(subject: Subject<T>) => void 
   'ends in a message or a CodecError, in little memory, whatever the bytes': (subject) => {
     const { codec, broken = [] } = subject
     const decoders = decodersOf(codec)
+    collectGarbage()
     const all = [...subject.messages.map((message) => encoded(codec, message)), ...broken]
     const random = randomNumbers(subject.seed)
     for (let input = 0; input < subject.inputs; input++) {

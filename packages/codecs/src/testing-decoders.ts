@@ -1,12 +1,12 @@
 /** The ways in which a codec decodes, and how decoding may end, whatever the bytes. */
 import assert from 'node:assert/strict'
 import { isDeepStrictEqual } from 'node:util'
-import { getHeapStatistics } from 'node:v8'
 
 import type { Codec, MessageReader } from './codec.ts'
 import { reasonOf } from './describe.ts'
 import { CodecError } from './errors.ts'
 import { brief, nameOf } from './testing-kit.ts'
+import { inLittleMemory } from './testing-memory.ts'
 
 /** `decode`, or a reader. */
 export interface Decoder<T> extends MessageReader<T> {
@@ -54,7 +54,8 @@ export function outcomeOf<T>(decoder: Decoder<T>, bytes: Uint8Array, offset: num
 
 /**
  * Asserts that decoding ends in a message or in a CodecError that blames the bytes, for all decoders in the same, and that
- * it takes little memory. `bytes` may not change afterwards: a reader may know it again.
+ * it takes little memory, which is sure only after a `collectGarbage`. `bytes` may not change afterwards: a reader may know
+ * it again.
  */
 export function assertEnds<T>(
   decoders: readonly Decoder<T>[],
@@ -90,38 +91,4 @@ export function resultOf(end: Outcome): Outcome | string {
   const isRemote = error.code === 'DECODE_FAILED' || error.code === 'INVALID_MESSAGE'
   assert.ok(isRemote, `${error.code}, where DECODE_FAILED or INVALID_MESSAGE was due: ${error.message}`)
   return error.code
-}
-
-/** How much memory decoding may take, whatever the bytes, garbage included; and how much more for each byte. Unit: bytes. */
-const littleMemory = 4 * 2 ** 20
-const memoryPerByte = 1024
-
-/** How often decoding is repeated because the garbage collector ran during it. */
-const mostAttempts = 4
-
-/** Asserts that `run`, which decodes something in a chunk of `size` bytes, takes little memory. */
-function inLittleMemory<R>(size: number, run: () => R): R {
-  const limit = littleMemory + size * memoryPerByte
-  for (let attempt = 1; ; attempt++) {
-    const before = memoryHeld()
-    const result = run()
-    const taken = memoryHeld() - before
-    // What was garbage before went meanwhile, and hides what was taken.
-    if (taken < 0 && attempt < mostAttempts) continue
-    if (taken <= limit) return result
-    throw new Error(`it took ${mebibytes(taken)} MiB of memory, of at most ${mebibytes(limit)} MiB`)
-  }
-}
-
-/**
- * The heap and what lies outside of it, such as array buffers, pages that nobody has touched and garbage included. The same
- * as `process.memoryUsage()` says, twenty times as fast: it is asked before and after each decoding. Unit: bytes.
- */
-function memoryHeld(): number {
-  const { used_heap_size: heap, external_memory: outside } = getHeapStatistics()
-  return heap + outside
-}
-
-function mebibytes(bytes: number): string {
-  return (bytes / 2 ** 20).toFixed(1)
 }

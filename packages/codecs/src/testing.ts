@@ -49,7 +49,8 @@ export const codecSeed: number = 0x68_32_63_68
  *
  * A codec that takes for ever, or longer the longer a message is, shows by a case that doesn't return. A test's timeout
  * can't interrupt it, so run the tests in a process with a time limit. What the codec refuses is known from `refused` and `broken` alone:
- * without them, these cases find nothing.
+ * without them, these cases find nothing. The cases about memory run V8's garbage collector first (`--expose-gc`), which no
+ * context that is there already sees.
  *
  * @throws Error when `samples` has no message.
  *

@@ -3,6 +3,7 @@ import { deflateRawSync, inflateRawSync } from 'node:zlib'
 import { expect, test } from 'vitest'
 import { type Codec, CodecError, json, type MessageReader, struct, u16, u32 } from '../src/index.ts'
 import { type CodecSamples, codecSuite } from '../src/testing.ts'
+import { collectGarbage } from '../src/testing-memory.ts'
 
 interface Trade {
   readonly id: number
@@ -473,6 +474,14 @@ test.each<readonly [how: string, take: (length: number) => void]>([
     'once and keeps it',
     (length) => {
       if (length >= 2 ** 29) kept ??= new Uint8Array(2 ** 29)
+    },
+  ],
+  [
+    'once and keeps it, while what was garbage before goes,',
+    (length) => {
+      if (length < 2 ** 29 || kept !== undefined) return
+      kept = new Uint8Array(2 ** 29)
+      collectGarbage()
     },
   ],
   ['of the heap', (length) => void Array.from({ length: Math.min(length, 2 ** 20) })],
