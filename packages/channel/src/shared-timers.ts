@@ -55,12 +55,19 @@ export class SharedTimers {
     return group
   }
 
-  /** A member may remove another, and add itself again, be it for the same time: a clock may call too early. */
+  /**
+   * A member may remove another, and add itself again, be it for the same time: a clock may call too early. One that throws, as
+   * the abort of a transport may, ends its own timer alone.
+   */
   #fire(group: TimerGroup): void {
-    this.#groups.delete(group.time)
-    for (const timed of group.members) {
-      group.members.delete(timed)
-      timed.onTime()
+    if (this.#groups.get(group.time) === group) this.#groups.delete(group.time)
+    try {
+      for (const timed of group.members) {
+        group.members.delete(timed)
+        timed.onTime()
+      }
+    } finally {
+      if (group.members.size > 0) this.#clock.setTimer(() => this.#fire(group), 1, undefined)
     }
   }
 }

@@ -65,6 +65,23 @@ test('SharedTimers: one that is called removes another that is due at the same t
   expect(clock.timers).toBe(0)
 })
 
+test('SharedTimers: one that throws keeps no other from being called', async () => {
+  const clock = testClock()
+  const timers = SharedTimers.of(clock)
+  const called: string[] = []
+  const time = Math.ceil(clock.now()) + 10
+  const bad = timed(called, 'bad', () => {
+    throw new Error('bad')
+  })
+  timers.add(time, bad)
+  for (const name of ['a', 'b']) timers.add(time, timed(called, name))
+  await expect(clock.advance(10)).rejects.toThrow('bad')
+  timers.add(time, timed(called, 'c'))
+  await clock.advance(10)
+  expect(called).toEqual(['bad', 'a', 'b', 'c'])
+  expect(clock.timers).toBe(0)
+})
+
 test('SharedTimers: one that is called adds itself again', async () => {
   const clock = testClock()
   const timers = SharedTimers.of(clock)

@@ -27,6 +27,52 @@ test('addAbortListener: one that is called may remove another', () => {
   expect(called).toEqual([])
 })
 
+test('addAbortListener: calls nobody whose signal has aborted, be it by one that is being called', () => {
+  const controller = new AbortController()
+  const { signal } = controller
+  const called: string[] = []
+  const late = (): void => void called.push('late')
+  for (const name of ['a', 'b']) {
+    addAbortListener(signal, () => {
+      called.push(name)
+      addAbortListener(signal, late)
+    })
+  }
+  controller.abort()
+  addAbortListener(signal, late)
+  expect(called).toEqual(['a', 'b'])
+  expect(getEventListeners(signal, 'abort')).toHaveLength(0)
+})
+
+test('addAbortListener: one that throws keeps no other from being called', async () => {
+  const others = process.listeners('uncaughtException')
+  process.removeAllListeners('uncaughtException')
+  const controller = new AbortController()
+  const failures = ['a', 'b'].map((name) => new Error(name))
+  const called: string[] = []
+  const caught: unknown[] = []
+  try {
+    for (const failure of failures) {
+      addAbortListener(controller.signal, () => {
+        throw failure
+      })
+    }
+    addAbortListener(controller.signal, () => called.push('c'))
+    const all = new Promise<void>((resolve) => {
+      process.on('uncaughtException', (error) => {
+        if (caught.push(error) === failures.length) resolve()
+      })
+    })
+    controller.abort()
+    expect(called).toEqual(['c'])
+    await all
+    expect(caught).toEqual(failures)
+  } finally {
+    process.removeAllListeners('uncaughtException')
+    for (const listener of others) process.on('uncaughtException', listener)
+  }
+})
+
 test('removeAbortListener: leaves nothing on the signal when nobody waits, and one listener for all who do', () => {
   const { signal } = new AbortController()
   const listeners = Array.from({ length: 100 }, () => () => {})
