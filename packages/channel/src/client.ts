@@ -11,6 +11,7 @@ import { Channel } from './channel.ts'
 import type { ClientStatus, OnStatus } from './client-status.ts'
 import { notifier } from './client-status.ts'
 import { type Clock, systemClock } from './clock.ts'
+import { printable } from './control.ts'
 import type { LimitOptions } from './defaults.ts'
 import { checkHook, limitsFrom } from './defaults.ts'
 import { Delays } from './delays.ts'
@@ -162,7 +163,7 @@ export function createClient(origins: string | URL | readonly (string | URL)[], 
         })
         try {
           const judge = onSlowOf(onSlow, observed, () => channel as Channel<unknown, unknown>)
-          const channel = channelOf(conn, send, receives, { limits, onInvalid, onSlow: judge, clock })
+          const channel = channelOf(conn, url, send, receives, { limits, onInvalid, onSlow: judge, clock })
           if (observed !== undefined) tellOpen(observed, channel as Channel<unknown, unknown>)
           // The signal is made when it is asked for, which would be a waste without a hook.
           if (options.onStatus !== undefined) {
@@ -204,6 +205,7 @@ function tellRefusal(opening: Opening, error: unknown): void {
 /** Makes the channel once the response's content type has said that what follows is one. */
 function channelOf<C, S>(
   conn: Http2Conn,
+  url: URL,
   send: Format<C>,
   receives: readonly Format<S>[],
   options: Pick<ChannelOptions<C, S>, 'clock' | 'limits' | 'onInvalid' | 'onSlow'>,
@@ -212,7 +214,11 @@ function channelOf<C, S>(
   const receive = formatNamed(receives, contentType)
   // Plain peers of lines or records may name no type. Bytes of an unknown kind are not taken for length prefixes.
   if (receive === undefined || (contentType === undefined && receive.framing.control)) {
-    throw new ChannelError('BAD_RESPONSE', `the response is ${contentType}, not one of ${listed(receives)}`)
+    const what = contentType === undefined ? 'without a content type' : `of type ${printable(contentType)}`
+    throw new ChannelError(
+      'BAD_RESPONSE',
+      `${url.pathname} was answered with a response ${what}, not one of ${listed(receives)}: is it a route of the server?`,
+    )
   }
   return new Channel<C, S>(conn, {
     send: send.codec,

@@ -249,7 +249,7 @@ describe('open: an answer that is no channel', () => {
       const client = createClient(server.origin, { sessions: server.sessions })
       const error = await failure(client.open(defineRoute('/echo', { client: codec, server: spying })), 'BAD_RESPONSE')
       expect(error).toMatchObject({ side: 'remote', fatal: true })
-      expect(error.message).toContain(contentType)
+      expect(error.message).toContain(`/echo was answered with a response of type ${contentType}, not one of `)
       expect(await server.resets[0]).toBe(8)
       expect(decoded).toEqual([])
     },
