@@ -3,6 +3,7 @@ import { breakOff, cutOff, outcomeOf } from './channel.ts'
 import type { Clock } from './clock.ts'
 import { checkLimit, givenOf } from './defaults.ts'
 import { ChannelError } from './errors.ts'
+import { Ranking } from './ranking.ts'
 
 /** Limits of several channels together. Where one is not given, there is none but the default. */
 export interface ShareLimits {
@@ -95,6 +96,10 @@ export class Share {
   #buffered = 0
   #messages = 0
   #second = 0
+  /** On whom messages came within `second`, in the order of their first. */
+  #senders: Member[] = []
+  /** The same by how many came on each, from the first channel on that is ended within `second`. */
+  #ranking: Ranking<Member> | undefined
   /** The second in which one of its channels was ended for its messages. */
   exceededIn: number | undefined
 
@@ -135,14 +140,19 @@ export class Share {
   }
 
   onMessage(second: number, from: Member): void {
-    const { maxMessagesPerSecond = Infinity } = this.limits
+    const { maxMessagesPerSecond } = this.limits
+    if (maxMessagesPerSecond === undefined) return
     if (this.#second !== second) {
       this.#second = second
       this.#messages = 0
+      this.#senders = []
+      this.#ranking = undefined
     }
     this.#messages += 1
+    if (from.messages === 1) this.#senders.push(from)
+    this.#ranking?.add(from, from.messages)
     if (this.#messages <= maxMessagesPerSecond) return
-    const busiest = this.#largest((member) => member.messagesIn(second), from) ?? from
+    const busiest = this.#takeBusiest(second, from)
     const count = busiest.messagesIn(second)
     busiest.messages = 0
     for (const share of busiest.shares) share.#forget(second, count)
@@ -151,15 +161,25 @@ export class Share {
     breakOff(busiest.channel, new ChannelError('RATE_LIMITED', message))
   }
 
+  /** The one on which most came, and of several such ones `from`. A flood over many channels ends many: all of them cost one walk a second. */
+  #takeBusiest(second: number, from: Member): Member {
+    if (this.#ranking === undefined) {
+      this.#ranking = new Ranking((member) => (member.isThere ? member.messagesIn(second) : 0))
+      for (const member of this.#senders) this.#ranking.add(member, member.messagesIn(second))
+      this.#senders = []
+    }
+    return this.#ranking.takeFirst(from) ?? from
+  }
+
   /** What a channel that was ended has sent counts no more: the others did not send it. */
   #forget(second: number, count: number): void {
     if (this.#second === second) this.#messages = Math.max(0, this.#messages - count)
   }
 
   /** Of those that have anything, and are there. */
-  #largest(sizeOf: (member: Member) => number, first?: Member): Member | undefined {
-    let largest = first
-    let most = first === undefined ? 0 : sizeOf(first)
+  #largest(sizeOf: (member: Member) => number): Member | undefined {
+    let largest: Member | undefined
+    let most = 0
     for (const member of this.#members) {
       const size = sizeOf(member)
       if (size <= most || !member.isThere || !member.shares.includes(this)) continue

@@ -194,6 +194,68 @@ describe.each(scopes)('messages a second of one %s', (scope) => {
   })
 })
 
+describe('whom a rate ends', () => {
+  /** Channels of one share, each with who sends on it. */
+  function sharing(
+    maxMessagesPerSecond: number,
+    count: number,
+  ): { channel: Channel<string, string>; member: Member }[] {
+    const members = new Set<Member>()
+    const share = new Share('all', { maxMessagesPerSecond }, members)
+    const clock = testClock()
+    return Array.from({ length: count }, () => {
+      const channel = new Channel<unknown, unknown>(pipe()[0], { send: json(), receive: json() })
+      const member = new Member(channel, [share], share, clock)
+      members.add(member)
+      return { channel: channel as Channel<string, string>, member }
+    })
+  }
+
+  const sends = ({ member }: { readonly member: Member }, count: number): void => {
+    for (let sent = 0; sent < count; sent++) member.onMessage()
+  }
+
+  test('those on which most came, also after others were ended in the same second', async () => {
+    const [busiest, busy, quiet, last] = sharing(100, 4)
+    if (busiest === undefined || busy === undefined || quiet === undefined || last === undefined) throw new Error('4')
+    sends(busiest, 60)
+    sends(busy, 39)
+    sends(quiet, 2)
+    await outcome(busiest.channel, 'RATE_LIMITED')
+    // 41 are left, of which most came before the first was ended.
+    sends(last, 38)
+    sends(quiet, 22)
+    await outcome(busy.channel, 'RATE_LIMITED')
+    for (const { channel } of [quiet, last]) {
+      expect(await Promise.race([channel.closed, Promise.resolve('open')])).toBe('open')
+      channel.abort()
+    }
+  })
+
+  test('a message on each of many ends as many as are too much, with no look at all of them for each', () => {
+    const count = 2_000
+    const members = new Set<Member>()
+    let looks = 0
+    const counting: Iterable<Member> = {
+      *[Symbol.iterator]() {
+        for (const member of members) {
+          looks += 1
+          yield member
+        }
+      },
+    }
+    const share = new Share('all', { maxMessagesPerSecond: 100 }, counting)
+    const clock = testClock()
+    for (let made = 0; made < count; made++) {
+      const channel = new Channel<unknown, unknown>(pipe()[0], { send: json(), receive: json() })
+      members.add(new Member(channel, [share], share, clock))
+    }
+    for (const member of members) member.onMessage()
+    expect(looks).toBeLessThanOrEqual(count)
+    for (const { channel } of members) channel.abort()
+  })
+})
+
 describe('bytes that wait, to the byte', () => {
   /** Channels of one share, to peers that do not read. */
   function sharing(maxBufferedBytes: number, count: number): Channel<string, string>[] {
