@@ -121,8 +121,13 @@ function hex(prefix: number): string {
   return `0x${prefix.toString(16).padStart(8, '0')}`
 }
 
-/** The error of a body over the limit. `side` is who made it: a message refused here does not end the channel. */
-export function messageTooLarge(size: number, limit: number, side: 'local' | 'remote'): ChannelError {
-  const message = `a message of ${size} bytes is over the limit of ${limit}`
+/**
+ * The error of a body over the limit.
+ *
+ * @param size - `undefined` for a message that was given up before all of it was there.
+ * @param side - who made it: a message refused here does not end the channel.
+ */
+export function messageTooLarge(size: number | undefined, limit: number, side: 'local' | 'remote'): ChannelError {
+  const message = `a message${size === undefined ? '' : ` of ${size} bytes`} is over the limit of ${limit}`
   return new ChannelError('MESSAGE_TOO_LARGE', message, { side, fatal: side === 'remote' })
 }

@@ -7,6 +7,7 @@ import { encodeControl } from './control.ts'
 import type { ChannelLimits } from './defaults.ts'
 import { ChannelError, givenUp } from './errors.ts'
 import type { Framing } from './framing.ts'
+import { messageTooLarge } from './length-prefixed.ts'
 import { isWhole, OutBuffer, recycle } from './out-buffer.ts'
 import { atTurnEnd } from './turn.ts'
 import { WaitList } from './wait-list.ts'
@@ -275,15 +276,18 @@ export class Sender<in S> {
     this.#isEncoding = true
     try {
       this.#framing.begin(out)
+      out.limit(this.#limits.maxMessageBytes)
       this.#codec.encode(message, out)
       this.#framing.end(out, start, this.#limits.maxMessageBytes)
     } catch (error) {
       out.position = start
       if (start === 0) out.take()
       if (error instanceof ChannelError) return error
+      if (out.hasOverflowed) return messageTooLarge(undefined, this.#limits.maxMessageBytes, 'local')
       const detail = error instanceof Error ? error.message : String(error)
       return new ChannelError('ENCODE_FAILED', detail, { cause: error })
     } finally {
+      out.limit(Infinity)
       this.#isEncoding = false
       if (this.#state.at === 'failed') out.take()
       if (this.#delayed !== undefined) this.#sendDelayed(this.#delayed)

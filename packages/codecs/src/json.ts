@@ -1,6 +1,7 @@
 import { type Codec, type MessageReader, withReader } from './codec.ts'
 import { describe, reasonOf } from './describe.ts'
 import { CodecError } from './errors.ts'
+import { isLongerThan } from './json-size.ts'
 import type { StandardSchema } from './schema-standard.ts'
 import {
   type Converter,
@@ -17,7 +18,8 @@ import { textReader, utf8 } from './utf8.ts'
  *
  * What `JSON.stringify` does to a value is done here too: properties that are `undefined` are left out, `NaN` and
  * infinities become `null`, a `Date` becomes a string, a `Map` becomes `{}`. Every string arrives as it was sent, lone
- * surrogates included. A key `__proto__` arrives as an ordinary property.
+ * surrogates included. A key `__proto__` arrives as an ordinary property. On a channel, a message is looked at before the text is
+ * made, whether it may fit: a getter is called twice.
  *
  * Without a schema the type of what is received is a promise that nobody checks: for peers that you trust.
  *
@@ -64,7 +66,9 @@ export function json<T>(...given: [schema?: StandardSchema<unknown, T>, options?
     contentType: 'application/vnd.h2channel+json',
     line: true,
     encode(message, out) {
-      utf8.write(stringify(converter.encode(message)), out)
+      const text = stringify(converter.encode(message), out.left)
+      if (text === undefined || text.length > out.left) out.overflow()
+      else utf8.write(text, out)
     },
     decode(bytes) {
       return converter.decode(parse(utf8.read(bytes)))
@@ -97,9 +101,11 @@ class JsonReader<T> implements MessageReader<T> {
   }
 }
 
-function stringify(message: unknown): string {
+/** `undefined` where the text would have more than `most` units: it is not made then. */
+function stringify(message: unknown, most: number): string | undefined {
   let text: string | undefined
   try {
+    if (isLongerThan(message, most)) return undefined
     text = JSON.stringify(message)
   } catch (cause) {
     throw new CodecError('ENCODE_FAILED', `the message has no JSON form: ${reasonOf(cause)}`, { cause })

@@ -85,7 +85,8 @@ export class MsgpackEncoder {
     this.enter()
     const { length } = array
     const header = collectionHeader(length)
-    out.reserve(MAX_HEADER)
+    // Each item takes a byte at least, also one that is missing: `items[2 ** 30] = 1` makes a billion of them.
+    out.reserve(MAX_HEADER + length)
     putCollectionHeader(out, out.position, 0x90, 0xdc, length)
     out.position += header
     for (let index = 0; index < length; index++) this.writeValue(array[index], out)

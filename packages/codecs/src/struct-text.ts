@@ -4,6 +4,9 @@ import { utf8 } from './utf8.ts'
 /** Below this length a loop is faster than calling the platform. Unit: bytes. */
 const SHORT = 24
 
+/** A longer text is not counted for an error message. Unit: UTF-16 units. */
+const MAX_COUNTED = 100_000
+
 /**
  * Writes `text` as UTF-8 to the bytes from `from` up to `to`, and zeros after it. Returns whether it could: nothing that is
  * not text, has U+0000 or a lone surrogate, or is too long.
@@ -71,6 +74,7 @@ export function slice(bytes: Uint8Array, from: number, to: number): Uint8Array {
 /** Why {@link writeText} has refused `value`, in words. */
 export function describeText(value: unknown): string {
   if (typeof value !== 'string') return describe(value)
+  if (value.length > MAX_COUNTED) return `a text of ${value.length} UTF-16 units`
   if (value.includes('\0')) return 'text with U+0000'
   let size = 0
   for (const character of value) {

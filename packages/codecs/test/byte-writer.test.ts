@@ -1,5 +1,6 @@
-import { afterEach, expect, test, vi } from 'vitest'
+import { afterEach, describe, expect, test, vi } from 'vitest'
 import { allocateBytes, ByteWriter } from '../src/index.ts'
+import { codecError } from './support.ts'
 
 afterEach(() => {
   vi.unstubAllGlobals()
@@ -53,4 +54,58 @@ test('allocateBytes: gives a Buffer of its own memory where there is one', () =>
 test('allocateBytes: gives a Uint8Array elsewhere', () => {
   vi.stubGlobal('Buffer', undefined)
   expect(allocateBytes(16).constructor).toBe(Uint8Array)
+})
+
+describe('ByteWriter: a limit', () => {
+  test('is none at first', () => {
+    expect(new ByteWriter().left).toBe(Infinity)
+  })
+
+  test('counts from the position at which it was set', () => {
+    const out = new ByteWriter(10)
+    out.write(Uint8Array.of(1, 2, 3))
+    out.limit(100)
+    expect(out.left).toBe(100)
+    out.write(Uint8Array.of(1, 2, 3))
+    expect(out.left).toBe(97)
+  })
+
+  test('refuses what can’t fit before memory is taken for it', () => {
+    const out = new ByteWriter(10)
+    out.limit(1_000)
+    const before = out.bytes
+    codecError('ENCODE_FAILED', () => out.reserve(1_000_000))
+    codecError('ENCODE_FAILED', () => out.write(new Uint8Array(1_000_000)))
+    expect(out.bytes).toBe(before)
+    expect(out.position).toBe(0)
+  })
+
+  test('allows estimates from above, of up to four times what fits', () => {
+    const out = new ByteWriter(10)
+    out.limit(1_000_000)
+    out.reserve(4_000_000)
+    expect(out.bytes.length).toBeGreaterThanOrEqual(4_000_000)
+    expect(out.hasOverflowed).toBe(false)
+  })
+
+  test('ends small writes that never end', () => {
+    const out = new ByteWriter()
+    out.limit(10_000)
+    const error = codecError('ENCODE_FAILED', () => {
+      for (;;) out.write(Uint8Array.of(1))
+    })
+    expect(error).toMatchObject({ side: 'local', fatal: false })
+    expect(out.position).toBeLessThan(1_000_000)
+  })
+
+  test('remembers that it was exceeded, whatever the codec makes of the error, until it is set anew', () => {
+    const out = new ByteWriter(10)
+    out.limit(10)
+    expect(out.hasOverflowed).toBe(false)
+    codecError('ENCODE_FAILED', () => out.overflow())
+    expect(out.hasOverflowed).toBe(true)
+    out.limit(Infinity)
+    expect(out.hasOverflowed).toBe(false)
+    out.write(new Uint8Array(1_000_000))
+  })
 })
