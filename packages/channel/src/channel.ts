@@ -10,6 +10,7 @@ import { ChannelError } from './errors.ts'
 import type { Framing } from './framing.ts'
 import { Heartbeat, type HeartbeatEvents } from './heartbeat.ts'
 import { lengthPrefixed } from './length-prefixed.ts'
+import { isOwnEnd } from './own-end.ts'
 import { Receiver, type ReceiverEvents, type ReceiverWatcher } from './receiver.ts'
 import { connFailure, isConnError, resetReason } from './reset-codes.ts'
 import { Sender, type SenderEvents, type SenderWatcher } from './sender.ts'
@@ -95,6 +96,14 @@ export function breakOff(channel: Channel<unknown, unknown>, error: ChannelError
   breakOffWithin(channel, error)
 }
 
+/**
+ * For the router: the handler has failed. Unless this side has closed the channel before, that breaks it off, once all
+ * has left that an `end()` had taken.
+ */
+export async function giveUp(channel: Channel<unknown, unknown>, error: ChannelError): Promise<void> {
+  await giveUpWithin(channel, error)
+}
+
 /** For the router: ends a channel at once by an error that a peer is told by a reset alone. What has not left is dropped. */
 export function cutOff(channel: Channel<unknown, unknown>, error: ChannelError): void {
   cutOffWithin(channel, error)
@@ -121,13 +130,14 @@ export function outcomeOf(channel: Channel<unknown, unknown>): ChannelClosed | u
   return outcomeOfWithin(channel)
 }
 
-/** For the router: whether `error` is how `channel`, or its sending half, came to its end. */
+/** For the router: whether `error` is how `channel`, or its sending half, came to its end, or says that this side ended it. */
 export function isOutcome(channel: Channel<unknown, unknown>, error: unknown): boolean {
   return isOutcomeWithin(channel, error)
 }
 
 // Given by the class, so that they need not be methods that everybody sees.
 let breakOffWithin: (channel: Channel<unknown, unknown>, error: ChannelError) => void
+let giveUpWithin: (channel: Channel<unknown, unknown>, error: ChannelError) => Promise<void>
 let cutIn: (channel: Channel<never, unknown>) => void
 let cutOffWithin: (channel: Channel<unknown, unknown>, error: ChannelError) => void
 let watchWithin: (channel: Channel<unknown, unknown>, watchers: Watchers) => void
@@ -225,6 +235,7 @@ export class Channel<in S, out R> implements AsyncIterable<R>, AsyncDisposable {
     eventsOf = (channel) => new Events(channel)
     iterationOf = (channel, following) => new Iteration(channel, following)
     breakOffWithin = (channel, error) => channel.#breakOff(error)
+    giveUpWithin = async (channel, error) => channel.#giveUp(error)
     cutIn = (channel) => {
       const message = `the peer did not take what was sent in ${channel.#closeTimeout} ms`
       channel.#fail(new ChannelError('CLOSE_TIMEOUT', message))
@@ -241,7 +252,8 @@ export class Channel<in S, out R> implements AsyncIterable<R>, AsyncDisposable {
     outcomeOfWithin = (channel) => channel.#outcome
     isOutcomeWithin = (channel, error) => {
       const { refusal } = channel.#sender
-      return error === channel.#failure || (error === refusal && refusal?.side === 'remote')
+      const isRefusal = error === refusal && refusal?.side === 'remote'
+      return error === channel.#failure || isRefusal || isOwnEnd(error, channel.conn)
     }
   }
 
@@ -437,6 +449,12 @@ export class Channel<in S, out R> implements AsyncIterable<R>, AsyncDisposable {
     this.#receiver.drop(error)
     this.#sender.refuse(() => error)
     this.#finish()
+  }
+
+  async #giveUp(failure: ChannelError): Promise<void> {
+    if (this.#closing !== undefined) return
+    if (this.#sender.isEnding) await this.#endInTime().catch(() => {})
+    this.#breakOff(failure)
   }
 
   async #close(): Promise<void> {

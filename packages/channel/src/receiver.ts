@@ -2,8 +2,9 @@ import type { Codec, MessageReader } from '@h2channel/codecs'
 import type { Conn } from '@h2channel/conn'
 
 import type { Clock } from './clock.ts'
-import { ChannelError, givenUp } from './errors.ts'
+import { type ChannelError, givenUp } from './errors.ts'
 import type { FrameDecoder } from './framing.ts'
+import { closedHere } from './own-end.ts'
 import { readerOf } from './reader.ts'
 import { WaitList } from './wait-list.ts'
 
@@ -188,9 +189,9 @@ export class Receiver<R> {
       case 'ended':
         return Promise.resolve(shape(undefined))
       case 'stopped':
-        return Promise.reject(stoppedHere())
+        return Promise.reject(this.#stoppedHere())
       case 'dropping':
-        return Promise.reject(this.#state.error ?? stoppedHere())
+        return Promise.reject(this.#state.error ?? this.#stoppedHere())
       case 'failed':
         return Promise.reject(this.#state.error)
     }
@@ -223,7 +224,7 @@ export class Receiver<R> {
     if (this.#state.at !== 'open') return
     this.#state = { at: 'stopped', isHeld }
     this.#reader.release()
-    this.#waiting.fail(stoppedHere())
+    this.#waiting.fail(this.#stoppedHere())
     if (!isHeld) this.#passOver()
   }
 
@@ -233,7 +234,7 @@ export class Receiver<R> {
     const isOver = this.#state.at === 'ended'
     this.#state = { at: 'dropping', error }
     this.#reader.release()
-    this.#waiting.fail(error ?? stoppedHere())
+    this.#waiting.fail(error ?? this.#stoppedHere())
     if (!isOver) this.#read()
   }
 
@@ -382,8 +383,8 @@ export class Receiver<R> {
     if (chunk !== undefined) this.#decoder.push(chunk)
     while (this.#next());
   }
-}
 
-function stoppedHere(): ChannelError {
-  return new ChannelError('CLOSED', 'receive after this side stopped receiving, or closed')
+  #stoppedHere(): ChannelError {
+    return closedHere('receive after this side stopped receiving, or closed', this.#conn)
+  }
 }

@@ -16,7 +16,7 @@ import { Admission, countsOf, type Place, routerDefaults } from './admission.ts'
 import type { Attachable, Taker } from './attach.ts'
 import { attach } from './attach.ts'
 import { type Authorize, type ChannelRequest, expiryOf, Refusal } from './authorize.ts'
-import { breakOff, Channel, cutOff, isOutcome, startDraining, watch } from './channel.ts'
+import { breakOff, Channel, cutOff, giveUp, isOutcome, startDraining, watch } from './channel.ts'
 import { type Clock, systemClock } from './clock.ts'
 import { contextOf, type HandlerContext, isExpired, Late } from './context.ts'
 import type { ChannelLimits, LimitOptions } from './defaults.ts'
@@ -81,7 +81,7 @@ export interface RouterOptions<Auth = unknown> extends AgeOptions {
   /** For tests: where the times come from, but that of `drain`. The platform's clock unless said otherwise. */
   readonly clock?: Clock | undefined
   /**
-   * Told of each error that a handler, or `authorize`, threw. Not of its own channel's end, unless the peer sent what the route does not
+   * Told of each error that a handler, or `authorize`, threw. Not of its own channel's end, at whichever side, unless the peer sent what the route does not
    * allow: `INVALID_MESSAGE`, `INVALID_FRAME`, `MESSAGE_TOO_LARGE`, `TRUNCATED_FRAME`; or `onInvalid` threw, or the schema
    * is asynchronous: `INTERNAL`. The default prints it. The peer learns no more than the code.
    */
@@ -108,7 +108,8 @@ export type ErrorContext<Auth = unknown> = HandlerContext<string, Auth> | Channe
 export interface Router<Auth = unknown> {
   /**
    * Serves a route. When the handler returns, its channel is closed: everything sent is delivered first. When it throws,
-   * the channel ends with `INTERNAL`.
+   * the channel ends with `INTERNAL`, unless the handler had closed it: what `close()`, or `end()`, has taken is delivered all
+   * the same.
    *
    * @throws ChannelError `INVALID_ROUTE` when another route with this path is served already, or the client's messages
    *   all have a size over the limit; `INVALID_ARGUMENT` when a hook is no function, or a limit is none.
@@ -541,11 +542,11 @@ class RouteTable<Auth> implements Router<Auth>, Taker {
       else await observed.around(async () => entry.handler(channel, context))
     } catch (error) {
       const isOwnEnd = isOutcome(channel, error) || rest.isReason(error)
-      if (!isOwnEnd) {
-        breakOff(channel, new ChannelError('INTERNAL', 'the handler failed', { side: 'local', cause: error }))
-      }
-      // A handler that gives up because its own channel ended has done nothing wrong.
+      const failure = new ChannelError('INTERNAL', 'the handler failed', { side: 'local', cause: error })
+      const given = isOwnEnd ? undefined : giveUp(channel, failure)
+      // A handler that gives up because its own channel ended, at whichever end, has done nothing wrong.
       if (!isOwnEnd || isDefect(error)) this.#tell(error, entry, context)
+      await given
     }
     // What could not be delivered any more has shown in `closed`.
     await channel.close().catch(() => {})

@@ -9,6 +9,7 @@ import { ChannelError, givenUp } from './errors.ts'
 import type { Framing } from './framing.ts'
 import { messageTooLarge } from './length-prefixed.ts'
 import { isWhole, OutBuffer, recycle } from './out-buffer.ts'
+import { closedHere } from './own-end.ts'
 import { atTurnEnd } from './turn.ts'
 import { WaitList } from './wait-list.ts'
 
@@ -133,6 +134,11 @@ export class Sender<in S> {
     return this.#state.at === 'closing' || this.#state.at === 'ended'
   }
 
+  /** Whether its end was asked for, and has not left yet. */
+  get isEnding(): boolean {
+    return this.#state.at === 'ending' || this.#state.at === 'closing'
+  }
+
   /** Whether it still sends what was accepted, but takes no more messages, by the will of the peer. */
   get isRefused(): boolean {
     return this.#state.at === 'refusing'
@@ -145,7 +151,7 @@ export class Sender<in S> {
 
   send(message: S, signal: AbortSignal | undefined): Promise<void> {
     if (this.#state.at !== 'open') {
-      return Promise.reject(this.#state.error ?? new ChannelError('CLOSED', 'send after this side ended or closed'))
+      return Promise.reject(this.#state.error ?? closedHere('send after this side ended or closed', this.#conn))
     }
     if (signal?.aborted === true) return Promise.reject(givenUp('the send', signal.reason))
     if (this.#waiting.size === 0 && this.#hasRoom() && !this.#isEncoding) {

@@ -411,22 +411,6 @@ describe('a handler that throws', () => {
   })
 })
 
-test('a handler that sends after its own end has failed, and onError is told', async () => {
-  const told = deferred<unknown>()
-  await using served = await serve(
-    (router) => {
-      router.handle(echo, async (channel) => {
-        await channel.end()
-        await channel.send('too late')
-      })
-    },
-    { router: { onError: told.resolve } },
-  )
-  await using channel = await served.client().open(echo)
-  expect(await told.promise).toMatchObject({ code: 'CLOSED', side: 'local' })
-  await channel.closed
-})
-
 test('onError: an asynchronous hook that rejects does not end the process', async () => {
   const print = vi.spyOn(console, 'error').mockImplementation(() => {})
   const onError: () => unknown = async () => Promise.reject(new Error('no log today'))
