@@ -44,7 +44,7 @@ export interface Turn {
 
 /** @throws ChannelError `INVALID_ARGUMENT` for what is no address, for none, and for those of different protocols. */
 export function addressesOf(origins: string | URL | readonly (string | URL)[]): Address[] {
-  const given = typeof origins === 'string' || origins instanceof URL ? [origins] : [...origins]
+  const given = typeof origins === 'string' || 'href' in origins ? [origins] : [...origins]
   const addresses = new Map<string, Address>()
   for (const origin of given) {
     const url = parse(origin)

@@ -42,6 +42,12 @@ export type Authorize<Auth> = (request: ChannelRequest) => Auth | Promise<Auth>
  */
 export class Refusal extends Error {
   override readonly name = 'Refusal'
+
+  /** Takes one of another realm, such as that of a test runner, and of another copy of this package, for the same. */
+  static override [Symbol.hasInstance](value: unknown): boolean {
+    if (this !== Refusal) return Function.prototype[Symbol.hasInstance].call(this, value)
+    return typeof value === 'object' && value !== null && 'name' in value && value.name === 'Refusal'
+  }
   /** The status: 401, 403 or 429, say. */
   readonly status: number
   readonly headers: OutgoingHttpHeaders

@@ -6,7 +6,7 @@ import { closeError, decodeControl } from './control.ts'
 import type { LimitOptions } from './defaults.ts'
 import { checkHook, limitsFrom } from './defaults.ts'
 import type { ChannelErrorCode } from './errors.ts'
-import { ChannelError } from './errors.ts'
+import { ChannelError, textOf } from './errors.ts'
 import type { Framing } from './framing.ts'
 import { Heartbeat, type HeartbeatEvents } from './heartbeat.ts'
 import { lengthPrefixed } from './length-prefixed.ts'
@@ -61,8 +61,11 @@ export type OnInvalid = (error: ChannelError) => 'close' | 'skip'
 export type OnSlow = (waited: number) => 'wait' | 'close'
 
 export interface WaitOptions {
-  /** Ends the wait: with `TIMEOUT` for an `AbortSignal.timeout(ms)`, with `CANCELLED` for any other. */
-  readonly signal?: AbortSignal | undefined
+  /**
+   * Ends the wait: with `TIMEOUT` for an `AbortSignal.timeout(ms)`, with `CANCELLED` for any other. `null` is no signal; anything
+   * else that is none is refused with `INVALID_ARGUMENT`, before anything is done.
+   */
+  readonly signal?: AbortSignal | null | undefined
 }
 
 /**
@@ -618,7 +621,7 @@ function toChannelError(error: unknown): ChannelError {
 
 /** An error of the codec that read a message: mostly the peer's fault, but not that a schema is asynchronous. */
 function decodeFailure(cause: unknown): ChannelError {
-  const detail = cause instanceof Error ? cause.message : String(cause)
+  const detail = textOf(cause)
   if (isCodecError(cause) && cause.side === 'local') {
     return new ChannelError('INTERNAL', detail, { side: 'local', cause })
   }
@@ -630,7 +633,7 @@ function goingAway(): ChannelError {
 }
 
 function isCodecError(error: unknown): error is CodecError {
-  return error instanceof Error && error.name === 'CodecError'
+  return (error as { readonly name?: unknown } | null | undefined)?.name === 'CodecError'
 }
 
 function checkIterable(messages: unknown): void {

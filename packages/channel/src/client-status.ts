@@ -39,7 +39,7 @@ export function notifier(hook: OnStatus | undefined): OnStatus {
   return (event) => {
     try {
       const said: unknown = hook(event)
-      if (said instanceof Promise) said.catch(printError)
+      Promise.resolve(said).catch(printError)
     } catch (error) {
       printError(error)
     }

@@ -16,7 +16,7 @@ import type { LimitOptions } from './defaults.ts'
 import { checkHook, limitsFrom } from './defaults.ts'
 import { Delays } from './delays.ts'
 import { diagnostics, isObserved, onSlowOf, type Opening } from './diagnostics.ts'
-import { ChannelError, givenUp } from './errors.ts'
+import { ChannelError, givenUp, textOf } from './errors.ts'
 import type { Format } from './formats.ts'
 import { formatNamed, formatsOf, listed } from './formats.ts'
 import { openFailure } from './open-errors.ts'
@@ -25,6 +25,7 @@ import { announcement, isAnnounced, version } from './protocol.ts'
 import type { RetryOptions } from './retry.ts'
 import { retryLimits } from './retry.ts'
 import type { PathParams, Route } from './route.ts'
+import { refusedBy } from './wait-list.ts'
 
 export type { ClientStatus, OnStatus } from './client-status.ts'
 export type { RetryOptions } from './retry.ts'
@@ -52,7 +53,7 @@ export interface ClientOptions {
 
 export interface OpenOptions {
   /** Gives up opening, with all its attempts and the delays between them. Afterwards it has no effect on the channel. */
-  readonly signal?: AbortSignal | undefined
+  readonly signal?: AbortSignal | null | undefined
   /** Further headers of this request. */
   readonly headers?: OutgoingHttpHeaders | undefined
   /** The request's method: `POST` unless said otherwise. */
@@ -134,6 +135,8 @@ export function createClient(origins: string | URL | readonly (string | URL)[], 
     ): Promise<Channel<C, S>> {
       checkHook('onInvalid', given.onInvalid)
       checkHook('onSlow', given.onSlow)
+      const refused = refusedBy(given.signal, 'opening the channel')
+      if (refused?.code === 'INVALID_ARGUMENT') throw refused
       // Its own connections say so by themselves.
       if (isClosed && own === undefined) throw new ChannelError('CLOSED', 'open after the client was closed')
       const path = fillPath(route.path, given.params ?? {})
@@ -141,7 +144,8 @@ export function createClient(origins: string | URL | readonly (string | URL)[], 
       const receives = formatsOf(route.server, route.framing)
       const [send] = sends
       if (send === undefined) throw new ChannelError('INVALID_ROUTE', `${route.path} has no codec for the client`)
-      const { signal, method, onInvalid, onSlow } = given
+      const { method, onInvalid, onSlow } = given
+      const signal = given.signal ?? undefined
       const { tls, connectTimeout, clock } = options
       return opener.open(route.path, signal, async (at) => {
         const url = new URL(at.url.pathname.replace(/\/$/, '') + path, at.url)
@@ -249,6 +253,6 @@ function fillPath(path: string, params: Readonly<Record<string, string>>): strin
   try {
     return compile(path)(params)
   } catch (cause) {
-    throw new ChannelError('INVALID_ARGUMENT', `${path}: ${cause instanceof Error ? cause.message : ''}`, { cause })
+    throw new ChannelError('INVALID_ARGUMENT', `${path}: ${textOf(cause)}`, { cause })
   }
 }

@@ -117,7 +117,8 @@ export class Late {
     const signals = [this.#over?.signal, this.#channel?.draining]
     return signals.some((signal) => {
       if (signal?.aborted !== true) return false
-      return error === signal.reason || (error instanceof Error && error.cause === signal.reason)
+      const { cause } = (error ?? {}) as { readonly cause?: unknown }
+      return error === signal.reason || cause === signal.reason
     })
   }
 }
@@ -169,7 +170,12 @@ export function isExpired(at: unknown): boolean {
 }
 
 function dateOf(at: unknown): Date {
-  const date = at instanceof Date || typeof at === 'number' ? new Date(at) : undefined
+  const date = isDate(at) || typeof at === 'number' ? new Date(at) : undefined
   if (date !== undefined && !Number.isNaN(date.getTime())) return date
   throw new ChannelError('INVALID_ARGUMENT', `expiresAt must be a Date, or milliseconds since 1970, not ${String(at)}`)
+}
+
+/** Of this realm or another. */
+function isDate(at: unknown): at is Date {
+  return Object.prototype.toString.call(at) === '[object Date]'
 }

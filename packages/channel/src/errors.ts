@@ -77,6 +77,12 @@ export interface ChannelErrorOptions extends ErrorOptions {
 export class ChannelError extends Error {
   override readonly name = 'ChannelError'
 
+  /** Takes one of another realm, such as that of a test runner, and of another copy of this package, for the same. */
+  static override [Symbol.hasInstance](value: unknown): boolean {
+    if (this !== ChannelError) return Function.prototype[Symbol.hasInstance].call(this, value)
+    return typeof value === 'object' && value !== null && 'name' in value && value.name === 'ChannelError'
+  }
+
   readonly code: ChannelErrorCode
 
   /** Who broke the rule. */
@@ -103,7 +109,14 @@ export class ChannelError extends Error {
 
 /** The error of a wait that its signal gave up. */
 export function givenUp(what: string, reason: unknown): ChannelError {
-  return reason instanceof Error && reason.name === 'TimeoutError'
+  // By its name alone: the DOMException of another realm is no `Error` of this one.
+  return (reason as { readonly name?: unknown } | null | undefined)?.name === 'TimeoutError'
     ? new ChannelError('TIMEOUT', `${what} took longer than its signal allows`, { cause: reason })
     : new ChannelError('CANCELLED', `${what} was cancelled by its signal`, { cause: reason })
+}
+
+/** The text of something that was caught, be it an error of another realm. */
+export function textOf(caught: unknown): string {
+  const { message } = (caught ?? {}) as { readonly message?: unknown }
+  return typeof message === 'string' ? message : String(caught)
 }

@@ -96,7 +96,7 @@ export function instrument(options: InstrumentOptions = {}): () => void {
   }
   const onSlow = ({ opening }: Slow): void => ends[opening.side].slow.add(1, attributesOf(opening))
   const onError = ({ route, error }: Failed): void => {
-    errors.add(1, { 'http.route': route, 'error.type': error instanceof Error ? error.name : '_OTHER' })
+    errors.add(1, { 'http.route': route, 'error.type': nameOf(error) })
   }
 
   const stops = [
@@ -259,4 +259,10 @@ function listen<Name extends keyof DiagnosticEvents>(
   return () => {
     unsubscribe(`h2channel:${name}`, heard)
   }
+}
+
+/** Also of an error of another realm. */
+function nameOf(error: unknown): string {
+  const { name } = (error ?? {}) as { readonly name?: unknown }
+  return typeof name === 'string' ? name : '_OTHER'
 }

@@ -2,11 +2,11 @@ import type { Codec, MessageReader } from '@h2channel/codecs'
 import type { Conn } from '@h2channel/conn'
 
 import type { Clock } from './clock.ts'
-import { type ChannelError, givenUp } from './errors.ts'
+import type { ChannelError } from './errors.ts'
 import type { FrameDecoder } from './framing.ts'
 import { closedHere } from './own-end.ts'
 import { readerOf } from './reader.ts'
-import { WaitList } from './wait-list.ts'
+import { refusedBy, WaitList } from './wait-list.ts'
 
 /**
  * The half that receives:
@@ -158,7 +158,7 @@ export class Receiver<R> {
     this.#read()
   }
 
-  receive(signal: AbortSignal | undefined): Promise<R | undefined> {
+  receive(signal: AbortSignal | null | undefined): Promise<R | undefined> {
     return this.#pull(asMessage<R>, signal)
   }
 
@@ -168,8 +168,9 @@ export class Receiver<R> {
   }
 
   /** The next message, in the shape in which the caller gives it on: that saves a promise a message. */
-  #pull<Result>(shape: (message: R | undefined) => Result, signal: AbortSignal | undefined): Promise<Result> {
-    if (signal?.aborted === true) return Promise.reject(givenUp('the receive', signal.reason))
+  #pull<Result>(shape: (message: R | undefined) => Result, signal: AbortSignal | null | undefined): Promise<Result> {
+    const refused = refusedBy(signal, 'the receive')
+    if (refused !== undefined) return Promise.reject(refused)
     const message = this.#waiting.size === 0 ? this.#take() : none
     if (message !== none && message !== skipped) {
       this.#lookAhead()
@@ -180,9 +181,10 @@ export class Receiver<R> {
     return received
   }
 
-  #wait<Result>(shape: (message: R | undefined) => Result, signal: AbortSignal | undefined): Promise<Result> {
+  #wait<Result>(shape: (message: R | undefined) => Result, signal: AbortSignal | null | undefined): Promise<Result> {
     // Whoever was asked about a message may have done anything meanwhile.
-    if (signal?.aborted === true) return Promise.reject(givenUp('the receive', signal.reason))
+    const refused = refusedBy(signal, 'the receive')
+    if (refused !== undefined) return Promise.reject(refused)
     switch (this.#state.at) {
       case 'open':
         return this.#waiting.add(shape, signal) as Promise<Result>

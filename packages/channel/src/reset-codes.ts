@@ -51,5 +51,5 @@ export function connFailure(error: ConnError): ChannelError {
 }
 
 export function isConnError(error: unknown): error is ConnError {
-  return error instanceof Error && error.name === 'ConnError'
+  return (error as { readonly name?: unknown } | null | undefined)?.name === 'ConnError'
 }

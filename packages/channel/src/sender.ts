@@ -5,13 +5,13 @@ import type { Clock } from './clock.ts'
 import type { Control } from './control.ts'
 import { encodeControl } from './control.ts'
 import type { ChannelLimits } from './defaults.ts'
-import { ChannelError, givenUp } from './errors.ts'
+import { ChannelError, textOf } from './errors.ts'
 import type { Framing } from './framing.ts'
 import { messageTooLarge } from './length-prefixed.ts'
 import { isWhole, OutBuffer, recycle } from './out-buffer.ts'
 import { closedHere } from './own-end.ts'
 import { atTurnEnd } from './turn.ts'
-import { WaitList } from './wait-list.ts'
+import { refusedBy, WaitList } from './wait-list.ts'
 
 /**
  * The half that sends:
@@ -149,11 +149,12 @@ export class Sender<in S> {
     return this.#lost
   }
 
-  send(message: S, signal: AbortSignal | undefined): Promise<void> {
+  send(message: S, signal: AbortSignal | null | undefined): Promise<void> {
     if (this.#state.at !== 'open') {
       return Promise.reject(this.#state.error ?? closedHere('send after this side ended or closed', this.#conn))
     }
-    if (signal?.aborted === true) return Promise.reject(givenUp('the send', signal.reason))
+    const refused = refusedBy(signal, 'the send')
+    if (refused !== undefined) return Promise.reject(refused)
     if (this.#waiting.size === 0 && this.#hasRoom() && !this.#isEncoding) {
       const error = this.#accept(message)
       if (this.#isBehind) this.#catchUp()
@@ -169,7 +170,9 @@ export class Sender<in S> {
   }
 
   /** Sends one after the other, and waits only where there is no room: a promise for each would take as long as a record. */
-  async sendAll(messages: Iterable<S>, signal: AbortSignal | undefined): Promise<void> {
+  async sendAll(messages: Iterable<S>, signal: AbortSignal | null | undefined): Promise<void> {
+    const refused = refusedBy(signal, 'the send')
+    if (refused !== undefined) throw refused
     for (const message of messages) {
       const sent = this.send(message, signal)
       if (sent !== accepted) await sent
@@ -290,8 +293,7 @@ export class Sender<in S> {
       if (start === 0) out.take()
       if (error instanceof ChannelError) return error
       if (out.hasOverflowed) return messageTooLarge(undefined, this.#limits.maxMessageBytes, 'local')
-      const detail = error instanceof Error ? error.message : String(error)
-      return new ChannelError('ENCODE_FAILED', detail, { cause: error })
+      return new ChannelError('ENCODE_FAILED', textOf(error), { cause: error })
     } finally {
       out.limit(Infinity)
       this.#isEncoding = false

@@ -1,7 +1,13 @@
-import { addAbortListener, removeAbortListener } from '@h2channel/conn/web'
+import { addAbortListener, isAbortSignal, removeAbortListener } from '@h2channel/conn/web'
 
-import type { ChannelError } from './errors.ts'
-import { givenUp } from './errors.ts'
+import { ChannelError, givenUp } from './errors.ts'
+
+/** The error of a wait that does not even begin: its signal is none, or has aborted. `null` is no signal, as for `fetch`. */
+export function refusedBy(signal: AbortSignal | null | undefined, what: string): ChannelError | undefined {
+  if (signal === undefined || signal === null) return undefined
+  if (!isAbortSignal(signal)) return new ChannelError('INVALID_ARGUMENT', `the signal of ${what} is no AbortSignal`)
+  return signal.aborted ? givenUp(what, signal.reason) : undefined
+}
 
 /** A promise that waits, and what it waits with. */
 export interface Waiting<Item, Result> {
@@ -27,9 +33,10 @@ export class WaitList<Item, Result> {
     return this.#first === undefined ? 0 : 1 + (this.#others?.size ?? 0)
   }
 
-  add(item: Item, signal: AbortSignal | undefined): Promise<Result> {
+  /** @param signal - one that has been looked at: see {@link refusedBy}. */
+  add(item: Item, signal: AbortSignal | null | undefined): Promise<Result> {
     return new Promise<Result>((resolve, reject) => {
-      if (signal === undefined) {
+      if (signal === undefined || signal === null) {
         this.#append({ item, resolve, reject })
         return
       }

@@ -17,7 +17,9 @@ export function quote(text: string): string {
 
 /** The text of something that was caught. */
 export function reasonOf(caught: unknown): string {
-  return caught instanceof Error ? caught.message : `${describe(caught)} was thrown`
+  // By its form: an error of another realm is none of this one's.
+  const { message } = (caught ?? {}) as { readonly message?: unknown }
+  return typeof message === 'string' ? message : `${describe(caught)} was thrown`
 }
 
 /** Whether `value` is a `Uint8Array` or a subclass of it, of this realm or another. */

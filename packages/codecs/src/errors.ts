@@ -30,6 +30,12 @@ export interface CodecErrorOptions extends ErrorOptions {
 export class CodecError extends Error {
   override readonly name = 'CodecError'
 
+  /** Takes one of another realm, such as that of a test runner, and of another copy of this package, for the same. */
+  static override [Symbol.hasInstance](value: unknown): boolean {
+    if (this !== CodecError) return Function.prototype[Symbol.hasInstance].call(this, value)
+    return typeof value === 'object' && value !== null && 'name' in value && value.name === 'CodecError'
+  }
+
   readonly code: CodecErrorCode
 
   /** Who broke the rule: `local`, the program that encodes or defines; `remote`, whoever wrote the bytes. */

@@ -16,7 +16,7 @@ const MAX_KEPT_MEMORY = 1024 * 1024
 /** Classes whose content is not in their properties: it would not arrive. As `Object.prototype.toString` names them. */
 const CONTENT_GETS_LOST: ReadonlySet<string> = new Set(
   ['Map', 'Set', 'WeakMap', 'WeakSet', 'WeakRef', 'Promise', 'ArrayBuffer', 'SharedArrayBuffer', 'RegExp', 'Error']
-    .concat(['Date', 'Number', 'String', 'Boolean'])
+    .concat(['Number', 'String', 'Boolean'])
     .map((name) => `[object ${name}]`),
 )
 
@@ -64,7 +64,8 @@ export class MsgpackEncoder {
     else if (Array.isArray(value)) this.writeArray(value, out)
     else if (ArrayBuffer.isView(value)) writeBinary(value, out)
     else if (isPlain(value)) this.writeMap(value, out)
-    else if (value instanceof Date || value instanceof ExtData) writeByLibrary(value, out)
+    else if (isDate(value)) writeDate(value, out)
+    else if (value instanceof ExtData) writeByLibrary(value, out)
     else this.writeMap(contentOf(value), out)
   }
 
@@ -240,8 +241,19 @@ function writeBinary(data: ArrayBufferView, out: ByteWriter): void {
   out.write(isUint8Array(data) ? data : new Uint8Array(data.buffer, data.byteOffset, byteLength))
 }
 
+/** Of this realm or another. */
+function isDate(value: object): value is Date {
+  return Object.prototype.toString.call(value) === '[object Date]'
+}
+
+function writeDate(date: Date, out: ByteWriter): void {
+  const time = date.getTime()
+  if (Number.isNaN(time)) throw refuse('an invalid Date')
+  // The library knows those of its own realm alone.
+  writeByLibrary(date instanceof Date ? date : new Date(time), out)
+}
+
 function writeByLibrary(value: Date | ExtData, out: ByteWriter): void {
-  if (value instanceof Date && Number.isNaN(value.getTime())) throw refuse('an invalid Date')
   if (value instanceof ExtData && (value.type << 24) >> 24 !== value.type) throw refuse('an ExtData of no int8 type')
   const bytes = libraryEncoder.encodeSharedRef(value)
   if (bytes.length > MAX_KEPT_MEMORY) libraryEncoder = new Encoder()

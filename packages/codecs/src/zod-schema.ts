@@ -122,15 +122,20 @@ function run(ask: (value: unknown, context?: RunContext) => ZodResult): (value: 
       return standardResult(ask(value))
     } catch (error) {
       // The code that zod generates for an object stumbles over a promise within. Without it, zod says so.
-      if (error instanceof TypeError) ask(value, { jitless: true })
+      if (nameOf(error) === 'TypeError') ask(value, { jitless: true })
       throw error
     }
   }
 }
 
+/** Also of an error of another realm. */
+function nameOf(error: unknown): unknown {
+  return (error as { readonly name?: unknown } | null | undefined)?.name
+}
+
 /** Whether zod threw `error` because something within a schema is asynchronous. */
 export function isAsyncInZod(error: unknown): boolean {
-  return error instanceof Error && error.message.startsWith('Encountered Promise during synchronous parse')
+  return reasonOf(error).startsWith('Encountered Promise during synchronous parse')
 }
 
 function isZod(schema: unknown): schema is RunningSchema {

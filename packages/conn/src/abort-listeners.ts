@@ -1,3 +1,14 @@
+/**
+ * Whether `value` can be waited for as an AbortSignal: one of this realm or another, such as that of jsdom, `node:vm` or a
+ * polyfill.
+ */
+export function isAbortSignal(value: unknown): value is AbortSignal {
+  if (typeof value !== 'object' || value === null) return false
+  const { aborted, addEventListener, removeEventListener } = value as Partial<AbortSignal>
+  const hasListeners = typeof addEventListener === 'function' && typeof removeEventListener === 'function'
+  return typeof aborted === 'boolean' && hasListeners
+}
+
 /** All that wait for one signal, behind the one listener that it has for them. */
 class AbortListeners {
   readonly #signal: AbortSignal

@@ -2,8 +2,11 @@ import type { ConnError } from './errors.ts'
 
 /** How long a wait may take. A wait that is given up changes nothing: no byte is lost, and the conn stays usable. */
 export interface WaitOptions {
-  /** Ends the wait: with `TIMEOUT` for an `AbortSignal.timeout(ms)`, with `CANCELLED` for any other. */
-  readonly signal?: AbortSignal | undefined
+  /**
+   * Ends the wait: with `TIMEOUT` for an `AbortSignal.timeout(ms)`, with `CANCELLED` for any other. `null` is no signal; anything
+   * else that is none is refused with `INVALID_ARGUMENT`, before anything is done.
+   */
+  readonly signal?: AbortSignal | null | undefined
 }
 
 export interface WriteOptions extends WaitOptions {

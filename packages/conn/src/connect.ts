@@ -3,7 +3,7 @@ import type { ConnectionOptions } from 'node:tls'
 
 import { addAbortListener, removeAbortListener } from './abort-listeners.ts'
 import { checkedDelay, connDefaults } from './defaults.ts'
-import { ConnError, givenUp } from './errors.ts'
+import { ConnError, givenUp, refusedBy } from './errors.ts'
 import { Http2Conn } from './http2-conn.ts'
 import { RstCode, streamFailure } from './http2-errors.ts'
 import { Http2Transport, resetStream } from './http2-transport.ts'
@@ -15,7 +15,7 @@ import { checkedTimeouts } from './stream-conn.ts'
 
 export interface ConnectOptions extends CloseTimeouts {
   /** Gives up connecting. Afterwards it has no effect on the conn. */
-  readonly signal?: AbortSignal | undefined
+  readonly signal?: AbortSignal | null | undefined
   /** The request's method: `POST` unless said otherwise. Not `HEAD` or `CONNECT`, which have no bodies of their own. */
   readonly method?: string | undefined
   /** The request's headers. */
@@ -35,7 +35,7 @@ const attempts = 3
  * Opens a conn: sends a request whose body stays open, and waits for the response's headers. `https:` needs a server that
  * speaks HTTP/2 over TLS; `http:` speaks cleartext HTTP/2 with prior knowledge.
  *
- * @throws ConnError `INVALID_ARGUMENT` for a URL, header or timeout that can't be; `TIMEOUT` or `CANCELLED` from the signal;
+ * @throws ConnError `INVALID_ARGUMENT` for a URL, header, timeout or signal that can't be; `TIMEOUT` or `CANCELLED` from the signal;
  *   `SESSIONS_CLOSED` from a pool that was closed; `CONNECT_FAILED`, `TLS_FAILED`, `HTTP2_NOT_SUPPORTED`,
  *   `CONNECT_TIMEOUT`, `CONNECTION_LOST`, `PEER_SILENT` or `RESET` when there is no response; `UNEXPECTED_STATUS` for any
  *   but 2xx, with status, headers and the start of the body in `response`.
@@ -55,18 +55,20 @@ export async function connect(url: string | URL, options: ConnectOptions = {}): 
   if (!/^[!#$%&'*+.^_`|~\w-]+$/.test(method) || method === 'HEAD' || method === 'CONNECT') {
     throw new ConnError('INVALID_ARGUMENT', `a conn can't be opened with the method ${JSON.stringify(method)}`)
   }
+  const signal = options.signal ?? undefined
+  const refused = refusedBy(signal, 'connecting')
+  if (refused !== undefined) throw refused
   const path = target.pathname + target.search
   const headers = { ...options.headers, ':method': method, ':path': path }
 
   const giveUp = new AbortController()
-  const onAbort = (): void => giveUp.abort(givenUp('connecting', options.signal?.reason))
+  const onAbort = (): void => giveUp.abort(givenUp('connecting', signal?.reason))
   let requestSent = false
   const timer = setTimeout(() => {
     const message = `${target.host} gave no response in ${connectTimeout} ms`
     giveUp.abort(new ConnError('CONNECT_TIMEOUT', message, { requestSent }))
   }, connectTimeout)
-  if (options.signal !== undefined) addAbortListener(options.signal, onAbort)
-  if (options.signal?.aborted === true) onAbort()
+  if (signal !== undefined) addAbortListener(signal, onAbort)
   try {
     for (let attempt = 1; ; attempt += 1) {
       giveUp.signal.throwIfAborted()
@@ -87,7 +89,7 @@ export async function connect(url: string | URL, options: ConnectOptions = {}): 
     }
   } finally {
     clearTimeout(timer)
-    if (options.signal !== undefined) removeAbortListener(options.signal, onAbort)
+    if (signal !== undefined) removeAbortListener(signal, onAbort)
   }
 }
 

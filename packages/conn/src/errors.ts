@@ -1,3 +1,5 @@
+import { isAbortSignal } from './abort-listeners.ts'
+
 /**
  * What can go wrong with a conn. Each code has a heading in docs/errors.md, which says what to do about it.
  */
@@ -62,6 +64,12 @@ export interface ConnErrorOptions extends ErrorOptions {
 export class ConnError extends Error {
   override readonly name = 'ConnError'
 
+  /** Takes one of another realm, such as that of a test runner, and of another copy of this package, for the same. */
+  static override [Symbol.hasInstance](value: unknown): boolean {
+    if (this !== ConnError) return Function.prototype[Symbol.hasInstance].call(this, value)
+    return typeof value === 'object' && value !== null && 'name' in value && value.name === 'ConnError'
+  }
+
   readonly code: ConnErrorCode
 
   /** Who broke the rule. */
@@ -93,9 +101,21 @@ export class ConnError extends Error {
   }
 }
 
+/** The error of a wait that does not even begin: its signal is none, or has aborted. `null` is no signal, as for `fetch`. */
+export function refusedBy(signal: AbortSignal | null | undefined, what: string): ConnError | undefined {
+  if (signal === undefined || signal === null) return undefined
+  if (!isAbortSignal(signal)) return new ConnError('INVALID_ARGUMENT', `the signal of ${what} is no AbortSignal`)
+  return signal.aborted ? givenUp(what, signal.reason) : undefined
+}
+
 /** The error of a wait that its signal gave up. */
 export function givenUp(what: string, reason: unknown): ConnError {
-  return reason instanceof Error && reason.name === 'TimeoutError'
+  return isTimeout(reason)
     ? new ConnError('TIMEOUT', `${what} took longer than its signal allows`, { cause: reason })
     : new ConnError('CANCELLED', `${what} was cancelled by its signal`, { cause: reason })
+}
+
+/** By its name alone: the DOMException of another realm is no `Error` of this one. */
+function isTimeout(reason: unknown): boolean {
+  return (reason as { readonly name?: unknown } | null | undefined)?.name === 'TimeoutError'
 }

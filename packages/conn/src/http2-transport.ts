@@ -142,7 +142,7 @@ export class Http2Transport extends DuplexTransport<Http2Stream> {
     if (this.#endSent && !this.#finishTold) this.onFinish()
     if (this.#peerEnded && !this.#endTold) {
       for (let chunk: unknown; (chunk = this.stream.read()) !== null;) {
-        if (chunk instanceof Uint8Array) this.events?.chunk(chunk)
+        if (isBytes(chunk)) this.events?.chunk(chunk)
       }
       this.onEnd()
     }
@@ -157,4 +157,9 @@ export function resetStream(stream: Http2Stream, code: number): void {
   stream.close(code)
   // A socket that takes no more bytes would keep the RST_STREAM, and with it the stream's `close`, for ever.
   stream.destroy()
+}
+
+/** Node's chunks are of its own realm, which is not that of a test runner's sandbox. */
+function isBytes(chunk: unknown): chunk is Uint8Array {
+  return ArrayBuffer.isView(chunk)
 }

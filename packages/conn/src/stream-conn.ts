@@ -1,6 +1,6 @@
 import type { Conn, ConnClosed, WaitOptions, WriteOptions } from './conn.ts'
 import { checkedDelay, connDefaults } from './defaults.ts'
-import { ConnError, givenUp } from './errors.ts'
+import { ConnError, refusedBy } from './errors.ts'
 import type { Transport, TransportEvents } from './transport.ts'
 import { WaitQueue } from './wait-queue.ts'
 
@@ -141,7 +141,8 @@ export class StreamConn implements Conn {
   }
 
   write(bytes: Uint8Array, { signal, released }: WriteOptions = {}): Promise<void> {
-    if (signal?.aborted === true) return Promise.reject(givenUp('the write', signal.reason))
+    const refused = refusedBy(signal, 'the write')
+    if (refused !== undefined) return Promise.reject(refused)
     if (this.#writing.at === 'failed') return Promise.reject(this.#writing.error)
     if (this.#writing.at !== 'open') return Promise.reject(closedHere('write'))
     if (this.#room && this.#writers.isEmpty) {
@@ -181,8 +182,9 @@ export class StreamConn implements Conn {
   }
 
   /** Waits for the next chunk, in the shape in which the caller gives it on: that saves a promise a chunk. */
-  #pull<Result>(shape: (chunk: Uint8Array | null) => Result, signal: AbortSignal | undefined): Promise<Result> {
-    if (signal?.aborted === true) return Promise.reject(givenUp('the read', signal.reason))
+  #pull<Result>(shape: (chunk: Uint8Array | null) => Result, signal: WaitOptions['signal']): Promise<Result> {
+    const refused = refusedBy(signal, 'the read')
+    if (refused !== undefined) return Promise.reject(refused)
     if (this.#reading.at === 'failed') return Promise.reject(this.#reading.error)
     if (this.#reading.at === 'discarding') return Promise.reject(closedHere('read'))
     const held = this.#held.shift()

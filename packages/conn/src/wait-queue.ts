@@ -34,7 +34,8 @@ export class WaitQueue<Item, Result> {
     return this.#first === undefined
   }
 
-  add(item: Item, signal: AbortSignal | undefined): Promise<Result> {
+  /** @param signal - one that has been looked at: see `refusedBy`. */
+  add(item: Item, signal: AbortSignal | null | undefined): Promise<Result> {
     return new Promise<Result>((resolve, reject) => {
       const link: Link<Item, Result> = {
         item,
@@ -47,7 +48,7 @@ export class WaitQueue<Item, Result> {
       if (this.#last === undefined) this.#first = link
       else this.#last.next = link
       this.#last = link
-      if (signal === undefined) return
+      if (signal === undefined || signal === null) return
       const giveUp = (): void => {
         this.#remove(link)
         reject(givenUp(this.#what, signal.reason))

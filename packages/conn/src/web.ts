@@ -1,5 +1,5 @@
 /** What of this package runs anywhere: no `node:*` behind it. */
-export { addAbortListener, removeAbortListener } from './abort-listeners.ts'
+export { addAbortListener, isAbortSignal, removeAbortListener } from './abort-listeners.ts'
 export type { Conn, ConnClosed, WaitOptions, WriteOptions } from './conn.ts'
 export { connDefaults } from './defaults.ts'
 export type { ConnDefaults } from './defaults.ts'

@@ -124,7 +124,7 @@ const mutants: readonly Mutant[] = [
     fault: 'goes on using the bytes of a refused write',
     Broken: class extends Wrapped {
       override async write(bytes: Uint8Array, options: WaitOptions = {}): Promise<void> {
-        const { signal } = options
+        const signal = options.signal ?? undefined
         if (signal?.aborted === true) return super.write(bytes, options)
         const abandoned = super.write(bytes)
         await (signal === undefined ? abandoned : Promise.race([abandoned, gaveUp(signal)]))
@@ -312,7 +312,7 @@ const mutants: readonly Mutant[] = [
     fault: 'loses a chunk to an aborted read',
     Broken: class extends Wrapped {
       override async read(options: WaitOptions = {}): Promise<Uint8Array | null> {
-        const { signal } = options
+        const signal = options.signal ?? undefined
         if (signal === undefined || signal.aborted) return super.read(options)
         const eaten = super.read()
         return Promise.race([eaten, gaveUp(signal)])
@@ -338,7 +338,7 @@ const mutants: readonly Mutant[] = [
     fault: 'takes what an aborted write was to write',
     Broken: class extends Wrapped {
       override async write(bytes: Uint8Array, options: WaitOptions = {}): Promise<void> {
-        const { signal } = options
+        const signal = options.signal ?? undefined
         if (signal === undefined || signal.aborted || bytes.length > 100) return super.write(bytes, options)
         const taken = super.write(bytes.slice())
         return Promise.race([taken, gaveUp(signal)])
