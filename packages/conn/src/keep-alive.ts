@@ -3,6 +3,7 @@ import type { Http2Session } from 'node:http2'
 import { connDefaults } from './defaults.ts'
 import { ConnError } from './errors.ts'
 import { queuedBytes, rawSocket } from './node-handle.ts'
+import { clearInterval, clearTimeout, setImmediate, setInterval, setTimeout } from './timers.ts'
 
 /** Times in milliseconds. */
 export interface KeepAliveTimes {
@@ -11,59 +12,136 @@ export interface KeepAliveTimes {
 }
 
 /**
- * Pings the peer of a session every `pingInterval`, and tells `onDead` when nothing at all came from it within
- * `pingTimeout` of a ping, or that the session is dead already. A peer that falls silent is never noticed by itself
- * (nodejs/node#42710).
- *
- * @returns a function that stops it. Its timers keep no process alive.
+ * How many timers make up a `pingTimeout`. A process that stands still wastes one of them at most, so that a peer which stood still
+ * with it, as the other end of a test or of a machine that was suspended, has the rest to answer in.
  */
-export function keepAlive(
-  session: Http2Session,
-  { pingInterval, pingTimeout }: KeepAliveTimes,
-  onDead: (error: ConnError) => void,
-): () => void {
-  let judging: NodeJS.Timeout | undefined
-  const ping = (): void => {
-    if (session.destroyed || judging !== undefined) return
-    const { socket } = session
-    const before = socket.bytesRead
-    judging = setTimeout(() => {
-      judging = undefined
-      if (session.destroyed || socket.bytesRead !== before) return
-      onDead(new ConnError('PEER_SILENT', `the peer did not answer a ping in ${pingTimeout} ms`))
-    }, pingTimeout).unref()
-    // Node cancels further pings while ten are unanswered. The peer is judged all the same.
-    sendPing(session, onDead, () => {
-      clearTimeout(judging)
-      judging = undefined
-    })
-  }
-  const pinging = setInterval(ping, pingInterval).unref()
-  return () => {
-    clearInterval(pinging)
-    clearTimeout(judging)
-  }
+const partsOfTimeout = 2
+
+/** What a verdict waits for. */
+interface Question {
+  /** What had come from the peer when it was asked. */
+  readonly bytesRead: number
+  partsLeft: number
+  timer: NodeJS.Timeout | undefined
 }
 
-/** How long a ping may take to leave, while the socket has nothing else to send. Unit: milliseconds. */
-const timeToLeave = 50
+/**
+ * Calls `task` when the event loop has turned: what had been given to sessions has been given to their sockets, and what lay in the
+ * sockets has been read. Timers alone tell neither. They come before both when the process stood still, and Node 20 may run them
+ * again and again for a second and more before it does anything else.
+ *
+ * Two turns, since the other end may be in this very process: it reads in the first, and its answer is read in the second.
+ */
+export function afterTurn(task: () => void): void {
+  setImmediate(() => void setImmediate(task))
+}
 
 /**
- * Pings, and notices a session that Node 20 has given up. When it finds that the peer broke the rules it says GOAWAY,
- * sends and reads nothing any more, and tells nobody. A ping that it took and that doesn't leave though the socket is
- * free gives it away.
+ * Decides whether the peer of a session is still there, on both sides. A peer that falls silent is never noticed by itself
+ * (nodejs/node#42710). Two rules hold whatever this process is busy with: a peer is judged by a question that has left, and after
+ * what has arrived from it was read.
  */
-export function sendPing(session: Http2Session, onDead: (error: ConnError) => void, onAnswer: () => void): void {
-  const { socket } = session
-  const before = socket.bytesWritten
-  const isTaken = session.ping((error) => {
-    if (error === null) onAnswer()
-  })
-  if (!isTaken) return
-  setTimeout(() => {
-    if (session.destroyed || socket.bytesWritten !== before || queuedBytes(socket) !== 0) return
-    onDead(new ConnError('CONNECTION_LOST', 'the HTTP/2 connection was given up: the peer broke the protocol'))
-  }, timeToLeave).unref()
+export class KeepAlive {
+  readonly #session: Http2Session
+  readonly #times: KeepAliveTimes
+  readonly #onDead: (error: ConnError) => void
+  #interval: NodeJS.Timeout | undefined
+  /** There is one at a time. */
+  #question: Question | undefined
+  #waitsForSettings = false
+
+  /** @param onDead - learns why the session is of no use any more. It shall destroy it. */
+  constructor(session: Http2Session, times: KeepAliveTimes, onDead: (error: ConnError) => void) {
+    this.#session = session
+    this.#times = times
+    this.#onDead = onDead
+  }
+
+  /**
+   * From now on, asks the peer every `pingInterval`. When nothing at all has come from it within `pingTimeout` of a question, it is
+   * dead with `PEER_SILENT`. The timers keep no process alive.
+   */
+  start(): void {
+    this.stop()
+    this.#interval = setInterval(() => this.#judge(), this.#times.pingInterval).unref()
+  }
+
+  stop(): void {
+    clearInterval(this.#interval)
+    this.#settle()
+  }
+
+  /**
+   * Asks the peer for a sign of life, and notices a session that Node 20 has given up. When it finds that the peer broke the rules
+   * it says GOAWAY, sends and reads nothing any more, and tells nobody. A question that it took and that doesn't leave though the
+   * socket is free gives it away.
+   */
+  ask(onAnswer: () => void = () => {}): void {
+    const session = this.#session
+    if (session.destroyed) return
+    const { socket } = session
+    const before = socket.bytesWritten
+    if (!this.#send(onAnswer)) return
+    afterTurn(() => {
+      if (session.destroyed || socket.bytesWritten !== before || queuedBytes(socket) !== 0) return
+      this.#onDead(new ConnError('CONNECTION_LOST', 'the HTTP/2 connection was given up: the peer broke the protocol'))
+    })
+  }
+
+  /**
+   * A session that closes, after GOAWAY from either side, takes no more pings, while its streams live on. SETTINGS still leave, and
+   * are acknowledged.
+   *
+   * @returns whether the session took the question. Node takes no ping while ten are unanswered, and ends a session with ten
+   *   SETTINGS unanswered, of which there is one here at most.
+   */
+  #send(onAnswer: () => void): boolean {
+    const session = this.#session
+    if (!session.closed) {
+      return session.ping((error) => {
+        if (error === null) onAnswer()
+      })
+    }
+    if (this.#waitsForSettings) return false
+    this.#waitsForSettings = true
+    session.settings({}, (error) => {
+      this.#waitsForSettings = false
+      if (error === null) onAnswer()
+    })
+    return true
+  }
+
+  #judge(): void {
+    if (this.#session.destroyed) return
+    const { bytesRead } = this.#session.socket
+    if (this.#question?.bytesRead === bytesRead) return
+    this.#settle()
+    const question: Question = { bytesRead, partsLeft: partsOfTimeout, timer: undefined }
+    this.#question = question
+    // A peer that has not answered earlier questions is judged all the same.
+    this.ask(() => this.#settle())
+    this.#wait(question)
+  }
+
+  #wait(question: Question): void {
+    const look = (): void => {
+      if (this.#question !== question) return
+      question.partsLeft -= 1
+      if (this.#session.destroyed || this.#session.socket.bytesRead !== question.bytesRead) this.#settle()
+      else if (question.partsLeft > 0) this.#wait(question)
+      else {
+        const { pingTimeout } = this.#times
+        this.#settle()
+        this.#onDead(new ConnError('PEER_SILENT', `the peer did not answer a ping in ${pingTimeout} ms`))
+      }
+    }
+    question.timer = setTimeout(afterTurn, this.#times.pingTimeout / partsOfTimeout, look).unref()
+  }
+
+  #settle(): void {
+    clearTimeout(this.#question?.timer)
+    this.#question = undefined
+  }
 }
 
 const kept = new WeakSet<Http2Session>()
@@ -72,14 +150,15 @@ const kept = new WeakSet<Http2Session>()
 export function keepServerAlive(session: Http2Session, times: KeepAliveTimes = connDefaults): void {
   if (kept.has(session) || session.destroyed) return
   kept.add(session)
-  const stop = keepAlive(session, times, (error) => {
-    stop()
+  const keepAlive = new KeepAlive(session, times, (error) => {
+    keepAlive.stop()
     const socket = rawSocket(session)
     session.destroy(error)
     // Node waits until the peer has taken the last bytes, which a silent one never does.
     socket.destroy()
   })
-  session.once('close', stop)
+  keepAlive.start()
+  session.once('close', () => keepAlive.stop())
   // Stays for good: `destroy(error)` tells the session's listeners, and without one the process would end.
   session.on('error', () => {})
 }

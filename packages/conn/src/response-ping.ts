@@ -1,7 +1,6 @@
-import type { ClientHttp2Session, ClientHttp2Stream } from 'node:http2'
+import type { ClientHttp2Stream } from 'node:http2'
 
-import type { ConnError } from './errors.ts'
-import { sendPing } from './keep-alive.ts'
+import { clearTimeout, setTimeout } from './timers.ts'
 
 /** When a peer is pinged whose response is waited for, from the request on. Unit: milliseconds. */
 const pingTimes: readonly number[] = [50, 150, 350]
@@ -11,13 +10,10 @@ const pingTimes: readonly number[] = [50, 150, 350]
  * something else to send (nginx with TLS, docs/proxies.md), and the answer to a ping is something. It also tells a peer that is
  * slow from one that is gone.
  *
- * @param onDead - as with {@link sendPing}.
+ * @param ask - pings the peer, as `KeepAlive.ask` does.
  * @returns a function that takes each stream that waits. The timers keep no process alive.
  */
-export function pingForResponses(
-  session: ClientHttp2Session,
-  onDead: (error: ConnError) => void,
-): (stream: ClientHttp2Stream) => void {
+export function pingForResponses(ask: () => void): (stream: ClientHttp2Stream) => void {
   let waiting = 0
   let timer: NodeJS.Timeout | undefined
   const schedule = (count: number): void => {
@@ -25,8 +21,7 @@ export function pingForResponses(
     const [at, before = 0] = [pingTimes[count], pingTimes[count - 1]]
     if (at === undefined) return
     timer = setTimeout(() => {
-      if (session.destroyed) return
-      sendPing(session, onDead, () => {})
+      ask()
       schedule(count + 1)
     }, at - before).unref()
   }

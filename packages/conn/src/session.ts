@@ -9,11 +9,12 @@ import { connDefaults } from './defaults.ts'
 import { ConnError } from './errors.ts'
 import { checkHeaders } from './headers.ts'
 import type { KeepAliveTimes } from './keep-alive.ts'
-import { keepAlive } from './keep-alive.ts'
+import { KeepAlive } from './keep-alive.ts'
 import type { Progress } from './http2-errors.ts'
 import { connectFailure, RstCode } from './http2-errors.ts'
 import { readOn } from './read-on.ts'
 import { pingForResponses } from './response-ping.ts'
+import { clearTimeout, setTimeout } from './timers.ts'
 import { widenWindows } from './windows.ts'
 
 /**
@@ -53,6 +54,7 @@ export class Session {
   readonly #http2: ClientHttp2Session
   readonly #timeouts: SessionTimeouts
   readonly #pool: Pool
+  readonly #keepAlive: KeepAlive
   readonly #pingForResponse: ((stream: ClientHttp2Stream) => void) | undefined
   readonly #connected: Promise<void>
   readonly #gone: Promise<void>
@@ -60,7 +62,6 @@ export class Session {
   #waiting = 0
   #streams = 0
   #resting: NodeJS.Timeout | undefined
-  #stopPinging: (() => void) | undefined
   #lastError: unknown
   #progress: Progress = 'none'
 
@@ -77,7 +78,8 @@ export class Session {
     })
     const http2 = this.#http2
     const onDead = (error: ConnError): void => this.destroy(error)
-    this.#pingForResponse = timeouts.isCalm ? undefined : pingForResponses(http2, onDead)
+    this.#keepAlive = new KeepAlive(http2, timeouts, onDead)
+    this.#pingForResponse = timeouts.isCalm ? undefined : pingForResponses(() => this.#keepAlive.ask())
     this.readOn = readOn(http2, onDead)
     this.#connected = new Promise((resolve, reject) => {
       http2.once('connect', () => {
@@ -203,7 +205,7 @@ export class Session {
 
   #onClose(): void {
     clearTimeout(this.#resting)
-    this.#stopPinging?.()
+    this.#keepAlive.stop()
     this.#state = { at: 'closed', error: this.failure() }
     this.#pool.onRoom()
   }
@@ -211,7 +213,7 @@ export class Session {
   /** No streams: the process may end, and so may the session after a while. */
   #rest(): void {
     if (this.#streams > 0 || this.#state.at === 'closed') return
-    this.#stopPinging?.()
+    this.#keepAlive.stop()
     clearTimeout(this.#resting)
     this.#socket.unref()
     const { idleTimeout, closeTimeout } = this.#timeouts
@@ -226,7 +228,7 @@ export class Session {
   #work(): void {
     clearTimeout(this.#resting)
     this.#socket.ref()
-    this.#stopPinging = keepAlive(this.#http2, this.#timeouts, (error) => this.destroy(error))
+    this.#keepAlive.start()
   }
 }
 
