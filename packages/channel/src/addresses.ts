@@ -9,7 +9,7 @@ import { Backoff } from './retry.ts'
 /** Where a service is. */
 export interface Address {
   readonly url: URL
-  /** How events name it: without what the URL may hold of credentials. */
+  /** How events name it. */
   readonly name: string
 }
 
@@ -42,8 +42,12 @@ export interface Turn {
   failed(error: unknown): void
 }
 
-/** @throws ChannelError `INVALID_ARGUMENT` for what is no address, for none, and for those of different protocols. */
-export function addressesOf(origins: string | URL | readonly (string | URL)[]): Address[] {
+/**
+ * @param hasTls - whether there are options for `https:`.
+ * @throws ChannelError `INVALID_ARGUMENT` for what is no address, for none, and for those of different protocols, or not of TLS
+ *   though there are options for it.
+ */
+export function addressesOf(origins: string | URL | readonly (string | URL)[], hasTls: boolean): Address[] {
   const given = typeof origins === 'string' || 'href' in origins ? [origins] : [...origins]
   const addresses = new Map<string, Address>()
   for (const origin of given) {
@@ -56,17 +60,39 @@ export function addressesOf(origins: string | URL | readonly (string | URL)[]): 
   if (protocols.size > 1) {
     throw new ChannelError('INVALID_ARGUMENT', 'the addresses of a client must be all http: or all https:')
   }
+  if (hasTls && protocols.has('http:')) {
+    throw new ChannelError(
+      'INVALID_ARGUMENT',
+      'tls has no meaning for http: addresses: those with TLS begin with https:',
+    )
+  }
   return [...addresses.values()]
 }
 
 function parse(origin: string | URL): URL {
+  let url: URL | undefined
   try {
-    const url = new URL(origin)
-    if (url.protocol === 'https:' || url.protocol === 'http:') return url
+    url = new URL(origin)
   } catch {
     // Told below, like any other.
   }
-  throw new ChannelError('INVALID_ARGUMENT', `a client needs an http: or https: URL, not ${String(origin)}`)
+  if (url === undefined || (url.protocol !== 'https:' && url.protocol !== 'http:')) {
+    // What stands before an @ may be a password.
+    const what = String(origin).includes('@') ? 'one with an @ in it' : String(origin)
+    throw new ChannelError('INVALID_ARGUMENT', `a client needs an http: or https: URL, not ${what}`)
+  }
+  // All of these would be dropped: each route has a path of its own.
+  if (url.username !== '' || url.password !== '') {
+    const message = `user and password in the address of ${url.host}: let headers have authorization instead`
+    throw new ChannelError('INVALID_ARGUMENT', message)
+  }
+  if (url.search !== '' || url.hash !== '') {
+    throw new ChannelError(
+      'INVALID_ARGUMENT',
+      `the address of ${url.host} has a query or a fragment, which are not sent`,
+    )
+  }
+  return url
 }
 
 /** Hands out addresses in turn. A single one is handed out whatever becomes of it. */

@@ -31,7 +31,7 @@ export type { ClientStatus, OnStatus } from './client-status.ts'
 export type { RetryOptions } from './retry.ts'
 
 export interface ClientOptions {
-  /** For `https:`: authorities, certificate, key. */
+  /** For `https:` alone: authorities, certificate, key. */
   readonly tls?: ConnectionOptions | undefined
   /** Headers of every request, such as `authorization`. A function is asked anew for each, also when an `open` is tried again. */
   readonly headers?: OutgoingHttpHeaders | (() => OutgoingHttpHeaders | Promise<OutgoingHttpHeaders>) | undefined
@@ -100,8 +100,9 @@ export interface Client extends AsyncDisposable {
  * that met it goes on with another at once; only where all are left out, it waits: until the first is due again, but not longer
  * than it would with one address. Each counts as an attempt. A name with several addresses in DNS is one address here.
  *
- * @throws ChannelError `INVALID_ARGUMENT` when `origins` has no URL, one that is not `http:` or `https:`, or both kinds; when a
- *   limit is none, `retry` can't be, or `onStatus` is no function.
+ * @throws ChannelError `INVALID_ARGUMENT` when `origins` has no URL, one that is not `http:` or `https:`, one with user, password,
+ *   query or fragment, or both kinds; when there is `tls` for `http:`; when a limit is none, `retry` can't be, or `onStatus` is no
+ *   function.
  *
  * @example
  * ```ts
@@ -112,7 +113,7 @@ export interface Client extends AsyncDisposable {
  * ```
  */
 export function createClient(origins: string | URL | readonly (string | URL)[], options: ClientOptions = {}): Client {
-  const list = addressesOf(origins)
+  const list = addressesOf(origins, options.tls !== undefined)
   const limits = limitsFrom(options.limits)
   checkHook('onStatus', options.onStatus)
   const tell = notifier(options.onStatus)

@@ -32,6 +32,7 @@ function isUnhandled(error: ConnError): boolean {
     case 'CONNECT_FAILED':
       return true
     case 'CONNECT_TIMEOUT':
+    case 'CONNECTION_LOST':
       return error.requestSent === false
     case 'RESET':
       return error.rstCode === REFUSED_STREAM

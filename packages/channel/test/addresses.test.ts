@@ -5,6 +5,7 @@ import { listen, makeCertificate } from '@h2channel/conn/testing'
 import { once } from 'node:events'
 import { createSecureServer, createServer } from 'node:http2'
 import type { Socket } from 'node:net'
+import { inspect } from 'node:util'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 
 import { goaway, startRawPeer } from '../../conn/test/raw-peer.ts'
@@ -116,7 +117,7 @@ describe('several addresses', () => {
       stream.end()
     })
     const { origin, sessions } = server
-    const { client, events } = watched([`${origin}/a`, `http://u:p@${origin.slice(7)}/b/?c#d`], { sessions })
+    const { client, events } = watched([`${origin}/a`, `${origin}/b/`], { sessions })
     for (let count = 0; count < 2; count++) await (await open(client)).close()
     expect(server.asked.map((headers) => headers[':path'])).toEqual(['/a/who/me', '/b/who/me'])
     expect(events).toMatchObject([{ origin: `${origin}/a` }, { origin: `${origin}/b` }])
@@ -135,8 +136,19 @@ describe('several addresses', () => {
     ['one that is none', ['http://localhost', 'localhost']],
     ['one of another protocol', ['http://localhost', 'ftp://localhost']],
     ['some in cleartext', ['http://localhost', 'https://localhost']],
+    ['one with a query', ['http://localhost/base?tenant=7']],
+    ['one with a fragment', ['http://localhost/#top']],
+    ['user and password', ['https://user:secret@localhost']],
+    ['a user', ['https://secret@localhost']],
+    ['user and password in what is no URL', ['https://user:secret@localhost:99999']],
+    ['user and password for another protocol', ['ftp://user:secret@localhost']],
   ])('createClient refuses %s', (_what, origins) => {
-    thrown(() => createClient(origins), 'INVALID_ARGUMENT')
+    const error = thrown(() => createClient(origins), 'INVALID_ARGUMENT')
+    expect(inspect(error)).not.toContain('secret')
+  })
+
+  test('createClient refuses TLS options for addresses in cleartext', () => {
+    thrown(() => createClient(['http://localhost', 'http://127.0.0.1'], { tls: {} }), 'INVALID_ARGUMENT')
   })
 })
 

@@ -1,14 +1,15 @@
 /** Which failures of `open` say that it may be tried again. */
 import { json } from '@h2channel/codecs'
-import { Sessions } from '@h2channel/conn'
+import { connect, Sessions } from '@h2channel/conn'
 import { listen } from '@h2channel/conn/testing'
-import { createServer, type ServerHttp2Session } from 'node:http2'
+import { createSecureServer, createServer, type ServerHttp2Session } from 'node:http2'
 import { createServer as createHttp1Server } from 'node:http'
-import type { AddressInfo, Server } from 'node:net'
+import type { AddressInfo, Server, Socket } from 'node:net'
 import { createServer as createTcpServer } from 'node:net'
 import { describe, expect, test } from 'vitest'
 
-import { goaway, startRawPeer } from '../../conn/test/raw-peer.ts'
+import { makeClientCertificates, wrongCertificates } from '../../conn/test/client-certificates.ts'
+import { frame, FrameType, goaway, ok, reset, startRawPeer } from '../../conn/test/raw-peer.ts'
 import type { ClientOptions } from '../src/client.ts'
 import { createClient } from '../src/client.ts'
 import { defineRoute } from '../src/index.ts'
@@ -51,6 +52,42 @@ describe('retryable: nobody can have handled the request', () => {
     expect(await outcomeAt(server.origin)).toMatchObject({ retryable: true, cause: { code: 'CONNECT_FAILED' } })
   })
 
+  // As a balancer does that has no server to hand the connection to.
+  test.each([
+    ['at once', (socket: Socket) => void socket.resume().end()],
+    ['after the preface', (socket: Socket) => void socket.once('data', () => socket.end())],
+    ['with its SETTINGS alone', (socket: Socket) => void socket.resume().end(frame(FrameType.SETTINGS, 0, 0))],
+  ])('a connection that is hung up %s', async (_when, hangUp) => {
+    await using server = await listening(createTcpServer(hangUp))
+    expect(await outcomeAt(server.origin)).toMatchObject({ retryable: true, cause: { code: 'CONNECT_FAILED' } })
+    // Which another address need not do.
+    await using served = await serve((router) => router.handle(echo, (channel) => channel.send('here')))
+    await using sessions = new Sessions({ closeTimeout: 20 })
+    const client = createClient([server.origin, served.at.origin], { sessions })
+    const channel = await client.open(echo)
+    expect(await channel.receive()).toBe('here')
+    await channel.close()
+  })
+
+  test('a connection that is lost before the request has left', async () => {
+    await using peer = await startRawPeer({
+      onRequest: (socket, stream) => void socket.write(Buffer.concat([ok(stream, true), reset(stream, 0)])),
+    })
+    await using sessions = new Sessions({ closeTimeout: 20 })
+    const conn = await connect(peer.origin, { sessions })
+    await conn.close()
+    const link = await peer.link()
+    // From a timer on, a reset is read before anything that is sent now has left.
+    await new Promise((resolve) => {
+      setTimeout(resolve)
+    })
+    link.socket.resetAndDestroy()
+    expect(await outcomeAt(peer.origin, { sessions })).toMatchObject({
+      retryable: true,
+      cause: { code: 'CONNECTION_LOST' },
+    })
+  })
+
   test('no connection in connectTimeout', async () => {
     await using peer = await startRawPeer({ settings: null })
     expect(await outcomeAt(peer.origin, { connectTimeout: 20 })).toMatchObject({
@@ -80,6 +117,21 @@ describe('retryable: nobody can have handled the request', () => {
 })
 
 describe('retryable: not what will not get better', () => {
+  test.each(wrongCertificates)('a client certificate that is %s: one attempt', async (which) => {
+    const { server, wrong } = await makeClientCertificates()
+    const asking = createSecureServer({ ...server, ca: server.cert, requestCert: true, rejectUnauthorized: true })
+    let connections = 0
+    asking.on('connection', () => {
+      connections += 1
+    })
+    await using at = await listen(asking, server)
+    const retry = { initialDelay: 1, maxDelay: 1 }
+    const tls = { ...at.tls, ...wrong[which] }
+    const error = await outcomeAt(at.origin, { tls, retry })
+    expect(error).toMatchObject({ retryable: false, cause: { code: 'TLS_FAILED' } })
+    expect(connections).toBe(1)
+  })
+
   test('a certificate that is not trusted', async () => {
     await using served = await serve(() => {}, { tls: true })
     expect(await outcomeAt(served.at.origin)).toMatchObject({ retryable: false, cause: { code: 'TLS_FAILED' } })

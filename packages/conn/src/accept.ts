@@ -8,7 +8,7 @@ import type {
 } from 'node:http2'
 
 import { ConnError } from './errors.ts'
-import { checkHeaders } from './headers.ts'
+import { checkHeaders, mergeHeaders } from './headers.ts'
 import { Http2Conn } from './http2-conn.ts'
 import { sendFailure } from './http2-errors.ts'
 import { Http2Transport } from './http2-transport.ts'
@@ -90,8 +90,9 @@ function acceptStream(
     keepServerAlive(stream.session)
   }
   try {
-    checkHeaders(options.headers ?? {})
-    stream.respond({ ...prepared, ...options.headers, ':status': status })
+    const answer = mergeHeaders(prepared, options.headers, { ':status': status })
+    checkHeaders(answer, stream.session?.remoteSettings.maxHeaderListSize)
+    stream.respond(answer)
   } catch (error) {
     throw sendFailure('the response was refused', error)
   }

@@ -4,6 +4,7 @@ import type { ConnectionOptions } from 'node:tls'
 import { addAbortListener, removeAbortListener } from './abort-listeners.ts'
 import { checkedDelay, connDefaults } from './defaults.ts'
 import { ConnError, givenUp, refusedBy } from './errors.ts'
+import { mergeHeaders } from './headers.ts'
 import { Http2Conn } from './http2-conn.ts'
 import { RstCode, streamFailure } from './http2-errors.ts'
 import { Http2Transport, resetStream } from './http2-transport.ts'
@@ -20,7 +21,7 @@ export interface ConnectOptions extends CloseTimeouts {
   readonly method?: string | undefined
   /** The request's headers. */
   readonly headers?: OutgoingHttpHeaders | undefined
-  /** For `https:`. Pass the same object each time: the connections of different objects are not shared. */
+  /** For `https:` alone. Pass the same object each time: the connections of different objects are not shared. */
   readonly tls?: ConnectionOptions | undefined
   /** The pool of connections to use: one that all share unless said otherwise. */
   readonly sessions?: Sessions | undefined
@@ -55,11 +56,16 @@ export async function connect(url: string | URL, options: ConnectOptions = {}): 
   if (!/^[!#$%&'*+.^_`|~\w-]+$/.test(method) || method === 'HEAD' || method === 'CONNECT') {
     throw new ConnError('INVALID_ARGUMENT', `a conn can't be opened with the method ${JSON.stringify(method)}`)
   }
+  if (options.tls !== undefined && target.protocol === 'http:') {
+    throw new ConnError('INVALID_ARGUMENT', `tls has no meaning for ${target.origin}: its URL would begin with https:`)
+  }
   const signal = options.signal ?? undefined
   const refused = refusedBy(signal, 'connecting')
   if (refused !== undefined) throw refused
   const path = target.pathname + target.search
-  const headers = { ...options.headers, ':method': method, ':path': path }
+  const headers = mergeHeaders(options.headers, { ':method': method, ':path': path })
+  // Node's own lacks the brackets of an IPv6 address, and has the port that goes without saying (RFC 9113, section 8.3.1).
+  if (headers['host'] === undefined) headers[':authority'] ??= target.host
 
   const giveUp = new AbortController()
   const onAbort = (): void => giveUp.abort(givenUp('connecting', signal?.reason))
@@ -74,17 +80,20 @@ export async function connect(url: string | URL, options: ConnectOptions = {}): 
       giveUp.signal.throwIfAborted()
       // What was sent before this attempt, the peer promised not to have handled.
       requestSent = false
-      const { session, stream } = await sessions.open(target, options.tls, headers, giveUp.signal)
-      requestSent = true
-      const transport = new Http2Transport(stream, session.readOn)
+      let session: Session | undefined
       try {
+        const opened = await sessions.open(target, options.tls, headers, giveUp.signal)
+        requestSent = true
+        const { stream } = opened
+        session = opened.session
+        const transport = new Http2Transport(stream, session.readOn)
         return await respond(session, stream, giveUp.signal, (response) => {
           const status = response[':status'] ?? 0
           return new Http2Conn(stream, transport, { side: 'client', method, path, status, headers: response }, timeouts)
         })
       } catch (error) {
-        // A GOAWAY that crossed the request: the peer promises that it did nothing with it (RFC 9113, section 8.7).
-        if (attempt >= attempts || session.isUsable || !isRefusedStream(error)) throw error
+        // A GOAWAY before the request or across it: the peer promises that it did nothing with it (RFC 9113, section 8.7).
+        if (attempt >= attempts || session?.isUsable === true || !isRefusedStream(error)) throw error
       }
     }
   } finally {
@@ -108,7 +117,7 @@ function respond(
   accept: (headers: IncomingHttpHeaders & { ':status'?: number }) => Http2Conn,
 ): Promise<Http2Conn> {
   const http2 = stream.session
-  const [began, heard] = [performance.now(), session.bytesRead]
+  const [began, heard, written] = [performance.now(), session.bytesRead, session.bytesWritten]
   return new Promise((resolve, reject) => {
     let lastError: unknown
     const settle = (): void => {
@@ -131,7 +140,7 @@ function respond(
       settle()
       const rstCode = stream.rstCode ?? RstCode.NO_ERROR
       const isLost = rstCode !== RstCode.REFUSED_STREAM && (http2 === undefined || http2.destroyed)
-      reject(isLost ? session.failure() : streamFailure(http2, rstCode, lastError))
+      reject(isLost ? lost(session, session.bytesWritten > written) : streamFailure(http2, rstCode, lastError))
     }
     const onResponse = (headers: IncomingHttpHeaders & { ':status'?: number }): void => {
       settle()
@@ -145,6 +154,12 @@ function respond(
     stream.on('response', onResponse)
     if (signal.aborted) onAbort()
   })
+}
+
+/** Why a session ended before its response, and whether the request can have left before. */
+function lost(session: Session, requestSent: boolean): ConnError {
+  const { code, message, cause } = session.failure()
+  return new ConnError(code, message, { cause, requestSent })
 }
 
 /** Reads the start of a refusal, as far as it comes in time, and lets the stream go. */
@@ -184,7 +199,13 @@ function parse(url: string | URL): URL {
   try {
     parsed = new URL(url)
   } catch (error) {
+    // What stands before an @ may be a password, and the error repeats it.
+    if (String(url).includes('@')) throw new ConnError('INVALID_ARGUMENT', 'not a URL: one with an @ in it')
     throw new ConnError('INVALID_ARGUMENT', `not a URL: ${String(url)}`, { cause: error })
+  }
+  if (parsed.username !== '' || parsed.password !== '') {
+    const message = `a URL with user or password, for ${parsed.host}: send the header authorization instead`
+    throw new ConnError('INVALID_ARGUMENT', message)
   }
   if (parsed.protocol === 'https:' || parsed.protocol === 'http:') return parsed
   throw new ConnError('INVALID_ARGUMENT', `a conn needs an http: or https: URL, not ${parsed.protocol}`)

@@ -24,6 +24,11 @@ export interface ConnDefaults {
   readonly pingInterval: number
   /** How long the answer to a ping may take. */
   readonly pingTimeout: number
+  /**
+   * How much the headers of a request or a response may take, counted as RFC 9113 has it (section 6.5.2: 32 bytes for each beside
+   * name and value). A peer may take less.
+   */
+  readonly headerBytes: number
   /** How much of a refusing response's body an error carries. */
   readonly refusalBody: number
   /** How much one end of a memory pipe takes before it has no room. */
@@ -42,6 +47,7 @@ export const connDefaults: ConnDefaults = {
   idleTimeout: 60_000,
   pingInterval: 25_000,
   pingTimeout: 10_000,
+  headerBytes: 64 * 1024,
   refusalBody: 32 * 1024,
   pipeBuffer: 64 * 1024,
 }

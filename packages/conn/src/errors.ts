@@ -82,8 +82,8 @@ export class ConnError extends Error {
   readonly rstCode: number | undefined
 
   /**
-   * With `CONNECT_TIMEOUT`: whether a request had been sent by then, which the peer may have begun to handle. Otherwise there
-   * was no connection in time, or none had room.
+   * Of `connect`, with `CONNECT_TIMEOUT` and `CONNECTION_LOST`: whether a request had been sent by then, which the peer may have
+   * begun to handle. Otherwise there was no connection in time, none had room, or it was lost before the request had left.
    */
   readonly requestSent: boolean | undefined
 

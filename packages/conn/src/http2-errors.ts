@@ -2,6 +2,7 @@
 import type { Http2Session } from 'node:http2'
 import { constants } from 'node:http2'
 
+import type { ClientCertificate } from './client-certificate.ts'
 import { ConnError } from './errors.ts'
 
 /** The codes of RFC 9113, section 7, that this package sends or answers to. */
@@ -54,37 +55,75 @@ export function streamFailure(session: Http2Session | undefined, rstCode: number
   return new ConnError('RESET', `the stream was reset with ${name}`, { cause: error, rstCode })
 }
 
-/** How far a session came: no further than the socket, to a connection without a word of HTTP/2, or to SETTINGS. */
-export type Progress = 'none' | 'connected' | 'http2'
+/** How far a session came. */
+export interface Progress {
+  /**
+   * No further than the socket; to a connection, with TLS where that was wanted; to the peer's SETTINGS; or to its
+   * acknowledgement of ours, before which no request is sent.
+   */
+  readonly at: 'none' | 'connected' | 'http2' | 'open'
+  /** Whether anything came from the peer, beside TLS. */
+  readonly hasSpoken: boolean
+  /** With TLS alone. */
+  readonly certificate: ClientCertificate | undefined
+}
 
 /** Why a session could not be had, or ended before its stream was answered. */
 export function connectFailure(authority: string, error: unknown, progress: Progress): ConnError {
   if (error instanceof ConnError) return error
+  const cause = { cause: error }
   const code = codeOf(error)
-  const detail = error instanceof Error ? `: ${error.message}` : ''
-  // An HTTP/1 server answers the preface in its own way, or hangs up without a word.
-  const notHttp2 = progress === 'connected' && (error === undefined || code.startsWith('ERR_HTTP2_'))
-  if (code === 'ERR_SSL_TLSV1_ALERT_NO_APPLICATION_PROTOCOL' || notHttp2) {
-    const hint = progress === 'connected' ? ' without TLS; if it speaks TLS, its URL begins with https:' : ''
-    return new ConnError('HTTP2_NOT_SUPPORTED', `${authority} does not speak HTTP/2${hint}`, { cause: error })
+  const detail = error === undefined ? '' : `: ${textOf(error)}`
+  if (progress.at === 'open') {
+    return new ConnError('CONNECTION_LOST', `the HTTP/2 connection to ${authority} was lost${detail}`, cause)
   }
-  if (
-    /^(ERR_TLS_|ERR_SSL_|EPROTO|CERT_|CRL_|UNABLE_TO_|DEPTH_ZERO_|SELF_SIGNED_|HOSTNAME_MISMATCH|INVALID_)/.test(code)
-  ) {
-    // OpenSSL's text names its own source files; what a reader needs is the code.
-    const why = code === 'ERR_SSL_WRONG_VERSION_NUMBER' ? ': there is no TLS at that port' : `: ${briefly(error, code)}`
-    return new ConnError('TLS_FAILED', `TLS with ${authority} failed${why}`, { cause: error })
+  // An HTTP/1 server answers the preface in its own way.
+  const isOtherProtocol = progress.at === 'connected' && progress.hasSpoken && !isTlsCode(code) && !isSystemCode(code)
+  if (code === 'ERR_SSL_TLSV1_ALERT_NO_APPLICATION_PROTOCOL' || isOtherProtocol) {
+    const hint =
+      isOtherProtocol && progress.certificate === undefined
+        ? ' without TLS; if it speaks TLS, its URL begins with https:'
+        : ''
+    return new ConnError('HTTP2_NOT_SUPPORTED', `${authority} does not speak HTTP/2${hint}`, cause)
   }
-  if (progress === 'http2') {
-    return new ConnError('CONNECTION_LOST', `the HTTP/2 connection to ${authority} was lost${detail}`, { cause: error })
+  if (isTlsCode(code)) {
+    return new ConnError('TLS_FAILED', `TLS with ${authority} failed${tlsReason(error, code, progress)}`, cause)
   }
-  return new ConnError('CONNECT_FAILED', `no connection to ${authority}${detail}`, { cause: error })
+  const { certificate } = progress
+  if (certificate !== undefined && certificate.wish !== 'unasked' && !certificate.isAccepted && !progress.hasSpoken) {
+    const given = certificate.wish === 'missing' ? 'which the tls options do not have, and' : 'and had this one when it'
+    const message = `TLS with ${authority} failed: it asks for a client certificate, ${given} hung up without a word`
+    return new ConnError('TLS_FAILED', message, cause)
+  }
+  const hangUp = progress.at === 'none' ? '' : `: it hung up before it took a request`
+  return new ConnError('CONNECT_FAILED', `no connection to ${authority}${detail === '' ? hangUp : detail}`, cause)
+}
+
+function isTlsCode(code: string): boolean {
+  return /^(ERR_TLS_|ERR_SSL_|EPROTO|CERT_|CRL_|UNABLE_TO_|DEPTH_ZERO_|SELF_SIGNED_|HOSTNAME_MISMATCH|INVALID_)/.test(
+    code,
+  )
+}
+
+/** Of the operating system, such as ECONNRESET. */
+function isSystemCode(code: string): boolean {
+  return /^E[A-Z0-9]+$/.test(code)
+}
+
+function tlsReason(error: unknown, code: string, { certificate }: Progress): string {
+  if (code === 'ERR_SSL_WRONG_VERSION_NUMBER') return ': there is no TLS at that port'
+  const [, alert] = /_ALERT_([A-Z_]+)$/.exec(code) ?? []
+  if (alert === undefined) return `: ${briefly(error, code)}`
+  const said = `: it said "${alert.toLowerCase().replaceAll('_', ' ')}" (${code})`
+  if (certificate === undefined || certificate.wish === 'unasked') return said
+  return `${said}, and asks for a client certificate${certificate.wish === 'missing' ? ', which the tls options do not have' : ''}`
 }
 
 /** Why Node refused to send a request or a response. */
 export function sendFailure(what: string, error: unknown): ConnError {
+  if (error instanceof ConnError) return error
   const code = codeOf(error)
-  const detail = error instanceof Error ? error.message : String(error)
+  const detail = textOf(error)
   if (code === 'ERR_HTTP2_HEADERS_SENT') return new ConnError('ALREADY_RESPONDED', detail, { cause: error })
   if (code === 'ERR_HTTP2_INVALID_STREAM' || code === 'ERR_HTTP2_INVALID_SESSION') {
     return new ConnError('CONNECTION_LOST', `${what}: ${detail}`, { cause: error })
@@ -102,8 +141,18 @@ export function isSessionSpent(error: unknown): boolean {
   ].includes(codeOf(error))
 }
 
+/** OpenSSL's text names its own source files; what a reader needs is the code. */
 function briefly(error: unknown, code: string): string {
-  return error instanceof Error && !error.message.includes('error:') ? error.message : code
+  return error instanceof Error && error.message.includes('error:') ? code : textOf(error)
+}
+
+/** What an error says, which is never nothing. Node's error for a name with several addresses has a text for each alone. */
+function textOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error)
+  if (error.message !== '') return error.message
+  const errors: unknown = 'errors' in error ? error.errors : undefined
+  if (Array.isArray(errors) && errors.length > 0) return errors.map(textOf).join(', ')
+  return codeOf(error) || error.name
 }
 
 function codeOf(error: unknown): string {

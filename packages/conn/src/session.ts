@@ -3,8 +3,10 @@ import { connect } from 'node:http2'
 import type { Socket } from 'node:net'
 import { connect as connectSocket, isIP } from 'node:net'
 import type { ConnectionOptions } from 'node:tls'
-import { connect as connectTls } from 'node:tls'
+import { connect as connectTls, TLSSocket } from 'node:tls'
 
+import type { ClientCertificate } from './client-certificate.ts'
+import { watchClientCertificate } from './client-certificate.ts'
 import { connDefaults } from './defaults.ts'
 import { ConnError } from './errors.ts'
 import { checkHeaders } from './headers.ts'
@@ -18,9 +20,10 @@ import { clearTimeout, setTimeout } from './timers.ts'
 import { widenWindows } from './windows.ts'
 
 /**
- * The life of a session, which is open once the peer's SETTINGS say how many streams it takes:
+ * The life of a session, which is open once the peer's SETTINGS say how many streams it takes, and once it has acknowledged
+ * ours. Until then nobody shows that there is more behind the port than a balancer that hangs up.
  *
- *     connecting ──SETTINGS───▶ open ──GOAWAY, idle, drain()──▶ draining
+ *     connecting ──SETTINGS, ACK──▶ open ──GOAWAY, idle, drain()──▶ draining
  *         └──────────────error──────┴──▶ closed ◀──last stream ended──┘
  */
 type State =
@@ -63,13 +66,22 @@ export class Session {
   #streams = 0
   #resting: NodeJS.Timeout | undefined
   #lastError: unknown
-  #progress: Progress = 'none'
+  /** How many bytes had left when the peer hung up. */
+  #writtenInTime: number | undefined
+  #progress: Progress['at'] = 'none'
+  readonly #certificate: (() => ClientCertificate) | undefined
 
   constructor(origin: URL, tls: ConnectionOptions | undefined, timeouts: SessionTimeouts, pool: Pool) {
     this.authority = origin.host
     this.#timeouts = timeouts
     this.#pool = pool
     this.#socket = dial(origin, tls)
+    this.#certificate = this.#socket instanceof TLSSocket ? watchClientCertificate(this.#socket) : undefined
+    // Node gives the session up when its socket fails, and closes it with the socket, which it leaves open after an alert.
+    this.#socket.on('error', (error) => {
+      this.#lastError ??= error
+      this.#socket.destroy()
+    })
     this.#http2 = connect(origin, {
       settings: { enablePush: false, initialWindowSize: connDefaults.streamWindow },
       maxSessionMemory: connDefaults.sessionMemory,
@@ -93,6 +105,9 @@ export class Session {
       })
       http2.once('remoteSettings', () => {
         this.#progress = 'http2'
+      })
+      http2.once('localSettings', () => {
+        this.#progress = 'open'
         this.#state = { at: 'open' }
         this.#rest()
         resolve()
@@ -107,14 +122,18 @@ export class Session {
     })
     http2.on('goaway', (code) => {
       if (code === RstCode.ENHANCE_YOUR_CALM) pool.onTooManyPings()
+      if (code === RstCode.NO_ERROR && this.#state.at === 'connecting') this.#refuse()
       this.drain()
     })
     http2.once('close', () => this.#onClose())
+    this.#socket.once('end', () => {
+      this.#writtenInTime = this.#socket.bytesWritten
+    })
   }
 
   /** Whether a new stream may be opened on it, now or once it is connected. */
   get isUsable(): boolean {
-    if (this.#http2.closed || this.#http2.destroyed) return false
+    if (this.#http2.closed || this.#http2.destroyed || this.#writtenInTime !== undefined) return false
     if (this.#state.at === 'connecting') return true
     if (this.#state.at !== 'open') return false
     // A peer that takes none for now is waited for, on one connection.
@@ -143,7 +162,7 @@ export class Session {
 
   /** Opens a stream. Throws what Node throws when the session takes no more of them. */
   request(headers: OutgoingHttpHeaders): ClientHttp2Stream {
-    checkHeaders(headers)
+    checkHeaders(headers, this.#http2.remoteSettings.maxHeaderListSize)
     const stream = this.#http2.request(headers, { endStream: false })
     this.#streams += 1
     if (this.#streams === 1) this.#work()
@@ -160,6 +179,11 @@ export class Session {
   /** How many bytes came from the peer so far. */
   get bytesRead(): number {
     return this.#socket.bytesRead
+  }
+
+  /** How many bytes went to the peer so far: while it was there to take them. */
+  get bytesWritten(): number {
+    return this.#writtenInTime ?? this.#socket.bytesWritten
   }
 
   /** Lets the streams end and opens no more. */
@@ -194,7 +218,17 @@ export class Session {
   /** Why it ended, or will have ended. */
   failure(): ConnError {
     if (this.#state.at === 'closed') return this.#state.error
-    return connectFailure(this.authority, this.#lastError, this.#progress)
+    return connectFailure(this.authority, this.#lastError, {
+      at: this.#progress,
+      hasSpoken: this.#socket.bytesRead > 0,
+      certificate: this.#certificate?.(),
+    })
+  }
+
+  /** The peer says GOAWAY before it has taken a request. Requests that it gives back for it end in the same way. */
+  #refuse(): void {
+    const message = `${this.authority} said GOAWAY before it took a request`
+    this.destroy(new ConnError('RESET', message, { rstCode: RstCode.REFUSED_STREAM }))
   }
 
   #checkProtocol(): ConnError | undefined {
@@ -236,6 +270,7 @@ export class Session {
 function dial({ protocol, hostname, port }: URL, tls: ConnectionOptions | undefined): Socket {
   const host = hostname.startsWith('[') ? hostname.slice(1, -1) : hostname
   if (protocol === 'http:') return connectSocket({ host, port: Number(port || 80) })
-  const servername = isIP(host) === 0 ? { servername: host } : {}
+  // The name of a server has no dot at its end there (RFC 6066, section 3), and is no address.
+  const servername = isIP(host) === 0 ? { servername: host.replace(/\.$/, '') } : {}
   return connectTls({ host, port: Number(port || 443), ...servername, ...tls, ALPNProtocols: ['h2'] })
 }

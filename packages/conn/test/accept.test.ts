@@ -24,7 +24,9 @@ describe('accept(request, response)', () => {
     await using server = await startRequests(async (request, response) => {
       response.setHeader('x-early', 'kept')
       response.setHeader('x-both', 'early')
-      const conn = await accept(request, response, { status: 201, headers: { 'x-late': 'added', 'x-both': 'late' } })
+      response.setHeader('x-case', 'early')
+      const headers = { 'x-late': 'added', 'x-both': 'late', 'X-Case': 'late' }
+      const conn = await accept(request, response, { status: 201, headers })
       expect(conn).toMatchObject({ side: 'server', method: 'POST', path: '/here?now', status: 201 })
       expect(conn.headers['x-question']).toBe('asked')
       await conn.write(bytes('hello'))
@@ -32,7 +34,7 @@ describe('accept(request, response)', () => {
     })
     const conn = await server.connect('/here?now', { headers: { 'x-question': 'asked' } })
     expect(conn.status).toBe(201)
-    expect(conn.headers).toMatchObject({ 'x-early': 'kept', 'x-late': 'added', 'x-both': 'late' })
+    expect(conn.headers).toMatchObject({ 'x-early': 'kept', 'x-late': 'added', 'x-both': 'late', 'x-case': 'late' })
     expect(await readAll(conn)).toBe('hello')
     await conn.close()
   })
@@ -128,6 +130,7 @@ describe('accept(request, response)', () => {
     { name: 'a pseudo-header', options: { headers: { ':path': '/' } } },
     { name: 'a status that is none', options: { status: 1000 } },
     { name: 'status 101', options: { status: 101 } },
+    { name: 'a header of 66 kB', options: { headers: { 'x-big': 'a'.repeat(66_000) } } },
     { name: 'status 204, which has no body', options: { status: 204 } },
   ]
   it.each(refused)('rejects $name with INVALID_ARGUMENT, and leaves the response unsent', async ({ options }) => {

@@ -1,14 +1,15 @@
 import { once } from 'node:events'
 import { createServer as createHttp1Server } from 'node:http'
-import type { ServerHttp2Stream } from 'node:http2'
+import type { IncomingHttpHeaders, ServerHttp2Stream } from 'node:http2'
 import { createSecureServer, createServer, sensitiveHeaders } from 'node:http2'
 import type { AddressInfo, Server, Socket } from 'node:net'
 import { createServer as createSocketServer } from 'node:net'
-import { createServer as createTlsServer } from 'node:tls'
+import { createSecureContext, createServer as createTlsServer } from 'node:tls'
+import { inspect } from 'node:util'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 
 import type { ConnectOptions } from '../src/index.ts'
-import { accept, connect, Sessions } from '../src/index.ts'
+import { accept, connDefaults, connect, Sessions } from '../src/index.ts'
 import { listen, makeCertificate, startServer } from '../src/testing.ts'
 import type { TestServer } from '../src/testing.ts'
 import { data, frame, FrameType, goaway, ok, preface, RawLink, reset, startRawPeer } from './raw-peer.ts'
@@ -134,6 +135,95 @@ describe('a conn that is connected', () => {
   })
 })
 
+describe('what the server is called', () => {
+  it.each([
+    { url: 'http://[::1]:PORT/x', authority: '[::1]:PORT' },
+    { url: 'http://localhost:PORT', authority: 'localhost:PORT' },
+    { url: 'http://LOCALHOST:PORT', authority: 'localhost:PORT' },
+    { url: 'http://localhost:PORT', headers: { ':authority': 'mine.test' }, authority: 'mine.test' },
+    { url: 'http://localhost:PORT', headers: { Host: 'mine.test' }, authority: undefined },
+  ])('is $authority for $url (RFC 9113, section 8.3.1)', async ({ url, headers, authority }) => {
+    const server = createServer()
+    const asked = deferred<unknown>()
+    server.on('stream', (stream, { ':authority': name }) => {
+      asked.resolve(name)
+      void accept(stream, {}).then((conn) => conn.close())
+    })
+    await once(server.listen(0), 'listening')
+    const { port } = server.address() as AddressInfo
+    await using own = new Sessions({ closeTimeout: 20 })
+    const conn = await connect(url.replace('PORT', String(port)), { sessions: own, headers })
+    expect(await asked.promise).toBe(authority?.replace('PORT', String(port)))
+    await conn.close()
+    server.close()
+  })
+
+  it('has no port that goes without saying', async () => {
+    const asked = deferred<unknown>()
+    const server = createSecureServer(certificate)
+    server.on('stream', (stream, headers) => {
+      asked.resolve(headers[':authority'])
+      void accept(stream, headers).then((conn) => conn.close())
+    })
+    await using running = await listen(server, certificate)
+    // It is at another port than the URL says.
+    const tls = {
+      ...running.tls,
+      host: '127.0.0.1',
+      port: Number(new URL(running.origin).port),
+      servername: 'localhost',
+    }
+    const conn = await connect('https://named.test:443/', { tls, sessions: running.sessions })
+    await conn.close()
+    expect(await asked.promise).toBe('named.test')
+  })
+
+  it.each([
+    { host: 'localhost', name: 'localhost' },
+    { host: 'localhost.', name: 'localhost' },
+    { host: '127.0.0.1', name: undefined },
+  ])('is $name in the TLS handshake with $host (RFC 6066, section 3)', async ({ host, name }) => {
+    const asked: string[] = []
+    const context = createSecureContext(certificate)
+    const server = createSecureServer({
+      ...certificate,
+      SNICallback(servername, tell) {
+        asked.push(servername)
+        tell(null, context)
+      },
+    })
+    server.on('stream', (stream, headers) => void accept(stream, headers).then((conn) => conn.close()))
+    await using running = await listen(server, certificate)
+    const { port } = new URL(running.origin)
+    const tls: ConnectOptions['tls'] = {
+      ...running.tls,
+      lookup: (_host, _options, tell) => tell(null, [{ address: '127.0.0.1', family: 4 }]),
+    }
+    const conn = await connect(`https://${host}:${port}`, { tls, sessions: running.sessions })
+    await conn.close()
+    expect(asked).toEqual(name === undefined ? [] : [name])
+  })
+})
+
+describe('the names of headers', () => {
+  it('have no case: the last of those that are the same counts', async () => {
+    const asked = deferred<[unknown, string[]]>()
+    const server = createServer()
+    server.on('stream', (stream: ServerHttp2Stream, headers: IncomingHttpHeaders, _flags: number, raw: string[]) => {
+      asked.resolve([headers['x-a'], raw.filter((_name, index) => index % 2 === 0)])
+      void accept(stream, headers).then((conn) => conn.close())
+    })
+    await using running = await listen(server, undefined)
+    const conn = await running.connect('/', {
+      headers: { 'X-A': '1', 'x-a': '2', 'X-Secret': 'x', [sensitiveHeaders]: ['X-Secret'] },
+    })
+    await conn.close()
+    const [value, names] = await asked.promise
+    expect(value).toBe('2')
+    expect(names.toSorted()).toEqual([':authority', ':method', ':path', ':scheme', 'x-a', 'x-secret'])
+  })
+})
+
 describe('a server that refuses', () => {
   it('rejects with its status, its headers and the start of its body, and leaves no stream behind', async () => {
     const closed = deferred()
@@ -202,21 +292,73 @@ describe('a connection that cannot be made', () => {
   it.each([
     { name: 'a cleartext HTTP/1 server', protocol: 'http', make: () => createHttp1Server() },
     {
-      name: 'a server that hangs up without a word',
-      protocol: 'http',
-      make: () => createSocketServer((socket) => socket.once('data', () => socket.end())),
-    },
-    {
       name: 'a TLS server that knows http/1.1 only',
       protocol: 'https',
       make: () => createTlsServer({ ...certificate, ALPNProtocols: ['http/1.1'] }),
     },
     { name: 'a TLS server without ALPN', protocol: 'https', make: () => createTlsServer(certificate) },
+    {
+      name: 'a TLS server that chooses h2, and answers in HTTP/1',
+      protocol: 'https',
+      make: () =>
+        createTlsServer({ ...certificate, ALPNProtocols: ['h2'] }, (socket) => {
+          socket.on('error', () => {})
+          socket.end('HTTP/1.1 400 Bad Request\r\n\r\n')
+        }),
+    },
   ])('rejects with HTTP2_NOT_SUPPORTED for $name', async ({ protocol, make }) => {
     await using server = await listenOn(make())
     const tls = protocol === 'https' ? { ca: certificate.cert } : undefined
     const error = await failure(connect(`${protocol}://${server.host}`, { sessions, tls }), 'HTTP2_NOT_SUPPORTED')
     expect(error.message).toContain(server.host)
+    expect(error.message.includes('without TLS')).toBe(protocol === 'http')
+  })
+
+  it.each([
+    { name: 'at once', hangUp: (socket: Socket) => void socket.end() },
+    { name: 'after the preface', hangUp: (socket: Socket) => void socket.once('data', () => socket.end()) },
+    { name: 'with its SETTINGS alone', hangUp: (socket: Socket) => void socket.end(frame(FrameType.SETTINGS, 0, 0)) },
+    { name: 'by a reset', hangUp: (socket: Socket) => void socket.resetAndDestroy() },
+  ])('rejects with CONNECT_FAILED where a server hangs up $name', async ({ hangUp }) => {
+    await using server = await listenOn(createSocketServer(hangUp))
+    const error = await failure(connect(`http://${server.host}`, { sessions }), 'CONNECT_FAILED')
+    expect(error.message).toMatch(/: .+/)
+  })
+
+  it('says why at each address of a name, where none takes the connection', async () => {
+    const gone = await listenOn(createSocketServer())
+    await gone[Symbol.asyncDispose]()
+    const lookup: ConnectOptions['tls'] = {
+      // As `localhost` has, on most machines.
+      lookup: (_host, _options, tell) =>
+        tell(null, [
+          { address: '127.0.0.1', family: 4 },
+          { address: '127.0.0.2', family: 4 },
+        ]),
+    }
+    const { port } = new URL(`http://${gone.host}`)
+    const error = await failure(connect(`https://two.test:${port}`, { sessions, tls: lookup }), 'CONNECT_FAILED')
+    expect(error.message).toMatch(/ECONNREFUSED 127\.0\.0\.1:.*ECONNREFUSED 127\.0\.0\.2:/)
+  })
+
+  it('says that the request was not sent, where the connection was lost before', async () => {
+    await using peer = await startRawPeer({ onRequest: (socket, stream) => void socket.write(ok(stream, true)) })
+    await using own = new Sessions({ closeTimeout: 20 })
+    const conn = await connect(peer.origin, { sessions: own })
+    await conn.close()
+    const link = await peer.link()
+    // From a timer on, a reset is read before anything that is sent now has left.
+    await new Promise((resolve) => {
+      setTimeout(resolve)
+    })
+    link.socket.resetAndDestroy()
+    const error = await failure(connect(peer.origin, { sessions: own }), 'CONNECTION_LOST')
+    expect(error.requestSent).toBe(false)
+  })
+
+  it('says that the request was sent, where the connection was lost after it had left', async () => {
+    await using peer = await startRawPeer({ onRequest: (socket) => void socket.destroy() })
+    expect((await failure(connect(peer.origin, { sessions }), 'CONNECTION_LOST')).requestSent).toBe(true)
   })
 
   it.each([
@@ -338,12 +480,33 @@ describe('an argument that cannot be', () => {
     expect((await failure(connect(url), 'INVALID_ARGUMENT')).fatal).toBe(false)
   })
 
+  it.each([
+    'http://user:secret@127.0.0.1:1/',
+    'http://:secret@127.0.0.1:1/',
+    'http://secret@127.0.0.1:1/',
+    'https://user:secret@127.0.0.1:99999/',
+    'ftp://user:secret@127.0.0.1/',
+  ])('is refused, and not repeated: %s', async (url) => {
+    const error = await failure(connect(url), 'INVALID_ARGUMENT')
+    expect(inspect(error)).not.toContain('secret')
+  })
+
+  it('is refused: TLS options for cleartext', async () => {
+    const error = await failure(connect('http://127.0.0.1:1/', { tls: {} }), 'INVALID_ARGUMENT')
+    expect(error.message).toContain('https:')
+  })
+
   const refused: readonly { readonly name: string; readonly options: ConnectOptions }[] = [
     { name: 'a header name with a space', options: { headers: { 'no name': 'x' } } },
     { name: 'an empty header name', options: { headers: { '': 'x' } } },
     { name: 'a header of HTTP/1', options: { headers: { connection: 'keep-alive' } } },
     { name: 'a pseudo-header that HTTP/2 does not know', options: { headers: { ':nonsense': 'x' } } },
     { name: 'the method CONNECT', options: { method: 'CONNECT' } },
+    { name: 'a header of 66 kB', options: { headers: { 'x-big': 'a'.repeat(66_000) } } },
+    {
+      name: 'headers of 100 kB together',
+      options: { headers: { 'x-big': Array<string>(1_000).fill('a'.repeat(100)) } },
+    },
   ]
   it.each(refused)('is refused, and harms no conn of the same session: $name', async ({ options }) => {
     await using server = await startServer(
@@ -357,6 +520,28 @@ describe('an argument that cannot be', () => {
     await failure(server.connect('/', options), 'INVALID_ARGUMENT')
     await conn.write(bytes('still here'))
     expect(text(await conn.read())).toBe('still here')
+    await conn.close()
+  })
+
+  it('is refused: headers over what the server takes, and none that it takes', async () => {
+    const server = createServer({ settings: { maxHeaderListSize: 10_000 } })
+    server.on('stream', (stream, headers) => void accept(stream, headers).then((conn) => conn.close()))
+    await using running = await listen(server, undefined)
+    const { message } = await failure(
+      running.connect('/', { headers: { 'x-big': 'a'.repeat(10_000) } }),
+      'INVALID_ARGUMENT',
+    )
+    expect(message).toMatch(/take 1\d{4} bytes, and may have 10000 at most/)
+    await failure(running.connect(`/${'a'.repeat(10_000)}`), 'INVALID_ARGUMENT')
+    const conn = await running.connect('/', { headers: { 'x-big': 'a'.repeat(9_000) } })
+    await conn.close()
+    expect(running.sessions.size).toBe(1)
+  })
+
+  it('may be as large as documented: headers', async () => {
+    await using server = await startServer((conn) => conn.close(), { tls: false })
+    const conn = await server.connect('/', { headers: { 'x-big': 'a'.repeat(connDefaults.headerBytes - 512) } })
+    expect(conn.status).toBe(200)
     await conn.close()
   })
 

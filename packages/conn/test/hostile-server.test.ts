@@ -161,6 +161,7 @@ describe('a response', () => {
     const connecting = world.connect()
     const link = await world.peer.link()
     await trickle(link, frame(SETTINGS, 0, 0))
+    await trickle(link, frame(SETTINGS, Flag.ACK, 0))
     const { stream } = await world.peer.request()
     await trickle(link, headers(stream, status('200').subarray(0, 2), 0))
     await trickle(link, frame(CONTINUATION, END_HEADERS, stream, status('200').subarray(2)))
@@ -204,17 +205,22 @@ describe('a connection', () => {
     await expect.poll(() => world.sessions.size).toBe(0)
   })
 
-  const starts: readonly { readonly name: string; readonly first: Uint8Array }[] = [
-    { name: 'before SETTINGS', first: new Uint8Array(0) },
-    { name: 'inside the header of SETTINGS', first: frame(SETTINGS, 0, 0).subarray(0, 5) },
-    { name: 'inside SETTINGS', first: frame(SETTINGS, 0, 0, shut).subarray(0, 11) },
+  const starts: readonly { readonly name: string; readonly first: Uint8Array; readonly afterFin: string }[] = [
+    { name: 'before SETTINGS', first: new Uint8Array(0), afterFin: 'CONNECT_FAILED' },
+    {
+      name: 'inside the header of SETTINGS',
+      first: frame(SETTINGS, 0, 0).subarray(0, 5),
+      afterFin: 'HTTP2_NOT_SUPPORTED',
+    },
+    { name: 'inside SETTINGS', first: frame(SETTINGS, 0, 0, shut).subarray(0, 11), afterFin: 'HTTP2_NOT_SUPPORTED' },
+    { name: 'after SETTINGS, before it acknowledges ours', first: frame(SETTINGS, 0, 0), afterFin: 'CONNECT_FAILED' },
   ]
   describe.each(cuts)('cut by $cut', ({ cut, cutAfter }) => {
-    it.each(starts)('$name rejects connect()', async ({ first }) => {
+    it.each(starts)('$name rejects connect()', async ({ first, afterFin }) => {
       await using world = await startHostileServer({ settings: null })
       const connecting = told(world.connect())
       cutAfter(await world.peer.link(), first)
-      expect(await connecting).toBe(cut === 'FIN' ? 'HTTP2_NOT_SUPPORTED' : 'CONNECT_FAILED')
+      expect(await connecting).toBe(cut === 'FIN' ? afterFin : 'CONNECT_FAILED')
     })
   })
 
