@@ -1,13 +1,13 @@
 import { allocateBytes } from '@h2channel/codecs'
 
-/** How much is set aside before any of it has arrived. Unit: bytes. */
-const firstAllocation = 64 * 1024
+/** Unit: bytes. */
+const smallest = 1_024
 
 const empty = new Uint8Array(0)
 
 /**
- * Puts together what arrives in pieces. Memory grows with what has arrived, fourfold at a time, and never with what was
- * only announced.
+ * Puts together what arrives in pieces. Memory is at most four times what has arrived, and does not grow with what was only
+ * announced.
  */
 export class Assembly {
   #bytes = empty
@@ -18,11 +18,16 @@ export class Assembly {
     return this.#size
   }
 
+  /** How much memory it holds. Unit: bytes. */
+  get held(): number {
+    return this.#bytes.length
+  }
+
   /** Appends a copy of `piece`. `expected` is how many bytes there will be in all, as far as anybody knows. */
   append(piece: Uint8Array, expected: number): void {
     const needed = this.#size + piece.length
     if (needed > this.#bytes.length) {
-      const wanted = Math.min(expected, Math.max(firstAllocation, this.#bytes.length * 4))
+      const wanted = Math.min(expected, Math.max(smallest, needed * 4))
       const grown = allocateBytes(Math.max(needed, wanted))
       grown.set(this.#bytes.subarray(0, this.#size))
       this.#bytes = grown

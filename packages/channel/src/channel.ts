@@ -11,7 +11,7 @@ import type { Framing } from './framing.ts'
 import { Heartbeat, type HeartbeatEvents } from './heartbeat.ts'
 import { lengthPrefixed } from './length-prefixed.ts'
 import { isOwnEnd } from './own-end.ts'
-import { Receiver, type ReceiverEvents, type ReceiverWatcher } from './receiver.ts'
+import { Receiver, type ReceiverEvents, type ReceiverWatcher, type UnfinishedWatcher } from './receiver.ts'
 import { connFailure, isConnError, resetReason } from './reset-codes.ts'
 import { Sender, type SenderEvents, type SenderWatcher } from './sender.ts'
 
@@ -112,10 +112,10 @@ export function cutOff(channel: Channel<unknown, unknown>, error: ChannelError):
   cutOffWithin(channel, error)
 }
 
-/** Who follows a channel's halves. */
+/** Who follows a channel: how much memory it holds, and which messages are received. */
 export interface Watchers {
-  readonly sending?: SenderWatcher | undefined
-  readonly receiving?: ReceiverWatcher | undefined
+  readonly memory?: (SenderWatcher & UnfinishedWatcher) | undefined
+  readonly messages?: ReceiverWatcher | undefined
 }
 
 /** For the router: from now on, `watchers` are told. */
@@ -244,9 +244,12 @@ export class Channel<in S, out R> implements AsyncIterable<R>, AsyncDisposable {
       channel.#fail(new ChannelError('CLOSE_TIMEOUT', message))
     }
     cutOffWithin = (channel, error) => channel.#fail(error)
-    watchWithin = (channel, { sending, receiving }) => {
-      if (sending !== undefined) channel.#sender.watcher = sending
-      if (receiving !== undefined) channel.#receiver.watcher = receiving
+    watchWithin = (channel, { memory, messages }) => {
+      if (memory !== undefined) {
+        channel.#sender.watcher = memory
+        channel.#receiver.unfinishedWatcher = memory
+      }
+      if (messages !== undefined) channel.#receiver.watcher = messages
     }
     startDrainingWithin = (channel) => {
       if (channel.#control && channel.#failure === undefined) channel.#sender.control({ type: 'draining' })

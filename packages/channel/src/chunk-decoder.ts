@@ -15,6 +15,10 @@ export abstract class ChunkDecoder implements FrameDecoder {
     return this.chunk.length - this.position + this.parts.size
   }
 
+  get held(): number {
+    return this.parts.held
+  }
+
   push(chunk: Uint8Array): void {
     this.chunk = chunk
     this.position = 0

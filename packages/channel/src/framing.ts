@@ -36,6 +36,9 @@ export interface FrameDecoder {
   /** How many bytes have been pushed that no frame was made of yet. */
   readonly buffered: number
 
+  /** How much memory of its own it holds, for a frame that spans chunks. Unit: bytes. */
+  readonly held: number
+
   /**
    * Takes a chunk, which is borrowed until its last frame was taken out. To be called only after `next` has given `false`,
    * or before it was ever called.

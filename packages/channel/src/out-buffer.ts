@@ -1,34 +1,33 @@
 import { allocateBytes, ByteWriter } from '@h2channel/codecs'
 
-/** Unit: bytes. */
+/** What a channel writes into during a turn. Unit: bytes. */
 const slabSize = 64 * 1024
-/** What is left of a slab is used again unless it is shorter than this. Unit: bytes. */
+/** With less room than this, it is better to flush than to move what is there. Unit: bytes. */
 const smallestRest = 1_024
-/** How many rests are kept for all channels together. */
-const mostRests = 16
+/** How many slabs are in use at once, and how many are kept for the next turn, for all channels together. */
+const mostSlabs = 16
 /**
- * What a channel begins with while this many others hold slabs: in a turn that writes a little to each of thousands, slabs
+ * What a channel begins with while that many others write into slabs: in a turn that writes a little to each of thousands, slabs
  * would be garbage of 64 KiB each. Unit: bytes.
  */
 const smallSize = 1_000
+/** What a framing may append to a message. Unit: bytes. */
+const roomForFraming = 8
 /** How much is kept of buffers for larger messages, for all channels together. Unit: bytes. */
 const mostLarge = 4 * 1024 * 1024
 
-/**
- * The unused ends of slabs, and slabs that are free again. A channel takes one when it begins to write and gives back what
- * it left.
- */
-const rests: Uint8Array<ArrayBuffer>[] = []
-/** Larger buffers that are free again. A large message would have one of its own each time, and V8 collects all garbage after a few of them. */
+/** Slabs that are free. */
+const slabs: Uint8Array<ArrayBuffer>[] = []
+/** Larger buffers that are free. A large message would have one of its own each time, and V8 collects all garbage after a few of them. */
 const large: Uint8Array<ArrayBuffer>[] = []
 let largeBytes = 0
-/** How many channels hold memory now. */
-let holders = 0
+/** How many channels write into slabs now. */
+let slabsInUse = 0
 
 /**
- * What a channel has encoded and not sent yet. It holds memory only between the first message of a turn and the flush, so
- * that an idle channel costs nothing, and what it hands out is not written again before the conn has released it (see
- * {@link recycle}), so that nobody has to copy it.
+ * What a channel has encoded and not sent yet. It holds memory only while something waits in it, and what it hands out lies in
+ * memory of which it is at least half and which it shares with nobody: what waits holds no more than twice its size, and a
+ * place that keeps it, or transfers it to somebody else, takes nothing from other channels.
  */
 export class OutBuffer extends ByteWriter {
   constructor() {
@@ -37,64 +36,99 @@ export class OutBuffer extends ByteWriter {
 
   /** Whether so little room is left that it is better to flush than to move what is there. */
   get isNearlyFull(): boolean {
-    return this.bytes.length > smallSize && this.bytes.length - this.position < smallestRest
+    return this.bytes.length >= slabSize && this.bytes.length - this.position < smallestRest
+  }
+
+  /** How much memory it holds. Unit: bytes. */
+  get held(): number {
+    return this.bytes.length
   }
 
   /** Gives away what was written, be it nothing. It belongs to the caller from then on. */
-  take(): Uint8Array {
-    const taken = this.written()
-    // However short, the rest of a larger buffer would keep all of it.
-    if (this.bytes.buffer.byteLength <= slabSize) keepRest(this.bytes.subarray(this.position))
-    if (this.bytes.length > 0) holders -= 1
-    this.position = 0
-    this.replace(nothing)
-    return taken
+  take(): Uint8Array<ArrayBuffer> {
+    const { bytes, position } = this
+    this.#leave(nothing)
+    if (position === 0) {
+      keep(bytes)
+      return nothing
+    }
+    if (2 * position >= bytes.length) return bytes.subarray(0, position)
+    const taken = allocate(position)
+    taken.set(bytes.subarray(0, position))
+    keep(bytes)
+    return taken.length === position ? taken : taken.subarray(0, position)
+  }
+
+  /** What was written has to wait: it keeps no more than twice the memory that it needs. */
+  settle(): void {
+    const { bytes, position } = this
+    if (bytes.length <= smallSize || 2 * position >= bytes.length) return
+    const next = allocate(Math.max(smallSize, position))
+    next.set(bytes.subarray(0, position))
+    this.#leave(next)
+    this.position = position
+    keep(bytes)
   }
 
   protected override grow(size: number): void {
-    const needed = this.position + size
     const before = this.bytes
-    const isFirst = before.length === 0
-    const free = before.length <= smallSize || needed > slabSize ? takeFree(needed) : undefined
-    const isSmall = isFirst && holders >= mostRests && needed <= smallSize
-    this.replace(free ?? allocateBytes(isSmall ? smallSize : Math.max(slabSize, needed, before.length * 2)))
-    if (isFirst) holders += 1
+    const needed = this.position + size
+    const next = allocate(this.#sizeFor(needed, size))
+    if (before.length < slabSize && next.length >= slabSize) slabsInUse += 1
+    this.replace(next)
     // What stood there has moved, and was handed to nobody.
-    if (before.buffer.byteLength <= slabSize) keepRest(before)
+    keep(before)
+  }
+
+  #sizeFor(needed: number, size: number): number {
+    const capacity = this.bytes.length
+    if (capacity === 0 && needed <= slabSize)
+      return needed <= smallSize && slabsInUse >= mostSlabs ? smallSize : slabSize
+    // Many small pieces are moved seldom by doubling; a large one knows its size, but for what a framing adds.
+    return size >= capacity ? needed + roomForFraming : Math.max(needed, 2 * capacity)
+  }
+
+  /** Goes over to `next`, which nobody writes into yet, with nothing written. */
+  #leave(next: Uint8Array<ArrayBuffer>): void {
+    if (this.bytes.length >= slabSize) slabsInUse -= 1
+    this.position = 0
+    this.replace(next)
+    if (next.length >= slabSize) slabsInUse += 1
   }
 }
 
-/** Whether nothing but `taken` lies in its memory, or ever will. */
-export function isWhole(taken: Uint8Array): boolean {
-  const { byteLength } = taken.buffer
-  if (taken.byteOffset > 0 || byteLength < slabSize) return false
-  return byteLength > slabSize || byteLength - taken.length < smallestRest
+/** Whether `taken` lies in memory that is worth to be used again. */
+export function isReusable(taken: Uint8Array): boolean {
+  return taken.buffer.byteLength >= slabSize
 }
 
-/** Uses the memory of what was taken again: nobody may refer to it any more, and {@link isWhole} must have said so. */
+/** Uses the memory of what was taken again: nobody may refer to it any more. */
 export function recycle({ buffer }: Uint8Array): void {
-  if (!(buffer instanceof ArrayBuffer)) return
-  if (buffer.byteLength <= slabSize) keepRest(new Uint8Array(buffer))
-  else if (buffer.byteLength <= mostLarge) {
+  // Somebody may have transferred it: then it has no bytes.
+  if (buffer instanceof ArrayBuffer && buffer.byteLength > 0) keep(new Uint8Array(buffer))
+}
+
+/** Memory that nobody uses, of at least `size` bytes and at most twice as many. */
+function allocate(size: number): Uint8Array<ArrayBuffer> {
+  if (size <= slabSize / 2) return allocateBytes(size)
+  if (size <= slabSize) return slabs.pop() ?? allocateBytes(slabSize)
+  return takeLarge(size) ?? allocateBytes(size)
+}
+
+/** Keeps memory for later: nobody may refer to it any more. */
+function keep(bytes: Uint8Array<ArrayBuffer>): void {
+  if (bytes.length === slabSize) {
+    if (slabs.length < mostSlabs) slabs.push(bytes)
+  } else if (bytes.length > slabSize && bytes.length <= mostLarge) {
     // The oldest go: they may be of a size that nobody needs any more.
-    while (large.length > 0 && largeBytes + buffer.byteLength > mostLarge) largeBytes -= large.shift()?.length ?? 0
-    largeBytes += buffer.byteLength
-    large.push(new Uint8Array(buffer))
+    while (large.length > 0 && largeBytes + bytes.length > mostLarge) largeBytes -= large.shift()?.length ?? 0
+    largeBytes += bytes.length
+    large.push(bytes)
   }
-}
-
-function keepRest(rest: Uint8Array<ArrayBuffer>): void {
-  if (rest.length >= smallestRest && rests.length < mostRests) rests.push(rest)
-}
-
-function takeFree(needed: number): Uint8Array<ArrayBuffer> | undefined {
-  if (needed > slabSize) return takeLarge(needed)
-  const rest = rests.pop()
-  return rest !== undefined && rest.length >= needed ? rest : undefined
 }
 
 function takeLarge(needed: number): Uint8Array<ArrayBuffer> | undefined {
-  // One that is much larger would stay as long as the message waits, and nobody counts more than the message.
+  // One that is much larger would stay as long as the message waits.
   const index = large.findIndex((one) => one.length >= needed && one.length <= 2 * needed)
   if (index === -1) return undefined
   const [taken] = large.splice(index, 1)

@@ -50,6 +50,12 @@ export interface ReceiverWatcher {
   onMessage(): void
 }
 
+/** Follows how much is held of messages that are not whole yet. */
+export interface UnfinishedWatcher {
+  /** The channel holds so much more memory for them, or less. Unit: bytes. May end the channel. */
+  onUnfinished(change: number): void
+}
+
 /** What a wait makes of its message, or of the end. */
 type Shape<R> = (message: R | undefined) => unknown
 
@@ -72,6 +78,19 @@ const none = Symbol('none')
 /** Stands for a message that was passed over. */
 const skipped = Symbol('skipped')
 
+/** Stands for the decoder when nothing more is read. */
+const noFrames: FrameDecoder = {
+  control: false,
+  buffered: 0,
+  held: 0,
+  bytes: new Uint8Array(0),
+  offset: 0,
+  length: 0,
+  push() {},
+  next: () => false,
+  end() {},
+}
+
 /** How many messages are passed over in a row before the rest of the program has its turn. */
 const maxSkips = 100
 
@@ -82,7 +101,7 @@ const maxSkips = 100
 export class Receiver<R> {
   readonly #conn: Conn
   readonly #reader: MessageReader<R>
-  readonly #decoder: FrameDecoder
+  #decoder: FrameDecoder
   readonly #clock: Clock
   readonly #events: ReceiverEvents
   /** Each with its shape, which nothing but `#hand` takes out: a list of shapes of R would take other messages by its type. */
@@ -91,6 +110,9 @@ export class Receiver<R> {
   #messages = 0
   #bytes = 0
   #watcher: ReceiverWatcher | undefined
+  #unfinishedWatcher: UnfinishedWatcher | undefined
+  /** How much memory that watcher knows of. Unit: bytes. */
+  #held = 0
   #isReading = false
   #quietSince = 0
   /** How many messages were passed over in a row, since the last pause. */
@@ -121,6 +143,10 @@ export class Receiver<R> {
 
   set watcher(watcher: ReceiverWatcher) {
     this.#watcher = watcher
+  }
+
+  set unfinishedWatcher(watcher: UnfinishedWatcher) {
+    this.#unfinishedWatcher = watcher
   }
 
   get isOpen(): boolean {
@@ -235,7 +261,7 @@ export class Receiver<R> {
     if (this.#state.at === 'failed' || this.#state.at === 'dropping') return
     const isOver = this.#state.at === 'ended'
     this.#state = { at: 'dropping', error }
-    this.#reader.release()
+    this.#letGo()
     this.#waiting.fail(error ?? this.#stoppedHere())
     if (!isOver) this.#read()
   }
@@ -243,7 +269,7 @@ export class Receiver<R> {
   fail(error: ChannelError): void {
     if (this.#state.at === 'failed' || this.#state.at === 'dropping' || this.#state.at === 'ended') return
     this.#state = { at: 'failed', error }
-    this.#reader.release()
+    this.#letGo()
     this.#waiting.fail(error)
   }
 
@@ -298,8 +324,25 @@ export class Receiver<R> {
       return false
     }
     this.#reader.release()
+    this.#tellHeld(decoder.held)
     this.#read()
     return false
+  }
+
+  #tellHeld(held: number): void {
+    const change = held - this.#held
+    if (change === 0 || this.#unfinishedWatcher === undefined) return
+    this.#held = held
+    this.#unfinishedWatcher.onUnfinished(change)
+  }
+
+  /** Nothing more is read of what has arrived: it holds no memory any longer. */
+  #letGo(): void {
+    this.#reader.release()
+    this.#decoder = noFrames
+    this.#isFound = false
+    this.#thrown = undefined
+    this.#tellHeld(0)
   }
 
   #read(): void {

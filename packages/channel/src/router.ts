@@ -466,7 +466,7 @@ class RouteTable<Auth> implements Router<Auth>, Taker {
     const member = new Member(channel, place.shares, place.session, this.#clock)
     const counts = countsOf(place.shares)
     if (counts.bytes || counts.messages) {
-      watch(channel, { sending: counts.bytes ? member : undefined, receiving: counts.messages ? member : undefined })
+      watch(channel, { memory: counts.bytes ? member : undefined, messages: counts.messages ? member : undefined })
     }
     this.#admission.members.add(member)
     if (entry.age !== undefined) this.#age(member, session, entry.age)

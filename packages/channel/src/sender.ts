@@ -8,7 +8,7 @@ import type { ChannelLimits } from './defaults.ts'
 import { ChannelError, textOf } from './errors.ts'
 import type { Framing } from './framing.ts'
 import { messageTooLarge } from './length-prefixed.ts'
-import { isWhole, OutBuffer, recycle } from './out-buffer.ts'
+import { isReusable, OutBuffer, recycle } from './out-buffer.ts'
 import { closedHere } from './own-end.ts'
 import { atTurnEnd } from './turn.ts'
 import { refusedBy, WaitList } from './wait-list.ts'
@@ -47,8 +47,8 @@ export interface SenderEvents {
 
 /** Follows how much is held. */
 export interface SenderWatcher {
-  /** So many bytes more, or less, have not left this process, as far as the conn says when they do. May end the channel. */
-  onBuffered(change: number): void
+  /** The channel holds so much more memory, or less, for what was sent and has not left this process. Unit: bytes. May end the channel. */
+  onHeld(change: number): void
 }
 
 /** Of all that are open. */
@@ -57,9 +57,13 @@ const open = { at: 'open' } as const
 /** What every `send` gives that had room. */
 const accepted = Promise.resolve()
 
+/** How most buffers are written. */
+const handedOn = { handedOn: true } as const
+
 /**
  * Messages into the conn: encodes into one buffer, hands on what a turn has produced in one write, and holds senders back
- * while more than `maxBufferedBytes` wait.
+ * while more than `maxBufferedBytes` wait. While a write is on its way, what comes is gathered: a buffer for each turn would hold
+ * many times as much as the messages.
  */
 export class Sender<in S> {
   readonly #conn: Conn
@@ -71,9 +75,11 @@ export class Sender<in S> {
   readonly #out = new OutBuffer()
   /** Messages of type S, which nothing but `#admitMore` takes out: a list of S would hand them to others by its type. */
   readonly #waiting = new WaitList<unknown, void>('the send')
-  /** Buffers that wait for the conn. One more may be on its way. */
+  /** Full buffers that wait for the conn. One more may be on its way. */
   #queue: Uint8Array[] = []
   #queuedBytes = 0
+  /** The memory of those, and of the one on its way. Unit: bytes. */
+  #queuedMemory = 0
   #isWriting = false
   #flushIsDue = false
   /** Whether a message is half written. Its getters, or an extension of the codec, may call anything of the channel. */
@@ -88,7 +94,7 @@ export class Sender<in S> {
   #lost: ChannelError | undefined
   /** Since when there is no room for sends that came, and the conn takes nothing. */
   #stalledSince: number | undefined
-  /** How much the watcher was told of. Unit: bytes. */
+  /** How much memory the watcher knows of. Unit: bytes. */
   #held = 0
   /** There from the first wait on, while it is stalled. */
   #slowTimer: unknown
@@ -225,37 +231,43 @@ export class Sender<in S> {
     if (!this.#isEncoding) this.#out.take()
     this.#queue = []
     this.#queuedBytes = 0
+    this.#queuedMemory = 0
     this.#waiting.fail(error)
     this.#clock.clearTimer(this.#slowTimer)
-    this.#hold(-this.#held)
+    this.#tellHeld()
     this.#settleEnded?.(error)
   }
 
-  /** Hands what is there to the conn. */
+  /** Hands what is there to the conn, or keeps it while a write is on its way. */
   flush(): void {
     this.#flushIsDue = false
     if (this.#isEncoding) {
       this.#flushLater()
       return
     }
-    if (this.#out.position > 0) {
-      const bytes = this.#out.take()
-      this.#queuedBytes += bytes.length
-      if (this.#isWriting) this.#queue.push(bytes)
-      else this.#write(bytes)
-      this.#hold(bytes.length)
-    }
+    const out = this.#out
+    if (out.position === 0) return
+    if (!this.#isWriting) this.#write(this.#take())
+    else if (out.position >= this.#limits.flushBytes || out.isNearlyFull) this.#queue.push(this.#take())
+    else out.settle()
+    this.#tellHeld()
   }
 
-  #hold(change: number): void {
-    if (this.#watcher === undefined || change === 0) return
+  /** What was encoded, to be written next or later. */
+  #take(): Uint8Array {
+    const bytes = this.#out.take()
+    this.#queuedBytes += bytes.length
+    this.#queuedMemory += bytes.buffer.byteLength
+    return bytes
+  }
+
+  /** Tells how much memory waits now, but for what this turn still writes. */
+  #tellHeld(): void {
+    if (this.#watcher === undefined) return
+    const change = this.#queuedMemory + (this.#flushIsDue ? 0 : this.#out.held) - this.#held
+    if (change === 0) return
     this.#held += change
-    this.#watcher.onBuffered(change)
-  }
-
-  #onReleased(bytes: Uint8Array): void {
-    if (isWhole(bytes)) recycle(bytes)
-    if (this.#state.at !== 'failed') this.#hold(-bytes.length)
+    this.#watcher.onHeld(change)
   }
 
   /** A send begins to wait. */
@@ -322,21 +334,28 @@ export class Sender<in S> {
     return this.bufferedBytes < this.#limits.maxBufferedBytes
   }
 
+  /** Writes what waits. What this turn has produced waits for the turn's end. */
   #writeNext(): void {
     const bytes = this.#queue.shift()
     if (bytes !== undefined) this.#write(bytes)
+    else if (this.#out.position > 0 && !this.#flushIsDue) this.#write(this.#take())
   }
 
   #write(bytes: Uint8Array): void {
     this.#isWriting = true
-    this.#bytes += bytes.length
-    const isFollowed = this.#watcher !== undefined || isWhole(bytes)
-    this.#conn.write(bytes, isFollowed ? { released: () => this.#onReleased(bytes) } : undefined).then(
+    // Both are zero once the conn's place has transferred the bytes.
+    const { length } = bytes
+    const memory = bytes.buffer.byteLength
+    this.#bytes += length
+    const options = isReusable(bytes) ? { handedOn: true, released: () => recycle(bytes) } : handedOn
+    this.#conn.write(bytes, options).then(
       () => {
         if (this.#state.at === 'failed') return
         this.#isWriting = false
-        this.#queuedBytes -= bytes.length
+        this.#queuedBytes -= length
+        this.#queuedMemory -= memory
         this.#writeNext()
+        this.#tellHeld()
         this.#admitMore()
         if (this.#stalledSince !== undefined) {
           this.#stalledSince = this.#waiting.size > 0 ? this.#clock.now() : undefined

@@ -10,8 +10,10 @@ export interface ShareLimits {
   /** How many there may be at once. One more is refused: with 429 where a connection has too many, with 503 otherwise. */
   readonly maxChannels?: number | undefined
   /**
-   * How much that was sent on all of them may not have left this process. What is more cuts off the channel that has most of
-   * it, with `PEER_TOO_SLOW`: of those from which nothing has left for a second, if there are any. Unit: bytes.
+   * How much memory all of them may hold for messages under way: for what was sent and has not left this process, and for
+   * what has arrived of messages that are not whole yet. Beyond it, the channel that holds most is cut off: with
+   * `PEER_TOO_SLOW`, or with `RATE_LIMITED` where it is mostly unfinished messages. Channels of which nothing has left for a
+   * second come first. Unit: bytes.
    */
   readonly maxBufferedBytes?: number | undefined
   /**
@@ -35,8 +37,9 @@ export class Member {
   /** That of its connection. */
   readonly session: Share
   readonly #clock: Clock
-  /** How much of it waits to be sent. Unit: bytes. */
-  buffered = 0
+  /** How much memory it holds for messages under way, and how much of that for what has arrived. Unit: bytes. */
+  held = 0
+  unfinished = 0
   /** How many messages came on it within `second`. */
   messages = 0
   #second = 0
@@ -56,11 +59,16 @@ export class Member {
     return !this.#isOver && outcomeOf(this.channel) === undefined
   }
 
-  onBuffered(change: number): void {
+  onHeld(change: number): void {
     if (this.#isOver) return
-    if (change < 0 || this.buffered === 0) this.#progressAt = this.#clock.now()
-    this.buffered += change
-    for (const share of this.shares) share.onBuffered(change, this.#clock)
+    if (change < 0 || this.held === 0) this.#progressAt = this.#clock.now()
+    this.held += change
+    for (const share of this.shares) share.onHeld(change, this.#clock)
+  }
+
+  onUnfinished(change: number): void {
+    this.unfinished += change
+    this.onHeld(change)
   }
 
   isStalled(now: number): boolean {
@@ -70,7 +78,7 @@ export class Member {
   /** It is over, or as good as: it has nothing any more. */
   leave(): void {
     if (this.#isOver) return
-    this.onBuffered(-this.buffered)
+    this.onHeld(-this.held)
     this.#isOver = true
   }
 
@@ -93,7 +101,10 @@ export class Share {
   /** Of all that there are; those of this share are among them. */
   readonly #members: Iterable<Member>
   #channels = 0
-  #buffered = 0
+  #held = 0
+  /** Those that held most a moment ago, the largest last. */
+  #largest: Member[] = []
+  #largestAt = 0
   #messages = 0
   #second = 0
   /** On whom messages came within `second`, in the order of their first. */
@@ -124,19 +135,49 @@ export class Share {
     this.#channels -= 1
   }
 
-  onBuffered(change: number, clock: Clock): void {
-    this.#buffered += change
+  onHeld(change: number, clock: Clock): void {
+    this.#held += change
     const { maxBufferedBytes = Infinity } = this.limits
-    while (this.#buffered > maxBufferedBytes) {
-      const now = clock.now()
-      const largest =
-        this.#largest((member) => (member.isStalled(now) ? member.buffered : 0)) ??
-        this.#largest(({ buffered }) => buffered)
+    while (this.#held > maxBufferedBytes) {
+      const largest = this.#takeLargest(clock.now())
       if (largest === undefined) return
-      const message = `more than ${maxBufferedBytes} bytes wait to be sent on ${this.#name}, and most of them here`
-      cutOff(largest.channel, new ChannelError('PEER_TOO_SLOW', message))
+      cutOff(largest.channel, this.#tooMuch(largest, maxBufferedBytes))
       largest.leave()
     }
+  }
+
+  #tooMuch({ held, unfinished }: Member, limit: number): ChannelError {
+    return 2 * unfinished > held
+      ? new ChannelError(
+          'RATE_LIMITED',
+          `unfinished messages of ${this.#name} take over ${limit} bytes, and most of them here`,
+        )
+      : new ChannelError('PEER_TOO_SLOW', `over ${limit} bytes wait to be sent on ${this.#name}, and most of them here`)
+  }
+
+  /** A flood over many channels ends many of them: one walk over all finds several, and there are few walks a second. */
+  #takeLargest(now: number): Member | undefined {
+    if (now - this.#largestAt > longestUse) this.#largest = []
+    for (let isNew = false; ; isNew = true) {
+      for (let member = this.#largest.pop(); member !== undefined; member = this.#largest.pop()) {
+        if (member.isThere && member.held > 0) return member
+      }
+      if (isNew) return undefined
+      this.#largest = this.#findLargest(now)
+      this.#largestAt = now
+    }
+  }
+
+  #findLargest(now: number): Member[] {
+    const rankOf = (member: Member): number => (member.isStalled(now) ? Number.MAX_SAFE_INTEGER / 2 : 0) + member.held
+    let found: Member[] = []
+    const cut = (): Member[] => found.toSorted((left, right) => rankOf(left) - rankOf(right)).slice(-mostFound)
+    for (const member of this.#members) {
+      if (member.held === 0 || !member.isThere || !member.shares.includes(this)) continue
+      found.push(member)
+      if (found.length === 2 * mostFound) found = cut()
+    }
+    return cut()
   }
 
   onMessage(second: number, from: Member): void {
@@ -175,20 +216,13 @@ export class Share {
   #forget(second: number, count: number): void {
     if (this.#second === second) this.#messages = Math.max(0, this.#messages - count)
   }
-
-  /** Of those that have anything, and are there. */
-  #largest(sizeOf: (member: Member) => number): Member | undefined {
-    let largest: Member | undefined
-    let most = 0
-    for (const member of this.#members) {
-      const size = sizeOf(member)
-      if (size <= most || !member.isThere || !member.shares.includes(this)) continue
-      largest = member
-      most = size
-    }
-    return largest
-  }
 }
+
+/** How many of the largest channels one walk finds. */
+const mostFound = 64
+
+/** For how long what a walk found is used. Unit: milliseconds. */
+const longestUse = 100
 
 /** In which second it is, as they are counted for rates. */
 export function secondOf(clock: Clock): number {

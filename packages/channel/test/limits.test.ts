@@ -257,32 +257,35 @@ describe('whom a rate ends', () => {
 })
 
 describe('bytes that wait, to the byte', () => {
-  /** Channels of one share, to peers that do not read. */
-  function sharing(maxBufferedBytes: number, count: number): Channel<string, string>[] {
+  /** Channels of one share, to peers that do not read, and have been sent something before. */
+  async function sharing(maxBufferedBytes: number, count: number): Promise<Channel<string, string>[]> {
     const members = new Set<Member>()
     const share = new Share('all', { maxBufferedBytes }, members)
-    return Array.from({ length: count }, () => {
+    const made = Array.from({ length: count }, () => {
       const [near] = pipe({ highWaterMark: 1 })
       const channel = new Channel<unknown, unknown>(near, { send: json(), receive: json() })
       const member = new Member(channel, [share], share, systemClock)
       members.add(member)
-      watch(channel, { sending: member })
+      watch(channel, { memory: member })
       return channel as Channel<string, string>
     })
+    for (const channel of made) await channel.send('')
+    await settled()
+    return made
   }
 
   /** A message of so many bytes, with its quotes and its length. */
   const messageOf = (size: number): string => 'x'.repeat(size - 6)
 
   test.each([0, 1])('%i over the limit', async (over) => {
-    const [first, second] = sharing(1_000, 2)
+    const [first, second] = await sharing(3_000, 2)
     if (first === undefined || second === undefined) throw new Error('there are two')
-    await first.send(messageOf(600))
-    await second.send(messageOf(400 + over))
+    await first.send(messageOf(1_800))
+    await second.send(messageOf(1_200 + over))
     await settled()
     if (over === 1) await outcome(first, 'PEER_TOO_SLOW')
     // What was cut off counts no more.
-    if (over === 1) await second.send(messageOf(1_000 - 401))
+    if (over === 1) await second.send(messageOf(3_000 - 1_201))
     await settled()
     expect(await Promise.race([second.closed, Promise.resolve('open')])).toBe('open')
     await second.send(messageOf(600))

@@ -1,10 +1,12 @@
 import * as fc from 'fast-check'
 import { expect, test, vi } from 'vitest'
 
-import { isWhole, OutBuffer, recycle } from '../src/out-buffer.ts'
+import { isReusable, OutBuffer, recycle } from '../src/out-buffer.ts'
 import { hexOf, utf8 } from './support.ts'
 
 const slab = 64 * 1024
+/** What a message may have so that it takes 1 MiB, with the room for what a framing adds. */
+const large = 16 * slab - 8
 
 test('take: gives what was written, and starts anew', () => {
   const out = new OutBuffer()
@@ -38,14 +40,48 @@ test('OutBuffer: gives back what was set aside and not used', () => {
   other.take()
 })
 
-test('OutBuffer: makes many small buffers of one slab', () => {
+test('take: gives memory that nobody shares, and of which it is at least half', () => {
+  const outs = [new OutBuffer(), new OutBuffer()]
+  const seen = new Set<ArrayBufferLike>()
+  for (const size of [1, 20, 999, 1_001, 20_000, slab / 2, slab - 1, slab, slab + 1, 3 * slab]) {
+    for (const out of outs) out.write(new Uint8Array(size).fill(1))
+    for (const out of outs) {
+      const taken = out.take()
+      expect(taken).toHaveLength(size)
+      expect(taken.byteOffset).toBe(0)
+      expect(taken.buffer.byteLength).toBeLessThanOrEqual(Math.max(2 * size, size + 8))
+      expect(seen.has(taken.buffer)).toBe(false)
+      seen.add(taken.buffer)
+    }
+  }
+})
+
+test('take: writes many small buffers in one slab', () => {
   const out = new OutBuffer()
   const slabs = new Set<ArrayBufferLike>()
   for (let round = 0; round < 60; round++) {
     out.write(new Uint8Array(1_000))
-    slabs.add(out.take().buffer)
+    slabs.add(out.bytes.buffer)
+    out.take()
   }
-  expect(slabs.size).toBeLessThanOrEqual(2)
+  expect(slabs.size).toBe(1)
+})
+
+test('settle: what waits holds at most twice its size, however it came', () => {
+  const outs = Array.from({ length: 100 }, () => new OutBuffer())
+  for (let round = 1; round <= 200; round++) {
+    for (const [index, out] of outs.entries()) {
+      if (out.isNearlyFull) continue
+      out.write(new Uint8Array(index * 7 + 1).fill(round))
+      out.settle()
+      expect(out.held).toBeLessThanOrEqual(Math.max(1_000, 2 * out.position))
+    }
+  }
+  for (const [index, out] of outs.entries()) {
+    const size = index * 7 + 1
+    const taken = out.take()
+    expect(taken.every((byte, place) => byte === Math.floor(place / size) + 1)).toBe(true)
+  }
 })
 
 test('OutBuffer: keeps what was written when it grows', () => {
@@ -84,7 +120,7 @@ test('OutBuffer: takes little memory for a turn in which thousands write a littl
   expect(sizes).toEqual([slab, slab])
 })
 
-test('OutBuffer: goes over to a slab when the little that it began with is not enough', () => {
+test('OutBuffer: grows from the little that it began with', () => {
   const others = Array.from({ length: 40 }, () => new OutBuffer())
   for (const out of others) out.write(Uint8Array.of(1))
   const out = new OutBuffer()
@@ -92,7 +128,7 @@ test('OutBuffer: goes over to a slab when the little that it began with is not e
     expect(out.isNearlyFull).toBe(false)
     out.write(new Uint8Array(9).fill(index))
   }
-  expect(out.bytes.buffer.byteLength).toBe(slab)
+  expect(out.held).toBe(2_000)
   const taken = out.take()
   for (const other of others) other.take()
   expect(taken.every((byte, index) => byte === Math.floor(index / 9))).toBe(true)
@@ -108,35 +144,50 @@ test('isNearlyFull: says when the rest is too short to be of use', () => {
   out.take()
 })
 
-test('OutBuffer: holds no more than sixteen rests for all together', () => {
+test('OutBuffer: keeps sixteen slabs at most for all together', () => {
   const buffers = Array.from({ length: 40 }, () => new OutBuffer())
-  for (const out of buffers) out.write(Uint8Array.of(1))
-  for (const out of buffers) out.take()
+  // The slabs are all in use at once only when they are asked for by what is large.
+  for (const out of buffers) out.write(new Uint8Array(slab - 2_000))
+  for (const out of buffers) {
+    out.position = 0
+    out.take()
+  }
   const allocate = vi.spyOn(Buffer, 'allocUnsafeSlow')
-  for (const out of buffers) out.write(Uint8Array.of(1))
+  for (const out of buffers) out.write(new Uint8Array(slab - 2_000))
   const allocated = allocate.mock.calls.length
   allocate.mockRestore()
-  for (const out of buffers) out.take()
+  for (const out of buffers) {
+    out.position = 0
+    out.take()
+  }
   expect(allocated).toBe(24)
 })
 
-test('isWhole: says whether others may share the memory', () => {
+test('isReusable: of slabs, and of what is larger', () => {
   const out = new OutBuffer()
-  for (const [size, whole] of [
+  for (const [size, isIt] of [
     [10, false],
-    [slab - 2_000, false],
+    [slab / 2 - 1, false],
+    [slab / 2, true],
     [slab, true],
     [3 * slab, true],
   ] as const) {
     out.write(new Uint8Array(size))
-    // The slab that another test has begun is not at its start.
-    const taken = out.take()
-    expect(isWhole(taken)).toBe(whole && taken.byteOffset === 0)
-    expect(taken.byteOffset === 0 || size < slab).toBe(true)
+    expect(isReusable(out.take())).toBe(isIt)
   }
 })
 
-test.each([slab, slab + 1, 16 * slab])('recycle: %i bytes are used again', (size) => {
+test('recycle: memory that was transferred to somebody else is not used again', () => {
+  const out = new OutBuffer()
+  out.write(new Uint8Array(slab))
+  const taken = out.take()
+  structuredClone(taken.buffer, { transfer: [taken.buffer] })
+  recycle(taken)
+  out.write(new Uint8Array(slab).fill(7))
+  expect(out.take().every((byte) => byte === 7)).toBe(true)
+})
+
+test.each([slab, slab + 1, large])('recycle: %i bytes are used again', (size) => {
   const out = new OutBuffer()
   out.write(new Uint8Array(size))
   const taken = out.take()
@@ -148,13 +199,13 @@ test.each([slab, slab + 1, 16 * slab])('recycle: %i bytes are used again', (size
 
 test('recycle: no message takes a buffer of more than twice its size', () => {
   const out = new OutBuffer()
-  out.write(new Uint8Array(16 * slab))
+  out.write(new Uint8Array(large))
   const taken = out.take()
   recycle(taken)
   for (const [size, isSame] of [
     [2 * slab, false],
-    [8 * slab - 1, false],
-    [8 * slab, true],
+    [large / 2 - 9, false],
+    [large / 2, true],
   ] as const) {
     out.reserve(size)
     expect(out.bytes.buffer === taken.buffer).toBe(isSame)
@@ -164,17 +215,17 @@ test('recycle: no message takes a buffer of more than twice its size', () => {
 
 test('recycle: holds 4 MiB at most for larger messages', () => {
   const all = Array.from({ length: 12 }, () => new OutBuffer())
-  for (const out of all) out.write(new Uint8Array(16 * slab))
+  for (const out of all) out.write(new Uint8Array(large))
   const taken = all.map((out) => out.take())
   for (const bytes of taken) recycle(bytes)
   const buffers = new Set(taken.map(({ buffer }) => buffer))
-  for (const out of all) out.reserve(16 * slab)
+  for (const out of all) out.reserve(large)
   expect(all.filter((out) => buffers.has(out.bytes.buffer))).toHaveLength(4)
   for (const out of all) out.take()
 })
 
 test('recycle: makes room for other sizes, the oldest first', () => {
-  const sizes = [...Array.from({ length: 4 }, () => 16 * slab), ...Array.from({ length: 8 }, () => 2 * slab)]
+  const sizes = [...Array.from({ length: 4 }, () => large), ...Array.from({ length: 8 }, () => 2 * slab - 8)]
   const all = sizes.map((size) => ({ size, out: new OutBuffer() }))
   for (const { size, out } of all) out.write(new Uint8Array(size))
   const taken = all.map(({ out }) => out.take())
@@ -187,7 +238,7 @@ test('recycle: makes room for other sizes, the oldest first', () => {
   expect(again).toEqual(sizes.slice(1))
 })
 
-test('take: gives bytes that are not written again before they are recycled, with many buffers that share rests', () => {
+test('take: gives bytes that are not written again before they are recycled, with many buffers at once', () => {
   const step = fc.record({
     buffer: fc.nat({ max: 19 }),
     size: fc.oneof(fc.integer({ min: 0, max: 30_000 }), fc.integer({ min: 0, max: 3 * slab })),
@@ -212,7 +263,7 @@ test('take: gives bytes that are not written again before they are recycled, wit
         }
         const bytes = out.take()
         expect(bytes.subarray(before).every((byte) => byte === value)).toBe(true)
-        if (isDone && isWhole(bytes)) recycle(bytes)
+        if (isDone && isReusable(bytes)) recycle(bytes)
         else handedOut.push({ bytes: bytes.subarray(before), value })
       }
       for (const out of buffers) out.take()

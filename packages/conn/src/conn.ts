@@ -11,6 +11,12 @@ export interface WaitOptions {
 
 export interface WriteOptions extends WaitOptions {
   /**
+   * Waits until the transport has handed the bytes on, and not only until there was room for them. It is for a writer that
+   * gathers what comes meanwhile: many small writes that wait would each hold a buffer. A conn that does not know when
+   * that is resolves as without it. The signal ends only the wait for room.
+   */
+  readonly handedOn?: boolean | undefined
+  /**
    * Called once when the bytes are the caller's again, after they were accepted: nobody reads them any more. Nobody may wait
    * for it: a conn need not call it, and one over HTTP/2 doesn't for what it has not handed on when its stream is over. A
    * conn that hands bytes on to another passes this along only with the last reference to all of them.
@@ -55,7 +61,8 @@ export interface Conn extends AsyncIterable<Uint8Array>, AsyncDisposable {
    *
    * What was accepted is on its way, not delivered: `close()` waits for that.
    *
-   * @throws ConnError as `read` does; when it throws, none of these bytes were taken. `CLOSED` after `closeWrite()`.
+   * @throws ConnError as `read` does; when it throws, none of these bytes were taken, except with `handedOn`, where the conn
+   *   may have broken off with some of them on their way. `CLOSED` after `closeWrite()`.
    */
   write(bytes: Uint8Array, options?: WriteOptions): Promise<void>
 

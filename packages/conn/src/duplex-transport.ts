@@ -72,8 +72,12 @@ export class DuplexTransport<Stream extends Duplex = Duplex> implements Transpor
     this.stream.pause()
   }
 
-  write(bytes: Uint8Array): boolean {
-    return this.stream.write(bytes)
+  /** A stream of the user's own may keep the bytes for longer than it says, so that they are never released. */
+  write(bytes: Uint8Array, done?: (isReleased: boolean) => void): boolean {
+    if (done === undefined) return this.stream.write(bytes)
+    return this.stream.write(bytes, (error) => {
+      if (error === undefined || error === null) done(false)
+    })
   }
 
   end(): void {

@@ -6,9 +6,12 @@ import type { ConnError } from './errors.ts'
 import { resetCode, RstCode, streamFailure } from './http2-errors.ts'
 import { keepInFlight, type Written } from './in-flight.ts'
 import { dispatchedBytes, rawSocket } from './node-handle.ts'
+import { inOwnMemory } from './own-memory.ts'
+import { Pages } from './pages.ts'
+import type { TransportEvents } from './transport.ts'
 
 interface Unsent extends Written {
-  readonly released: (() => void) | undefined
+  readonly done: ((isReleased: boolean) => void) | undefined
 }
 
 interface Watched extends Http2Stream {
@@ -26,6 +29,11 @@ export class Http2Transport extends DuplexTransport<Http2Stream> {
   /** Learns of both END_STREAM flags. Node tells neither, and has forgotten them when it says `close`. */
   static #push(this: Watched, chunk: unknown, encoding?: BufferEncoding): boolean {
     const own = this[transport]
+    if (own.#isPaused && chunk instanceof Uint8Array) {
+      own.#keep(chunk)
+      return false
+    }
+    if (chunk === null) own.#pushKept()
     // Node pushes the end into a stream that was reset, too, and `end` is emitted for both. Only an end that is pushed
     // while the stream is still open is END_STREAM.
     if (chunk === null && !this.closed) own.#peerEnded = true
@@ -53,6 +61,10 @@ export class Http2Transport extends DuplexTransport<Http2Stream> {
   #unsent = nothing
   /** Gone, as the array is, while nothing is unsent: their memory would stay with each idle conn. */
   #onWritten: ((error?: Error | null) => void) | undefined
+  /** Not before a conn is there: what refuses a request is read without one. */
+  #isPaused = false
+  /** What came while it was paused, as far as that is small. Node would keep each packet, and an object for each frame. */
+  #kept: Pages | undefined
   #peerEnded: boolean
   #endTold = false
   #endSent = false
@@ -71,14 +83,47 @@ export class Http2Transport extends DuplexTransport<Http2Stream> {
     stream.destroy = Http2Transport.#destroy
   }
 
-  override write(bytes: Uint8Array, released?: () => void): boolean {
-    const written = { bytes, released, dispatched: this.#socket && dispatchedBytes(this.#socket) }
+  override write(bytes: Uint8Array, done?: (isReleased: boolean) => void): boolean {
+    const written = { bytes, done, dispatched: this.#socket && dispatchedBytes(this.#socket) }
     if (this.#unsent === nothing) this.#unsent = [written]
     else this.#unsent.push(written)
     this.#onWritten ??= (error) => this.#complete(error)
     const room = this.stream.write(bytes, this.#onWritten)
     this.#afterWrite?.(this.stream)
     return room
+  }
+
+  override start(events: TransportEvents): void {
+    this.#isPaused = true
+    super.start(events)
+  }
+
+  override resume(): void {
+    this.#isPaused = false
+    this.#pushKept()
+    super.resume()
+  }
+
+  override pause(): void {
+    this.#isPaused = true
+    super.pause()
+  }
+
+  #keep(chunk: Uint8Array): void {
+    if (!Pages.takes(chunk)) {
+      this.#pushKept()
+      this.#originalPush.call(this.stream, inOwnMemory(chunk))
+      return
+    }
+    this.#kept ??= new Pages()
+    const full = this.#kept.add(chunk)
+    if (full !== undefined) this.#originalPush.call(this.stream, full)
+  }
+
+  #pushKept(): void {
+    const kept = this.#kept?.take()
+    this.#kept = undefined
+    if (kept !== undefined) this.#originalPush.call(this.stream, kept)
   }
 
   /**
@@ -91,7 +136,7 @@ export class Http2Transport extends DuplexTransport<Http2Stream> {
       this.#unsent = nothing
       this.#onWritten = undefined
     }
-    if (error === undefined || error === null) written?.released?.()
+    if (error === undefined || error === null) written?.done?.(true)
   }
 
   override destroy(error: ConnError | null): void {
@@ -144,6 +189,8 @@ export class Http2Transport extends DuplexTransport<Http2Stream> {
       for (let chunk: unknown; (chunk = this.stream.read()) !== null;) {
         if (isBytes(chunk)) this.events?.chunk(chunk)
       }
+      const kept = this.#kept?.take()
+      if (kept !== undefined) this.events?.chunk(kept)
       this.onEnd()
     }
     super.onClose()

@@ -1,6 +1,7 @@
 import type { Conn } from './conn.ts'
 import { connDefaults } from './defaults.ts'
 import { ConnError } from './errors.ts'
+import { inOwnMemory } from './own-memory.ts'
 import type { CloseTimeouts } from './stream-conn.ts'
 import { StreamConn } from './stream-conn.ts'
 import type { Transport, TransportEvents } from './transport.ts'
@@ -67,8 +68,11 @@ class PipeEnd implements Transport {
     this.#flowing = false
   }
 
-  write(bytes: Uint8Array): boolean {
-    return this.#peer.#receive(bytes)
+  /** Bytes are handed on when they stand in the inbox, as those are that a network has taken. */
+  write(bytes: Uint8Array, done?: (isReleased: boolean) => void): boolean {
+    const hasRoom = this.#peer.#receive(inOwnMemory(bytes))
+    done?.(false)
+    return hasRoom
   }
 
   end(): void {

@@ -1,6 +1,7 @@
 import type { Conn, ConnClosed, WaitOptions, WriteOptions } from './conn.ts'
 import { checkedDelay, connDefaults } from './defaults.ts'
 import { ConnError, refusedBy } from './errors.ts'
+import { inOwnMemory } from './own-memory.ts'
 import type { Transport, TransportEvents } from './transport.ts'
 import { WaitQueue } from './wait-queue.ts'
 
@@ -54,6 +55,7 @@ export function checkedTimeouts(given: CloseTimeouts): { closeTimeout: number; l
 interface Write {
   readonly bytes: Uint8Array
   readonly released: (() => void) | undefined
+  readonly handedOn: boolean | undefined
 }
 
 /** What a read makes of a chunk, or of the end. */
@@ -123,6 +125,8 @@ export class StreamConn implements Conn {
   #closing: Promise<void> | undefined
   #finished: Promise<void> | undefined
   #settleFinished: ((error?: ConnError) => void) | undefined
+  /** Rejects the writes that wait to be handed on. There from the first one on. */
+  #handing: Set<(error: ConnError) => void> | undefined
   #settleClosed: (closed: ConnClosed) => void = () => {}
 
   constructor(transport: Transport, timeouts: CloseTimeouts = {}) {
@@ -140,16 +144,14 @@ export class StreamConn implements Conn {
     return this.#pull(asChunk, signal)
   }
 
-  write(bytes: Uint8Array, { signal, released }: WriteOptions = {}): Promise<void> {
+  write(bytes: Uint8Array, { signal, released, handedOn }: WriteOptions = {}): Promise<void> {
     const refused = refusedBy(signal, 'the write')
     if (refused !== undefined) return Promise.reject(refused)
     if (this.#writing.at === 'failed') return Promise.reject(this.#writing.error)
     if (this.#writing.at !== 'open') return Promise.reject(closedHere('write'))
-    if (this.#room && this.#writers.isEmpty) {
-      this.#take(bytes, released)
-      return accepted
-    }
-    return this.#writers.add({ bytes, released }, signal)
+    const write = { bytes, released, handedOn }
+    if (this.#room && this.#writers.isEmpty) return this.#take(write)
+    return this.#writers.add(write, signal)
   }
 
   closeWrite(): Promise<void> {
@@ -225,9 +227,24 @@ export class StreamConn implements Conn {
     await this.closed
   }
 
-  #take(bytes: Uint8Array, released: (() => void) | undefined): void {
-    if (bytes.length > 0) this.#room = this.#transport.write(bytes, released)
-    else released?.()
+  #take({ bytes, released, handedOn }: Write): Promise<void> {
+    if (bytes.length === 0) {
+      released?.()
+      return accepted
+    }
+    if (handedOn !== true) {
+      this.#room = this.#transport.write(bytes, released && ((isReleased) => isReleased && released()))
+      return accepted
+    }
+    return new Promise((resolve, reject) => {
+      this.#handing ??= new Set()
+      const handing = this.#handing.add(reject)
+      this.#room = this.#transport.write(bytes, (isReleased) => {
+        handing.delete(reject)
+        if (isReleased) released?.()
+        resolve()
+      })
+    })
   }
 
   #flow(): void {
@@ -242,8 +259,10 @@ export class StreamConn implements Conn {
     this.#transport.end()
   }
 
-  #onChunk(bytes: Uint8Array): void {
-    if (this.#reading.at !== 'open' || bytes.length === 0) return
+  #onChunk(chunk: Uint8Array): void {
+    if (this.#reading.at !== 'open' || chunk.length === 0) return
+    // Nobody knows how long it is kept, here or by who reads it.
+    const bytes = inOwnMemory(chunk)
     const reader = this.#readers.take()
     if (reader !== undefined) {
       reader.resolve(reader.item(bytes))
@@ -272,8 +291,7 @@ export class StreamConn implements Conn {
     while (this.#room) {
       const writer = this.#writers.take()
       if (writer === undefined) break
-      this.#take(writer.item.bytes, writer.item.released)
-      writer.resolve()
+      writer.resolve(this.#take(writer.item))
     }
     this.#endWhenWritten()
   }
@@ -320,6 +338,7 @@ export class StreamConn implements Conn {
     if (this.#writing.at === 'failed' || this.#writing.at === 'ended') return
     this.#writing = { at: 'failed', error }
     this.#writers.fail(error)
+    for (const reject of this.#handing ?? []) reject(error)
     this.#settleFinished?.(error)
   }
 }

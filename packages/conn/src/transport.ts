@@ -14,10 +14,10 @@ export interface Transport {
   /** No further chunks, please. Those that can't be held back may still come. */
   pause(): void
   /**
-   * Takes `bytes`. Returns whether there is room for more; if not, `drain` follows. `released` is for those that know when
-   * nothing refers to the bytes any more.
+   * Takes `bytes`. Returns whether there is room for more; if not, `drain` follows. `done` is called once the bytes were
+   * handed on whole, unless the transport closes first: with `true` where nothing refers to them any more.
    */
-  write(bytes: Uint8Array, released?: () => void): boolean
+  write(bytes: Uint8Array, done?: (isReleased: boolean) => void): boolean
   /** Nothing more will be written. `finish` follows once everything was handed on. */
   end(): void
   /**

@@ -5,7 +5,7 @@ import { givenUp } from './errors.ts'
 /** A promise that waits, and what it waits with. */
 export interface Waiting<Item, Result> {
   readonly item: Item
-  resolve(result: Result): void
+  resolve(result: Result | PromiseLike<Result>): void
   reject(error: ConnError): void
 }
 

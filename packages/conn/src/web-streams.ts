@@ -26,7 +26,7 @@ export function toWebStreams(conn: Conn): WebStreams {
         async pull(controller) {
           const chunk = await conn.read()
           if (chunk === null) controller.close()
-          else controller.enqueue(chunk)
+          else controller.enqueue(alone(chunk))
         },
         cancel: (reason) => conn.abort(reason),
       },
@@ -43,6 +43,11 @@ export function toWebStreams(conn: Conn): WebStreams {
       abort: (reason) => conn.abort(reason),
     }),
   }
+}
+
+/** Streams transfer their chunks, to workers say: what is only a part of its memory is copied, since others use the rest. */
+function alone(bytes: Uint8Array): Uint8Array {
+  return bytes.byteLength === bytes.buffer.byteLength ? bytes : new Uint8Array(bytes)
 }
 
 class WebTransport implements Transport {
@@ -76,11 +81,21 @@ class WebTransport implements Transport {
     this.#flowing = false
   }
 
-  write(bytes: Uint8Array): boolean {
-    this.#writer.write(bytes).catch((error: unknown) => this.#lose(error))
-    if ((this.#writer.desiredSize ?? 0) > 0) return true
-    this.#writer.ready.then(
-      () => this.#events?.drain(),
+  write(bytes: Uint8Array, done?: (isReleased: boolean) => void): boolean {
+    const chunk = alone(bytes)
+    const isReleased = chunk !== bytes
+    const written = this.#writer.write(chunk)
+    written.catch((error: unknown) => this.#lose(error))
+    if ((this.#writer.desiredSize ?? 0) > 0) {
+      done?.(isReleased)
+      return true
+    }
+    // With a high-water mark of 0 it is never ready: then there is one write at a time.
+    Promise.race([this.#writer.ready, written]).then(
+      () => {
+        done?.(isReleased)
+        this.#events?.drain()
+      },
       (error: unknown) => this.#lose(error),
     )
     return false
