@@ -28,9 +28,9 @@ const router = createRouter({
     throw new Refusal(401, 'who are you?', { 'www-authenticate': 'Bearer' })
   },
 })
-router.handle(desk, async (channel) => {
+router.handle(desk, async (channel, { signal }) => {
   for (let isOver = false; !isOver;) {
-    await using inner = await service.open(orders)
+    await using inner = await service.open(orders, { signal })
     ;[isOver] = await Promise.all([passOrders(channel, inner), passExecutions(inner, channel)])
   }
   await channel.end()

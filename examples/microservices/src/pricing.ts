@@ -20,10 +20,11 @@ function next(symbol: string): number {
 }
 
 const router = createRouter({ authorize: onlyServices })
-router.handle(ticks, async (channel) => {
+router.handle(ticks, async (channel, { signal }) => {
   const asked = await channel.receive()
   if (asked === undefined) return
-  for await (const _ of setInterval(5)) {
+  // With the signal, the wait for the next prices ends too when the subscriber is gone.
+  for await (const _ of setInterval(5, undefined, { signal })) {
     // The subscriber then opens another channel, to the instance that was deployed since.
     if (channel.draining.aborted) return
     await channel.sendAll(asked.symbols.map((symbol) => ({ symbol, price: next(symbol), instance: process.pid })))

@@ -9,6 +9,7 @@ import type {
   ServerHttp2Stream,
 } from 'node:http2'
 
+import { ChannelError } from './errors.ts'
 import { refuse, refuseHttp1 } from './refusals.ts'
 
 /** A server that a router can be attached to. */
@@ -31,13 +32,18 @@ const takersOf = new WeakMap<EventEmitter, Set<Taker>>()
  * is where it is taken: a listener could not keep it from the others.
  *
  * @returns a function that takes it away again.
+ * @throws ChannelError `INVALID_ARGUMENT` when it is there already.
  */
 export function attach(server: Attachable, taker: Taker): () => void {
   const emitter: EventEmitter = server
   const takers = takersOf.get(emitter) ?? intercept(emitter)
+  if (takers.has(taker)) throw new ChannelError('INVALID_ARGUMENT', 'the router is attached to this server already')
   takers.add(taker)
+  let isAttached = true
   return () => {
-    takers.delete(taker)
+    // Called again, it leaves alone who was attached anew.
+    if (isAttached) takers.delete(taker)
+    isAttached = false
   }
 }
 

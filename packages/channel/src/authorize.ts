@@ -1,6 +1,7 @@
 import type { IncomingHttpHeaders, OutgoingHttpHeaders, ServerHttp2Session } from 'node:http2'
 
 import { ChannelError } from './errors.ts'
+import { answerHeaders } from './headers.ts'
 
 /** What there is to know of a request for a channel before it is accepted. */
 export interface ChannelRequest {
@@ -50,26 +51,25 @@ export class Refusal extends Error {
   }
   /** The status: 401, 403 or 429, say. */
   readonly status: number
+  /** The answer's headers, with names in lower case. */
   readonly headers: OutgoingHttpHeaders
 
   /**
    * @param message - the client reads it.
-   * @throws ChannelError `INVALID_ARGUMENT` for a status that refuses nothing, or a header that is not one of HTTP/2's.
+   * @param headers - names are compared without regard to case; an array stands for several headers of a name. Those of a body, such as
+   *   `content-length`, are left out. The rest may take 16 KiB, as HTTP/2 counts headers: name, value, and 32 bytes for each.
+   * @throws ChannelError `INVALID_ARGUMENT` for a status that refuses nothing, for a header that HTTP/2 can't send, or that
+   *   stands there twice, and for headers over the limit.
    */
   constructor(status: number, message: string, headers: OutgoingHttpHeaders = {}) {
     super(message)
     if (!Number.isInteger(status) || status < 400 || status > 599) {
       throw new ChannelError('INVALID_ARGUMENT', `a refusal's status must be from 400 to 599, not ${status}`)
     }
-    const wrong = Object.keys(headers).find((name) => name.startsWith(':') || forbidden.has(name.toLowerCase()))
-    if (wrong !== undefined) throw new ChannelError('INVALID_ARGUMENT', `HTTP/2 answers without a header ${wrong}`)
     this.status = status
-    this.headers = headers
+    this.headers = answerHeaders(headers)
   }
 }
-
-/** RFC 9113, section 8.2.2. */
-const forbidden = new Set(['connection', 'keep-alive', 'proxy-connection', 'transfer-encoding', 'upgrade', 'te'])
 
 /** When `auth` ends, where it says so. */
 export function expiryOf(auth: unknown): Date | number | undefined {

@@ -11,14 +11,14 @@ import { Channel } from './channel.ts'
 import type { ClientStatus, OnStatus } from './client-status.ts'
 import { notifier } from './client-status.ts'
 import { type Clock, systemClock } from './clock.ts'
-import { printable } from './control.ts'
+import { excerpt, printable } from './control.ts'
 import type { LimitOptions } from './defaults.ts'
 import { checkHook, limitsFrom } from './defaults.ts'
 import { Delays } from './delays.ts'
 import { diagnostics, isObserved, onSlowOf, type Opening } from './diagnostics.ts'
 import { ChannelError, givenUp, textOf } from './errors.ts'
 import type { Format } from './formats.ts'
-import { formatNamed, formatsOf, listed } from './formats.ts'
+import { codingOf, formatNamed, formatsOf, listed } from './formats.ts'
 import { openFailure } from './open-errors.ts'
 import { Opener } from './opening.ts'
 import { announcement, isAnnounced, version } from './protocol.ts'
@@ -215,11 +215,17 @@ function channelOf<C, S>(
   receives: readonly Format<S>[],
   options: Pick<ChannelOptions<C, S>, 'clock' | 'limits' | 'onInvalid' | 'onSlow'>,
 ): Channel<C, S> {
-  const contentType = conn.headers['content-type']
-  const receive = formatNamed(receives, contentType)
+  const { 'content-type': contentType, 'content-encoding': contentEncoding } = conn.headers
+  const coding = codingOf(contentEncoding)
+  if (coding !== undefined) {
+    const message = `${url.pathname} was answered with content-encoding ${excerpt(printable(coding))}, which is not read here`
+    throw new ChannelError('BAD_RESPONSE', message)
+  }
   // Plain peers of lines or records may name no type. Bytes of an unknown kind are not taken for length prefixes.
-  if (receive === undefined || (contentType === undefined && receive.framing.control)) {
-    const what = contentType === undefined ? 'without a content type' : `of type ${printable(contentType)}`
+  const plain = receives[0]?.framing.control === true ? undefined : receives[0]
+  const receive = contentType === undefined ? plain : formatNamed(receives, contentType)
+  if (receive === undefined) {
+    const what = contentType === undefined ? 'without a content type' : `of type ${excerpt(printable(contentType))}`
     throw new ChannelError(
       'BAD_RESPONSE',
       `${url.pathname} was answered with a response ${what}, not one of ${listed(receives)}: is it a route of the server?`,

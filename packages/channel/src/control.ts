@@ -62,6 +62,11 @@ export function printable(foreign: string): string {
   return foreign.replaceAll(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]+/gu, ' ')
 }
 
+/** The start of what the other side wrote, for a text of this side's. `most` is in characters. */
+export function excerpt(foreign: string, most = 200): string {
+  return foreign.length <= most ? foreign : `${foreign.slice(0, most - 1)}…`
+}
+
 const utf8 = new TextEncoder()
 const text = new TextDecoder()
 

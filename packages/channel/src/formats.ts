@@ -42,11 +42,15 @@ export function format<T>(mediaType: string, codec: Codec<T>, framing: Framing):
   return { mediaType, parsed: parse(mediaType), codec, framing }
 }
 
-/** The format that a `content-type` header names; without one, the first. */
-export function formatNamed<T>(formats: readonly Format<T>[], contentType: string | undefined): Format<T> | undefined {
-  if (contentType === undefined) return formats[0]
+/** The format that a `content-type` header names. */
+export function formatNamed<T>(formats: readonly Format<T>[], contentType: string): Format<T> | undefined {
   const actual = parse(contentType)
   return formats.find(({ parsed }) => isSame(parsed, actual))
+}
+
+/** The coding of a body that is not as it was written (RFC 9110, section 8.4), such as `gzip`. None is read here. */
+export function codingOf(contentEncoding: string | undefined): string | undefined {
+  return contentEncoding === undefined || /^\s*identity\s*$/i.test(contentEncoding) ? undefined : contentEncoding
 }
 
 /**

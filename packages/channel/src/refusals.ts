@@ -1,6 +1,16 @@
 import { connDefaults } from '@h2channel/conn'
 import type { ServerResponse } from 'node:http'
-import type { OutgoingHttpHeaders, ServerHttp2Stream } from 'node:http2'
+import type { Http2Session, OutgoingHttpHeaders, ServerHttp2Stream } from 'node:http2'
+import { constants } from 'node:http2'
+
+/** As they were when this module was loaded: a test's fake timers must not keep refused streams. */
+const { setTimeout, clearTimeout } = globalThis
+
+/** How many refused streams of a connection may wait for their second at once: as many as it may have channels. */
+const mostRefused = 10_000
+
+/** How many there are. */
+const refused = new WeakMap<Http2Session, number>()
 
 /**
  * Answers a request that gets no channel, unless it was answered or its client has left. The rest of its body is
@@ -14,12 +24,24 @@ export function refuse(
 ): void {
   // Stays for good: a client that resets a refused stream would end the process otherwise.
   stream.on('error', () => {})
-  if (stream.destroyed || stream.closed || stream.headersSent) return
+  const { session } = stream
+  if (stream.destroyed || stream.closed || stream.headersSent || session === undefined) return
+  const others = refused.get(session) ?? 0
+  if (others >= mostRefused) {
+    stream.close(constants.NGHTTP2_REFUSED_STREAM)
+    stream.destroy()
+    return
+  }
   stream.resume()
-  const cut = setTimeout(() => stream.close(), connDefaults.lingerTimeout).unref()
-  stream.once('close', () => clearTimeout(cut))
+  // Not `close`, which waits until all of the answer has left: without a window it never does.
+  const cut = setTimeout(() => stream.destroy(), connDefaults.lingerTimeout).unref()
+  refused.set(session, others + 1)
+  stream.once('close', () => {
+    clearTimeout(cut)
+    refused.set(session, (refused.get(session) ?? 1) - 1)
+  })
   stream.respond({ 'content-type': 'text/plain; charset=utf-8', ...headers, ':status': status })
-  // A response to HEAD has ended with its headers.
+  // A response to HEAD, or with 204, has ended with its headers.
   if (!stream.writableEnded) stream.end(`${message}\n`)
 }
 

@@ -19,13 +19,16 @@ import { type Authorize, type ChannelRequest, expiryOf, Refusal } from './author
 import { breakOff, Channel, cutOff, giveUp, isOutcome, startDraining, watch } from './channel.ts'
 import { type Clock, systemClock } from './clock.ts'
 import { contextOf, type HandlerContext, isExpired, Late } from './context.ts'
+import { excerpt } from './control.ts'
 import type { ChannelLimits, LimitOptions } from './defaults.ts'
-import { checkDelay, checkHook, givenOf, limitsFrom } from './defaults.ts'
+import { checkDelay, checkHook, checkLimit, givenOf, limitsFrom } from './defaults.ts'
 import { diagnostics, isObserved, onSlowOf, type Opening as Observed } from './diagnostics.ts'
 import type { ChannelErrorCode } from './errors.ts'
 import { ChannelError } from './errors.ts'
 import type { Format } from './formats.ts'
-import { formatAccepted, formatNamed, formatsOf, listed } from './formats.ts'
+import { codingOf, formatAccepted, formatNamed, formatsOf, listed } from './formats.ts'
+import { headerBytes, mostHeaderBytes, ofBodies } from './headers.ts'
+import { checkedOrigins, isForeign, preflightAnswer, shareWith } from './origins.ts'
 import { announcement, isAnnounced, version } from './protocol.ts'
 import { isConnError } from './reset-codes.ts'
 import { refuse, refuseHttp1 } from './refusals.ts'
@@ -72,6 +75,17 @@ export interface RouterOptions<Auth = unknown> extends AgeOptions {
   readonly authorize?: Authorize<Auth> | undefined
   /** How long `authorize` may take, before the answer is 503: 10 s unless said otherwise. Unit: milliseconds. */
   readonly authorizeTimeout?: number | undefined
+  /**
+   * The origins whose web pages may open channels, beside the server's own: `https://shop.example`, as `new URL(page).origin` gives it.
+   * None by default. A request of any other page is answered with 403 before `authorize` is asked. A page that is listed may read
+   * what it is answered, and may send what cookies it has for this server. Programs that are no browsers are not affected.
+   */
+  readonly origins?: readonly string[] | undefined
+  /**
+   * What the headers of a request may take, as HTTP/2 counts them: name, value, and 32 bytes for each. A channel keeps them for as long
+   * as it lives. One with more is answered with 431. A route's own media types come on top. 16,384 by default. Unit: bytes.
+   */
+  readonly maxHeaderBytes?: number | undefined
   /** The limits of each channel. */
   readonly limits?: LimitOptions | undefined
   /** The limits of all channels together. `routerDefaults` has what they are unless said otherwise. */
@@ -96,12 +110,15 @@ export type ErrorContext<Auth = unknown> = HandlerContext<string, Auth> | Channe
  * 200 and a channel, or with
  *
  * - 400 for a path whose percent-encoding is broken,
- * - 405 for HEAD, which has no body to answer with,
+ * - 403 when it comes from a web page of another origin, and `origins` doesn't list that,
+ * - 405 for GET, HEAD, OPTIONS and TRACE, which a browser or a proxy may send, or repeat, by itself, and CONNECT; but 204 for the
+ *   preflight (OPTIONS) of a page whose origin is listed,
  * - 406 when it accepts none of the formats that the server sends,
- * - 415 when it sends none of those that the server takes; they stand in `accept`,
+ * - 415 when it has no `content-type`, or none of those that the server takes, which stand in `accept`; or a `content-encoding`,
  * - 429 when its connection has too many channels, and 503 with `retry-after` when the route has, or the router,
  * - 503 with `retry-after` while the router drains, or when `authorize` takes too long,
  * - what `authorize` refuses it with, or 500 when that fails,
+ * - 431 when its headers are over `maxHeaderBytes`,
  * - 505 when it speaks HTTP/1.
  */
 /** @typeParam Auth - what `authorize` returns. */
@@ -125,11 +142,13 @@ export interface Router<Auth = unknown> {
    * whenever those are added. Where it has none, the router answers 404.
    *
    * @returns a function that detaches it again. Open channels go on.
+   * @throws ChannelError `INVALID_ARGUMENT` when it is attached to `server` already.
    */
   attach(server: Attachable): () => void
 
   /**
-   * For frameworks, from within a request handler of theirs.
+   * For frameworks, from within a request handler of theirs. Headers that the response has already are sent with the answer,
+   * but for those that say what the body is, such as `content-type`.
    *
    * @returns whether the request was for one of the routes. If so, it is dealt with, and the response is not to be touched.
    */
@@ -186,6 +205,8 @@ interface Entry<Auth> {
   readonly receives: readonly Format<unknown>[]
   readonly sends: readonly Format<unknown>[]
   readonly limits: ChannelLimits
+  /** What a request's headers may take. Unit: bytes. */
+  readonly maxHeaderBytes: number
   readonly age: Age | undefined
   readonly share: Share
   readonly handler: Handler<string, unknown, unknown, Auth>
@@ -213,6 +234,8 @@ interface Opening<Auth> extends Match<Auth> {
   readonly place: Place
   /** For whoever observes it. */
   readonly observed: Observed | undefined
+  /** Headers of the answer, whatever that is. */
+  readonly prepared: OutgoingHttpHeaders
   /** What `authorize` gives. */
   asked?: Promise<Auth>
 }
@@ -223,6 +246,8 @@ class RouteTable<Auth> implements Router<Auth>, Taker {
   readonly #options: RouterOptions<Auth>
   readonly #clock: Clock
   readonly #authorizeTimeout: number
+  readonly #origins: ReadonlySet<string>
+  readonly #maxHeaderBytes: number
   readonly #onError: (error: unknown, context: ErrorContext<Auth>) => void
   readonly #entries: Entry<Auth>[] = []
   readonly #admission: Admission
@@ -244,6 +269,9 @@ class RouteTable<Auth> implements Router<Auth>, Taker {
     this.#clock = options.clock ?? systemClock
     this.#authorizeTimeout = options.authorizeTimeout ?? authorizeTimeout
     checkDelay('authorizeTimeout', this.#authorizeTimeout)
+    this.#origins = checkedOrigins(options.origins)
+    this.#maxHeaderBytes = options.maxHeaderBytes ?? mostHeaderBytes
+    checkLimit('maxHeaderBytes', this.#maxHeaderBytes)
     this.#onError = options.onError ?? printError
     this.#admission = new Admission(
       shareLimits('total', options.total, routerDefaults.total),
@@ -268,12 +296,15 @@ class RouteTable<Auth> implements Router<Auth>, Taker {
     if (receives.some(({ codec }) => (codec.size ?? 0) > maxMessageBytes)) {
       throw new ChannelError('INVALID_ROUTE', `${route.path} has messages over the limit of ${maxMessageBytes} bytes`)
     }
+    const sends = formatsOf<unknown>(route.server, route.framing)
     this.#entries.push({
       route,
-      matches: match(route.path, { sensitive: true, trailing: false }),
+      matches: match(normal(route.path), { sensitive: true, trailing: false }),
       receives,
-      sends: formatsOf<unknown>(route.server, route.framing),
+      sends,
       limits,
+      // A layout of a record takes up to 8 KiB, and a client names those of both directions.
+      maxHeaderBytes: this.#maxHeaderBytes + listed(receives).length + listed(sends).length,
       age: ageOf({ ...givenOf(this.#options), ...givenOf(options) }),
       share: new Share(route.path, shareLimits('total', options.total), this.#admission.members),
       // The table keeps routes of every type in one list; what goes with what was checked at the call.
@@ -291,7 +322,8 @@ class RouteTable<Auth> implements Router<Auth>, Taker {
   accept(request: Http2ServerRequest | IncomingMessage, response: Http2ServerResponse | ServerResponse): boolean {
     if (request.httpVersionMajor < 2) return this.takeRequest(request as IncomingMessage, response as ServerResponse)
     const { stream, headers } = request as Http2ServerRequest
-    return this.takeStream(stream, headers)
+    const prepared = Object.entries(response.getHeaders()).filter(([name]) => !own.has(name))
+    return this.takeStream(stream, headers, Object.fromEntries(prepared))
   }
 
   get channels(): number {
@@ -308,22 +340,24 @@ class RouteTable<Auth> implements Router<Auth>, Taker {
     return true
   }
 
-  takeStream(stream: ServerHttp2Stream, headers: IncomingHttpHeaders): boolean {
+  takeStream(stream: ServerHttp2Stream, headers: IncomingHttpHeaders, prepared: OutgoingHttpHeaders = {}): boolean {
     const { session } = stream
     // A stream whose connection is gone already is nobody's.
     if (session === undefined) return false
     this.#admission.note(session)
     if (this.#drained !== undefined) this.#admission.sendAway(session)
     const found = this.#find(headers[':path'] ?? '')
-    if (found === 'malformed') refuse(stream, 400, 'the path is not percent-encoded')
-    else if (found !== 'nowhere') this.#open(stream, session, headers, found)
+    if (found === 'malformed')
+      refuseTo({ stream, prepared, observed: undefined }, 400, 'the path is not percent-encoded')
+    else if (found !== 'nowhere') this.#open(stream, session, headers, found, prepared)
     // With nothing left to do it would stay open, and with it a server that is closed.
     if (this.#isOver) session.close()
     return found !== 'nowhere'
   }
 
   #find(target: string): Found<Auth> {
-    const [path = ''] = target.split('?', 1)
+    const [whole = ''] = target.split('?', 1)
+    const path = normal(whole)
     for (const entry of this.#entries) {
       try {
         const found = entry.matches(path)
@@ -336,27 +370,59 @@ class RouteTable<Auth> implements Router<Auth>, Taker {
   }
 
   /** Answers a request with a channel, or with why it gets none. */
-  #open(stream: ServerHttp2Stream, session: Http2Session, headers: IncomingHttpHeaders, found: Match<Auth>): void {
+  #open(
+    stream: ServerHttp2Stream,
+    session: Http2Session,
+    headers: IncomingHttpHeaders,
+    found: Match<Auth>,
+    given: OutgoingHttpHeaders,
+  ): void {
     const { entry } = found
     const observed = observedOf(entry.route.path, headers)
-    const request = { stream, observed }
-    if (headers[':method'] === 'HEAD') {
-      refuseTo(request, 405, '', { allow: 'POST' })
+    const shared = shareWith(headers, this.#origins)
+    const prepared = { ...given, ...shared }
+    const request = { stream, observed, prepared }
+    // Before anything keeps them, and anybody else looks at them.
+    if (headerBytes(headers) > entry.maxHeaderBytes) {
+      refuseTo(request, 431, `the headers are over the limit of ${entry.maxHeaderBytes} bytes`)
+      return
+    }
+    if (isForeign(headers, session.encrypted === true, this.#origins)) {
+      refuseTo(request, 403, 'pages of other origins may not open a channel here')
+      return
+    }
+    const preflight = shared && preflightAnswer(headers)
+    if (preflight !== undefined) {
+      refuseTo(request, 204, '', preflight)
+      return
+    }
+    if (opensNothing.has(headers[':method'] ?? '')) {
+      refuseTo(request, 405, 'a channel is opened with POST', { allow: 'POST' })
       return
     }
     if (this.#drained !== undefined) {
       refuseForNow(request, stopping)
       return
     }
-    const takes = listed(entry.receives)
-    const receive = formatNamed(entry.receives, headers['content-type'])
-    if (receive === undefined) {
-      refuseTo(request, 415, `${headers['content-type']} is not one of ${takes}`, { accept: takes })
+    const { 'content-type': type, accept: wish } = headers
+    const coding = codingOf(headers['content-encoding'])
+    if (coding !== undefined) {
+      refuseTo(request, 415, `a body with content-encoding ${excerpt(coding)} is not read here`, {
+        'accept-encoding': 'identity',
+      })
       return
     }
-    const send = formatAccepted(entry.sends, headers.accept, receive.framing)
+    const takes = listed(entry.receives)
+    // A page of another site can send a body without a type, with the user's cookies, and no browser asks before.
+    const receive = type === undefined ? undefined : formatNamed(entry.receives, type)
+    if (receive === undefined) {
+      const what = type === undefined ? 'a request without content-type' : excerpt(type)
+      refuseTo(request, 415, `${what} is not one of ${takes}`, { accept: takes })
+      return
+    }
+    const send = formatAccepted(entry.sends, wish, receive.framing)
     if (send === undefined) {
-      refuseTo(request, 406, `${headers.accept} is none of ${listed(entry.sends)}`)
+      refuseTo(request, 406, `${excerpt(wish ?? '')} is none of ${listed(entry.sends)}`)
       return
     }
     const place = this.#admission.enter(session, entry.share)
@@ -364,7 +430,7 @@ class RouteTable<Auth> implements Router<Auth>, Taker {
       refuseTo(request, place.status, place.message, { 'retry-after': '1' })
       return
     }
-    const opening: Opening<Auth> = { ...found, stream, session, headers, receive, send, place, observed }
+    const opening: Opening<Auth> = { ...found, stream, session, headers, receive, send, place, observed, prepared }
     const opened = this.#admit(opening).catch((error: unknown) => {
       // Mostly the client left before it was answered. Whoever is still there must not wait for ever.
       if (!isConnError(error)) this.#tell(error, entry, requestOf(opening, gone))
@@ -388,7 +454,7 @@ class RouteTable<Auth> implements Router<Auth>, Taker {
 
   /** Returns nothing where the request was refused. */
   async #admit(opening: Opening<Auth>): Promise<Member | undefined> {
-    const { stream, headers, receive, send } = opening
+    const { stream, headers, receive, send, prepared } = opening
     const { authorize } = this.#options
     // Where nobody is asked, nothing is known of it.
     let auth = undefined as Auth
@@ -398,7 +464,7 @@ class RouteTable<Auth> implements Router<Auth>, Taker {
       ;({ auth } = answer)
     }
     const control = isAnnounced(headers[announcement]) && receive.framing.control && send.framing.control
-    const response = { 'content-type': send.mediaType, ...(control ? { [announcement]: version } : {}) }
+    const response = { ...prepared, 'content-type': send.mediaType, ...(control ? { [announcement]: version } : {}) }
     const conn = await accept(stream, headers, { headers: response })
     try {
       return this.#start(opening, conn, auth, control)
@@ -571,14 +637,22 @@ class RouteTable<Auth> implements Router<Auth>, Taker {
   }
 }
 
+/** Headers of an answer that the router alone can know. */
+const own: ReadonlySet<string> = new Set([...ofBodies, 'content-type', announcement])
+
 const stopping = 'the server is about to stop'
 
 /** A request, and who observes it. */
-type Asked = Pick<Opening<unknown>, 'stream' | 'observed'>
+type Asked = Pick<Opening<unknown>, 'stream' | 'observed' | 'prepared'>
 
 /** Refuses a request for a channel. */
-function refuseTo({ stream, observed }: Asked, status: number, message: string, headers?: OutgoingHttpHeaders): void {
-  refuse(stream, status, message, headers)
+function refuseTo(
+  { stream, observed, prepared }: Asked,
+  status: number,
+  message: string,
+  headers: OutgoingHttpHeaders = {},
+): void {
+  refuse(stream, status, message, { ...prepared, ...headers })
   if (observed !== undefined) diagnostics.refuse.publish({ opening: observed, status, message, error: undefined })
 }
 
@@ -647,8 +721,22 @@ function isDefect(error: unknown): boolean {
 
 /** Paths of the same shape match the same requests. */
 function shapeOf(path: string): string {
-  return path.replaceAll(/:\w+/g, ':')
+  return normal(path).replaceAll(/:\w+/g, ':')
 }
+
+/** How RFC 3986, section 6.2.2, writes a path: `/a%7Eb` is `/a~b`, and `%c3` is `%C3`. Other characters stay encoded: `%2F` is no slash. */
+function normal(path: string): string {
+  return path.replaceAll(/%[\dA-Fa-f]{2}/g, (encoded) => {
+    const character = String.fromCharCode(Number.parseInt(encoded.slice(1), 16))
+    return /[\w.~-]/.test(character) ? character : encoded.toUpperCase()
+  })
+}
+
+/**
+ * Methods that are safe (RFC 9110, section 9.2.1), so that a browser or a proxy sends and repeats them as it likes, and one that is for
+ * tunnels. None of them has a body that means something.
+ */
+const opensNothing: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE', 'CONNECT'])
 
 function ageOf({ maxAge, maxAgeGrace = drainTimeout }: AgeOptions): Age | undefined {
   checkDelay('maxAgeGrace', maxAgeGrace)

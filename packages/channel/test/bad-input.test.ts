@@ -34,7 +34,11 @@ interface Shop {
 /** Sends bytes as a peer without control frames does, and gives what both sides make of it. */
 async function sendBytes({ served, next }: Shop, body: Uint8Array, path = '/orders'): Promise<Outcome> {
   const here = next()
-  const { status, rstCode } = await ask(served.at, { ':path': path }, body)
+  const { status, rstCode } = await ask(
+    served.at,
+    { ':path': path, 'content-type': 'application/vnd.h2channel+json' },
+    body,
+  )
   return { here: await here, there: { status, rstCode } }
 }
 

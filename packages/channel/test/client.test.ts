@@ -11,7 +11,7 @@ import { createClient } from '../src/client.ts'
 import { defineRoute, fixedLength, newlineDelimited } from '../src/index.ts'
 import type { createRouter } from '../src/server.ts'
 import { bare, deadPort, serve, testCertificate } from './server-support.ts'
-import { deferred, failOnUnhandledRejections, failure, receiveAll, thrown } from './support.ts'
+import { deferred, failOnUnhandledRejections, failure, receiveAll, thrown, utf8 } from './support.ts'
 
 failOnUnhandledRejections()
 
@@ -252,6 +252,43 @@ describe('open: an answer that is no channel', () => {
       expect(error.message).toContain(`/echo was answered with a response of type ${contentType}, not one of `)
       expect(await server.resets[0]).toBe(8)
       expect(decoded).toEqual([])
+    },
+  )
+
+  test.each([
+    ['gzip', `${vnd}+json`],
+    ['br', 'application/x-ndjson'],
+    ['identity, zstd', `${vnd}+json`],
+  ])('a response with content-encoding %s is BAD_RESPONSE that names it (%s)', async (coding, contentType) => {
+    await using server = await bare((stream) => {
+      stream.respond({ 'content-type': contentType, 'content-encoding': coding })
+      stream.write(utf8('no message'))
+    })
+    const error = await failure(createClient(server.origin, { sessions: server.sessions }).open(echo), 'BAD_RESPONSE')
+    expect(error.message).toContain(`content-encoding ${coding}`)
+    expect(await server.resets[0]).toBe(8)
+  })
+
+  test('a response with content-encoding identity opens the channel', async () => {
+    await using server = await bare((stream) => {
+      stream.respond({ 'content-type': 'application/x-ndjson', 'content-encoding': 'identity' })
+      stream.end('7\n')
+    })
+    const channel = await createClient(server.origin, { sessions: server.sessions }).open(echo)
+    expect(await receiveAll(channel)).toEqual([7])
+    await channel.close()
+  })
+
+  test.each(['content-type', 'content-encoding'])(
+    'no more than 200 characters of a response’s %s are repeated',
+    async (name) => {
+      await using server = await bare((stream) => {
+        stream.respond({ 'content-type': `${vnd}+json`, [name]: 'x'.repeat(10_000) })
+      })
+      const error = await failure(createClient(server.origin, { sessions: server.sessions }).open(echo), 'BAD_RESPONSE')
+      expect(error.message).toMatch(/x{100}/)
+      expect(error.message).not.toMatch(/x{201}/)
+      expect(error.message.length).toBeLessThan(500)
     },
   )
 

@@ -83,7 +83,6 @@ describe('formatsOf', () => {
 
 describe('formatNamed', () => {
   test.each([
-    ['nothing', undefined, `${vnd}+json`],
     ['the type', `${vnd}+json`, `${vnd}+json`],
     ['another of the codec', 'application/x-ndjson', 'application/x-ndjson'],
     ['other letters', 'APPLICATION/VND.H2Channel+JSON', `${vnd}+json`],

@@ -30,6 +30,7 @@ import {
 failOnUnhandledRejections()
 
 const vnd = 'application/vnd.h2channel'
+const plain = { 'content-type': `${vnd}+json` }
 const echo = defineRoute('/echo', { client: json(), server: json() })
 const greet = defineRoute('/greet/:name', { client: json<string>(), server: json<string>() })
 
@@ -95,7 +96,7 @@ describe('attach: shares a port with other handlers', () => {
     const detachFirst = served.router.attach(served.at.server)
     const detachSecond = second.attach(served.at.server)
     const statuses = async (): Promise<(number | undefined)[]> => {
-      const answers = ['/echo', '/greet/ada', '/nowhere'].map((path) => ask(served.at, { ':path': path }))
+      const answers = ['/echo', '/greet/ada', '/nowhere'].map((path) => ask(served.at, { ...plain, ':path': path }))
       return (await Promise.all(answers)).map(({ status }) => status)
     }
     expect(await statuses()).toEqual([200, 200, 404])
@@ -106,6 +107,21 @@ describe('attach: shares a port with other handlers', () => {
     detachSecond()
     expect(await statuses()).toEqual([200, 404, 404])
     detachAgain()
+  })
+
+  test('twice to one server is an error, until it is detached; to another it is none', async () => {
+    await using served = await serve(echoing)
+    const error = thrown(() => served.router.attach(served.at.server), 'INVALID_ARGUMENT')
+    expect(error.message).toContain('attached')
+    expect((await ask(served.at, { ...plain, ':path': '/echo' })).status).toBe(200)
+    await using other = await serve(() => {}, { attach: false })
+    const detach = served.router.attach(other.at.server)
+    detach()
+    const again = served.router.attach(other.at.server)
+    // The first has nothing to say any more.
+    detach()
+    expect((await ask(other.at, { ...plain, ':path': '/echo' })).status).toBe(200)
+    again()
   })
 
   test('detach: gives the requests back, and leaves open channels alone', async () => {
@@ -126,6 +142,36 @@ describe('attach: shares a port with other handlers', () => {
 })
 
 describe('accept: within a handler of a framework', () => {
+  test('what its middleware has set is sent with any answer, but for what says how the body is', async () => {
+    const setUp = (router: ReturnType<typeof createRouter>): void => {
+      echoing(router)
+      router.handle(greet, () => {})
+    }
+    await using served = await serve(setUp, { attach: false, router: { origins: ['https://shop.example'] } })
+    served.at.server.on('request', (request: Http2ServerRequest, response: Http2ServerResponse) => {
+      response.setHeader('X-Request-Id', '7')
+      response.setHeader('Set-Cookie', ['a=1', 'b=2'])
+      response.setHeader('Content-Type', 'text/html')
+      response.setHeader('Content-Length', '999')
+      response.setHeader('Content-Encoding', 'gzip')
+      response.setHeader('H2channel', '9')
+      response.setHeader('Access-Control-Allow-Origin', '*')
+      served.router.accept(request, response)
+    })
+    const set = { 'x-request-id': '7', 'set-cookie': ['a=1', 'b=2'] }
+    const opened = await ask(served.at, { ...plain, ':path': '/echo' }, jsonFrames('hello'))
+    expect(opened).toMatchObject({ status: 200, headers: { ...set, ...plain, 'access-control-allow-origin': '*' } })
+    expect(hexOf(opened.body)).toBe(hexOf(jsonFrames('hello')))
+    const own = ['content-length', 'content-encoding', 'h2channel']
+    expect(own.map((name) => opened.headers[name])).toEqual([undefined, undefined, undefined])
+    const refused = await ask(served.at, { ':path': '/echo', 'content-type': 'text/html' })
+    expect(refused).toMatchObject({ status: 415, headers: { ...set, 'content-type': 'text/plain; charset=utf-8' } })
+    expect(refused.headers['content-length']).toBeUndefined()
+    const listed = await ask(served.at, { ...plain, ':path': '/echo', origin: 'https://shop.example' }, jsonFrames())
+    expect(listed.headers['access-control-allow-origin']).toBe('https://shop.example')
+    expect(await ask(served.at, { ':path': '/greet/%zz' })).toMatchObject({ status: 400, headers: set })
+  })
+
   test('takes what is for a route, and leaves the rest', async () => {
     await using served = await serve(echoing, { tls: true, allowHTTP1: true, attach: false })
     served.at.server.on('request', (request: Http2ServerRequest, response: Http2ServerResponse) => {
@@ -189,13 +235,17 @@ describe('answers', () => {
     ['a path in other letters', { ':path': '/PRICES/xetra' }, 404, {}],
     ['a slash too many', { ':path': '/prices/xetra/' }, 404, {}],
     ['a parameter too few', { ':path': '/prices/' }, 404, {}],
-    ['no content-type', {}, 200, { 'content-type': `${vnd}+msgpack` }],
+    ['the first format', {}, 200, { 'content-type': `${vnd}+msgpack` }],
+    ['no content-type', { 'content-type': undefined }, 415, { accept: all }],
     ['another method', { ':method': 'PUT' }, 200, {}],
     ['a format that it takes', { 'content-type': `${vnd}+json` }, 200, { 'content-type': `${vnd}+msgpack` }],
     ['lines', { 'content-type': 'application/x-ndjson' }, 200, { 'content-type': 'application/x-ndjson' }],
     ['a wish', { accept: `${vnd}+json;q=0.5` }, 200, { 'content-type': `${vnd}+json` }],
     ['a format that it doesn’t take', { 'content-type': 'text/html' }, 415, { accept: all }],
     ['a content-type that is none', { 'content-type': ';;;"' }, 415, { accept: all }],
+    ['a coding', { 'content-encoding': 'gzip' }, 415, { 'accept-encoding': 'identity' }],
+    ['two codings', { 'content-encoding': 'identity, br' }, 415, {}],
+    ['a coding that is none', { 'content-encoding': 'Identity' }, 200, {}],
     ['a wish that it can’t fulfil', { accept: 'text/html' }, 406, {}],
     ['a wish that is none', { accept: ';;,;q="' }, 406, {}],
     ['an announcement', { h2channel: '1' }, 200, { h2channel: '1' }],
@@ -210,11 +260,45 @@ describe('answers', () => {
     ['no announcement', {}, 200, { h2channel: undefined }],
   ])('%s', async (_what, headers, status, expected) => {
     await using served = await serve(setUp)
-    const answer = await ask(served.at, { ':path': '/prices/xetra', ...headers })
+    const answer = await ask(served.at, { ':path': '/prices/xetra', 'content-type': `${vnd}+msgpack`, ...headers })
     expect(answer.status).toBe(status)
     for (const [name, value] of Object.entries(expected)) expect(answer.headers[name]).toBe(value)
     expect(answer.headers['content-type']).toContain(status === 200 ? 'application/' : 'text/plain')
     expect(served.errors).toEqual([])
+  })
+})
+
+describe('a path that is written in another way (RFC 3986, section 6.2.2)', () => {
+  const route = defineRoute('/a~b/caf%C3%A9/:name', { client: json(), server: json<string>() })
+
+  test.each([
+    ['as in the route', '/a~b/caf%C3%A9/x~y', 'x~y'],
+    ['with an unreserved character encoded', '/a%7Eb/c%61f%C3%A9/x%7ey', 'x~y'],
+    ['with small letters', '/a~b/caf%c3%a9/%c3%a9', 'é'],
+    ['with a percent sign that is one', '/a~b/caf%C3%A9/%257E', '%7E'],
+    ['with a slash that is none', '/a~b/caf%C3%A9/x%2Fy', 'x/y'],
+  ])('%s, is the same', async (_what, path, name) => {
+    await using served = await serve((router) => {
+      router.handle(route, (channel, { params }) => channel.send(params.name))
+    })
+    const answer = await ask(served.at, { ...plain, ':path': path }, jsonFrames())
+    expect([answer.status, hexOf(answer.body)]).toEqual([200, hexOf(jsonFrames(name))])
+  })
+
+  test.each(['/a%2Fb', '/a%257Eb/caf%C3%A9/x', '/a~b%2Fcaf%C3%A9/x', '/A~b/caf%C3%A9/x'])(
+    '%s is another',
+    async (path) => {
+      await using served = await serve((router) => {
+        router.handle(route, () => {})
+      })
+      expect((await ask(served.at, { ...plain, ':path': path })).status).toBe(404)
+    },
+  )
+
+  test('two routes that differ in that alone are one', () => {
+    const router = createRouter().handle(route, () => {})
+    const other = defineRoute('/a%7Eb/caf%c3%a9/:other', { client: json(), server: json() })
+    thrown(() => router.handle(other, () => {}), 'INVALID_ROUTE')
   })
 })
 
@@ -228,7 +312,7 @@ describe('context', () => {
       })
     })
     const path = '/a/x%2Fy%20%C3%A9%25/b/2?q=1&q=%C3%A9&r'
-    await ask(served.at, { ':path': path, ':method': 'PUT', 'x-by': 'me' })
+    await ask(served.at, { ...plain, ':path': path, ':method': 'PUT', 'x-by': 'me' })
     expect(await asked.promise).toEqual({
       params: { first: 'x/y é%', second: '2' },
       query: [
@@ -358,7 +442,7 @@ describe('a handler that throws', () => {
   test('ends its channel with INTERNAL, and nothing of the error leaves', async () => {
     const error = new Error('the password is swordfish')
     await using served = await serve(failing(error))
-    const answer = await ask(served.at, { ':path': '/echo', h2channel: '1' }, new Uint8Array(0))
+    const answer = await ask(served.at, { ...plain, ':path': '/echo', h2channel: '1' }, new Uint8Array(0))
     expect(hexOf(answer.body)).toBe(
       hexOf(concat([jsonFrames('before'), Uint8Array.of(0x80, 0, 0, 10, 1, 8, ...utf8('INTERNAL'))])),
     )
@@ -373,7 +457,7 @@ describe('a handler that throws', () => {
 
   test('resets the stream of a peer that takes no control frames', async () => {
     await using served = await serve(failing('anything'))
-    const answer = await ask(served.at, { ':path': '/echo' }, new Uint8Array(0))
+    const answer = await ask(served.at, { ...plain, ':path': '/echo' }, new Uint8Array(0))
     expect(answer.rstCode).toBe(2)
     expect(served.errors).toEqual(['anything'])
   })
@@ -481,7 +565,7 @@ test.each([true, false])('HEAD gets 405, and a reset afterwards harms nobody (EN
   expect(headers).toMatchObject({ ':status': 405, allow: 'POST' })
   stream.close(2)
   await closed
-  expect((await session.ask({ ':path': '/echo' }, jsonFrames(1))).status).toBe(200)
+  expect((await session.ask({ ...plain, ':path': '/echo' }, jsonFrames(1))).status).toBe(200)
 })
 
 test('attach and detach: any order, any number of times, leaves what others listen for', async () => {
@@ -610,7 +694,7 @@ describe('a peer that knows nothing of this package', () => {
 
   test('speaks length-prefixed JSON', async () => {
     await using served = await serve(setUp)
-    const answer = await ask(served.at, { ':path': '/doubled' }, jsonFrames({ n: 1 }, { n: 2 }))
+    const answer = await ask(served.at, { ...plain, ':path': '/doubled' }, jsonFrames({ n: 1 }, { n: 2 }))
     expect(hexOf(answer.body)).toBe(hexOf(jsonFrames({ n: 2 }, { n: 4 })))
     expect(answer).toMatchObject({ status: 200, rstCode: 0 })
     expect(answer.headers['content-type']).toBe(`${vnd}+json`)
@@ -626,14 +710,14 @@ describe('a peer that knows nothing of this package', () => {
 
   test('sends a message that is refused, and sees a reset with PROTOCOL_ERROR', async () => {
     await using served = await serve(setUp)
-    const answer = await ask(served.at, { ':path': '/doubled' }, jsonFrames({ n: 'one' }))
+    const answer = await ask(served.at, { ...plain, ':path': '/doubled' }, jsonFrames({ n: 'one' }))
     expect(answer.rstCode).toBe(1)
     expect(served.errors).toMatchObject([{ code: 'INVALID_MESSAGE', cause: { issues: [{ path: ['n'] }] } }])
   })
 
   test('sends a message over the limit, and sees a reset with FRAME_SIZE_ERROR', async () => {
     await using served = await serve(setUp, { router: { limits: { maxMessageBytes: 10 } } })
-    const answer = await ask(served.at, { ':path': '/doubled' }, framed({ n: 123_456_789 }, schema))
+    const answer = await ask(served.at, { ...plain, ':path': '/doubled' }, framed({ n: 123_456_789 }, schema))
     expect(answer.rstCode).toBe(6)
   })
 
@@ -641,13 +725,13 @@ describe('a peer that knows nothing of this package', () => {
     await using served = await serve(setUp)
     await using session = bareSession(served.at)
     for (let round = 0; round < 5; round++) {
-      const stream = session.http2.request({ ':method': 'POST', ':path': '/doubled' }, { endStream: false })
+      const stream = session.http2.request({ ...plain, ':method': 'POST', ':path': '/doubled' }, { endStream: false })
       stream.on('error', () => {})
       const closed = once(stream, 'close')
       stream.close(8)
       await closed
     }
-    expect((await session.ask({ ':path': '/doubled' }, jsonFrames({ n: 1 }))).status).toBe(200)
+    expect((await session.ask({ ...plain, ':path': '/doubled' }, jsonFrames({ n: 1 }))).status).toBe(200)
     expect(served.errors).toEqual([])
   })
 })
