@@ -2,9 +2,10 @@ import { addAbortListener, removeAbortListener } from '@h2channel/conn/web'
 
 import { type Clock, systemClock } from './clock.ts'
 import { ChannelError, givenUp } from './errors.ts'
+import { platform } from './platform.ts'
 
 /** Somebody waits for what comes after the delay: unlike a channel's timers, these keep the process alive. */
-const awake: Clock = { ...systemClock, setTimer: (task, delay, subject) => setTimeout(task, delay, subject) }
+const awake: Clock = { ...systemClock, setTimer: platform.setTimeout }
 
 /** The delays of a client: each ends when its time is up, and before that with its signal or with the client. */
 export class Delays {

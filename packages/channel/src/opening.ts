@@ -1,11 +1,9 @@
-import type { RetryPolicy } from 'cockatiel'
-
 import type { Address, Addresses } from './addresses.ts'
 import type { OnStatus } from './client-status.ts'
 import type { Delays } from './delays.ts'
 import { ChannelError } from './errors.ts'
 import { availability, retryAfter } from './open-errors.ts'
-import type { RetryLimits } from './retry.ts'
+import type { RetryLimits, RetryPolicy } from './retry.ts'
 import { Backoff, retryPolicy } from './retry.ts'
 
 /** Opens for a client: tries until an attempt succeeds, fails for good, or was the last. */

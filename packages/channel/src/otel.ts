@@ -19,6 +19,7 @@ import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import type { Channel, ChannelStats } from './channel.ts'
 import type { Closed, DiagnosticEvents, End, Failed, Opened, Opening, Refused, Slow } from './diagnostics.ts'
 import { ChannelError } from './errors.ts'
+import { platform } from './platform.ts'
 
 export interface InstrumentOptions {
   /** Where the spans go: the global one unless said otherwise. */
@@ -63,7 +64,7 @@ export function instrument(options: InstrumentOptions = {}): () => void {
     const within = trace.setSpan(parent, span)
     if (isClient) propagator.inject(within, opening.headers, defaultTextMapSetter)
     else opening.around = async (handle) => context.with(within, handle)
-    pending.set(opening, { span, within, began: performance.now() })
+    pending.set(opening, { span, within, began: platform.performance.now() })
   }
 
   const onOpen = ({ opening, channel }: Opened): void => {
@@ -86,7 +87,10 @@ export function instrument(options: InstrumentOptions = {}): () => void {
     const { span, began } = pending.get(opening) ?? {}
     if (span === undefined || began === undefined) return
     pending.delete(opening)
-    ends[opening.side].openings.record((performance.now() - began) / 1_000, { ...attributesOf(opening), ...outcome })
+    ends[opening.side].openings.record((platform.performance.now() - began) / 1_000, {
+      ...attributesOf(opening),
+      ...outcome,
+    })
     span.setAttributes(outcome)
     span.end()
   }

@@ -5,6 +5,7 @@ import type { Clock } from './clock.ts'
 import type { ChannelError } from './errors.ts'
 import type { FrameDecoder } from './framing.ts'
 import { closedHere } from './own-end.ts'
+import { platform } from './platform.ts'
 import { readerOf } from './reader.ts'
 import { refusedBy, WaitList } from './wait-list.ts'
 
@@ -416,11 +417,12 @@ export class Receiver<R> {
   #pause(): void {
     if (this.#isPausing) return
     this.#isPausing = true
-    setTimeout(() => {
+    const goOn = (): void => {
       this.#isPausing = false
       this.#skips = 0
       this.#serveWaiting()
-    }, 0)
+    }
+    platform.setTimeout(goOn, 0, undefined)
   }
 
   /** Passes over messages, on the look-out for control frames. */

@@ -3,8 +3,7 @@ import type { ServerResponse } from 'node:http'
 import type { Http2Session, OutgoingHttpHeaders, ServerHttp2Stream } from 'node:http2'
 import { constants } from 'node:http2'
 
-/** As they were when this module was loaded: a test's fake timers must not keep refused streams. */
-const { setTimeout, clearTimeout } = globalThis
+import { systemClock } from './clock.ts'
 
 /** How many refused streams of a connection may wait for their second at once: as many as it may have channels. */
 const mostRefused = 10_000
@@ -34,10 +33,10 @@ export function refuse(
   }
   stream.resume()
   // Not `close`, which waits until all of the answer has left: without a window it never does.
-  const cut = setTimeout(() => stream.destroy(), connDefaults.lingerTimeout).unref()
+  const cut = systemClock.setTimer(() => void stream.destroy(), connDefaults.lingerTimeout, undefined)
   refused.set(session, others + 1)
   stream.once('close', () => {
-    clearTimeout(cut)
+    systemClock.clearTimer(cut)
     refused.set(session, (refused.get(session) ?? 1) - 1)
   })
   stream.respond({ 'content-type': 'text/plain; charset=utf-8', ...headers, ':status': status })

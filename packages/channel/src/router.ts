@@ -29,6 +29,7 @@ import type { Format } from './formats.ts'
 import { codingOf, formatAccepted, formatNamed, formatsOf, listed } from './formats.ts'
 import { headerBytes, mostHeaderBytes, ofBodies } from './headers.ts'
 import { checkedOrigins, isForeign, preflightAnswer, shareWith } from './origins.ts'
+import { platform } from './platform.ts'
 import { announcement, isAnnounced, version } from './protocol.ts'
 import { isConnError } from './reset-codes.ts'
 import { refuse, refuseHttp1 } from './refusals.ts'
@@ -569,24 +570,26 @@ class RouteTable<Auth> implements Router<Auth>, Taker {
     for (const leaving of this.#asking) leaving.abort(stop)
     const late = new ChannelError('GOING_AWAY', 'the channel was open when the time to drain was up', { side: 'local' })
     const given = new AbortController()
-    let timer = setTimeout(() => {
+    const cut = (): void => {
       for (const { channel } of members) breakOff(channel, late)
       // One that does not read does not see that either.
-      timer = setTimeout(() => {
+      const cutAll = (): void => {
         for (const { channel } of members) cutOff(channel, late)
         // Nor is there any more time for handlers that go on without their channels.
         void Promise.all(Array.from(members, async ({ channel }) => channel.closed)).then(() => {
           given.abort()
           this.#onRest?.()
         })
-      }, lastWords)
-    }, timeout)
+      }
+      timer = platform.setTimeout(cutAll, lastWords, undefined)
+    }
+    let timer = platform.setTimeout(cut, timeout, undefined)
     while (!given.signal.aborted && (members.size > 0 || this.#openings.size > 0)) {
       await new Promise<void>((resolve) => {
         this.#onRest = resolve
       })
     }
-    clearTimeout(timer)
+    platform.clearTimeout(timer)
     this.#isOver = true
     // With nothing left to do they would stay open, and with them a server that is closed.
     this.#admission.closeAll()

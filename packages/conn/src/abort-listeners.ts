@@ -1,3 +1,5 @@
+import { queueMicrotask } from './timers.ts'
+
 /**
  * Whether `value` can be waited for as an AbortSignal: one of this realm or another, such as that of jsdom, `node:vm` or a
  * polyfill.

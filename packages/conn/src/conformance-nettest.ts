@@ -31,6 +31,7 @@ import {
   writeInPieces,
 } from './conformance-kit.ts'
 import type { ConnError } from './errors.ts'
+import { setImmediate } from './timers.ts'
 
 const bulk = 8 * 1024 * 1024
 

@@ -9,6 +9,7 @@ import { nettest } from './conformance-nettest.ts'
 import { checkedDelay } from './defaults.ts'
 import { ConnError } from './errors.ts'
 import type { CloseTimeouts } from './stream-conn.ts'
+import { clearTimeout, setImmediate, setTimeout } from './timers.ts'
 
 /**
  * Makes two new conns, of which each reads what the other writes. Both must keep to the timeouts. A case may ask for

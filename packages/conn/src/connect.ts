@@ -13,6 +13,7 @@ import type { Sessions } from './sessions.ts'
 import { sharedSessions } from './sessions.ts'
 import type { CloseTimeouts } from './stream-conn.ts'
 import { checkedTimeouts } from './stream-conn.ts'
+import { clearTimeout, now, setTimeout } from './timers.ts'
 
 export interface ConnectOptions extends CloseTimeouts {
   /** Gives up connecting. Afterwards it has no effect on the conn. */
@@ -117,7 +118,7 @@ function respond(
   accept: (headers: IncomingHttpHeaders & { ':status'?: number }) => Http2Conn,
 ): Promise<Http2Conn> {
   const http2 = stream.session
-  const [began, heard, written] = [performance.now(), session.bytesRead, session.bytesWritten]
+  const [began, heard, written] = [now(), session.bytesRead, session.bytesWritten]
   return new Promise((resolve, reject) => {
     let lastError: unknown
     const settle = (): void => {
@@ -130,7 +131,7 @@ function respond(
       settle()
       resetStream(stream, RstCode.CANCEL)
       // Nothing at all, not even an answer to a ping: who tries again shall not wait on the same connection.
-      if (session.bytesRead === heard && performance.now() - began >= timeToAnswer) session.drain()
+      if (session.bytesRead === heard && now() - began >= timeToAnswer) session.drain()
       reject(signal.reason)
     }
     const onError = (error: unknown): void => {

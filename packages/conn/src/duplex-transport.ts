@@ -2,6 +2,7 @@ import type { Duplex } from 'node:stream'
 
 import { connDefaults } from './defaults.ts'
 import { ConnError } from './errors.ts'
+import { queueMicrotask } from './timers.ts'
 import type { Transport, TransportEvents } from './transport.ts'
 
 /** Where a stream has its transport. */

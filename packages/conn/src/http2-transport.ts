@@ -8,6 +8,7 @@ import { keepInFlight, type Written } from './in-flight.ts'
 import { dispatchedBytes, rawSocket } from './node-handle.ts'
 import { inOwnMemory } from './own-memory.ts'
 import { Pages } from './pages.ts'
+import { queueMicrotask, setImmediate } from './timers.ts'
 import type { TransportEvents } from './transport.ts'
 
 interface Unsent extends Written {

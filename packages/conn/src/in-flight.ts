@@ -1,6 +1,7 @@
 import type { Socket } from 'node:net'
 
 import { dispatchedBytes, queuedBytes } from './node-handle.ts'
+import { setTimeout } from './timers.ts'
 
 /** How long to wait before the first look, and at most between two looks. Unit: milliseconds. */
 const firstPause = 20

@@ -4,6 +4,7 @@ import { ConnError } from './errors.ts'
 import { inOwnMemory } from './own-memory.ts'
 import type { CloseTimeouts } from './stream-conn.ts'
 import { StreamConn } from './stream-conn.ts'
+import { queueMicrotask } from './timers.ts'
 import type { Transport, TransportEvents } from './transport.ts'
 
 export interface PipeOptions extends CloseTimeouts {

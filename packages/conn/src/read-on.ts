@@ -3,6 +3,7 @@ import type { ClientHttp2Session, Http2Stream } from 'node:http2'
 import { connDefaults } from './defaults.ts'
 import { ConnError } from './errors.ts'
 import { startReading } from './node-handle.ts'
+import { setTimeout } from './timers.ts'
 
 /** When to look for the first time, and how long at most between two looks. Unit: milliseconds. */
 const firstLook = 20

@@ -6,6 +6,7 @@ import { ConnError } from './errors.ts'
 import { isSessionSpent, sendFailure } from './http2-errors.ts'
 import type { Pool, SessionTimeouts } from './session.ts'
 import { Session } from './session.ts'
+import { clearTimeout, setTimeout } from './timers.ts'
 
 /** Times in milliseconds. */
 export interface SessionsOptions {

@@ -2,6 +2,7 @@ import type { Conn, ConnClosed, WaitOptions, WriteOptions } from './conn.ts'
 import { checkedDelay, connDefaults } from './defaults.ts'
 import { ConnError, refusedBy } from './errors.ts'
 import { inOwnMemory } from './own-memory.ts'
+import { clearTimeout, setTimeout } from './timers.ts'
 import type { Transport, TransportEvents } from './transport.ts'
 import { WaitQueue } from './wait-queue.ts'
 

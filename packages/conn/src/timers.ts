@@ -42,3 +42,13 @@ export function setImmediate<Subjects extends unknown[]>(
 /** Also for what fired long ago, and for nothing. */
 export const clearTimeout: (timer: NodeJS.Timeout | undefined) => void = real.clearTimeout
 export const clearInterval: (timer: NodeJS.Timeout | undefined) => void = real.clearInterval
+
+export const queueMicrotask: (task: () => void) => void = globalThis.queueMicrotask
+
+const { performance } = globalThis
+const realNow = performance.now
+
+/** `performance.now()`. Unit: milliseconds. */
+export function now(): number {
+  return realNow.call(performance)
+}

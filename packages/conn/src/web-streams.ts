@@ -2,6 +2,7 @@ import type { Conn } from './conn.ts'
 import { ConnError } from './errors.ts'
 import type { CloseTimeouts } from './stream-conn.ts'
 import { StreamConn } from './stream-conn.ts'
+import { queueMicrotask } from './timers.ts'
 import type { Transport, TransportEvents } from './transport.ts'
 
 /** A readable and a writable stream of bytes: a WebTransport stream, a Deno connection, a pair of transforms. */

@@ -5,6 +5,13 @@ import { ConnError, StreamConn } from '../src/web.ts'
 import type { CloseTimeouts, Transport, TransportEvents } from '../src/web.ts'
 import { bytes, failure, text } from './support.ts'
 
+// These tests move the clock: what the module took when it was loaded would be the real timers.
+vi.mock('../src/timers.ts', async (original) => ({
+  ...(await original<Record<string, unknown>>()),
+  setTimeout: (task: () => void, delay: number) => globalThis.setTimeout(task, delay),
+  clearTimeout: (timer: NodeJS.Timeout | undefined) => globalThis.clearTimeout(timer),
+}))
+
 /** Does nothing by itself: a test plays the network. It records every call. */
 class ScriptedTransport implements Transport {
   readonly calls: string[] = []
