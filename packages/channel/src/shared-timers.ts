@@ -1,3 +1,5 @@
+import { outside } from '@h2channel/conn/web'
+
 import type { Clock } from './clock.ts'
 
 /** What is called when its time has come. */
@@ -49,7 +51,8 @@ export class SharedTimers {
 
   #start(time: number): TimerGroup {
     const delay = Math.max(1, Math.ceil(time - this.#clock.now()))
-    const timer = this.#clock.setTimer(() => this.#fire(group), delay, undefined)
+    // It is everybody's, not of the caller who happened to come first.
+    const timer = outside(() => this.#clock.setTimer(() => this.#fire(group), delay, undefined))
     const group = { time, timer, members: new Set<Timed>() }
     this.#groups.set(time, group)
     return group

@@ -18,6 +18,8 @@ export interface ConnDefaults {
   readonly sessionMemory: number
   /** How many connections to one origin a pool opens at most, where the peer takes few streams on each. */
   readonly sessionsPerOrigin: number
+  /** How many connections to one origin, beside those, may drain before a pool opens no more. */
+  readonly drainingPerOrigin: number
   /** How long a session without streams stays open. */
   readonly idleTimeout: number
   /** How often a session that has streams is pinged. */
@@ -44,6 +46,7 @@ export const connDefaults: ConnDefaults = {
   readAhead: 64 * 1024,
   sessionMemory: 1_024,
   sessionsPerOrigin: 100,
+  drainingPerOrigin: 1_000,
   idleTimeout: 60_000,
   pingInterval: 25_000,
   pingTimeout: 10_000,

@@ -131,11 +131,17 @@ export class Session {
     })
   }
 
+  /** Whether no new stream will ever be opened on it. */
+  get isEnding(): boolean {
+    const { at } = this.#state
+    if (at === 'draining' || at === 'closed' || this.#writtenInTime !== undefined) return true
+    return this.#http2.closed || this.#http2.destroyed
+  }
+
   /** Whether a new stream may be opened on it, now or once it is connected. */
   get isUsable(): boolean {
-    if (this.#http2.closed || this.#http2.destroyed || this.#writtenInTime !== undefined) return false
+    if (this.isEnding) return false
     if (this.#state.at === 'connecting') return true
-    if (this.#state.at !== 'open') return false
     // A peer that takes none for now is waited for, on one connection.
     return this.#streams < Math.max(1, this.#http2.remoteSettings.maxConcurrentStreams ?? Number.POSITIVE_INFINITY)
   }

@@ -4,6 +4,7 @@ import type { ConnectionOptions } from 'node:tls'
 import { checkedDelay, connDefaults, longestDelay } from './defaults.ts'
 import { ConnError } from './errors.ts'
 import { isSessionSpent, sendFailure } from './http2-errors.ts'
+import { outside } from './outside.ts'
 import type { Pool, SessionTimeouts } from './session.ts'
 import { Session } from './session.ts'
 import { clearTimeout, setTimeout } from './timers.ts'
@@ -24,6 +25,7 @@ export interface SessionsOptions {
  * The HTTP/2 connections of a client: one per origin and set of TLS options, opened on demand, shared by the conns to
  * that origin, replaced once the peer says GOAWAY, and joined by others while the peer's limit of streams is reached: up to
  * `sessionsPerOrigin`, beyond which `connect` waits for a stream to end.
+ * Those that drain don't count among these, but `drainingPerOrigin` of them are the most.
  * None of them keeps the process alive while it carries no stream.
  *
  * `connect` uses one that all share unless it is given another. A pool of one's own can be closed.
@@ -125,24 +127,29 @@ export class Sessions implements AsyncDisposable {
     if (this.#closed) throw new ConnError('SESSIONS_CLOSED', 'these sessions were closed')
     const key = `${origin.origin} ${tls === undefined ? 0 : identify(tls)}`
     const sessions = this.#byOrigin.get(key) ?? new Set()
-    for (const session of sessions) if (session.isUsable) return session
-    if (sessions.size >= connDefaults.sessionsPerOrigin) return undefined
+    let ending = 0
+    for (const session of sessions) {
+      if (session.isUsable) return session
+      if (session.isEnding) ending += 1
+    }
+    // Those that drain take no place from others: each has streams that may last, and a peer may say GOAWAY as often as it likes.
+    if (sessions.size - ending >= connDefaults.sessionsPerOrigin || ending >= connDefaults.drainingPerOrigin)
+      return undefined
     const pingInterval = this.#calmer.get(origin.origin) ?? this.#timeouts.pingInterval
-    const session = dial(
-      origin,
-      tls,
-      { ...this.#timeouts, pingInterval, isCalm: this.#calmer.has(origin.origin) },
-      {
-        onRoom: this.#wake,
-        onTooManyPings: () => this.#calmer.set(origin.origin, Math.min(2 * pingInterval, longestDelay)),
-      },
-    )
-    this.#byOrigin.set(key, sessions.add(session))
-    void session.gone().then(() => {
-      sessions.delete(session)
-      if (sessions.size === 0 && this.#byOrigin.get(key) === sessions) this.#byOrigin.delete(key)
+    const timeouts = { ...this.#timeouts, pingInterval, isCalm: this.#calmer.has(origin.origin) }
+    const pool = {
+      onRoom: this.#wake,
+      onTooManyPings: () => this.#calmer.set(origin.origin, Math.min(2 * pingInterval, longestDelay)),
+    }
+    return outside(() => {
+      const session = dial(origin, tls, timeouts, pool)
+      this.#byOrigin.set(key, sessions.add(session))
+      void session.gone().then(() => {
+        sessions.delete(session)
+        if (sessions.size === 0 && this.#byOrigin.get(key) === sessions) this.#byOrigin.delete(key)
+      })
+      return session
     })
-    return session
   }
 }
 

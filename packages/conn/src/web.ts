@@ -5,6 +5,8 @@ export { connDefaults } from './defaults.ts'
 export type { ConnDefaults } from './defaults.ts'
 export { ConnError, connErrorCodes } from './errors.ts'
 export type { ConnErrorCode, ConnErrorOptions, RefusedResponse, Side } from './errors.ts'
+/** @internal */
+export { outside } from './outside.ts'
 export { pipe } from './pipe.ts'
 export type { PipeOptions } from './pipe.ts'
 export { StreamConn } from './stream-conn.ts'

@@ -272,6 +272,48 @@ it('waits for a stream to end where no more connections may be opened', async ()
   expect(sessions.size).toBe(most)
 })
 
+describe('connections that drain', () => {
+  const startPeer = () =>
+    startRawPeer({ onRequest: (socket, id) => void socket.write(Buffer.concat([ok(id), goaway(id, 0)])) })
+
+  it('take no place of those that serve, however many they are', async () => {
+    await using peer = await startPeer()
+    await using sessions = new Sessions({ closeTimeout: 20 })
+    const conns: Http2Conn[] = []
+    const many = connDefaults.sessionsPerOrigin + 5
+    while (conns.length < many) {
+      conns.push(await connect(peer.origin, { sessions }))
+      const { socket } = await peer.link()
+      const { stream } = await peer.request()
+      socket.write(data(stream, 'alive'))
+    }
+    expect(sessions.size).toBe(many)
+    for (const conn of conns) expect(text(await conn.read())).toBe('alive')
+  })
+
+  it('are waited for when there are very many', async () => {
+    const { drainingPerOrigin } = connDefaults
+    Object.assign(connDefaults, { drainingPerOrigin: 3 })
+    try {
+      await using peer = await startPeer()
+      await using sessions = new Sessions({ closeTimeout: 20 })
+      const drained = async (): Promise<Http2Conn> => {
+        const conn = await connect(peer.origin, { sessions })
+        await (await peer.link()).handled()
+        return conn
+      }
+      const conns = [await drained(), await drained(), await drained()]
+      await failure(connect(peer.origin, { sessions, connectTimeout: 20 }), 'CONNECT_TIMEOUT')
+      const waiting = connect(peer.origin, { sessions })
+      conns[0]?.abort()
+      await waiting
+      expect(sessions.size).toBe(3)
+    } finally {
+      Object.assign(connDefaults, { drainingPerOrigin })
+    }
+  })
+})
+
 describe('a ping', () => {
   const patience = { pingInterval: 50, pingTimeout: 400 }
 
