@@ -267,6 +267,9 @@ export class Channel<in S, out R> implements AsyncIterable<R>, AsyncDisposable {
   readonly #receiver: Receiver<R>
   readonly #control: boolean
   readonly #closeTimeout: number
+  readonly #maxControlFrames: number
+  /** Until when the control frames that came would take, if they came no faster than they may. On the channel's clock. */
+  #controlUntil: number
   readonly #clock: Clock
   readonly #openedAt: number
   readonly #heartbeat: Heartbeat | undefined
@@ -299,6 +302,8 @@ export class Channel<in S, out R> implements AsyncIterable<R>, AsyncDisposable {
     this.#control = options.control === true && framings.send.control && framings.receive.control
     this.#clock = options.clock ?? systemClock
     this.#openedAt = this.#clock.now()
+    this.#maxControlFrames = limits.maxControlFramesPerSecond
+    this.#controlUntil = this.#openedAt
     const events = eventsOf(this)
     const clock = this.#clock
     this.#sender = new Sender({ conn, codec: options.send, framing: framings.send, limits, clock }, events)
@@ -521,6 +526,7 @@ export class Channel<in S, out R> implements AsyncIterable<R>, AsyncDisposable {
 
   #onControl(body: Uint8Array): void {
     if (!this.#control) throw new ChannelError('INVALID_FRAME', 'a control frame from a peer that announced none')
+    this.#countControl()
     const control = decodeControl(body)
     if (control === null) return
     switch (control.type) {
@@ -541,6 +547,15 @@ export class Channel<in S, out R> implements AsyncIterable<R>, AsyncDisposable {
       default:
         this.#endAs(closeError(control.code, control.reason))
     }
+  }
+
+  /** No limit of messages counts control frames: a flood of them would take the whole process. */
+  #countControl(): void {
+    const now = this.#clock.now()
+    const each = 1_000 / this.#maxControlFrames
+    this.#controlUntil = Math.max(this.#controlUntil, now - mostUnread * each) + each
+    if (this.#controlUntil <= now + 1_000) return
+    throw new ChannelError('RATE_LIMITED', `more than ${this.#maxControlFrames} control frames a second came`)
   }
 
   #onDraining(): void {
@@ -612,6 +627,9 @@ export class Channel<in S, out R> implements AsyncIterable<R>, AsyncDisposable {
 
 /** While so much waits to be sent, pings are not answered: what waits will show the peer as much. Unit: bytes. */
 const mostBeforePong = 64 * 1024
+
+/** As many control frames as the windows hold: so many may lie there when this side reads again after a long while. */
+const mostUnread = 128 * 1024
 
 /** Errors whose text the peer may read: it names numbers, and nothing of the program or of a message. */
 const tellable: ReadonlySet<ChannelErrorCode> = new Set(['INVALID_FRAME', 'MESSAGE_TOO_LARGE', 'TRUNCATED_FRAME'])

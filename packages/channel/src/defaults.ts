@@ -18,6 +18,11 @@ export interface ChannelLimits {
   readonly heartbeatTimeout: number
   /** When a peer has taken nothing for so long, and as long again each time, while `send` waits, `onSlow` is asked what to do. Unit: milliseconds. */
   readonly slowAfter: number
+  /**
+   * How many control frames (pings, answers to them, and others) may come within a second. A peer that sends more has its channel
+   * ended with `RATE_LIMITED`. What came while this side did not read is not held against it.
+   */
+  readonly maxControlFramesPerSecond: number
 }
 
 /** Some of the limits; the others stay at their defaults. */
@@ -32,6 +37,7 @@ export const channelDefaults: ChannelLimits = {
   heartbeatInterval: 25_000,
   heartbeatTimeout: 10_000,
   slowAfter: 30_000,
+  maxControlFramesPerSecond: 1_000,
 }
 
 /** The defaults, with what `limits` says instead. Throws `INVALID_ARGUMENT` for a limit that is none. */

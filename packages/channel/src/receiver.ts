@@ -17,12 +17,15 @@ import { refusedBy, WaitList } from './wait-list.ts'
  *       ├────drop()─────────────────────┴─▶ dropping
  *       └────any error──▶ failed
  *
- * `stopped` still heeds control frames, or reads no further at all; `dropping` reads to the end without looking.
+ * `stopped` still heeds control frames, but reads no more than a window a second, or no further at all; `dropping` reads to the
+ * end without looking.
  */
 type State =
   | { readonly at: 'open' }
   | { readonly at: 'ended' }
-  | { readonly at: 'stopped'; readonly isHeld: boolean }
+  | { readonly at: 'stopped'; readonly isHeld: true }
+  /** `upTo` how many bytes it reads within this second. */
+  | { readonly at: 'stopped'; readonly isHeld: false; readonly upTo: number }
   | { readonly at: 'dropping'; readonly error: ChannelError | undefined }
   | { readonly at: 'failed'; readonly error: ChannelError }
 
@@ -94,6 +97,9 @@ const noFrames: FrameDecoder = {
 
 /** How many messages are passed over in a row before the rest of the program has its turn. */
 const maxSkips = 100
+
+/** How much is read and passed over within a second, after this side has stopped receiving: as much as a window. Unit: bytes. */
+const mostPassedOver = 1024 * 1024
 
 /**
  * Messages out of the conn, one when one is asked for. It holds one chunk; the next is read when all messages of that one
@@ -251,7 +257,7 @@ export class Receiver<R> {
   /** Hands out nothing more. Messages that still arrive are passed over; or the peer is held back, where `isHeld`. */
   stop(isHeld: boolean): void {
     if (this.#state.at !== 'open') return
-    this.#state = { at: 'stopped', isHeld }
+    this.#state = isHeld ? { at: 'stopped', isHeld } : { at: 'stopped', isHeld, upTo: this.#bytes + mostPassedOver }
     this.#reader.release()
     this.#waiting.fail(this.#stoppedHere())
     if (!isHeld) this.#passOver()
@@ -347,10 +353,25 @@ export class Receiver<R> {
   }
 
   #read(): void {
-    if (this.#isReading || (this.#state.at === 'stopped' && this.#state.isHeld)) return
+    if (this.#isReading) return
+    if (this.#state.at === 'stopped') {
+      if (this.#state.isHeld) return
+      // Who sends on after it was told to stop costs little then, and its control frames and its end are seen all the same.
+      if (this.#bytes >= this.#state.upTo) {
+        this.#clock.setTimer(readOn, 1_000, this)
+        return
+      }
+    }
     this.#isReading = true
     this.#quietSince = this.#clock.now()
     this.#conn.read().then(this.#onRead, this.#onReadError)
+  }
+
+  /** Reads on after a second, if it is still stopped. */
+  readOn(): void {
+    if (this.#state.at !== 'stopped' || this.#state.isHeld) return
+    this.#state = { ...this.#state, upTo: this.#bytes + mostPassedOver }
+    this.#read()
   }
 
   #onChunk(chunk: Uint8Array | null): void {
@@ -434,4 +455,8 @@ export class Receiver<R> {
   #stoppedHere(): ChannelError {
     return closedHere('receive after this side stopped receiving, or closed', this.#conn)
   }
+}
+
+function readOn(receiver: { readOn(): void }): void {
+  receiver.readOn()
 }

@@ -140,6 +140,7 @@ describe('Channel: refuses', () => {
       heartbeatInterval: 25_000,
       heartbeatTimeout: 10_000,
       slowAfter: 30_000,
+      maxControlFramesPerSecond: 1_000,
     })
   })
 })
