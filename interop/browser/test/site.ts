@@ -1,0 +1,142 @@
+/** A server with a route that a cookie opens, pages of any host beside it, and a browser for which all of them are real. */
+import { defineRoute } from '@h2channel/channel'
+import { createRouter, Refusal } from '@h2channel/channel/server'
+import { json } from '@h2channel/codecs'
+import { listen, makeCertificate } from '@h2channel/conn/testing'
+import { accessSync, constants, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import type { Http2ServerRequest, Http2ServerResponse, IncomingHttpHeaders, ServerHttp2Stream } from 'node:http2'
+import { createSecureServer } from 'node:http2'
+import { tmpdir } from 'node:os'
+import { delimiter, join } from 'node:path'
+import type { BrowserContext } from 'playwright-core'
+import { chromium } from 'playwright-core'
+
+import { needs } from '../../needs.ts'
+
+/** A bank, whose users have a cookie. Each case of a test has a path of its own. */
+export const transfer = defineRoute('/transfer/:what', { client: json(), server: json() })
+
+/** What a page's request has to do with `transfer`. */
+export interface Seen {
+  readonly headers: IncomingHttpHeaders
+  /** With which status it was answered. */
+  readonly status: unknown
+}
+
+export interface Site extends AsyncDisposable {
+  readonly browser: BrowserContext
+  /** The address of a page of this host. */
+  page(host: string): string
+  /** Waits until a request with this method for `transfer` was answered and is over. */
+  over(what: string, method: string): Promise<Seen>
+  /** What `authorize` was asked, and what handlers got, since this was called last. */
+  ran(): readonly string[]
+}
+
+export async function startSite(): Promise<Site> {
+  let ran: string[] = []
+  const [seen, waiting] = [new Map<string, Seen>(), new Map<string, (seen: Seen) => void>()]
+  const certificate = await makeCertificate()
+  const server = createSecureServer({ ...certificate, allowHTTP1: true })
+  const at = await listen(server, certificate)
+  const { port } = new URL(at.origin)
+  const page = (host: string): string => `https://${host}:${port}/page`
+
+  // Before the router, which is asked in the order of the listeners of `session`.
+  server.on('session', (session) => {
+    session.prependListener('stream', (stream: ServerHttp2Stream, headers: IncomingHttpHeaders) => {
+      const key = `${headers[':method']} ${headers[':path']}`
+      stream.once('close', () => {
+        const one = { headers, status: stream.sentHeaders?.[':status'] }
+        seen.set(key, one)
+        waiting.get(key)?.(one)
+      })
+    })
+  })
+  createRouter({
+    origins: [new URL(page('shop.test')).origin],
+    authorize({ headers, params }) {
+      ran.push(`authorize ${params['what']}`)
+      if (!/(?:^|; )user=ada(?:;|$)/.test(headers.cookie ?? '')) throw new Refusal(401, 'who are you?')
+      return 'ada'
+    },
+  })
+    .handle(transfer, async (channel, { params }) => {
+      ran.push(`handle ${params.what}`)
+      for await (const message of channel) {
+        ran.push(`receive ${JSON.stringify(message)}`)
+        await channel.send({ done: message })
+      }
+    })
+    .attach(server)
+  server.on('request', (request: Http2ServerRequest, response: Http2ServerResponse) => {
+    const cookie = 'user=ada; Path=/; Secure; HttpOnly; SameSite=None'
+    response.writeHead(200, {
+      'content-type': 'text/html; charset=utf-8',
+      // Logging in at the bank.
+      ...(request.authority === `bank.test:${port}` ? { 'set-cookie': cookie } : {}),
+    })
+    response.end('<!doctype html><title>a page</title>')
+  })
+
+  // A user who lets sites have the cookies of other sites, which is what makes this dangerous.
+  const profile = mkdtempSync(join(tmpdir(), 'h2channel-browser-'))
+  mkdirSync(join(profile, 'Default'))
+  const preferences = { profile: { cookie_controls_mode: 0, block_third_party_cookies: false } }
+  writeFileSync(join(profile, 'Default', 'Preferences'), JSON.stringify(preferences))
+  const browser = await chromium.launchPersistentContext(profile, {
+    executablePath: chromiumPath(),
+    args: [
+      '--host-resolver-rules=MAP *.test 127.0.0.1',
+      '--ignore-certificate-errors',
+      '--disable-background-networking',
+      '--disable-component-update',
+      '--disable-gpu',
+      '--disable-quic',
+      '--disable-sync',
+      '--no-first-run',
+    ],
+  })
+  return {
+    browser,
+    page,
+    over(what, method) {
+      const key = `${method} /transfer/${what}`
+      const one = seen.get(key)
+      return one === undefined ? new Promise((resolve) => waiting.set(key, resolve)) : Promise.resolve(one)
+    },
+    ran() {
+      const all = ran
+      ran = []
+      return all
+    },
+    async [Symbol.asyncDispose]() {
+      await browser.close()
+      await at.close()
+      rmSync(profile, { recursive: true, force: true })
+    },
+  }
+}
+
+/** Chromium, or a browser that is made of it. */
+function chromiumPath(): string {
+  const names = ['chromium', 'chromium-browser', 'google-chrome']
+  const folders = (process.env['PATH'] ?? '').split(delimiter)
+  const paths = folders.flatMap((folder) => names.map((name) => join(folder, name)))
+  const found = process.env['CHROMIUM'] ?? paths.find(isProgram)
+  needs(
+    found === undefined
+      ? 'the browser tests need Chromium on the PATH (Debian: apt-get install chromium), or CHROMIUM'
+      : '',
+  )
+  return found ?? ''
+}
+
+function isProgram(path: string): boolean {
+  try {
+    accessSync(path, constants.X_OK)
+    return true
+  } catch {
+    return false
+  }
+}
