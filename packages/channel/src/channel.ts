@@ -149,7 +149,7 @@ let outcomeOfWithin: (channel: Channel<unknown, unknown>) => ChannelClosed | und
 let isOutcomeWithin: (channel: Channel<unknown, unknown>, error: unknown) => boolean
 let eventsOf: (channel: Channel<never, unknown>) => ReceiverEvents & SenderEvents & HeartbeatEvents
 
-let iterationOf: <R, T>(channel: Channel<never, R>, next: Next<R, T>) => AsyncIterator<T, undefined>
+let iterationOf: <R, T>(channel: Channel<never, R>, next: Next<R, T>) => AsyncIterableIterator<T, undefined>
 
 /** How an iteration asks for more. */
 type Next<R, T> = (receiver: Receiver<R>) => Promise<IteratorResult<T, undefined>>
@@ -220,19 +220,30 @@ export class Channel<in S, out R> implements AsyncIterable<R>, AsyncDisposable {
         this.#channel.#fail(new ChannelError('PEER_SILENT', `nothing came from the peer for ${silence} ms`))
       }
     }
-    class Iteration<M, T> implements AsyncIterator<T, undefined> {
+    class Iteration<M, T> implements AsyncIterableIterator<T, undefined> {
       readonly #channel: Channel<never, M>
       readonly #next: Next<M, T>
+      #isDone = false
       constructor(channel: Channel<never, M>, next: Next<M, T>) {
         this.#channel = channel
         this.#next = next
       }
       next(): Promise<IteratorResult<T, undefined>> {
+        if (this.#isDone) return Promise.resolve({ done: true, value: undefined })
         return this.#next(this.#channel.#receiver)
       }
-      return(): Promise<IteratorResult<T, undefined>> {
+      async return(value?: PromiseLike<undefined>): Promise<IteratorResult<T, undefined>> {
+        this.#isDone = true
         this.#channel.#stopReceiving()
-        return Promise.resolve({ done: true, value: undefined })
+        return { done: true, value: await value }
+      }
+      throw(error: unknown): Promise<IteratorResult<T, undefined>> {
+        this.#isDone = true
+        this.#channel.#stopReceiving()
+        return Promise.reject(error)
+      }
+      [Symbol.asyncIterator](): this {
+        return this
       }
     }
     eventsOf = (channel) => new Events(channel)
@@ -387,9 +398,9 @@ export class Channel<in S, out R> implements AsyncIterable<R>, AsyncDisposable {
 
   /**
    * Yields messages until the peer ends its half. Leaving early ends receiving, and says so to the peer; sending goes on
-   * until it is ended.
+   * until it is ended. The iterator may be iterated over itself, and is done after `return()`, as is one that waits.
    */
-  [Symbol.asyncIterator](): AsyncIterator<R, undefined> {
+  [Symbol.asyncIterator](): AsyncIterableIterator<R, undefined> {
     return iterationOf(this, nextOf)
   }
 

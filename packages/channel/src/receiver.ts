@@ -237,9 +237,9 @@ export class Receiver<R> {
     const batch: R[] = []
     this.#collect(batch)
     if (batch.length > 0) return Promise.resolve({ done: false, value: batch })
-    return this.receive(undefined).then((value) => {
-      if (value === undefined) return over
-      batch.push(value)
+    return this.next().then((result) => {
+      if (result.done === true) return over
+      batch.push(result.value)
       this.#collect(batch)
       return { done: false, value: batch }
     })
@@ -259,7 +259,11 @@ export class Receiver<R> {
     if (this.#state.at !== 'open') return
     this.#state = isHeld ? { at: 'stopped', isHeld } : { at: 'stopped', isHeld, upTo: this.#bytes + mostPassedOver }
     this.#reader.release()
-    this.#waiting.fail(this.#stoppedHere())
+    for (let waiting = this.#waiting.take(); waiting !== undefined; waiting = this.#waiting.take()) {
+      // An iteration that was left is done. Who asked for a message is told why there is none.
+      if (waiting.item === asResult) waiting.resolve(over)
+      else waiting.reject(this.#stoppedHere())
+    }
     if (!isHeld) this.#passOver()
   }
 

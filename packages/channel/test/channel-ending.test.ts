@@ -288,7 +288,8 @@ describe.each(both)('$how', ({ control }) => {
     const waits = [iterator.next(), left.receive()]
     expect(await iterator.return?.()).toEqual({ done: true, value: undefined })
     expect(await iterator.return?.()).toEqual({ done: true, value: undefined })
-    for (const wait of waits) await failure(Promise.resolve(wait), 'CLOSED')
+    expect(await waits[0]).toEqual({ done: true, value: undefined })
+    await failure(Promise.resolve(waits[1]), 'CLOSED')
     await Promise.all([left.close(), right.close()])
   })
 

@@ -333,7 +333,7 @@ describe('both directions', () => {
       }
     })
 
-    expectTypeOf(answering[Symbol.asyncIterator]()).toEqualTypeOf<AsyncIterator<Question, undefined>>()
+    expectTypeOf(answering[Symbol.asyncIterator]()).toEqualTypeOf<AsyncIterableIterator<Question, undefined>>()
     // @ts-expect-error -- answers are what this side sends
     unrun((): AsyncIterable<Answer> => answering)
 

@@ -70,6 +70,8 @@ function asResult(chunk: Uint8Array | null): IteratorResult<Uint8Array, undefine
   return chunk === null ? { done: true, value: undefined } : { done: false, value: chunk }
 }
 
+const over: IteratorReturnResult<undefined> = { done: true, value: undefined }
+
 /** How many chunks are held at most before the transport is paused, however small they are. */
 const mostHeld = 256
 
@@ -179,9 +181,32 @@ export class StreamConn implements Conn {
     return this.close()
   }
 
-  /** Yields chunks until the peer ends its half. Leaving early only stops reading: neither half is ended by it. */
-  [Symbol.asyncIterator](): AsyncIterator<Uint8Array, undefined> {
-    return { next: () => this.#pull(asResult, undefined) }
+  /**
+   * Yields chunks until the peer ends its half. Leaving early only stops reading: neither half is ended by it, and another iteration
+   * goes on with the next chunk.
+   */
+  [Symbol.asyncIterator](): AsyncIterableIterator<Uint8Array, undefined> {
+    let isDone = false
+    // Of its own, by which its waits are known.
+    const shape = (chunk: Uint8Array | null): IteratorResult<Uint8Array, undefined> => asResult(chunk)
+    const leave = (): void => {
+      isDone = true
+      this.#readers.withdraw(shape, over)
+    }
+    return {
+      next: () => (isDone ? Promise.resolve(over) : this.#pull(shape, undefined)),
+      async return(value) {
+        leave()
+        return { done: true, value: await value }
+      },
+      throw(error) {
+        leave()
+        return Promise.reject(error)
+      },
+      [Symbol.asyncIterator]() {
+        return this
+      },
+    }
   }
 
   /** Waits for the next chunk, in the shape in which the caller gives it on: that saves a promise a chunk. */

@@ -67,6 +67,16 @@ export class WaitQueue<Item, Result> {
     return first
   }
 
+  /** Takes out all that wait with `item`, and resolves them. */
+  withdraw(item: Item, result: Result): void {
+    for (let link = this.#first; link !== undefined; link = link.next) {
+      if (link.item !== item) continue
+      this.#remove(link)
+      link.release?.()
+      link.resolve(result)
+    }
+  }
+
   /** Takes all out and rejects them. */
   fail(error: ConnError): void {
     for (let waiting = this.take(); waiting !== undefined; waiting = this.take()) waiting.reject(error)
