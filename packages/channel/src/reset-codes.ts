@@ -5,42 +5,37 @@ import type { ChannelErrorCode } from './errors.ts'
 import { ChannelError } from './errors.ts'
 
 /**
- * What a channel's end is called in RST_STREAM (RFC 9113, section 7), for a peer that takes no control frames. Codes that
- * are not here reset with CANCEL.
+ * What a channel's end is called in RST_STREAM, for a peer that takes no control frames, and what such a reset means here: the
+ * first of its line. RFC 9113, section 7, has codes for some. The others have codes that nobody assigned, which begin with `h2`:
+ * whoever does not know them takes them for INTERNAL_ERROR at most. What is not here resets with CANCEL.
  */
-const rstCodes: Partial<Record<ChannelErrorCode, number>> = {
-  INTERNAL: 2,
-  INVALID_MESSAGE: 1,
-  INVALID_FRAME: 1,
-  TRUNCATED_FRAME: 1,
-  MESSAGE_TOO_LARGE: 6,
-  PEER_TOO_SLOW: 11,
-  RATE_LIMITED: 11,
-}
+const table: readonly (readonly [rstCode: number, ...codes: [ChannelErrorCode, ...ChannelErrorCode[]]])[] = [
+  [1, 'INVALID_MESSAGE', 'INVALID_FRAME', 'TRUNCATED_FRAME'],
+  [2, 'INTERNAL'],
+  [6, 'MESSAGE_TOO_LARGE'],
+  [11, 'PEER_TOO_SLOW'],
+  [0x6832_0001, 'GOING_AWAY'],
+  [0x6832_0002, 'RATE_LIMITED'],
+  [0x6832_0003, 'UNAUTHENTICATED'],
+]
 
 const cancel = 8
 
 /** The reason to abort a conn with, so that its reset says `code`. */
 export function resetReason(error: ChannelError): Error & { readonly rstCode: number } {
-  return Object.assign(new Error(error.message, { cause: error }), { rstCode: rstCodes[error.code] ?? cancel })
+  const [rstCode] = table.find(([, ...codes]) => codes.includes(error.code)) ?? [cancel]
+  return Object.assign(new Error(error.message, { cause: error }), { rstCode })
 }
 
 /** What a conn's failure means for the channel on it. */
 export function connFailure(error: ConnError): ChannelError {
   if (error.code === 'PEER_SILENT') return new ChannelError('PEER_SILENT', error.message, { cause: error })
   if (error.code !== 'RESET') return new ChannelError('CONN_LOST', error.message, { cause: error })
+  const known = table.find(([rstCode]) => rstCode === error.rstCode)
+  if (known !== undefined) return closeError(known[1], '', error)
   switch (error.rstCode) {
     case 0:
       return new ChannelError('PEER_STOPPED', 'the peer wants no more messages', { fatal: true, cause: error })
-    case 1:
-      return closeError('INVALID_MESSAGE', '', error)
-    case 2:
-      return closeError('INTERNAL', '', error)
-    case 6:
-      return closeError('MESSAGE_TOO_LARGE', '', error)
-    // Who exceeds a rate is mostly told by a control frame; whoever does not read would never see one.
-    case 11:
-      return closeError('PEER_TOO_SLOW', '', error)
     // Conns that have no codes, such as a pipe, have only this to say.
     case undefined:
     case cancel:

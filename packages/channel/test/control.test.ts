@@ -99,6 +99,11 @@ test.each([
   [7, 'CONN_LOST', 'remote'],
   [5, 'CONN_LOST', 'remote'],
   [11, 'PEER_TOO_SLOW', 'local'],
+  [0x6832_0000, 'CONN_LOST', 'remote'],
+  [0x6832_0001, 'GOING_AWAY', 'remote'],
+  [0x6832_0002, 'RATE_LIMITED', 'local'],
+  [0x6832_0003, 'UNAUTHENTICATED', 'remote'],
+  [0x6832_0004, 'CONN_LOST', 'remote'],
   [undefined, 'PEER_ABORTED', 'remote'],
 ])('connFailure: RST_STREAM with %s is %s', (rstCode, code, side) => {
   const cause = new ConnError('RESET', 'reset', { rstCode })
@@ -120,7 +125,8 @@ test('resetReason: names the code of the reset', () => {
     channelErrorCodes.map((code) => [code, resetReason(new ChannelError(code, 'x')).rstCode] as const),
   )
   expect(codes).toMatchObject({ INTERNAL: 2, INVALID_MESSAGE: 1, INVALID_FRAME: 1, TRUNCATED_FRAME: 1 })
-  expect(codes).toMatchObject({ MESSAGE_TOO_LARGE: 6, ABORTED: 8, CLOSED: 8 })
+  expect(codes).toMatchObject({ MESSAGE_TOO_LARGE: 6, PEER_TOO_SLOW: 11, ABORTED: 8, CLOSED: 8 })
+  expect(codes).toMatchObject({ GOING_AWAY: 0x6832_0001, RATE_LIMITED: 0x6832_0002, UNAUTHENTICATED: 0x6832_0003 })
   expect(resetReason(new ChannelError('ABORTED', 'mine'))).toMatchObject({
     message: 'mine',
     cause: { code: 'ABORTED' },

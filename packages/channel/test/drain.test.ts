@@ -241,10 +241,10 @@ describe('drain', () => {
     const chunks: Buffer[] = []
     stream.on('data', (chunk: Buffer) => chunks.push(chunk))
     await once(stream, 'response')
-    const closed = once(stream, 'close')
+    const closed = new Promise((resolve) => stream.on('close', resolve))
     await served.router.drain({ timeout: 1 })
     await closed
-    expect(stream.rstCode).toBe(8)
+    expect(stream.rstCode).toBe(0x6832_0001)
     expect(chunks).toEqual([])
   })
 
