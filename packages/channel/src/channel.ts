@@ -343,7 +343,8 @@ export class Channel<in S, out R> implements AsyncIterable<R>, AsyncDisposable {
   }
 
   /**
-   * Aborts when the server is about to stop, at both ends: when its router drains. The
+   * Aborts when the channel is to end soon, at both ends: when the server's router drains, or the channel has reached its
+   * `maxAge`, or its client's credentials are about to end. The
    * channel goes on until either side ends it; the server cuts it at its deadline with `GOING_AWAY`. A client finishes what
    * it is at, and opens a new channel, which another server takes.
    */
@@ -661,7 +662,7 @@ function decodeFailure(cause: unknown): ChannelError {
 }
 
 function goingAway(): ChannelError {
-  return new ChannelError('GOING_AWAY', 'the server is about to stop', { fatal: false })
+  return new ChannelError('GOING_AWAY', 'the channel is to end soon', { fatal: false })
 }
 
 function isCodecError(error: unknown): error is CodecError {

@@ -16,7 +16,7 @@ interface Where {
  * - `unavailable`, of clients with several addresses: no channel can be had at this one, so that for `delay` milliseconds the
  *   others are taken. It comes again, with a longer delay as a rule, while that stays so.
  * - `available`: the same address answers again.
- * - `draining`: the server of an open channel is about to stop, as `channel.draining` says.
+ * - `draining`: an open channel is to end soon, as `channel.draining` says.
  */
 export type ClientStatus =
   | ({ readonly type: 'opened'; readonly attempts: number } & Where)

@@ -1,6 +1,6 @@
 import type { Http2Conn } from '@h2channel/conn'
 
-import { breakOff, type Channel, type ChannelClosed, outcomeOf } from './channel.ts'
+import { breakOff, type Channel, type ChannelClosed, outcomeOf, startDraining } from './channel.ts'
 import type { Clock } from './clock.ts'
 import { longestDelay } from './defaults.ts'
 import { ChannelError } from './errors.ts'
@@ -15,9 +15,9 @@ export interface HandlerContext<Path extends string = string, Auth = unknown> {
   /** What the router's `authorize` returned. */
   readonly auth: Auth
   /**
-   * When the channel ends with `UNAUTHENTICATED`, because the client's credentials do. At first, `auth` says it. May be set
-   * anew, to a Date or milliseconds since 1970, when the client has sent others; to `undefined`, and it does not end by
-   * that.
+   * When the channel ends with `UNAUTHENTICATED`, because the client's credentials do. At first, `auth` says it. `expiryGrace`
+   * before, it drains. May be set anew, to a Date or milliseconds since 1970, when the client has sent others; to `undefined`,
+   * and it does not end by that. Once it drains, it ends no more by that either, but both ends have been asked to end it.
    *
    * @throws ChannelError `INVALID_ARGUMENT` when it is set to anything else.
    */
@@ -47,10 +47,15 @@ export class Late {
   #expiresAt: Date | undefined
   /** The same on the clock. */
   #expiresOn = 0
+  readonly #expiryGrace: number
+  /** When it drains before that, on the clock. */
+  #drainsOn = 0
   #expiry: unknown
 
-  constructor(path: string, clock: Clock) {
+  /** @param expiryGrace - how long before its credentials' end the channel drains. Unit: milliseconds. */
+  constructor(path: string, clock: Clock, expiryGrace: number) {
     this.#path = path
+    this.#expiryGrace = expiryGrace
     this.#clock = clock
   }
 
@@ -60,18 +65,26 @@ export class Late {
 
   set expiresAt(at: Date | number | undefined) {
     this.#expiresAt = at === undefined ? undefined : dateOf(at)
-    this.#expiresOn = this.#clock.now() + Number(this.#expiresAt ?? 0) - Date.now()
+    const left = Number(this.#expiresAt ?? 0) - Date.now()
+    this.#expiresOn = this.#clock.now() + left
+    // Credentials that last for a minute would otherwise be drained for a third of that.
+    this.#drainsOn = this.#expiresOn - Math.min(this.#expiryGrace, left / 10)
     this.#awaitExpiry()
   }
 
-  /** Ends the channel when its time is up, which may be further away than a timer goes. */
+  /** Drains the channel, and ends it when its time is up, which may be further away than a timer goes. */
   #awaitExpiry(): void {
     this.release()
     const channel = this.#channel
     if (this.#expiresAt === undefined || channel === undefined || outcomeOf(channel) !== undefined) return
     const left = Math.ceil(this.#expiresOn - this.#clock.now())
-    if (left <= 0) breakOff(channel, new ChannelError('UNAUTHENTICATED', "the client's credentials have ended"))
-    else this.#expiry = this.#clock.setTimer(awaitExpiry, Math.min(left, longestDelay), this)
+    if (left <= 0) {
+      breakOff(channel, new ChannelError('UNAUTHENTICATED', "the client's credentials have ended"))
+      return
+    }
+    const leftToDrain = Math.ceil(this.#drainsOn - this.#clock.now())
+    if (leftToDrain <= 0) startDraining(channel)
+    this.#expiry = this.#clock.setTimer(awaitExpiry, Math.min(leftToDrain > 0 ? leftToDrain : left, longestDelay), this)
   }
 
   /** The channel is over: nothing is left to wait for. */

@@ -51,6 +51,11 @@ export interface AgeOptions {
   readonly maxAge?: number | undefined
   /** How long it may then take to end by itself, before it ends with `GOING_AWAY`: 20 s unless said otherwise. Unit: milliseconds. */
   readonly maxAgeGrace?: number | undefined
+  /**
+   * How long before `context.expiresAt` it drains, so that its client can open another with fresh credentials: 20 s by default, but
+   * not more than a tenth of what is left when `expiresAt` is set. Unit: milliseconds.
+   */
+  readonly expiryGrace?: number | undefined
 }
 
 /** How a route is served. */
@@ -209,6 +214,7 @@ interface Entry<Auth> {
   /** What a request's headers may take. Unit: bytes. */
   readonly maxHeaderBytes: number
   readonly age: Age | undefined
+  readonly expiryGrace: number
   readonly share: Share
   readonly handler: Handler<string, unknown, unknown, Auth>
   readonly onInvalid: HandleOptions<string, Auth>['onInvalid']
@@ -264,6 +270,7 @@ class RouteTable<Auth> implements Router<Auth>, Taker {
   constructor(options: RouterOptions<Auth>) {
     limitsFrom(options.limits)
     ageOf(options)
+    expiryGraceOf(options)
     checkHook('authorize', options.authorize)
     checkHook('onError', options.onError)
     this.#options = options
@@ -307,6 +314,7 @@ class RouteTable<Auth> implements Router<Auth>, Taker {
       // A layout of a record takes up to 8 KiB, and a client names those of both directions.
       maxHeaderBytes: this.#maxHeaderBytes + listed(receives).length + listed(sends).length,
       age: ageOf({ ...givenOf(this.#options), ...givenOf(options) }),
+      expiryGrace: expiryGraceOf({ ...givenOf(this.#options), ...givenOf(options) }),
       share: new Share(route.path, shareLimits('total', options.total), this.#admission.members),
       // The table keeps routes of every type in one list; what goes with what was checked at the call.
       handler: handler as Handler<string, unknown, unknown, Auth>,
@@ -478,7 +486,7 @@ class RouteTable<Auth> implements Router<Auth>, Taker {
   /** Makes the channel, and calls the handler. */
   #start(opening: Opening<Auth>, conn: Http2Conn, auth: Auth, control: boolean): Member {
     const { entry, params, receive, send, observed } = opening
-    const rest = new Late(conn.path, this.#clock)
+    const rest = new Late(conn.path, this.#clock, entry.expiryGrace)
     const context = contextOf(params, conn, auth, rest)
     const { onInvalid, onSlow } = entry
     const channel: Channel<unknown, unknown> = new Channel<unknown, unknown>(conn, {
@@ -746,6 +754,11 @@ function ageOf({ maxAge, maxAgeGrace = drainTimeout }: AgeOptions): Age | undefi
   if (maxAge === undefined) return undefined
   checkDelay('maxAge', maxAge)
   return { max: maxAge, grace: maxAgeGrace }
+}
+
+function expiryGraceOf({ expiryGrace = drainTimeout }: AgeOptions): number {
+  checkDelay('expiryGrace', expiryGrace)
+  return expiryGrace
 }
 
 function printError(error: unknown, context: ErrorContext): void {

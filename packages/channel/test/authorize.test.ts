@@ -5,7 +5,7 @@ import { describe, expect, expectTypeOf, test } from 'vitest'
 
 import { createClient } from '../src/client.ts'
 import { defineRoute } from '../src/index.ts'
-import type { ChannelRequest, HandlerContext, Router, RouterOptions } from '../src/server.ts'
+import type { ChannelRequest, HandleOptions, HandlerContext, Router, RouterOptions } from '../src/server.ts'
 import { createRouter, Refusal } from '../src/server.ts'
 import { testClock } from '../src/testing.ts'
 import type { ServeOptions, Served } from './server-support.ts'
@@ -287,6 +287,108 @@ describe('context.expiresAt', () => {
     expect(isOver).toBe(false)
     await clock.advance(24 * hour + 10_000)
     await outcome(channel, 'UNAUTHENTICATED')
+  })
+
+  const graces: [string, RouterOptions, HandleOptions, left: number, grace: number][] = [
+    ['20 s before', {}, {}, hour, 20_000],
+    ['a tenth of what is left before, where that is less', {}, {}, 60_000, 6_000],
+    ['as the router says', { expiryGrace: 60_000 }, {}, hour, 60_000],
+    ['as the route says', { expiryGrace: 60_000 }, { expiryGrace: 1_000 }, hour, 1_000],
+  ]
+
+  test.each(graces)('drains at both ends: %s', async (_what, router, handle, left, grace) => {
+    const clock = testClock()
+    const drained: string[] = []
+    const authorize = (): unknown => ({ expiresAt: Date.now() + left })
+    await using served = await serve(
+      (made) => {
+        made.handle(
+          greet,
+          async (channel) => {
+            channel.draining.addEventListener('abort', () => drained.push('server'))
+            await channel.send('ready')
+            for await (const message of channel) await channel.send(message)
+          },
+          handle,
+        )
+      },
+      { router: { clock, limits, authorize, ...router } },
+    )
+    const client = served.client()
+    const channel = await client.open(greet, { params: { name: 'ada' } })
+    await channel.receive()
+    // The wall clock, by which the credentials are measured, has moved on a little since.
+    await clock.advance(left - grace - 2_000)
+    await channel.send('still there?')
+    expect(await channel.receive()).toBe('still there?')
+    expect([channel.draining.aborted, ...drained]).toEqual([false])
+    const draining = once(channel.draining, 'abort')
+    await clock.advance(2_000)
+    await draining
+    expect(drained).toEqual(['server'])
+    expect(channel.draining.reason).toMatchObject({ code: 'GOING_AWAY', fatal: false })
+    // Meanwhile it goes on, and whoever opens another may do it on the same connection.
+    await channel.send('go on')
+    expect(await channel.receive()).toBe('go on')
+    await (await client.open(greet, { params: { name: 'bob' } })).close()
+    expect(served.at.sessions.size).toBe(1)
+    await clock.advance(grace)
+    await outcome(channel, 'UNAUTHENTICATED')
+    expect(served.errors).toEqual([])
+  })
+
+  test('a client that heeds the draining loses nothing', async () => {
+    const clock = testClock()
+    await using served = await guarded(() => ({ expiresAt: Date.now() + hour }), { clock })
+    const channel = await served.client().open(greet, { params: { name: 'ada' } })
+    await channel.receive()
+    const draining = once(channel.draining, 'abort')
+    await clock.advance(hour - 10_000)
+    await draining
+    await channel.send('last')
+    await channel.end()
+    expect(await receiveAll(channel)).toEqual(['last'])
+    expect(await channel.closed).toEqual({ clean: true })
+    await served.router.drain()
+    expect(clock.timers).toBe(0)
+  })
+
+  test('drains when it is set anew, not when it was before; and one that drains lives on, when it is', async () => {
+    const clock = testClock()
+    const at = Date.now()
+    await using served = await serve(
+      (router) => {
+        router.handle(greet, async (channel, context) => {
+          for await (const message of channel) {
+            context.expiresAt = at + Number(message)
+            await channel.send('ok')
+          }
+        })
+      },
+      { router: { clock, limits, authorize: () => ({ expiresAt: at + hour }) } },
+    )
+    const channel = await served.client().open(greet, { params: { name: 'ada' } })
+    const renew = async (left: number): Promise<void> => {
+      await channel.send(String(left))
+      expect(await channel.receive()).toBe('ok')
+    }
+    await renew(2 * hour)
+    await clock.advance(hour)
+    await renew(2 * hour)
+    expect(channel.draining.aborted).toBe(false)
+    const draining = once(channel.draining, 'abort')
+    // By the wall clock, which stands still in this test, two hours are left.
+    await clock.advance(2 * hour - 10_000)
+    await draining
+    await renew(4 * hour)
+    await clock.advance(2 * hour)
+    await renew(4 * hour)
+    await channel.close()
+  })
+
+  test.each([0, -1, 1.5, Number.NaN, 2 ** 31])('expiryGrace can be no %s', (expiryGrace) => {
+    expect(thrown(() => createRouter({ expiryGrace }), 'INVALID_ARGUMENT').message).toContain('expiryGrace')
+    thrown(() => createRouter().handle(greet, () => {}, { expiryGrace }), 'INVALID_ARGUMENT')
   })
 
   test('is not waited for once the channel is over', async () => {
