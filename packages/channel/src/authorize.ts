@@ -68,6 +68,8 @@ export class Refusal extends Error {
     }
     this.status = status
     this.headers = answerHeaders(headers)
+    // There may be cookies among them, which no log should show.
+    Object.defineProperty(this, 'headers', { enumerable: false })
   }
 }
 

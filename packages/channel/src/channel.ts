@@ -14,6 +14,7 @@ import { isOwnEnd } from './own-end.ts'
 import { Receiver, type ReceiverEvents, type ReceiverWatcher, type UnfinishedWatcher } from './receiver.ts'
 import { connFailure, isConnError, resetReason } from './reset-codes.ts'
 import { Sender, type SenderEvents, type SenderWatcher } from './sender.ts'
+import { shownAs } from './shown.ts'
 
 export interface ChannelOptions<S, R> {
   /** How messages to the peer are written. */
@@ -220,6 +221,14 @@ export class Channel<in S, out R> implements AsyncIterable<R>, AsyncDisposable {
         this.#channel.#fail(new ChannelError('PEER_SILENT', `nothing came from the peer for ${silence} ms`))
       }
     }
+    Object.defineProperties(
+      this.prototype,
+      shownAs<Channel<never, unknown>>((channel) => ({
+        conn: channel.conn,
+        stats: channel.stats,
+        ...(channel.#outcome === undefined ? {} : { closed: channel.#outcome }),
+      })),
+    )
     class Iteration<M, T> implements AsyncIterableIterator<T, undefined> {
       readonly #channel: Channel<never, M>
       readonly #next: Next<M, T>

@@ -15,7 +15,7 @@ import { excerpt, printable } from './control.ts'
 import type { LimitOptions } from './defaults.ts'
 import { checkHook, limitsFrom } from './defaults.ts'
 import { Delays } from './delays.ts'
-import { diagnostics, isObserved, onSlowOf, type Opening } from './diagnostics.ts'
+import { diagnostics, isObserved, onSlowOf, quietOpening, type Opening } from './diagnostics.ts'
 import { ChannelError, givenUp, textOf } from './errors.ts'
 import type { Format } from './formats.ts'
 import { codingOf, formatNamed, formatsOf, listed } from './formats.ts'
@@ -191,7 +191,7 @@ export function createClient(origins: string | URL | readonly (string | URL)[], 
 /** Tells whoever observes it of a request that is about to be sent. */
 function observedOf(route: string, origin: string, headers: OutgoingHttpHeaders): Opening | undefined {
   if (!isObserved()) return undefined
-  const observed: Opening = { side: 'client', route, origin, headers }
+  const observed = quietOpening({ side: 'client', route, origin, headers })
   diagnostics.opening.publish(observed)
   return observed
 }

@@ -5,6 +5,7 @@ import type { Clock } from './clock.ts'
 import { longestDelay } from './defaults.ts'
 import { ChannelError } from './errors.ts'
 import type { PathParams } from './route.ts'
+import { shownAs } from './shown.ts'
 
 /**
  * What a handler knows of the request beside its channel.
@@ -165,6 +166,9 @@ const getters = {
   },
 } satisfies Record<LateKey, PropertyDescriptor> & ThisType<{ readonly [late]: Late }>
 
+/** What `authorize` made of the credentials is not shown either. */
+const shown = shownAs<HandlerContext>(({ params, conn, expiresAt }) => ({ params, expiresAt, conn }))
+
 /** What a handler is given: an object that it may copy, with all that it has. */
 export function contextOf<Auth>(
   params: Record<string, string>,
@@ -174,6 +178,7 @@ export function contextOf<Auth>(
 ): HandlerContext<string, Auth> {
   const context: Omit<HandlerContext<string, Auth>, LateKey> = { params, headers: conn.headers, conn, auth }
   Object.defineProperty(context, late, { value: rest })
+  Object.defineProperties(context, shown)
   return Object.defineProperties(context, getters) as HandlerContext<string, Auth>
 }
 

@@ -6,6 +6,7 @@ import { channel as eventsNamed } from 'node:diagnostics_channel'
 import type { IncomingHttpHeaders, OutgoingHttpHeaders } from 'node:http2'
 
 import type { Channel, ChannelClosed, OnSlow } from './channel.ts'
+import { shownAs } from './shown.ts'
 
 /** At which end it happened. */
 export type End = 'client' | 'server'
@@ -93,6 +94,13 @@ export const diagnostics: { readonly [Name in keyof DiagnosticEvents]: Events<Di
   drain: eventsNamed('h2channel:drain'),
   slow: eventsNamed('h2channel:slow'),
   error: eventsNamed('h2channel:error'),
+}
+
+const shown = shownAs<Opening>(({ side, route, origin }) => ({ side, route, origin }))
+
+/** The opening, which logs and JSON show without its headers. */
+export function quietOpening(opening: Opening): Opening {
+  return Object.defineProperties(opening, shown)
 }
 
 /** Whether anybody wants to know of openings, and of what becomes of them. */

@@ -22,7 +22,7 @@ import { contextOf, type HandlerContext, isExpired, Late } from './context.ts'
 import { excerpt } from './control.ts'
 import type { ChannelLimits, LimitOptions } from './defaults.ts'
 import { checkDelay, checkHook, checkLimit, givenOf, limitsFrom } from './defaults.ts'
-import { diagnostics, isObserved, onSlowOf, type Opening as Observed } from './diagnostics.ts'
+import { diagnostics, isObserved, onSlowOf, quietOpening, type Opening as Observed } from './diagnostics.ts'
 import type { ChannelErrorCode } from './errors.ts'
 import { ChannelError } from './errors.ts'
 import type { Format } from './formats.ts'
@@ -34,6 +34,7 @@ import { announcement, isAnnounced, version } from './protocol.ts'
 import { isConnError } from './reset-codes.ts'
 import { refuse, refuseHttp1 } from './refusals.ts'
 import type { Route } from './route.ts'
+import { shownAs } from './shown.ts'
 import { Member, Share, type ShareLimits, shareLimits } from './shares.ts'
 
 export type Handler<Path extends string, Client, Server, Auth = unknown> = (
@@ -676,7 +677,7 @@ function refuseForNow(asked: Asked, message: string): void {
 function observedOf(route: string, headers: IncomingHttpHeaders): Observed | undefined {
   if (!isObserved()) return undefined
   const origin = `${headers[':scheme'] ?? 'http'}://${headers[':authority'] ?? headers.host ?? ''}`
-  const observed: Observed = { side: 'server', route, origin, headers }
+  const observed = quietOpening({ side: 'server', route, origin, headers })
   diagnostics.opening.publish(observed)
   return observed
 }
@@ -684,11 +685,14 @@ function observedOf(route: string, headers: IncomingHttpHeaders): Observed | und
 /** Of requests whose clients have left. */
 const gone = AbortSignal.abort()
 
+const shownRequest = shownAs<ChannelRequest>(({ route, params }) => ({ route, params }))
+
 function requestOf<Auth>(opening: Opening<Auth>, signal: AbortSignal): ChannelRequest {
   const { entry, params, headers, stream } = opening
   const query = new URLSearchParams((headers[':path'] ?? '').split(/\?(.*)/s)[1] ?? '')
   const session = stream.session as ServerHttp2Session | undefined
-  return { route: entry.route.path, params, headers, query, session, signal }
+  const request: ChannelRequest = { route: entry.route.path, params, headers, query, session, signal }
+  return Object.defineProperties(request, shownRequest)
 }
 
 function timeOut(controller: AbortController): void {
@@ -764,7 +768,7 @@ function expiryGraceOf({ expiryGrace = drainTimeout }: AgeOptions): number {
 function printError(error: unknown, context: ErrorContext): void {
   // oxlint-disable-next-line no-console -- an error of the user's own must show unless a hook was given.
   console.error(
-    `h2channel: ${'conn' in context ? 'the handler' : 'authorize'} of ${context.headers[':path']} failed:`,
+    `h2channel: ${'conn' in context ? 'the handler' : 'authorize'} of ${context.headers[':path']?.split('?', 1)[0]} failed:`,
     error,
   )
 }

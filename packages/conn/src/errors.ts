@@ -87,7 +87,7 @@ export class ConnError extends Error {
    */
   readonly requestSent: boolean | undefined
 
-  /** With `UNEXPECTED_STATUS`: what the server answered. */
+  /** With `UNEXPECTED_STATUS`: what the server answered. Its headers are not enumerable, so that logs don't show them. */
   readonly response: RefusedResponse | undefined
 
   constructor(code: ConnErrorCode, message: string, options: ConnErrorOptions = {}) {
@@ -97,7 +97,7 @@ export class ConnError extends Error {
     this.fatal = rules[code].fatal
     this.rstCode = options.rstCode
     this.requestSent = options.requestSent
-    this.response = options.response
+    this.response = options.response && quiet(options.response)
   }
 }
 
@@ -118,4 +118,9 @@ export function givenUp(what: string, reason: unknown): ConnError {
 /** By its name alone: the DOMException of another realm is no `Error` of this one. */
 function isTimeout(reason: unknown): boolean {
   return (reason as { readonly name?: unknown } | null | undefined)?.name === 'TimeoutError'
+}
+
+/** The same, with its headers where no log shows them: there may be cookies among them. */
+function quiet({ status, headers, body }: RefusedResponse): RefusedResponse {
+  return Object.defineProperty({ status, headers, body }, 'headers', { enumerable: false })
 }

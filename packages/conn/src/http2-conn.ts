@@ -1,8 +1,9 @@
 import type { Http2Session, Http2Stream, IncomingHttpHeaders } from 'node:http2'
 
 import type { Http2Transport } from './http2-transport.ts'
+import { shownAs } from './shown.ts'
 import type { CloseTimeouts } from './stream-conn.ts'
-import { StreamConn } from './stream-conn.ts'
+import { halvesOf, StreamConn } from './stream-conn.ts'
 
 /** Where one end of a connection is. */
 export interface Address {
@@ -23,10 +24,26 @@ export interface Exchange {
 }
 
 /**
- * A conn over one HTTP/2 stream, with what its request and response said. `abort(reason)` resets the stream with CANCEL,
+ * A conn over one HTTP/2 stream, with what its request and response said. Logs and JSON show it without headers and query. `abort(reason)` resets the stream with CANCEL,
  * or with `reason.rstCode` where the reason has one.
  */
 export class Http2Conn extends StreamConn implements Exchange {
+  static {
+    Object.defineProperties(
+      this.prototype,
+      shownAs<Http2Conn>((conn) => ({
+        side: conn.side,
+        method: conn.method,
+        path: conn.path.split('?', 1)[0],
+        status: conn.status,
+        localAddress: conn.localAddress,
+        remoteAddress: conn.remoteAddress,
+        streamId: conn.streamId,
+        ...halvesOf(conn),
+      })),
+    )
+  }
+
   readonly side: 'client' | 'server'
   readonly method: string
   readonly path: string

@@ -2,6 +2,7 @@ import type { Conn, ConnClosed, WaitOptions, WriteOptions } from './conn.ts'
 import { checkedDelay, connDefaults } from './defaults.ts'
 import { ConnError, refusedBy } from './errors.ts'
 import { inOwnMemory } from './own-memory.ts'
+import { shownAs } from './shown.ts'
 import { clearTimeout, setTimeout } from './timers.ts'
 import type { Transport, TransportEvents } from './transport.ts'
 import { WaitQueue } from './wait-queue.ts'
@@ -82,6 +83,8 @@ const accepted = Promise.resolve()
 
 // Given by the class, which keeps to itself what it does with them.
 let eventsOf: (conn: StreamConn) => TransportEvents
+/** How far its halves are, for logs. */
+export let halvesOf: (conn: StreamConn) => { readonly reading: string; readonly writing: string }
 
 /** A {@link Conn} over any {@link Transport}: the one place that decides who waits, who is served and how it ends. */
 export class StreamConn implements Conn {
@@ -109,6 +112,8 @@ export class StreamConn implements Conn {
       }
     }
     eventsOf = (conn) => new Events(conn)
+    halvesOf = (conn) => ({ reading: conn.#reading.at, writing: conn.#writing.at })
+    Object.defineProperties(this.prototype, shownAs<StreamConn>(halvesOf))
   }
 
   readonly closed: Promise<ConnClosed>
