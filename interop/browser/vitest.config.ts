@@ -6,5 +6,11 @@ export default defineConfig({
   cacheDir: '../../node_modules/.vite',
   resolve: { conditions: ['@h2channel/source'] },
   ssr: { resolve: { conditions: ['@h2channel/source', 'node', 'module', 'import', 'default'] } },
-  test: { name: 'browser', include: ['test/**/*.test.ts'], testTimeout: 20_000, hookTimeout: 60_000 },
+  test: {
+    name: 'browser',
+    include: ['test/**/*.test.ts'],
+    globalSetup: ['test/chromium.ts'],
+    testTimeout: 20_000,
+    hookTimeout: 60_000,
+  },
 })

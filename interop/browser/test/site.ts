@@ -3,15 +3,15 @@ import { defineRoute } from '@h2channel/channel'
 import { createRouter, Refusal } from '@h2channel/channel/server'
 import { json } from '@h2channel/codecs'
 import { listen, makeCertificate } from '@h2channel/conn/testing'
-import { accessSync, constants, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import type { Http2ServerRequest, Http2ServerResponse, IncomingHttpHeaders, ServerHttp2Stream } from 'node:http2'
 import { createSecureServer } from 'node:http2'
 import { tmpdir } from 'node:os'
-import { delimiter, join } from 'node:path'
+import { join } from 'node:path'
 import type { BrowserContext } from 'playwright-core'
 import { chromium } from 'playwright-core'
 
-import { needs } from '../../needs.ts'
+import { chromiumPath } from './chromium.ts'
 
 /** A bank, whose users have a cookie. Each case of a test has a path of its own. */
 export const transfer = defineRoute('/transfer/:what', { client: json(), server: json() })
@@ -115,28 +115,5 @@ export async function startSite(): Promise<Site> {
       await at.close()
       rmSync(profile, { recursive: true, force: true })
     },
-  }
-}
-
-/** Chromium, or a browser that is made of it. */
-function chromiumPath(): string {
-  const names = ['chromium', 'chromium-browser', 'google-chrome']
-  const folders = (process.env['PATH'] ?? '').split(delimiter)
-  const paths = folders.flatMap((folder) => names.map((name) => join(folder, name)))
-  const found = process.env['CHROMIUM'] ?? paths.find(isProgram)
-  needs(
-    found === undefined
-      ? 'the browser tests need Chromium on the PATH (Debian: apt-get install chromium), or CHROMIUM'
-      : '',
-  )
-  return found ?? ''
-}
-
-function isProgram(path: string): boolean {
-  try {
-    accessSync(path, constants.X_OK)
-    return true
-  } catch {
-    return false
   }
 }
