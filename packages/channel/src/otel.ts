@@ -2,13 +2,23 @@
  * OpenTelemetry for routers and clients: metrics of channels, a span for opening each (not for its whole life, which may be
  * weeks), and the client's trace context for the handler. It needs `@opentelemetry/api`.
  */
-import type { Attributes, Context, MeterProvider, Span, TextMapPropagator, TracerProvider } from '@opentelemetry/api'
+import type {
+  Attributes,
+  Context,
+  Counter,
+  MeterProvider,
+  Span,
+  TextMapPropagator,
+  TracerProvider,
+} from '@opentelemetry/api'
 import {
   context,
+  createNoopMeter,
   defaultTextMapGetter,
   defaultTextMapSetter,
   metrics,
   propagation,
+  ProxyTracerProvider,
   ROOT_CONTEXT,
   SpanKind,
   SpanStatusCode,
@@ -32,7 +42,7 @@ export interface InstrumentOptions {
 
 /**
  * Begins to measure every channel that is opened from now on in this process. docs/observing.md names the metrics, spans and
- * attributes.
+ * attributes. OpenTelemetry's SDK may be started later: what is opened before is not measured, and a warning of the process says so.
  *
  * @returns a function that ends it.
  *
@@ -45,15 +55,24 @@ export interface InstrumentOptions {
 export function instrument(options: InstrumentOptions = {}): () => void {
   const { tracerProvider = trace, meterProvider = metrics, propagator = propagation } = options
   const tracer = tracerProvider.getTracer(scope)
-  const meter = meterProvider.getMeter(scope)
-  const ends = { client: new EndMetrics(meter, 'client'), server: new EndMetrics(meter, 'server') }
-  const errors = meter.createCounter('h2channel.server.errors', {
-    unit: '{error}',
-    description: 'Errors of handlers and of authorize',
-  })
+  let metersOfAll: Meters | undefined
+  /** Looked for until they are there: unlike a tracer, a meter that was got before the SDK was started stays one that does nothing. */
+  const meters = (): Meters | undefined => {
+    metersOfAll ??= metersOf(meterProvider.getMeter(scope))
+    return metersOfAll
+  }
+  meters()
+  let isWarned = options.tracerProvider !== undefined || options.meterProvider !== undefined
   const pending = new WeakMap<Opening, Pending>()
 
   const onOpening = (opening: Opening): void => {
+    if (!isWarned && meters() === undefined && !isTraced()) {
+      isWarned = true
+      process.emitWarning(
+        `h2channel: instrument() was called, and no OpenTelemetry SDK is registered: ${opening.route} is not measured. ` +
+          'Start the SDK before channels are opened.',
+      )
+    }
     const isClient = opening.side === 'client'
     const parent = isClient
       ? context.active()
@@ -68,7 +87,7 @@ export function instrument(options: InstrumentOptions = {}): () => void {
   }
 
   const onOpen = ({ opening, channel }: Opened): void => {
-    ends[opening.side].add(opening, channel)
+    meters()?.ends[opening.side].add(opening, channel)
     settle(opening, {})
   }
 
@@ -87,7 +106,7 @@ export function instrument(options: InstrumentOptions = {}): () => void {
     const { span, began } = pending.get(opening) ?? {}
     if (span === undefined || began === undefined) return
     pending.delete(opening)
-    ends[opening.side].openings.record((platform.performance.now() - began) / 1_000, {
+    meters()?.ends[opening.side].openings.record((platform.performance.now() - began) / 1_000, {
       ...attributesOf(opening),
       ...outcome,
     })
@@ -96,11 +115,11 @@ export function instrument(options: InstrumentOptions = {}): () => void {
   }
 
   const onClose = ({ opening, channel, closed }: Closed): void => {
-    ends[opening.side].remove(channel, closed.clean ? {} : { 'error.type': closed.error.code })
+    meters()?.ends[opening.side].remove(channel, closed.clean ? {} : { 'error.type': closed.error.code })
   }
-  const onSlow = ({ opening }: Slow): void => ends[opening.side].slow.add(1, attributesOf(opening))
+  const onSlow = ({ opening }: Slow): void => meters()?.ends[opening.side].slow.add(1, attributesOf(opening))
   const onError = ({ route, error }: Failed): void => {
-    errors.add(1, { 'http.route': route, 'error.type': nameOf(error) })
+    meters()?.errors.add(1, { 'http.route': route, 'error.type': nameOf(error) })
   }
 
   const stops = [
@@ -113,8 +132,8 @@ export function instrument(options: InstrumentOptions = {}): () => void {
   ]
   return () => {
     for (const stop of stops) stop()
-    ends.client.stop()
-    ends.server.stop()
+    metersOfAll?.ends.client.stop()
+    metersOfAll?.ends.server.stop()
   }
 }
 
@@ -128,6 +147,27 @@ interface Pending {
 }
 
 type Meter = ReturnType<MeterProvider['getMeter']>
+
+/** All metrics there are. */
+interface Meters {
+  readonly ends: Readonly<Record<End, EndMetrics>>
+  readonly errors: Counter
+}
+
+function metersOf(meter: Meter): Meters | undefined {
+  if (meter === createNoopMeter()) return undefined
+  const errors = meter.createCounter('h2channel.server.errors', {
+    unit: '{error}',
+    description: 'Errors of handlers and of authorize',
+  })
+  return { ends: { client: new EndMetrics(meter, 'client'), server: new EndMetrics(meter, 'server') }, errors }
+}
+
+/** Whether there is a global provider of tracers. */
+function isTraced(): boolean {
+  const provider = trace.getTracerProvider()
+  return !(provider instanceof ProxyTracerProvider) || provider.getDelegateTracer(scope) !== undefined
+}
 
 /** What a series of metrics is about: a route, and at the client an address. */
 interface Series {

@@ -1,7 +1,7 @@
 /** What OpenTelemetry is told of one conversation, and what diagnostics_channel tells whoever subscribes. */
 import { json } from '@h2channel/codecs'
 import type { Attributes } from '@opentelemetry/api'
-import { context, SpanKind, SpanStatusCode, trace } from '@opentelemetry/api'
+import { context, metrics, SpanKind, SpanStatusCode, trace } from '@opentelemetry/api'
 import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-hooks'
 import { W3CTraceContextPropagator } from '@opentelemetry/core'
 import {
@@ -18,7 +18,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { DiagnosticEvents } from '../src/diagnostics.ts'
 import { defineRoute } from '../src/index.ts'
 import { instrument } from '../src/otel.ts'
-import { Refusal } from '../src/server.ts'
+import { Refusal, type Router } from '../src/server.ts'
 import { serve } from './server-support.ts'
 import { failOnUnhandledRejections, failure, receiveAll, settled, until } from './support.ts'
 
@@ -188,6 +188,75 @@ describe('instrument', () => {
     )
     await (await served.client().open(echo, at)).close()
     expect(observed.spans()).toEqual([])
+  })
+})
+
+describe('instrument before OpenTelemetry’s SDK', () => {
+  const echoing = (router: Router): void => {
+    router.handle(echo, async (channel) => {
+      for await (const message of channel) await channel.send(message)
+    })
+  }
+
+  /** What the process warns of from now on. */
+  function warnings(): { readonly all: string[]; stop(): void } {
+    const all: string[] = []
+    const listener = (warning: Error): void => void all.push(warning.message)
+    process.on('warning', listener)
+    return { all, stop: () => void process.off('warning', listener) }
+  }
+
+  afterEach(() => {
+    metrics.disable()
+    trace.disable()
+  })
+
+  test('measures what is opened once that is started, and warns once of what was opened before', async () => {
+    const warned = warnings()
+    const stop = instrument()
+    const points = new InMemoryMetricExporter(AggregationTemporality.CUMULATIVE)
+    const reader = new PeriodicExportingMetricReader({ exporter: points, exportIntervalMillis: 2 ** 30 })
+    const meterProvider = new MeterProvider({ readers: [reader] })
+    const spans = new InMemorySpanExporter()
+    await using served = await serve(echoing)
+    const client = served.client()
+    for (let count = 0; count < 2; count++) await (await client.open(echo, at)).close()
+    const early = await client.open(echo, at)
+    await until(() => warned.all.length > 0)
+    metrics.setGlobalMeterProvider(meterProvider)
+    trace.setGlobalTracerProvider(new BasicTracerProvider({ spanProcessors: [new SimpleSpanProcessor(spans)] }))
+    const channel = await client.open(echo, at)
+    await channel.send('hello')
+    expect(await channel.receive()).toBe('hello')
+    await reader.forceFlush()
+    const all = points.getMetrics().flatMap(({ scopeMetrics }) => scopeMetrics.flatMap((scope) => scope.metrics))
+    const active = all.find(({ descriptor }) => descriptor.name === 'h2channel.server.active_channels')
+    expect(active?.dataPoints.map(({ value }) => value)).toEqual([1])
+    expect(spans.getFinishedSpans().map(({ name }) => name)).toEqual(['open /echo/:room', 'open /echo/:room'])
+    await channel.close()
+    await early.close()
+    stop()
+    await meterProvider.shutdown()
+    warned.stop()
+    expect(warned.all).toEqual([
+      expect.stringContaining('no OpenTelemetry SDK is registered: /echo/:room is not measured'),
+    ])
+  })
+
+  test.each(['tracers', 'meters', 'nothing opened', 'its own providers'])('does not warn with %s', async (what) => {
+    const warned = warnings()
+    const meterProvider = new MeterProvider()
+    if (what === 'meters') metrics.setGlobalMeterProvider(meterProvider)
+    if (what === 'tracers') trace.setGlobalTracerProvider(new BasicTracerProvider())
+    const stop = instrument(what === 'its own providers' ? { meterProvider } : {})
+    await using served = await serve(echoing)
+    if (what !== 'nothing opened') await (await served.client().open(echo, at)).close()
+    stop()
+    await (await served.client().open(echo, at)).close()
+    await settled()
+    warned.stop()
+    await meterProvider.shutdown()
+    expect(warned.all).toEqual([])
   })
 })
 
