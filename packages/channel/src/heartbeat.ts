@@ -47,7 +47,8 @@ export class Heartbeat implements Timed {
   readonly #timers: SharedTimers
   /** When the next ping is due. */
   #due: number
-  #group: TimerGroup
+  /** `undefined` when it has stopped. */
+  #group: TimerGroup | undefined
   /** What looked like the peer's silence, until something comes. */
   #doubt: Doubt | undefined
   #count = 0
@@ -86,14 +87,28 @@ export class Heartbeat implements Timed {
   }
 
   stop(): void {
-    this.#timers.remove(this.#group, this)
+    if (this.#group !== undefined) this.#timers.remove(this.#group, this)
+    this.#group = undefined
   }
 
   onTime(): void {
+    if (this.#group !== undefined) this.#look(this.#group.time, this.#clock.afterTurn === undefined)
+  }
+
+  /**
+   * @param expected - when it was to look.
+   * @param hasRead - whether what had arrived by then was read.
+   */
+  #look(expected: number, hasRead: boolean): void {
     const now = this.#clock.now()
     const { heartbeatInterval, heartbeatTimeout } = this.#times
-    if (this.#isSilent(now)) {
-      this.#events.onSilent(heartbeatInterval + heartbeatTimeout)
+    if (this.#isSilent(now, expected)) {
+      if (hasRead) this.#events.onSilent(heartbeatInterval + heartbeatTimeout)
+      else {
+        this.#clock.afterTurn?.(() => {
+          if (this.#group !== undefined) this.#look(now, true)
+        })
+      }
       return
     }
     if (now >= this.#due) {
@@ -113,14 +128,14 @@ export class Heartbeat implements Timed {
   /**
    * Whether it is settled that the peer is gone. What looks so at first may be this process, which was busy, or stood
    * still: what came meanwhile lies in the socket, and is read after the timers. A process that stood still gives its
-   * peer another timeout, once.
+   * peer another timeout, once, since the last ping may have left only now.
    */
-  #isSilent(now: number): boolean {
+  #isSilent(now: number, expected: number): boolean {
     const since = this.#events.quietSince()
     if (since === undefined || now < this.#doubtFrom(since)) return false
     if (this.#doubt?.since !== since) this.#doubt = { since, until: now + 1, hasSlept: false }
     const { heartbeatTimeout } = this.#times
-    if (!this.#doubt.hasSlept && now - this.#group.time > heartbeatTimeout / 10) {
+    if (!this.#doubt.hasSlept && now - expected > heartbeatTimeout / 10) {
       this.#doubt = { since, until: now + heartbeatTimeout, hasSlept: true }
     }
     return now >= this.#doubt.until

@@ -272,6 +272,107 @@ describe('a peer from which nothing comes', () => {
     expect(clock.timers).toBe(0)
   })
 
+  describe('on a clock whose timers come before anything is read', () => {
+    /** Time goes by as a test says, and the event loop turns when it says so. */
+    function startBeating(): {
+      readonly silences: number[]
+      readonly heartbeat: Heartbeat
+      came(): void
+      /** Fires all timers up to then, however many. */
+      timersUntil(time: number): void
+      turn(): void
+      readonly isWaiting: boolean
+    } {
+      let [now, since] = [0, 0]
+      const timers = new Map<number, () => void>()
+      const turns: (() => void)[] = []
+      const silences: number[] = []
+      const clock = {
+        now: () => now,
+        setTimer: <Subject>(task: (subject: Subject) => void, delay: number, subject: Subject) => {
+          timers.set(now + delay, () => task(subject))
+          return now + delay
+        },
+        clearTimer: (timer: unknown) => void timers.delete(timer as number),
+        afterTurn: (task: () => void) => void turns.push(task),
+      }
+      const heartbeat = new Heartbeat(
+        clock,
+        { heartbeatInterval: interval, heartbeatTimeout: timeout },
+        { quietSince: () => since, ping: () => true, onSilent: (silence) => void silences.push(silence) },
+      )
+      return {
+        silences,
+        heartbeat,
+        came() {
+          since = now
+        },
+        timersUntil(time) {
+          for (;;) {
+            const [next] = [...timers].filter(([at]) => at <= time).toSorted(([left], [right]) => left - right)
+            if (next === undefined) break
+            timers.delete(next[0])
+            now = Math.max(now, next[0])
+            next[1]()
+          }
+          now = time
+        },
+        turn() {
+          for (const task of turns.splice(0)) task()
+        },
+        get isWaiting() {
+          return turns.length > 0
+        },
+      }
+    }
+
+    test('is silent when the event loop has turned, and not before', () => {
+      const beating = startBeating()
+      beating.timersUntil(interval + timeout - 1)
+      expect(beating.isWaiting).toBe(false)
+      beating.timersUntil(interval + timeout + timeout / 20)
+      expect(beating.silences).toEqual([])
+      beating.turn()
+      expect(beating.silences).toEqual([interval + timeout])
+    })
+
+    test('is not silent when something was read in that turn', () => {
+      const beating = startBeating()
+      beating.timersUntil(interval + timeout)
+      expect(beating.isWaiting).toBe(true)
+      beating.came()
+      beating.turn()
+      expect(beating.silences).toEqual([])
+      // The next silence is found, too.
+      beating.timersUntil(2 * (interval + timeout))
+      beating.turn()
+      expect(beating.silences).toEqual([interval + timeout])
+    })
+
+    test('has another timeout when that turn came late, since the ping may have left only then', () => {
+      const beating = startBeating()
+      beating.timersUntil(interval + timeout)
+      beating.timersUntil(interval + 3 * timeout)
+      beating.turn()
+      beating.timersUntil(interval + 4 * timeout - 1)
+      beating.turn()
+      expect(beating.silences).toEqual([])
+      beating.timersUntil(interval + 4 * timeout)
+      beating.turn()
+      expect(beating.silences).toEqual([interval + timeout])
+    })
+
+    test('is not called silent by a heartbeat that was stopped meanwhile', () => {
+      const beating = startBeating()
+      beating.timersUntil(interval + timeout)
+      expect(beating.isWaiting).toBe(true)
+      beating.heartbeat.stop()
+      beating.turn()
+      expect(beating.silences).toEqual([])
+      expect(beating.isWaiting).toBe(false)
+    })
+  })
+
   test('ends a channel of whom nobody asks anything any more', async () => {
     const [channel, , clock] = withPeer()
     await channel.end()
