@@ -30,6 +30,8 @@ export interface ChannelOptions<S, R> {
   readonly onInvalid?: OnInvalid | undefined
   /** What to do when the peer takes nothing for long: wait on, unless said otherwise. */
   readonly onSlow?: OnSlow | undefined
+  /** What errors that end the channel from outside call it by, such as its route's path: nothing by default. */
+  readonly name?: string | undefined
   /** For tests: where the times come from. The platform's clock unless said otherwise. */
   readonly clock?: Clock | undefined
 }
@@ -205,7 +207,7 @@ export class Channel<in S, out R> implements AsyncIterable<R>, AsyncDisposable {
       }
       /** What has arrived is still there to be received; reading finds out for itself how the conn ended. */
       onConnError(error: unknown): void {
-        this.#channel.#sender.fail(toChannelError(error))
+        this.#channel.#sender.fail(this.#channel.#errorOf(error))
       }
       quietSince(): number | undefined {
         return this.#channel.#receiver.quietSince
@@ -286,6 +288,7 @@ export class Channel<in S, out R> implements AsyncIterable<R>, AsyncDisposable {
   readonly #sender: Sender<S>
   readonly #receiver: Receiver<R>
   readonly #control: boolean
+  readonly #name: string | undefined
   readonly #closeTimeout: number
   readonly #maxControlFrames: number
   /** Until when the control frames that came would take, if they came no faster than they may. On the channel's clock. */
@@ -316,6 +319,7 @@ export class Channel<in S, out R> implements AsyncIterable<R>, AsyncDisposable {
     checkHook('onInvalid', options.onInvalid)
     checkHook('onSlow', options.onSlow)
     this.conn = conn
+    this.#name = options.name
     this.#closeTimeout = limits.closeTimeout
     this.#onInvalid = options.onInvalid
     this.#onSlow = options.onSlow
@@ -500,7 +504,7 @@ export class Channel<in S, out R> implements AsyncIterable<R>, AsyncDisposable {
     }
     await this.#finishing
     await this.conn.close().catch((reason: unknown) => {
-      error ??= this.#failure ?? toChannelError(reason)
+      error ??= this.#failure ?? this.#errorOf(reason)
     })
     await this.closed
     const { lost } = this.#sender
@@ -566,7 +570,7 @@ export class Channel<in S, out R> implements AsyncIterable<R>, AsyncDisposable {
         this.#onDraining()
         return
       default:
-        this.#endAs(closeError(control.code, control.reason))
+        this.#endAs(closeError(control.code, control.reason, this.#name))
     }
   }
 
@@ -624,22 +628,28 @@ export class Channel<in S, out R> implements AsyncIterable<R>, AsyncDisposable {
   #onClosed(closed: ConnClosed): ChannelClosed {
     this.#heartbeat?.stop()
     if (this.#failure === undefined && !closed.clean) {
-      this.#failure = connFailure(closed.error)
+      this.#failure = connFailure(closed.error, this.#name)
       this.#sender.fail(this.#failure)
     }
     this.#outcome = this.#failure === undefined ? { clean: true } : { clean: false, error: this.#failure }
     return this.#outcome
   }
 
+  /** An error from below: of the framing, or of the conn. */
+  #errorOf(error: unknown): ChannelError {
+    if (error instanceof ChannelError) return error
+    return isConnError(error) ? connFailure(error, this.#name) : decodeFailure(error)
+  }
+
   /** What arrived can't be read, or no more can arrive. */
   #onReceiveError(error: unknown): void {
     if (!isConnError(error)) {
       // Where the channel has failed by then, there is nobody to tell, but whoever receives.
-      if (this.#failure === undefined) this.#breakOff(toChannelError(error))
+      if (this.#failure === undefined) this.#breakOff(this.#errorOf(error))
       else this.#receiver.fail(this.#failure)
       return
     }
-    const failure = this.#failure ?? toChannelError(error)
+    const failure = this.#failure ?? this.#errorOf(error)
     this.#failure = failure
     this.#receiver.fail(failure)
     this.#sender.fail(failure)
@@ -654,12 +664,6 @@ const mostUnread = 128 * 1024
 
 /** Errors whose text the peer may read: it names numbers, and nothing of the program or of a message. */
 const tellable: ReadonlySet<ChannelErrorCode> = new Set(['INVALID_FRAME', 'MESSAGE_TOO_LARGE', 'TRUNCATED_FRAME'])
-
-/** An error from below: of the framing, or of the conn. */
-function toChannelError(error: unknown): ChannelError {
-  if (error instanceof ChannelError) return error
-  return isConnError(error) ? connFailure(error) : decodeFailure(error)
-}
 
 /** An error of the codec that read a message: mostly the peer's fault, but not that a schema is asynchronous. */
 function decodeFailure(cause: unknown): ChannelError {

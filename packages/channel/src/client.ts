@@ -168,7 +168,13 @@ export function createClient(origins: string | URL | readonly (string | URL)[], 
         })
         try {
           const judge = onSlowOf(onSlow, observed, () => channel as Channel<unknown, unknown>)
-          const channel = channelOf(conn, url, send, receives, { limits, onInvalid, onSlow: judge, clock })
+          const channel = channelOf(conn, url, send, receives, {
+            limits,
+            onInvalid,
+            onSlow: judge,
+            clock,
+            name: route.path,
+          })
           if (observed !== undefined) tellOpen(observed, channel as Channel<unknown, unknown>)
           // The signal is made when it is asked for, which would be a waste without a hook.
           if (options.onStatus !== undefined) {
@@ -213,7 +219,7 @@ function channelOf<C, S>(
   url: URL,
   send: Format<C>,
   receives: readonly Format<S>[],
-  options: Pick<ChannelOptions<C, S>, 'clock' | 'limits' | 'onInvalid' | 'onSlow'>,
+  options: Pick<ChannelOptions<C, S>, 'clock' | 'limits' | 'name' | 'onInvalid' | 'onSlow'>,
 ): Channel<C, S> {
   const { 'content-type': contentType, 'content-encoding': contentEncoding } = conn.headers
   const coding = codingOf(contentEncoding)

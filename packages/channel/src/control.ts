@@ -74,15 +74,23 @@ function invalid(what: string): ChannelError {
   return new ChannelError('INVALID_FRAME', `a control frame ${what}`)
 }
 
-/** What a close code of the peer means here. Where the peer refused what this side did, this side broke the rule. */
-export function closeError(code: string, reason: string, cause?: unknown): ChannelError {
+/**
+ * What a close code of the peer means here. Where the peer refused what this side did, this side broke the rule. `of` is what errors
+ * call the channel by.
+ */
+export function closeError(code: string, reason: string, of?: string, cause?: unknown): ChannelError {
   const detail = reason === '' ? '' : `: ${reason}`
   const known = meanings.find(([name]) => name === code)
   if (known === undefined) {
-    return new ChannelError('PEER_ABORTED', `the peer closed the channel (${code})${detail}`, { cause })
+    return new ChannelError('PEER_ABORTED', `${named(of)}the peer closed the channel (${code})${detail}`, { cause })
   }
   const [name, side, meaning] = known
-  return new ChannelError(name, `${meaning}${detail}`, { side, fatal: true, cause })
+  return new ChannelError(name, `${named(of)}${meaning}${detail}`, { side, fatal: true, cause })
+}
+
+/** How an error's text begins, for who has many channels. */
+export function named(of: string | undefined): string {
+  return of === undefined ? '' : `${of}: `
 }
 
 const meanings: readonly (readonly [ChannelErrorCode, Side, string])[] = [

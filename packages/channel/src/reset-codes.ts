@@ -1,6 +1,6 @@
 import type { ConnError } from '@h2channel/conn'
 
-import { closeError } from './control.ts'
+import { closeError, named } from './control.ts'
 import type { ChannelErrorCode } from './errors.ts'
 import { ChannelError } from './errors.ts'
 
@@ -27,21 +27,25 @@ export function resetReason(error: ChannelError): Error & { readonly rstCode: nu
   return Object.assign(new Error(error.message, { cause: error }), { rstCode })
 }
 
-/** What a conn's failure means for the channel on it. */
-export function connFailure(error: ConnError): ChannelError {
-  if (error.code === 'PEER_SILENT') return new ChannelError('PEER_SILENT', error.message, { cause: error })
-  if (error.code !== 'RESET') return new ChannelError('CONN_LOST', error.message, { cause: error })
+/** What a conn's failure means for the channel on it. `of` is what errors call the channel by. */
+export function connFailure(error: ConnError, of?: string): ChannelError {
+  const message = `${named(of)}${error.message}`
+  if (error.code === 'PEER_SILENT') return new ChannelError('PEER_SILENT', message, { cause: error })
+  if (error.code !== 'RESET') return new ChannelError('CONN_LOST', message, { cause: error })
   const known = table.find(([rstCode]) => rstCode === error.rstCode)
-  if (known !== undefined) return closeError(known[1], '', error)
+  if (known !== undefined) return closeError(known[1], '', of, error)
   switch (error.rstCode) {
     case 0:
-      return new ChannelError('PEER_STOPPED', 'the peer wants no more messages', { fatal: true, cause: error })
+      return new ChannelError('PEER_STOPPED', `${named(of)}the peer wants no more messages`, {
+        fatal: true,
+        cause: error,
+      })
     // Conns that have no codes, such as a pipe, have only this to say.
     case undefined:
     case cancel:
-      return new ChannelError('PEER_ABORTED', 'the peer broke the channel off', { cause: error })
+      return new ChannelError('PEER_ABORTED', `${named(of)}the peer broke the channel off`, { cause: error })
     default:
-      return new ChannelError('CONN_LOST', error.message, { cause: error })
+      return new ChannelError('CONN_LOST', message, { cause: error })
   }
 }
 

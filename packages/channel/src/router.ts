@@ -104,7 +104,8 @@ export interface RouterOptions<Auth = unknown> extends AgeOptions {
   /**
    * Told of each error that a handler, or `authorize`, threw. Not of its own channel's end, at whichever side, unless the peer sent what the route does not
    * allow: `INVALID_MESSAGE`, `INVALID_FRAME`, `MESSAGE_TOO_LARGE`, `TRUNCATED_FRAME`; or `onInvalid` threw, or the schema
-   * is asynchronous: `INTERNAL`. The default prints it. The peer learns no more than the code.
+   * is asynchronous: `INTERNAL`. The default prints it, with the
+   * route, and says whether the handler or its client has failed. The peer learns no more than the code.
    */
   readonly onError?: ((error: unknown, context: ErrorContext<Auth>) => void) | undefined
 }
@@ -256,7 +257,7 @@ class RouteTable<Auth> implements Router<Auth>, Taker {
   readonly #authorizeTimeout: number
   readonly #origins: ReadonlySet<string>
   readonly #maxHeaderBytes: number
-  readonly #onError: (error: unknown, context: ErrorContext<Auth>) => void
+  readonly #onError: RouterOptions<Auth>['onError']
   readonly #entries: Entry<Auth>[] = []
   readonly #admission: Admission
   /** Requests that are not answered yet. */
@@ -281,7 +282,7 @@ class RouteTable<Auth> implements Router<Auth>, Taker {
     this.#origins = checkedOrigins(options.origins)
     this.#maxHeaderBytes = options.maxHeaderBytes ?? mostHeaderBytes
     checkLimit('maxHeaderBytes', this.#maxHeaderBytes)
-    this.#onError = options.onError ?? printError
+    this.#onError = options.onError
     this.#admission = new Admission(
       shareLimits('total', options.total, routerDefaults.total),
       shareLimits('perSession', options.perSession, routerDefaults.perSession),
@@ -498,6 +499,7 @@ class RouteTable<Auth> implements Router<Auth>, Taker {
       limits: entry.limits,
       onInvalid: onInvalid && ((error) => onInvalid(error, context)),
       onSlow: onSlowOf(onSlow && ((waited) => onSlow(waited, context)), observed, () => channel),
+      name: entry.route.path,
       clock: this.#options.clock,
     })
     const member = this.#include(channel, opening)
@@ -623,7 +625,7 @@ class RouteTable<Auth> implements Router<Auth>, Taker {
       const failure = new ChannelError('INTERNAL', 'the handler failed', { side: 'local', cause: error })
       const given = isOwnEnd ? undefined : giveUp(channel, failure)
       // A handler that gives up because its own channel ended, at whichever end, has done nothing wrong.
-      if (!isOwnEnd || isDefect(error)) this.#tell(error, entry, context)
+      if (!isOwnEnd || isDefect(error)) this.#tell(error, entry, context, isOwnEnd)
       await given
     }
     // What could not be delivered any more has shown in `closed`.
@@ -637,12 +639,13 @@ class RouteTable<Auth> implements Router<Auth>, Taker {
   }
 
   /** A hook that throws must not end the process, nor keep the channel open. */
-  #tell(thrown: unknown, { route }: Entry<Auth>, context: ErrorContext<Auth>): void {
+  #tell(thrown: unknown, { route }: Entry<Auth>, context: ErrorContext<Auth>, isEnd = false): void {
     if (diagnostics.error.hasSubscribers) diagnostics.error.publish({ route: route.path, error: thrown })
-    const onFailure = (failure: unknown): void => printError(failure, context)
+    const onFailure = (failure: unknown): void => print(`onError failed for ${route.path}`, failure)
     try {
+      if (this.#onError === undefined) print(blame(thrown, route.path, context, isEnd), thrown)
       // It may be asynchronous, whatever its type says.
-      Promise.resolve(this.#onError(thrown, context)).catch(onFailure)
+      else Promise.resolve(this.#onError(thrown, context)).catch(onFailure)
     } catch (failure) {
       onFailure(failure)
     }
@@ -765,10 +768,15 @@ function expiryGraceOf({ expiryGrace = drainTimeout }: AgeOptions): number {
   return expiryGrace
 }
 
-function printError(error: unknown, context: ErrorContext): void {
+/** Who has failed. `isEnd` says that the error is how the channel ended. */
+function blame(error: unknown, route: string, context: ErrorContext, isEnd: boolean): string {
+  if (isEnd && error instanceof ChannelError && error.side === 'remote') {
+    return `a client of ${route} sent what the route does not allow`
+  }
+  return `${'conn' in context ? 'the handler' : 'authorize'} of ${route} failed`
+}
+
+function print(what: string, error: unknown): void {
   // oxlint-disable-next-line no-console -- an error of the user's own must show unless a hook was given.
-  console.error(
-    `h2channel: ${'conn' in context ? 'the handler' : 'authorize'} of ${context.headers[':path']?.split('?', 1)[0]} failed:`,
-    error,
-  )
+  console.error(`h2channel: ${what}:`, error)
 }

@@ -42,8 +42,8 @@ export function channelPair<Path extends string, C, S>(
   const [clientConn, serverConn] = pipe()
   const [sent, answered] = [formatOf(route.client, route), formatOf(route.server, route)]
   const { limits, clock, onInvalid } = options
-  const client = endOf(clientConn, sent, answered, { limits, clock, onInvalid: onInvalid?.client })
-  const server = endOf(serverConn, answered, sent, { limits, clock, onInvalid: onInvalid?.server })
+  const client = endOf(clientConn, sent, answered, { limits, clock, name: route.path, onInvalid: onInvalid?.client })
+  const server = endOf(serverConn, answered, sent, { limits, clock, name: route.path, onInvalid: onInvalid?.server })
   return [client, server]
 }
 
@@ -160,7 +160,7 @@ function endOf<S, R>(
   conn: Conn,
   send: Format<S>,
   receive: Format<R>,
-  options: Pick<ChannelOptions<S, R>, 'clock' | 'limits' | 'onInvalid'>,
+  options: Pick<ChannelOptions<S, R>, 'clock' | 'limits' | 'name' | 'onInvalid'>,
 ): Channel<S, R> {
   return new Channel<S, R>(conn, {
     send: send.codec,

@@ -32,7 +32,7 @@ test.each(routes)('channelPair: carries and checks the messages of %s in %s', as
   expect(here).toMatchObject({ side: 'remote', cause: { issues: [{ path: ['symbols', 1] }] } })
   expect(here.message).toMatch(/^symbols\[1\]: .*string/)
   const there = await failure(client.receive(), 'INVALID_MESSAGE')
-  expect(there.message).toBe('the peer refused what this side sent (INVALID_MESSAGE)')
+  expect(there.message).toBe('/orders: the peer refused what this side sent (INVALID_MESSAGE)')
 })
 
 test('createRouter, createClient: serve a client whose route another library describes', async () => {

@@ -529,7 +529,7 @@ test('onError: a hook that throws neither ends the process nor keeps the channel
     const channel = await served.client().open(echo)
     await failure(channel.receive(), 'INTERNAL')
     await channel.close()
-    expect(print.mock.calls).toEqual([['h2channel: the handler of /echo failed:', hook]])
+    expect(print.mock.calls).toEqual([['h2channel: onError failed for /echo:', hook]])
   } finally {
     print.mockRestore()
   }
