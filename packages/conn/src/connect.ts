@@ -13,7 +13,7 @@ import type { Sessions } from './sessions.ts'
 import { sharedSessions } from './sessions.ts'
 import type { CloseTimeouts } from './stream-conn.ts'
 import { checkedTimeouts } from './stream-conn.ts'
-import { clearTimeout, now, setTimeout } from './timers.ts'
+import { afterTurn, clearTimeout, now, setTimeout } from './timers.ts'
 
 export interface ConnectOptions extends CloseTimeouts {
   /** Gives up connecting. Afterwards it has no effect on the conn. */
@@ -71,10 +71,11 @@ export async function connect(url: string | URL, options: ConnectOptions = {}): 
   const giveUp = new AbortController()
   const onAbort = (): void => giveUp.abort(givenUp('connecting', signal?.reason))
   let requestSent = false
-  const timer = setTimeout(() => {
+  // In a process that stood still, the response may lie unread in the socket.
+  const timer = setTimeout(afterTurn, connectTimeout, () => {
     const message = `${target.host} gave no response in ${connectTimeout} ms`
     giveUp.abort(new ConnError('CONNECT_TIMEOUT', message, { requestSent }))
-  }, connectTimeout)
+  })
   if (signal !== undefined) addAbortListener(signal, onAbort)
   try {
     for (let attempt = 1; ; attempt += 1) {
@@ -130,9 +131,15 @@ function respond(
     const onAbort = (): void => {
       settle()
       resetStream(stream, RstCode.CANCEL)
+      if (session.bytesRead !== heard || now() - began < timeToAnswer) {
+        reject(signal.reason)
+        return
+      }
       // Nothing at all, not even an answer to a ping: who tries again shall not wait on the same connection.
-      if (session.bytesRead === heard && now() - began >= timeToAnswer) session.drain()
-      reject(signal.reason)
+      afterTurn(() => {
+        if (session.bytesRead === heard) session.drain()
+        reject(signal.reason)
+      })
     }
     const onError = (error: unknown): void => {
       lastError = error

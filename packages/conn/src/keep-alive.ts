@@ -3,7 +3,7 @@ import type { Http2Session } from 'node:http2'
 import { connDefaults } from './defaults.ts'
 import { ConnError } from './errors.ts'
 import { queuedBytes, rawSocket } from './node-handle.ts'
-import { clearInterval, clearTimeout, setImmediate, setInterval, setTimeout } from './timers.ts'
+import { afterTurn, clearInterval, clearTimeout, setInterval, setTimeout } from './timers.ts'
 
 /** Times in milliseconds. */
 export interface KeepAliveTimes {
@@ -23,17 +23,6 @@ interface Question {
   readonly bytesRead: number
   partsLeft: number
   timer: NodeJS.Timeout | undefined
-}
-
-/**
- * Calls `task` when the event loop has turned: what had been given to sessions has been given to their sockets, and what lay in the
- * sockets has been read. Timers alone tell neither. They come before both when the process stood still, and Node 20 may run them
- * again and again for a second and more before it does anything else.
- *
- * Two turns, since the other end may be in this very process: it reads in the first, and its answer is read in the second.
- */
-export function afterTurn(task: () => void): void {
-  setImmediate(() => void setImmediate(task))
 }
 
 /**

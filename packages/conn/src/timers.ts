@@ -39,6 +39,17 @@ export function setImmediate<Subjects extends unknown[]>(
   return outside(() => real.setImmediate(task, ...subjects))
 }
 
+/**
+ * Calls `task` when the event loop has turned: what had been given to sessions has been given to their sockets, and what lay in the
+ * sockets has been read. Timers alone tell neither. They come before both when the process stood still, and Node 20 may run them
+ * again and again for a second and more before it does anything else.
+ *
+ * Two turns, since the other end may be in this very process: it reads in the first, and its answer is read in the second.
+ */
+export function afterTurn(task: () => void): void {
+  setImmediate(() => void setImmediate(task))
+}
+
 /** Also for what fired long ago, and for nothing. */
 export const clearTimeout: (timer: NodeJS.Timeout | undefined) => void = real.clearTimeout
 export const clearInterval: (timer: NodeJS.Timeout | undefined) => void = real.clearInterval

@@ -10,7 +10,19 @@ import { connect, Sessions } from '../src/index.ts'
 import { keepServerAlive } from '../src/keep-alive.ts'
 import type { TestServer } from '../src/testing.ts'
 import { startServer } from '../src/testing.ts'
-import { connectRaw, data, Flag, FrameType, greeting, headers, ok, post, RawLink, startRawPeer } from './raw-peer.ts'
+import {
+  connectRaw,
+  data,
+  Flag,
+  FrameType,
+  greeting,
+  headers,
+  ok,
+  ping,
+  post,
+  RawLink,
+  startRawPeer,
+} from './raw-peer.ts'
 import { startRelay } from './relay.ts'
 import { bytes, deferred, failure, text } from './support.ts'
 
@@ -201,9 +213,9 @@ describe.each(sides)('a %s that stands still', (_side, start) => {
     const { conn, link } = judged
     const probe = connectHttp2('http://127.0.0.1:1').on('error', () => {})
     const prototype = Object.getPrototypeOf(Object.getPrototypeOf(probe)) as Http2Session
-    const { ping } = prototype
+    const { ping: original } = prototype
     const asking = vi.spyOn(prototype, 'ping').mockImplementation(function (this: Http2Session, ...args: unknown[]) {
-      const isTaken: unknown = Reflect.apply(ping, this, args)
+      const isTaken: unknown = Reflect.apply(original, this, args)
       block(2 * times.pingTimeout)
       return isTaken === true
     })
@@ -215,5 +227,41 @@ describe.each(sides)('a %s that stands still', (_side, start) => {
     await link.handled()
     link.send(data(1, 'alive'))
     expect(text(await conn.read())).toBe('alive')
+  })
+})
+
+describe('a client that stands still while it connects', () => {
+  it('takes the response that has come meanwhile', async () => {
+    await using peer = await startRawPeer({
+      onRequest(socket, stream) {
+        socket.write(ok(stream))
+        block(300)
+      },
+    })
+    await using sessions = new Sessions({ closeTimeout: 20 })
+    const conn = await connect(peer.origin, { sessions, connectTimeout: 200 })
+    expect(conn.status).toBe(200)
+    conn.abort()
+  })
+
+  it('keeps a connection whose peer has said something meanwhile', async () => {
+    let requests = 0
+    await using peer = await startRawPeer({
+      onRequest(socket, stream) {
+        requests += 1
+        if (requests === 2) {
+          socket.write(ping())
+          // Longer than a peer may say nothing.
+          block(1_200)
+        } else socket.write(ok(stream))
+      },
+    })
+    await using sessions = new Sessions({ closeTimeout: 20 })
+    const first = await connect(peer.origin, { sessions })
+    await failure(connect(peer.origin, { sessions, signal: AbortSignal.timeout(1_100) }), 'TIMEOUT')
+    const third = await connect(peer.origin, { sessions })
+    expect(sessions.size).toBe(1)
+    first.abort()
+    third.abort()
   })
 })
