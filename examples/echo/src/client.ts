@@ -13,7 +13,7 @@ const { values } = parseArgs({
   },
 })
 
-await using client = createClient(values.url, { tls: { rejectUnauthorized: !values.insecure } })
+await using client = createClient(values.url, values.insecure ? { tls: { rejectUnauthorized: false } } : {})
 await using channel = await client.open(echo)
 await Promise.all([sendLines(), printMessages()])
 
