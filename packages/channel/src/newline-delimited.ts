@@ -8,8 +8,8 @@ const carriageReturn = 0x0d
 
 /**
  * One message a line, ended by `\n`: newline-delimited JSON, which Go's `json.NewEncoder` writes and any shell can. Only
- * codecs whose messages are a line of text go with it. Blank lines are passed over, and a `\r` before the `\n` is not
- * part of the line.
+ * codecs whose messages are a line of text go with it. Empty lines are passed over, and a `\r` before the `\n` is not
+ * part of the line. All else is: white space, and a byte order mark.
  */
 export function newlineDelimited(): Framing {
   return framing

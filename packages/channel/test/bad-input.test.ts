@@ -32,13 +32,13 @@ interface Shop {
 }
 
 /** Sends bytes as a peer without control frames does, and gives what both sides make of it. */
-async function sendBytes({ served, next }: Shop, body: Uint8Array, path = '/orders'): Promise<Outcome> {
+async function sendBytes(
+  { served, next }: Shop,
+  body: Uint8Array,
+  contentType = 'application/vnd.h2channel+json',
+): Promise<Outcome> {
   const here = next()
-  const { status, rstCode } = await ask(
-    served.at,
-    { ':path': path, 'content-type': 'application/vnd.h2channel+json' },
-    body,
-  )
+  const { status, rstCode } = await ask(served.at, { ':path': '/orders', 'content-type': contentType }, body)
   return { here: await here, there: { status, rstCode } }
 }
 
@@ -85,6 +85,16 @@ const table: readonly { what: string; run: (shop: Shop) => Promise<Outcome>; exp
   {
     what: 'bytes that are no JSON',
     run: (shop) => sendBytes(shop, bytesOf('00 00 00 01 7b')),
+    expected: { here: 'INVALID_MESSAGE', there: { status: 200, rstCode: 1 } },
+  },
+  {
+    what: 'a line of nothing but white space',
+    run: (shop) => sendBytes(shop, utf8('{"count":1}\n\n \t\n'), 'application/x-ndjson'),
+    expected: { here: 'INVALID_MESSAGE', there: { status: 200, rstCode: 1 } },
+  },
+  {
+    what: 'lines after a byte order mark',
+    run: (shop) => sendBytes(shop, utf8('\ufeff{"count":1}\n'), 'application/x-ndjson'),
     expected: { here: 'INVALID_MESSAGE', there: { status: 200, rstCode: 1 } },
   },
   {

@@ -319,6 +319,8 @@ describe('newlineDelimited', () => {
     ['a carriage return before the newline', '1\r\n2\r\n', ['1', '2']],
     ['blank lines with carriage returns', '\r\n1\r\n\r\n2\n\r\n', ['1', '2']],
     ['a carriage return elsewhere, which belongs to the line', '1\r1\n', ['1\r1']],
+    ['white space, which belongs to the line, also where nothing else is there', '  \n\t1 \n', ['  ', '\t1 ']],
+    ['a byte order mark, which belongs to the line', '\ufeff1\n', ['\ufeff1']],
   ])('next: knows %s, split at every byte', (_what, wire, lines) => {
     const whole = utf8(wire)
     for (let cut = 0; cut <= whole.length; cut++) {
