@@ -627,11 +627,15 @@ export class Channel<in S, out R> implements AsyncIterable<R>, AsyncDisposable {
 
   #onClosed(closed: ConnClosed): ChannelClosed {
     this.#heartbeat?.stop()
+    let isWhole = this.#failure === undefined
     if (this.#failure === undefined && !closed.clean) {
       this.#failure = connFailure(closed.error, this.#name)
+      // A peer that wants no more, once it has said all and that was received, has only not waited for this side's end.
+      const wantsNoMore = this.#failure.code === 'PEER_STOPPED'
+      isWhole = wantsNoMore && this.#receiver.hasEnded && this.#sender.bufferedBytes === 0
       this.#sender.fail(this.#failure)
     }
-    this.#outcome = this.#failure === undefined ? { clean: true } : { clean: false, error: this.#failure }
+    this.#outcome = this.#failure === undefined || isWhole ? { clean: true } : { clean: false, error: this.#failure }
     return this.#outcome
   }
 

@@ -112,3 +112,27 @@ describe.each(ways)('$what', ({ route, message, contentType, body }) => {
     expect(stream.rstCode).toBe(rstCode)
   })
 })
+
+describe('a peer that wants no more, without control frames', () => {
+  test.each(ways)('after all was received, it has ended cleanly: $what', async ({ route, message }) => {
+    await using served = await serve((router) => router.handle(route, async (channel) => channel.send(message)))
+    const channel = await served.client().open(route)
+    await channel.send(message)
+    const received: unknown[] = []
+    for await (const one of channel) received.push(one)
+    expect(received).toEqual([message])
+    // The server waits for a second.
+    expect(await channel.closed).toEqual({ clean: true })
+    expect(await failure(channel.send(message), 'PEER_STOPPED')).toMatchObject({ fatal: true })
+    await channel.close()
+  })
+
+  test.each(ways)('before all was received, it has not: $what', async ({ route, message }) => {
+    await using served = await serve((router) => router.handle(route, async (channel) => channel.send(message)))
+    const channel = await served.client().open(route)
+    await outcome(channel, 'PEER_STOPPED')
+    // What came whole is there all the same.
+    expect(await channel.receive()).toEqual(message)
+    expect(await channel.receive()).toBeUndefined()
+  })
+})
