@@ -357,9 +357,9 @@ export class Channel<in S, out R> implements AsyncIterable<R>, AsyncDisposable {
 
   /**
    * Aborts when the channel is to end soon, at both ends: when the server's router drains, or the channel has reached its
-   * `maxAge`, or its client's credentials are about to end. The
-   * channel goes on until either side ends it; the server cuts it at its deadline with `GOING_AWAY`. A client finishes what
-   * it is at, and opens a new channel, which another server takes.
+   * `maxAge`, or its client's credentials are about to end, or its client is closed. The
+   * channel goes on until either side ends it; who wants it to end cuts it at a deadline with `GOING_AWAY`. A client whose server
+   * stops finishes what it is at, and opens a new channel, which another server takes.
    */
   get draining(): AbortSignal {
     if (this.#draining === undefined) {

@@ -1,6 +1,14 @@
 /** The client's side: opens channels to the routes of a service. */
 import type { Http2Conn, Sessions } from '@h2channel/conn'
-import { addAbortListener, connect, ConnError, removeAbortListener, Sessions as OwnSessions } from '@h2channel/conn'
+import {
+  addAbortListener,
+  connDefaults,
+  connect,
+  ConnError,
+  mergeHeaders,
+  removeAbortListener,
+  Sessions as OwnSessions,
+} from '@h2channel/conn'
 import type { OutgoingHttpHeaders } from 'node:http2'
 import type { ConnectionOptions } from 'node:tls'
 import { compile } from 'path-to-regexp'
@@ -8,13 +16,14 @@ import { compile } from 'path-to-regexp'
 import { Addresses, addressesOf } from './addresses.ts'
 import type { ChannelOptions, OnInvalid, OnSlow } from './channel.ts'
 import { Channel } from './channel.ts'
+import { ClientChannels, lastWords } from './client-channels.ts'
 import type { ClientStatus, OnStatus } from './client-status.ts'
 import { notifier } from './client-status.ts'
 import { type Clock, systemClock } from './clock.ts'
 import { excerpt, printable } from './control.ts'
 import type { LimitOptions } from './defaults.ts'
-import { checkHook, limitsFrom } from './defaults.ts'
-import { Delays } from './delays.ts'
+import { checkDelay, checkHook, limitsFrom } from './defaults.ts'
+import { awake } from './delays.ts'
 import { diagnostics, isObserved, onSlowOf, quietOpening, type Opening } from './diagnostics.ts'
 import { ChannelError, givenUp, textOf } from './errors.ts'
 import type { Format } from './formats.ts'
@@ -33,9 +42,12 @@ export type { RetryOptions } from './retry.ts'
 export interface ClientOptions {
   /** For `https:` alone: authorities, certificate, key. */
   readonly tls?: ConnectionOptions | undefined
-  /** Headers of every request, such as `authorization`. A function is asked anew for each, also when an `open` is tried again. */
+  /**
+   * Headers of every request, such as `authorization`. A function is asked anew for each, also when an `open` is tried again, and has
+   * no longer than `connectTimeout`. Names have no case: those of a call count before these, and the library's own before both.
+   */
   readonly headers?: OutgoingHttpHeaders | (() => OutgoingHttpHeaders | Promise<OutgoingHttpHeaders>) | undefined
-  /** How long one attempt to open a channel may take: 10,000 unless said otherwise. Unit: milliseconds. */
+  /** How long one attempt to open a channel may take, `headers` included: 10,000 by default. Unit: milliseconds. */
   readonly connectTimeout?: number | undefined
   /** A pool of connections to share with others. The client has its own unless said otherwise, and closes only its own. */
   readonly sessions?: Sessions | undefined
@@ -64,6 +76,11 @@ export interface OpenOptions {
   readonly onSlow?: OnSlow | undefined
 }
 
+export interface ClientCloseOptions {
+  /** How long channels that are open may take to end: 10,000 by default. Unit: milliseconds. */
+  readonly timeout?: number | undefined
+}
+
 /** The options of `open`: with `params` where the path has parameters. */
 export type OpenArguments<Path extends string> = string extends Path
   ? [options?: OpenOptions & { readonly params?: Readonly<Record<string, string>> }]
@@ -88,8 +105,15 @@ export interface Client extends AsyncDisposable {
     ...options: OpenArguments<NoInfer<Path>>
   ): Promise<Channel<C, S>>
 
-  /** Lets open channels end, then closes the client's own connections. An `open` that waits to be tried again ends with `CLOSED`. */
-  close(): Promise<void>
+  /**
+   * Lets the client's channels end, then closes its own connections: not those of a pool that it was given. Both ends of each
+   * channel are told (`channel.draining`); one that is open after `timeout` ends with `GOING_AWAY` at both, or is cut a second
+   * later where the server does not read. An `open` that has not resolved ends with `CLOSED`, whatever it waits for.
+   *
+   * @returns once all is over. Calling it again waits for the same.
+   * @throws ChannelError `INVALID_ARGUMENT` for a timeout that can't be.
+   */
+  close(options?: ClientCloseOptions): Promise<void>
 }
 
 /**
@@ -117,17 +141,21 @@ export function createClient(origins: string | URL | readonly (string | URL)[], 
   const limits = limitsFrom(options.limits)
   checkHook('onStatus', options.onStatus)
   const tell = notifier(options.onStatus)
-  const delays = new Delays(options.clock)
+  const { connectTimeout = connDefaults.connectTimeout } = options
+  checkDelay('connectTimeout', connectTimeout)
   const retry = retryLimits(options.retry)
   const addresses = new Addresses(list, retry, options.clock ?? systemClock, tell)
-  const opener = new Opener(addresses, retry, delays, tell)
+  const opener = new Opener(addresses, retry, options.clock ?? awake, tell)
   const own = options.sessions === undefined ? new OwnSessions() : undefined
   const sessions = options.sessions ?? own
-  let isClosed = false
-  const close = async (): Promise<void> => {
-    isClosed = true
-    delays.close()
-    await own?.close()
+  const channels = new ClientChannels(options.clock ?? awake)
+  const closing = new AbortController()
+  let closed: Promise<unknown> | undefined
+  const close = async ({ timeout = connDefaults.closeTimeout }: ClientCloseOptions = {}): Promise<void> => {
+    checkDelay('timeout', timeout)
+    closing.abort(new ChannelError('CLOSED', 'the client was closed before a channel could be opened'))
+    closed ??= Promise.all([channels.close(timeout), own?.close({ timeout: timeout + 2 * lastWords })])
+    await closed
   }
   return {
     async open<Path extends string, C, S>(
@@ -138,35 +166,38 @@ export function createClient(origins: string | URL | readonly (string | URL)[], 
       checkHook('onSlow', given.onSlow)
       const refused = refusedBy(given.signal, 'opening the channel')
       if (refused?.code === 'INVALID_ARGUMENT') throw refused
-      // Its own connections say so by themselves.
-      if (isClosed && own === undefined) throw new ChannelError('CLOSED', 'open after the client was closed')
+      if (closing.signal.aborted) throw new ChannelError('CLOSED', 'open after the client was closed')
       const path = fillPath(route.path, given.params ?? {})
       const sends = formatsOf(route.client, route.framing)
       const receives = formatsOf(route.server, route.framing)
       const [send] = sends
       if (send === undefined) throw new ChannelError('INVALID_ROUTE', `${route.path} has no codec for the client`)
       const { method, onInvalid, onSlow } = given
-      const signal = given.signal ?? undefined
-      const { tls, connectTimeout, clock } = options
-      return opener.open(route.path, signal, async (at) => {
+      const { tls, clock } = options
+      const wait = new OpenWait(given.signal ?? undefined, closing.signal)
+      const { signal } = wait
+      const opening = opener.open(route.path, signal, async (at) => {
         const url = new URL(at.url.pathname.replace(/\/$/, '') + path, at.url)
-        const asked = typeof options.headers === 'function' ? options.headers() : options.headers
-        const common = await unlessGivenUp(asked, signal)
-        const headers: OutgoingHttpHeaders = {
-          ...common,
-          ...given.headers,
+        const began = systemClock.now()
+        const asked = options.headers
+        const common = typeof asked === 'function' ? await inTime(asked(), connectTimeout, signal) : asked
+        const headers = mergeHeaders(common, given.headers, {
           'content-type': send.mediaType,
           accept: listed(receives),
           ...(send.framing.control ? { [announcement]: version } : {}),
-        }
+        })
+        // One budget for all of an attempt.
+        const left = Math.max(1, Math.ceil(connectTimeout - (systemClock.now() - began)))
         const observed = observedOf(route.path, at.name, headers)
-        const connecting = connect(url, { signal, method, tls, connectTimeout, sessions, headers })
+        const connecting = connect(url, { signal, method, tls, connectTimeout: left, sessions, headers })
         const conn = await connecting.catch((error: unknown) => {
           const failure = openFailure(error, url, signal)
           if (observed !== undefined) tellRefusal(observed, failure)
           throw failure
         })
         try {
+          // The response may have come in the same turn.
+          signal.throwIfAborted()
           const judge = onSlowOf(onSlow, observed, () => channel as Channel<unknown, unknown>)
           const channel = channelOf(conn, url, send, receives, {
             limits,
@@ -175,11 +206,15 @@ export function createClient(origins: string | URL | readonly (string | URL)[], 
             clock,
             name: route.path,
           })
+          channels.add(channel as Channel<unknown, unknown>)
           if (observed !== undefined) tellOpen(observed, channel as Channel<unknown, unknown>)
           // The signal is made when it is asked for, which would be a waste without a hook.
           if (options.onStatus !== undefined) {
             const event: ClientStatus = { type: 'draining', origin: at.name, path: route.path }
-            channel.draining.addEventListener('abort', () => tell(event), { once: true })
+            const onDraining = (): void => {
+              if (!closing.signal.aborted) tell(event)
+            }
+            channel.draining.addEventListener('abort', onDraining, { once: true })
           }
           return channel
         } catch (error) {
@@ -188,9 +223,10 @@ export function createClient(origins: string | URL | readonly (string | URL)[], 
           throw error
         }
       })
+      return opening.finally(() => wait.release())
     },
     close,
-    [Symbol.asyncDispose]: close,
+    [Symbol.asyncDispose]: () => close(),
   }
 }
 
@@ -246,15 +282,49 @@ function channelOf<C, S>(
   })
 }
 
-/** Waits for `value`, for as long as the signal allows. */
-async function unlessGivenUp<T>(value: T | Promise<T>, signal: AbortSignal | undefined): Promise<T> {
-  if (signal === undefined) return value
+/** For how long an `open` waits: until its own signal aborts, or the client is closed. */
+class OpenWait {
+  readonly #own: AbortSignal | undefined
+  readonly #closing: AbortSignal
+  readonly #controller = new AbortController()
+  readonly #onOwn = (): void => this.#controller.abort(givenUp('opening the channel', this.#own?.reason))
+  readonly #onClosing = (): void => this.#controller.abort(this.#closing.reason)
+
+  constructor(own: AbortSignal | undefined, closing: AbortSignal) {
+    this.#own = own
+    this.#closing = closing
+    if (own?.aborted === true) this.#onOwn()
+    if (own !== undefined) addAbortListener(own, this.#onOwn)
+    addAbortListener(closing, this.#onClosing)
+  }
+
+  /** Aborts with the ChannelError of the `open`. */
+  get signal(): AbortSignal {
+    return this.#controller.signal
+  }
+
+  release(): void {
+    if (this.#own !== undefined) removeAbortListener(this.#own, this.#onOwn)
+    removeAbortListener(this.#closing, this.#onClosing)
+  }
+}
+
+/** Waits for the headers of a request. */
+function inTime<T>(headers: T | Promise<T>, timeout: number, signal: AbortSignal): Promise<T> {
   return new Promise((resolve, reject) => {
-    const giveUp = (): void => reject(givenUp('opening the channel', signal.reason))
-    if (signal.aborted) giveUp()
+    const giveUp = (): void => reject(signal.reason)
+    const timeOut = (): void => {
+      const message = `the headers of the request were not there in ${timeout} ms`
+      reject(new ChannelError('CONNECT_FAILED', message, { side: 'local', retryable: true }))
+    }
+    const timer = awake.setTimer(timeOut, timeout, undefined)
     addAbortListener(signal, giveUp)
-    const release = (): void => removeAbortListener(signal, giveUp)
-    void Promise.resolve(value).then(resolve, reject).then(release)
+    if (signal.aborted) giveUp()
+    const release = (): void => {
+      awake.clearTimer(timer)
+      removeAbortListener(signal, giveUp)
+    }
+    void Promise.resolve(headers).then(resolve, reject).then(release)
   })
 }
 

@@ -94,7 +94,7 @@ export function named(of: string | undefined): string {
 }
 
 const meanings: readonly (readonly [ChannelErrorCode, Side, string])[] = [
-  ['GOING_AWAY', 'remote', 'the server ended the channel to stop'],
+  ['GOING_AWAY', 'remote', 'the peer ended the channel to stop'],
   ['INTERNAL', 'remote', 'the peer failed'],
   ['INVALID_FRAME', 'local', 'the peer refused what this side sent (INVALID_FRAME)'],
   ['INVALID_MESSAGE', 'local', 'the peer refused what this side sent (INVALID_MESSAGE)'],

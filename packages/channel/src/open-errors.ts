@@ -2,16 +2,16 @@
 import { ConnError } from '@h2channel/conn'
 
 import { printable } from './control.ts'
-import { ChannelError, givenUp } from './errors.ts'
+import { ChannelError } from './errors.ts'
 
-/** The error of an `open` whose `connect` to `url` failed. */
-export function openFailure(error: unknown, url: URL, signal: AbortSignal | undefined): unknown {
+/** The error of an `open` whose `connect` to `url` failed, where `signal` gave it up with the signal's reason. */
+export function openFailure(error: unknown, url: URL, signal: AbortSignal): unknown {
   if (!(error instanceof ConnError)) return error
   const cause = error
   switch (error.code) {
     case 'TIMEOUT':
     case 'CANCELLED':
-      return givenUp('opening the channel', signal?.reason)
+      return signal.reason
     case 'INVALID_ARGUMENT':
       return new ChannelError('INVALID_ARGUMENT', error.message, { cause })
     case 'UNEXPECTED_STATUS':

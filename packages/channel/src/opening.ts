@@ -1,6 +1,7 @@
 import type { Address, Addresses } from './addresses.ts'
 import type { OnStatus } from './client-status.ts'
-import type { Delays } from './delays.ts'
+import type { Clock } from './clock.ts'
+import { waitFor } from './delays.ts'
 import { ChannelError } from './errors.ts'
 import { availability, retryAfter } from './open-errors.ts'
 import type { RetryLimits, RetryPolicy } from './retry.ts'
@@ -11,22 +12,23 @@ export class Opener {
   readonly #addresses: Addresses
   readonly #limits: RetryLimits
   readonly #policy: RetryPolicy
-  readonly #delays: Delays
+  readonly #clock: Clock
   readonly #tell: OnStatus
 
-  constructor(addresses: Addresses, limits: RetryLimits, delays: Delays, tell: OnStatus) {
+  constructor(addresses: Addresses, limits: RetryLimits, clock: Clock, tell: OnStatus) {
     this.#addresses = addresses
     this.#limits = limits
     this.#policy = retryPolicy(limits)
-    this.#delays = delays
+    this.#clock = clock
     this.#tell = tell
   }
 
   /**
    * @param path - the route's, for the events.
-   * @throws what the last attempt threw; `TIMEOUT` or `CANCELLED` from the signal, `CLOSED` with the client, in a delay.
+   * @param signal - ends the delays in between.
+   * @throws what the last attempt threw, or the signal's reason.
    */
-  async open<T>(path: string, signal: AbortSignal | undefined, attempt: (at: Address) => Promise<T>): Promise<T> {
+  async open<T>(path: string, signal: AbortSignal, attempt: (at: Address) => Promise<T>): Promise<T> {
     const backoff = new Backoff(this.#limits)
     let turn = this.#addresses.take()
     let attempts = 0
@@ -37,7 +39,7 @@ export class Opener {
           const delay = this.#delayAfter(failure, turn.address, backoff)
           const origin = turn.address.name
           this.#tell({ type: 'retrying', origin, path, attempt: attempts, delay, error: failure })
-          await this.#delays.wait(delay, signal)
+          await waitFor(this.#clock, delay, signal)
           turn = this.#addresses.take()
         }
         attempts += 1

@@ -1,4 +1,4 @@
-import { connDefaults, Sessions } from '@h2channel/conn'
+import { connDefaults } from '@h2channel/conn'
 import { listen, makeCertificate } from '@h2channel/conn/testing'
 import { createSecureServer, createServer } from 'node:http2'
 
@@ -13,19 +13,19 @@ export async function run<Auth>(router: Router<Auth>, options: StartServerOption
   const server = certificate === undefined ? createServer(memory) : createSecureServer({ ...certificate, ...memory })
   const detach = router.attach(server)
   const listening = await listen(server, certificate)
-  const pools: Sessions[] = []
+  const clients: Client[] = []
   return {
     origin: listening.origin,
     tls: listening.tls,
     client(clientOptions: ClientOptions = {}): Client {
-      const sessions = new Sessions()
-      pools.push(sessions)
-      return createClient(listening.origin, { tls: listening.tls, sessions, ...clientOptions })
+      const client = createClient(listening.origin, { tls: listening.tls, ...clientOptions })
+      clients.push(client)
+      return client
     },
     async [Symbol.asyncDispose]() {
       detach()
       await listening.close()
-      await Promise.all(pools.map(async (pool) => pool.close()))
+      await Promise.all(clients.map(async (client) => client.close()))
     },
   }
 }

@@ -7,6 +7,7 @@ import type { ServerHttp2Stream } from 'node:http2'
 import type { AddressInfo } from 'node:net'
 import { describe, expect, test } from 'vitest'
 
+import type { ClientStatus } from '../src/client.ts'
 import { createClient } from '../src/client.ts'
 import { defineRoute, fixedLength, newlineDelimited } from '../src/index.ts'
 import type { createRouter } from '../src/server.ts'
@@ -133,6 +134,32 @@ describe('open', () => {
       ['c4', 'call'],
     ])
     expect(new Set(server.asked.map((headers) => headers['content-type']))).toEqual(new Set([`${vnd}+json`]))
+  })
+
+  test('sends each header once, whatever the case of its name: the later one, and its own before all', async () => {
+    await using server = await bare(accepting)
+    const cases = [
+      [{ Authorization: 'a' }, { authorization: 'b' }],
+      [{ authorization: 'a' }, { Authorization: 'b' }],
+      [
+        { 'content-type': 'x/y', Accept: 'x/y' },
+        { 'Content-Type': 'x/y', accept: 'x/y' },
+      ],
+      [{ H2Channel: '9' }, { 'CONTENT-TYPE': 'x/y' }],
+      [{ Authorization: 'a' }, { authorization: undefined }],
+    ] as const
+    for (const [ofClient, ofCall] of cases) {
+      const client = createClient(server.origin, { sessions: server.sessions, headers: ofClient })
+      await (await client.open(echo, { headers: ofCall })).close()
+    }
+    expect(server.asked.map(({ authorization }) => authorization)).toEqual(['b', 'b', undefined, undefined, undefined])
+    for (const headers of server.asked) {
+      expect(headers).toMatchObject({
+        'content-type': `${vnd}+json`,
+        accept: `${vnd}+json, application/x-ndjson`,
+        h2channel: '1',
+      })
+    }
   })
 
   test('rejects with what the function of the headers throws', async () => {
@@ -371,8 +398,67 @@ describe('open: CONNECT_FAILED', () => {
     await using server = await bare(accepting)
     const client = createClient(server.origin)
     await client.close()
+    expect(await failure(client.open(echo), 'CLOSED')).toMatchObject({ side: 'local' })
+  })
+
+  test('a pool that was closed', async () => {
+    await using server = await bare(accepting)
+    const sessions = new Sessions()
+    const client = createClient(server.origin, { sessions })
+    await sessions.close()
     const error = await failure(client.open(echo), 'CLOSED')
     expect(error).toMatchObject({ side: 'local', cause: { code: 'SESSIONS_CLOSED' } })
+  })
+})
+
+describe('connectTimeout', () => {
+  test('counts for the headers of a request too', async () => {
+    await using server = await bare(accepting)
+    let asked = 0
+    const client = createClient(server.origin, {
+      sessions: server.sessions,
+      connectTimeout: 20,
+      retry: { maxAttempts: 2, initialDelay: 1, maxDelay: 1 },
+      // It settles after all, and nobody minds.
+      headers: () => new Promise((_resolve, reject) => void setTimeout(reject, 50 * (asked += 1), new Error('late'))),
+    })
+    const error = await failure(client.open(echo), 'CONNECT_FAILED')
+    expect(error).toMatchObject({ side: 'local', retryable: true })
+    expect(error.message).toContain('20 ms')
+    expect([asked, server.asked.length]).toEqual([2, 0])
+  })
+
+  test('blames no address for headers that do not come', async () => {
+    await using server = await bare(accepting)
+    const events: ClientStatus[] = []
+    const client = createClient([server.origin, `${server.origin}/b`], {
+      sessions: server.sessions,
+      connectTimeout: 1,
+      retry: { maxAttempts: 1 },
+      headers: () => new Promise(() => {}),
+      onStatus: (event) => void events.push(event),
+    })
+    await failure(client.open(echo), 'CONNECT_FAILED')
+    expect(events).toMatchObject([{ type: 'failed' }])
+  })
+
+  test('is one for the headers and the response', async () => {
+    await using server = await bare(() => {})
+    const [whole, headers] = [300, 200]
+    const client = createClient(server.origin, {
+      sessions: server.sessions,
+      connectTimeout: whole,
+      retry: { maxAttempts: 1 },
+      headers: () => new Promise((resolve) => void setTimeout(resolve, headers, {})),
+    })
+    const began = performance.now()
+    await failure(client.open(echo), 'CONNECT_FAILED')
+    expect(performance.now() - began).toBeLessThan(whole + headers)
+    expect(server.asked).toHaveLength(1)
+  })
+
+  test.each([0, -1, Number.NaN, Infinity])('can’t be %s', (connectTimeout) => {
+    thrown(() => createClient('http://localhost', { connectTimeout }), 'INVALID_ARGUMENT')
   })
 })
 

@@ -59,18 +59,22 @@ export class Sessions implements AsyncDisposable {
   }
 
   /**
-   * Lets the open streams end, then closes every connection; those that are left after `closeTimeout` are cut. No new
-   * stream is opened any more.
+   * Lets the open streams end, then closes every connection; those that are left after `timeout`, by default `closeTimeout`, are
+   * cut. No new stream is opened any more.
    */
-  async close(): Promise<void> {
+  async close({
+    timeout = this.#timeouts.closeTimeout,
+  }: { readonly timeout?: number | undefined } = {}): Promise<void> {
     this.#closed = true
     const sessions = [...this.#byOrigin.values()].flatMap((set) => [...set])
     for (const session of sessions) session.shutDown()
-    const { closeTimeout } = this.#timeouts
-    const timer = setTimeout(() => {
-      const error = new ConnError('SESSIONS_CLOSED', `the sessions were closed, and ${closeTimeout} ms are over`)
-      for (const session of sessions) session.destroy(error)
-    }, closeTimeout)
+    const timer = setTimeout(
+      () => {
+        const error = new ConnError('SESSIONS_CLOSED', `the sessions were closed, and ${timeout} ms are over`)
+        for (const session of sessions) session.destroy(error)
+      },
+      checkedDelay('timeout', timeout),
+    )
     await Promise.all(sessions.map((session) => session.gone()))
     clearTimeout(timer)
   }
