@@ -4,6 +4,7 @@ import type { Http2Session, OutgoingHttpHeaders, ServerHttp2Stream } from 'node:
 import { constants } from 'node:http2'
 
 import { systemClock } from './clock.ts'
+import { ofBodies } from './headers.ts'
 
 /** How many refused streams of a connection may wait for their second at once: as many as it may have channels. */
 const mostRefused = 10_000
@@ -51,5 +52,7 @@ export function refuseHttp1(
   message: string,
   headers: OutgoingHttpHeaders = {},
 ): void {
+  // What middleware has set is about another body.
+  for (const name of ofBodies) response.removeHeader(name)
   response.writeHead(status, { 'content-type': 'text/plain; charset=utf-8', ...headers }).end(`${message}\n`)
 }

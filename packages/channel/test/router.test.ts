@@ -142,6 +142,20 @@ describe('attach: shares a port with other handlers', () => {
 })
 
 describe('accept: within a handler of a framework', () => {
+  test('what its middleware has set is sent over HTTP/1 too', async () => {
+    await using served = await serve(echoing, { tls: true, allowHTTP1: true, attach: false })
+    served.at.server.on('request', (request: Http2ServerRequest, response: Http2ServerResponse) => {
+      response.setHeader('X-Request-Id', '7')
+      response.setHeader('Content-Length', '999')
+      response.setHeader('Content-Encoding', 'gzip')
+      served.router.accept(request, response)
+    })
+    const refused = await ask1(served.at, '/echo')
+    expect(refused).toMatchObject({ status: 505, headers: { 'x-request-id': '7' } })
+    expect(refused.headers['content-encoding']).toBeUndefined()
+    expect(refused.body.toString()).toBe('a channel needs HTTP/2\n')
+  })
+
   test('what its middleware has set is sent with any answer, but for what says how the body is', async () => {
     const setUp = (router: ReturnType<typeof createRouter>): void => {
       echoing(router)
