@@ -1,3 +1,4 @@
+import { jsonCarrier } from './carrier.ts'
 import { type Codec, type MessageReader, withReader } from './codec.ts'
 import { describe, reasonOf } from './describe.ts'
 import { CodecError } from './errors.ts'
@@ -37,7 +38,8 @@ export function json<T = unknown>(): Codec<T>
  * schema's output is the type of the message, and it must be assignable to the schema's input (see {@link Schema}).
  *
  * @throws CodecError from `json` itself: `INVALID_CODEC` when `schema` is not a Standard Schema, or a zod schema with a
- *   part that goes one way only, whose path it names (see {@link converter}). From `encode`, where `validate` is
+ *   part that goes one way only, or that JSON can't carry, such as a `z.date()` or a `z.bigint()`, whose path it names (see
+ *   {@link converter}; of other libraries' schemas it can't know). From `encode`, where `validate` is
  *   `both`: `ENCODE_FAILED` with the field when the schema refuses the message.
  *
  * @example
@@ -60,7 +62,7 @@ export function json<T extends I, I = T>(schema: Schema<T, I>, options?: SchemaO
  */
 export function json<S extends StandardSchema>(schema: TwoWay<S>, options?: SchemaOptions): Codec<OutputOf<S>>
 export function json<T>(...given: [schema?: StandardSchema<unknown, T>, options?: SchemaOptions]): Codec<T> {
-  const converter = optionalConverter(...given)
+  const converter = optionalConverter(jsonCarrier, ...given)
   const codec: Codec<T> = {
     name: 'json',
     contentType: 'application/vnd.h2channel+json',

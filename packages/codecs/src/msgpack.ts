@@ -1,4 +1,5 @@
 import { ExtData } from '@msgpack/msgpack'
+import { extendedCarrier, msgpackCarrier } from './carrier.ts'
 import { type Codec, withReader } from './codec.ts'
 import { MsgpackDecoder } from './msgpack-decode.ts'
 import { MsgpackEncoder } from './msgpack-encode.ts'
@@ -18,8 +19,8 @@ export interface MsgpackOptions extends SchemaOptions {
  *
  * A number arrives as a number: an integer up to ±(2^53 - 1) takes 1 to 9 bytes, everything else 9; `-0` arrives as `0`.
  * A bigint travels as a 64-bit integer. A 64-bit integer that arrives is a number where a number holds it exactly, and a
- * bigint where not, whoever sent it: other languages write 64-bit integers of any size. So `5n` arrives as `5`; with the
- * schema `z.coerce.bigint()` it is `5n` again.
+ * bigint where not, whoever sent it: other languages write 64-bit integers of any size. So `5n` arrives as `5`; where a zod
+ * schema has a `z.bigint()`, it is `5n` again. With another library's schema, that has to take both.
  *
  * `undefined` becomes `null`, and a property that is `undefined` is left out, as in JSON. A key `__proto__` arrives as an
  * ordinary property, and a map's key that is an integer as the property of that name. A lone surrogate in a string arrives
@@ -55,7 +56,8 @@ export function msgpack<T = unknown>(options: Required<Pick<MsgpackOptions, 'ext
  * schema's output is the type of the message, and it must be assignable to the schema's input (see {@link Schema}).
  *
  * @throws CodecError from `msgpack` itself: `INVALID_CODEC` when `schema` is not a Standard Schema, or a zod schema with a
- *   part that goes one way only, whose path it names (see {@link converter}). From `encode`, where `validate` is
+ *   part that goes one way only, or, without `extensions`, that MessagePack can't carry, such as a `z.map()`, whose path it
+ *   names (see {@link converter}; of other libraries' schemas it can't know). From `encode`, where `validate` is
  *   `both`: `ENCODE_FAILED` with the field when the schema refuses the message.
  *
  * @example
@@ -80,7 +82,9 @@ export function msgpack<T>(
   const [first, second] = given
   const hasOptionsAlone = isOptions(first)
   const options = hasOptionsAlone ? first : second
-  const converter = hasOptionsAlone || given.length === 0 ? optionalConverter<T>() : optionalConverter(first, options)
+  const carrier = options?.extensions === undefined ? msgpackCarrier : extendedCarrier
+  const hasSchema = !hasOptionsAlone && given.length > 0
+  const converter = hasSchema ? optionalConverter<T>(carrier, first, options) : optionalConverter<T>(carrier)
   const extensions = extensionsById(options?.extensions ?? [])
   const encoder = new MsgpackEncoder([...extensions.values()])
   const decoder = new MsgpackDecoder(extensions)

@@ -1,3 +1,4 @@
+import type { Carrier } from './carrier.ts'
 import { describe, quote, reasonOf } from './describe.ts'
 import { CodecError } from './errors.ts'
 import { refusal } from './schema-refusal.ts'
@@ -108,16 +109,27 @@ export function validator<T extends I, I = T>(schema: Schema<T, I>): (value: unk
  */
 export function converter<T extends I, I = T>(schema: Schema<T, I>, options?: SchemaOptions): Converter<T>
 export function converter<S extends StandardSchema>(schema: TwoWay<S>, options?: SchemaOptions): Converter<OutputOf<S>>
-export function converter<T>(schema: StandardSchema<unknown, T>, options: SchemaOptions = {}): Converter<T> {
+export function converter<T>(schema: StandardSchema<unknown, T>, options?: SchemaOptions): Converter<T> {
+  return converterOf(undefined, schema, options)
+}
+
+/** The same for a format of which it is known what it can carry. */
+function converterOf<T>(
+  carrier: Carrier | undefined,
+  schema: StandardSchema<unknown, T>,
+  options: SchemaOptions = {},
+): Converter<T> {
   const { validate = 'receive' } = options
   if (!['receive', 'both', 'none'].includes(validate)) {
     throw new CodecError('INVALID_CODEC', `validate must be 'receive', 'both' or 'none', not ${describe(validate)}`)
   }
-  const runs = runsOf(schema)
+  const runs = runsOf(schema, carrier)
   const vendor = schema['~standard'].vendor
-  const decode = checked(runs.decode, vendor, 'INVALID_MESSAGE')
+  const restore = runs.restore ?? trust
+  const check = checked(runs.decode, vendor, 'INVALID_MESSAGE')
+  const decode = runs.restore === undefined ? check : (value: unknown) => check(restore(value))
   if (runs.encode !== undefined) return made<T>(checked(runs.encode, vendor, 'ENCODE_FAILED'), decode)
-  if (validate === 'none') return made<T>(trust, trust)
+  if (validate === 'none') return made<T>(trust, restore)
   return made<T>(validate === 'both' ? unchanged(checked(runs.decode, vendor, 'ENCODE_FAILED')) : trust, decode)
 }
 
@@ -126,12 +138,13 @@ export function converter<T>(schema: StandardSchema<unknown, T>, options: Schema
  * cycle of imports has not reached yet, is refused: nobody would notice that nothing is checked.
  */
 export function optionalConverter<T>(
+  carrier: Carrier,
   ...given: [schema?: StandardSchema<unknown, T> | undefined, options?: SchemaOptions | undefined]
 ): Converter<T> {
   if (given.length === 0) return made<T>(trust, trust)
   const [schema, options] = given
   if (schema === undefined) throw new CodecError('INVALID_CODEC', 'the schema is undefined')
-  return converter<T, unknown>(schema, options)
+  return converterOf<T>(carrier, schema, options)
 }
 
 /** What happens to a message on its way, or throws. */
@@ -158,10 +171,13 @@ function made<T>(encode: Step, decode: Step): Converter<T> {
 }
 
 /** How to run a schema: as zod does, or as the standard has it, which knows no way back. */
-function runsOf(schema: StandardSchema): { readonly decode: Run; readonly encode?: Run } {
+function runsOf(
+  schema: StandardSchema,
+  carrier: Carrier | undefined,
+): { readonly decode: Run; readonly encode?: Run; readonly restore?: Step } {
   const standard = (schema as Partial<StandardSchema> | null)?.['~standard']
   if (typeof standard?.validate === 'function') {
-    return zodRuns(schema) ?? { decode: (value) => standard.validate(value) }
+    return zodRuns(schema, carrier) ?? { decode: (value) => standard.validate(value) }
   }
   throw new CodecError('INVALID_CODEC', `expected a schema that speaks Standard Schema, got ${describe(schema)}`)
 }

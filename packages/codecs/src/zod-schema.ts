@@ -1,3 +1,4 @@
+import type { Carrier } from './carrier.ts'
 import { reasonOf } from './describe.ts'
 import { CodecError } from './errors.ts'
 import { fieldStep } from './schema-refusal.ts'
@@ -78,6 +79,8 @@ interface Definition {
   readonly transform?: unknown
   readonly reverseTransform?: unknown
   readonly coerce?: boolean
+  /** Of literals. */
+  readonly values?: readonly unknown[]
 }
 
 /** How a zod schema is run, in the two directions. Both throw what the program's own functions throw. */
@@ -86,6 +89,8 @@ export interface ZodRuns {
   readonly decode: (value: unknown) => SchemaResult<unknown>
   /** From the message to what is sent. Only where the schema changes anything that it has to change back. */
   readonly encode?: (value: unknown) => SchemaResult<unknown>
+  /** Makes of what was read what the format could not keep apart, before it is validated. Only where the schema needs it. */
+  readonly restore?: (value: unknown) => unknown
 }
 
 /** How many parts of a schema are looked at: lazy ones can make new parts for ever. */
@@ -94,12 +99,20 @@ const MAX_PARTS = 10_000
 /**
  * How to run `schema`, if it is zod's.
  *
- * @throws CodecError `INVALID_CODEC` with the path of a part that goes one way only, `ASYNC_SCHEMA` with that of one that
- *   is asynchronous for certain.
+ * @param carrier - the format that messages travel in, if it is known.
+ *
+ * @throws CodecError `INVALID_CODEC` with the path of a part that goes one way only, or that the format can't carry;
+ *   `ASYNC_SCHEMA` with that of one that is asynchronous for certain.
  */
-export function zodRuns(schema: unknown): ZodRuns | undefined {
+export function zodRuns(schema: unknown, carrier?: Carrier): ZodRuns | undefined {
   if (!isZod(schema)) return undefined
-  const isTwoWay = goesBothWays(schema)
+  const { isTwoWay, hasBigint } = look(schema, carrier)
+  const runs = runsOfZod(schema, isTwoWay)
+  if (runs === undefined || !hasBigint || carrier?.bigintsAsNumbers !== true) return runs
+  return { ...runs, restore: (value) => restored(schema, value) }
+}
+
+function runsOfZod(schema: RunningSchema, isTwoWay: boolean): ZodRuns | undefined {
   const { safeParse, safeEncode } = schema
   if (safeParse === undefined) {
     if (isTwoWay) throw new CodecError('INVALID_CODEC', 'a schema of zod/v4/core; codecs need one of zod or zod/mini')
@@ -155,24 +168,130 @@ interface Part {
   readonly schema: RunningSchema
   /** Where it is in a message: `orders[].at`. Empty for the message itself. */
   readonly path: string
+  /** Whether values of this part travel: not so what a codec makes of them. */
+  readonly travels: boolean
+  /** Whether it is an item of an array, of which none can be left out. */
+  readonly isItem?: boolean
 }
 
-/** Looks at every part of a schema, nearest first. Returns whether there is a codec among them. */
-function goesBothWays(root: RunningSchema): boolean {
+/** Looks at every part of a schema, nearest first. Returns whether there is a codec among them, and a bigint that travels. */
+function look(root: RunningSchema, carrier: Carrier | undefined): { isTwoWay: boolean; hasBigint: boolean } {
   let isTwoWay = false
-  const seen = new Set([root])
-  const parts: Part[] = [{ schema: root, path: '' }]
+  let hasBigint = false
+  let lost: string | undefined
+  // A part may travel in one place, and be made by a codec in another.
+  const seen = { travelling: new Set([root]), made: new Set<RunningSchema>() }
+  const parts: Part[] = [{ schema: root, path: '', travels: true }]
   for (const part of parts) {
     const def = definitionOf(part.schema)
     refuseOneWay(part, def)
+    if (part.travels) {
+      lost ??= carrier && lossOf(part, def, carrier)
+      if (isBigint(def)) hasBigint = true
+    }
     if (def.reverseTransform !== undefined) isTwoWay = true
     for (const next of partsOf(part, def)) {
-      if (seen.has(next.schema) || seen.size === MAX_PARTS) continue
-      seen.add(next.schema)
+      const before = next.travels ? seen.travelling : seen.made
+      if (before.has(next.schema) || parts.length >= MAX_PARTS) continue
+      before.add(next.schema)
       parts.push(next)
     }
   }
-  return isTwoWay
+  if (lost !== undefined) throw new CodecError('INVALID_CODEC', lost)
+  return { isTwoWay, hasBigint }
+}
+
+/** Says what would arrive as something else, which the schema would then refuse at the other side. */
+function lossOf({ path, isItem }: Part, def: Definition, carrier: Carrier): string | undefined {
+  const say = (what: string): string =>
+    `${path === '' ? 'message' : path}: ${what}, which ${carrier.name} can't carry; use z.codec`
+  // What is coerced is made again of what arrived.
+  const isMadeAgain = def.type === 'date' && def.coerce === true
+  const type = isBigint(def) ? 'bigint' : def.type
+  if (carrier.lost.has(type) && !isMadeAgain) return say(def.type === 'literal' ? 'a literal bigint' : `a z.${type}`)
+  const acceptsNull = def.innerType !== undefined && definitionOf(def.innerType).type === 'nullable'
+  const isUndefined = (type === 'optional' || type === 'undefined') && !acceptsNull
+  return isItem === true && isUndefined ? say('an item that is undefined') : undefined
+}
+
+function isBigint(def: Definition): boolean {
+  return (
+    def.type === 'bigint' || (def.type === 'literal' && def.values?.some((one) => typeof one === 'bigint') === true)
+  )
+}
+
+/** The value with bigints in the places of numbers where the schema has bigints. What has none is left as it is. */
+function restored(schema: RunningSchema, value: unknown): unknown {
+  const def = definitionOf(schema)
+  switch (def.type) {
+    case 'bigint':
+    case 'literal':
+      return isBigint(def) ? asBigint(def, value) : value
+    case 'object':
+      return changed(value, (part, key) => {
+        const own = def.shape !== undefined && Object.hasOwn(def.shape, key) ? def.shape[key] : undefined
+        return within(own ?? def.catchall, part)
+      })
+    case 'record':
+      return changed(value, (part) => within(def.valueType, part))
+    case 'array':
+      return Array.isArray(value) ? value.map((item) => within(def.element, item)) : value
+    case 'tuple':
+      if (!Array.isArray(value)) return value
+      return value.map((item, index) => within(def.items?.[index] ?? def.rest ?? undefined, item))
+    case 'union':
+      return restoredUnion(schema, def, value)
+    case 'intersection':
+      return within(def.right, within(def.left, value))
+    case 'pipe':
+      return def.reverseTransform === undefined ? within(def.out, within(def.in, value)) : within(def.in, value)
+    case 'lazy':
+      return restored(resolved(schema), value)
+    default:
+      return within(def.innerType, value)
+  }
+}
+
+function within(schema: RunningSchema | undefined, value: unknown): unknown {
+  return schema === undefined || value === null || value === undefined ? value : restored(schema, value)
+}
+
+function asBigint({ values }: Definition, value: unknown): unknown {
+  if (typeof value !== 'number' || !Number.isSafeInteger(value) || values?.includes(value) === true) return value
+  return BigInt(value)
+}
+
+/** The first form that is valid, the value as it is before all others: an option with a number keeps it. */
+function restoredUnion(schema: RunningSchema, { options = [] }: Definition, value: unknown): unknown {
+  if (isValid(schema, value)) return value
+  for (const option of options) {
+    const candidate = restored(option, value)
+    if (isValid(option, candidate)) return candidate
+  }
+  return value
+}
+
+function isValid(schema: RunningSchema, value: unknown): boolean {
+  try {
+    return schema.safeParse?.(value).success === true
+  } catch {
+    // The schema is asked once more, and then says so.
+    return false
+  }
+}
+
+/** The object, or a copy with other parts where `change` gives others. */
+function changed(value: unknown, change: (part: unknown, key: string) => unknown): unknown {
+  if (typeof value !== 'object' || value === null || Array.isArray(value) || ArrayBuffer.isView(value)) return value
+  let copy: Record<string, unknown> | undefined
+  for (const [key, part] of Object.entries(value)) {
+    const next = change(part, key)
+    if (next === part) continue
+    copy ??= { ...value }
+    // Not by an assignment: the key may be `__proto__`.
+    Object.defineProperty(copy, key, { value: next, writable: true, enumerable: true, configurable: true })
+  }
+  return copy ?? value
 }
 
 function refuseOneWay({ path }: Part, def: Definition): void {
@@ -210,10 +329,10 @@ function bare(schema: RunningSchema, end: 'in' | 'out'): Definition {
   return inner === undefined ? def : bare(inner, end)
 }
 
-function partsOf({ schema, path }: Part, def: Definition): Part[] {
+function partsOf({ schema, path, travels }: Part, def: Definition): Part[] {
   const parts: Part[] = []
-  const add = (part: RunningSchema | null | undefined, step: string): void => {
-    if (part !== undefined && part !== null) parts.push({ schema: part, path: path + step })
+  const add = (part: RunningSchema | null | undefined, step: string, more: Partial<Part> = {}): void => {
+    if (part !== undefined && part !== null) parts.push({ schema: part, path: path + step, travels, ...more })
   }
   try {
     for (const [key, part] of Object.entries(def.shape ?? {})) add(part, fieldStep(key, path === ''))
@@ -221,8 +340,10 @@ function partsOf({ schema, path }: Part, def: Definition): Part[] {
     def.options?.forEach((part) => add(part, ''))
     add(def.catchall, path === '' ? '*' : '.*')
     add(def.keyType, '(key)')
-    for (const part of [def.element, def.rest, def.valueType]) add(part, '[]')
-    for (const part of [def.left, def.right, def.innerType, def.in, def.out]) add(part, '')
+    add(def.element, '[]', { isItem: def.type === 'array' })
+    for (const part of [def.rest, def.valueType]) add(part, '[]')
+    for (const part of [def.left, def.right, def.innerType, def.in]) add(part, '')
+    add(def.out, '', { travels: travels && def.reverseTransform === undefined })
     if (def.type === 'lazy') add(resolved(schema), '')
   } catch (cause) {
     const at = path === '' ? 'message' : path
