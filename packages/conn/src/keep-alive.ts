@@ -2,7 +2,7 @@ import type { Http2Session } from 'node:http2'
 
 import { connDefaults } from './defaults.ts'
 import { ConnError } from './errors.ts'
-import { queuedBytes, rawSocket } from './node-handle.ts'
+import { queuedBytes, rawSocket, takenBytes } from './node-handle.ts'
 import { afterTurn, clearInterval, clearTimeout, setInterval, setTimeout } from './timers.ts'
 
 /** Times in milliseconds. */
@@ -21,6 +21,8 @@ const partsOfTimeout = 2
 interface Question {
   /** What had come from the peer when it was asked. */
   readonly bytesRead: number
+  /** See {@link takenBytes}. */
+  taken: number | undefined
   partsLeft: number
   timer: NodeJS.Timeout | undefined
 }
@@ -48,7 +50,8 @@ export class KeepAlive {
 
   /**
    * From now on, asks the peer every `pingInterval`. When nothing at all has come from it within `pingTimeout` of a question, it is
-   * dead with `PEER_SILENT`. The timers keep no process alive.
+   * dead with `PEER_SILENT`, unless it still takes what this side sends, behind which the question lies. The timers keep no process
+   * alive.
    */
   start(): void {
     this.stop()
@@ -102,10 +105,11 @@ export class KeepAlive {
 
   #judge(): void {
     if (this.#session.destroyed) return
-    const { bytesRead } = this.#session.socket
+    const { socket } = this.#session
+    const { bytesRead } = socket
     if (this.#question?.bytesRead === bytesRead) return
     this.#settle()
-    const question: Question = { bytesRead, partsLeft: partsOfTimeout, timer: undefined }
+    const question: Question = { bytesRead, taken: takenBytes(socket), partsLeft: partsOfTimeout, timer: undefined }
     this.#question = question
     // A peer that has not answered earlier questions is judged all the same.
     this.ask(() => this.#settle())
@@ -115,9 +119,16 @@ export class KeepAlive {
   #wait(question: Question): void {
     const look = (): void => {
       if (this.#question !== question) return
+      const { destroyed, socket } = this.#session
+      if (destroyed || socket.bytesRead !== question.bytesRead) {
+        this.#settle()
+        return
+      }
+      const taken = takenBytes(socket)
+      question.taken ??= taken
       question.partsLeft -= 1
-      if (this.#session.destroyed || this.#session.socket.bytesRead !== question.bytesRead) this.#settle()
-      else if (question.partsLeft > 0) this.#wait(question)
+      if (question.partsLeft > 0) this.#wait(question)
+      else if (question.taken !== taken) this.#settle()
       else {
         const { pingTimeout } = this.#times
         this.#settle()

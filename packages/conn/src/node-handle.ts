@@ -23,6 +23,15 @@ export function dispatchedBytes(socket: object): number | undefined {
   return handleOf(socket)?.bytesWritten
 }
 
+/**
+ * A number that grows with what the system takes of what was written to a socket, which is as the other end takes it. Undefined
+ * while nothing waits to be taken, and where nobody knows.
+ */
+export function takenBytes(socket: object): number | undefined {
+  const [queued = 0, dispatched] = [queuedBytes(socket), dispatchedBytes(socket)]
+  return queued === 0 || dispatched === undefined ? undefined : dispatched - queued
+}
+
 /** The socket of a session itself. What `session.socket` gives refuses to destroy it, but hands out its `this`. */
 export function rawSocket(session: Http2Session): Socket {
   return session.socket.off('close', () => {})

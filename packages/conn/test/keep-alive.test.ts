@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import type { Http2Session, ServerHttp2Session } from 'node:http2'
 import { connect as connectHttp2 } from 'node:http2'
 import { connect as connectSocket } from 'node:net'
+import { setTimeout as delay } from 'node:timers/promises'
 import { describe, expect, it, vi } from 'vitest'
 
 import type { ConnClosed, Http2Conn } from '../src/index.ts'
@@ -21,7 +22,10 @@ import {
   ping,
   post,
   RawLink,
+  Setting,
+  setting,
   startRawPeer,
+  windowUpdate,
 } from './raw-peer.ts'
 import { startRelay } from './relay.ts'
 import { bytes, deferred, failure, text } from './support.ts'
@@ -228,6 +232,34 @@ describe.each(sides)('a %s that stands still', (_side, start) => {
     link.send(data(1, 'alive'))
     expect(text(await conn.read())).toBe('alive')
   })
+})
+
+it('a peer that takes what is sent, if slowly, is not gone, though no answer comes from behind that', async () => {
+  const patience = { pingInterval: 100, pingTimeout: 600 }
+  const accepted = deferred<Http2Conn>()
+  await using server = await startServer((conn) => accepted.resolve(conn), { tls: false })
+  server.server.on('session', (session) => keepServerAlive(session, patience))
+  const wide = 2 ** 31 - 1
+  const link = connectRaw(server.origin, greeting(setting(Setting.INITIAL_WINDOW_SIZE, wide)))
+  link.send(windowUpdate(0, wide - 65_535), headers(1, post))
+  link.socket.pause()
+  const conn = await accepted.promise
+  const writing = (async () => {
+    for (;;) await conn.write(new Uint8Array(256 * 1024))
+  })()
+  writing.catch(() => {})
+  // Nothing is parsed, and so nothing answered, from here on.
+  link.socket.removeAllListeners('data')
+  const enough = performance.now() + 4 * (patience.pingInterval + patience.pingTimeout)
+  for await (const chunk of link.socket.iterator({ destroyOnReturn: false })) {
+    if (performance.now() > enough) break
+    // About 40 MB a second.
+    await delay(chunk.length / 40_000)
+  }
+  const isOpen = await Promise.race([conn.closed.then(() => false), delay(0, true)])
+  expect(isOpen).toBe(true)
+  // It takes no more.
+  await failure(writing, 'PEER_SILENT')
 })
 
 describe('a client that stands still while it connects', () => {
