@@ -83,8 +83,12 @@ export class GoServer implements AsyncDisposable {
   }
 
   /** Over TLS with the certificate of these files, or over cleartext. */
-  static async start(files?: { readonly cert: string; readonly key: string }): Promise<GoServer> {
-    const program = new Program('server', files === undefined ? [] : ['-cert', files.cert, '-key', files.key])
+  static async start(
+    files?: { readonly cert: string; readonly key: string },
+    further: readonly string[] = [],
+  ): Promise<GoServer> {
+    const given = files === undefined ? [] : ['-cert', files.cert, '-key', files.key]
+    const program = new Program('server', [...given, ...further])
     const { address } = (await program.line()) as { address: string }
     return new GoServer(program, `${files === undefined ? 'http' : 'https'}://${address}`)
   }

@@ -55,7 +55,11 @@ export interface CertificateFiles {
 /** Makes the certificate of a transport; `undefined` for cleartext. The files go with the Go programs. */
 export async function certificateFor(transport: TransportName): Promise<CertificateFiles | undefined> {
   if (transport === 'cleartext') return undefined
-  const pem = await makeCertificate()
+  return filesOf(await makeCertificate())
+}
+
+/** Writes a certificate to where a Go program can read it. */
+export function filesOf(pem: Certificate): CertificateFiles {
   const folder = mkdtempSync(join(inject('goPrograms'), 'certificate-'))
   const files = { cert: join(folder, 'cert.pem'), key: join(folder, 'key.pem') }
   writeFileSync(files.cert, pem.cert)

@@ -115,8 +115,9 @@ export function givenUp(what: string, reason: unknown): ChannelError {
     : new ChannelError('CANCELLED', `${what} was cancelled by its signal`, { cause: reason })
 }
 
-/** The text of something that was caught, be it an error of another realm. */
+/** The text of something that was caught, be it an error of another realm. It is never empty. */
 export function textOf(caught: unknown): string {
-  const { message } = (caught ?? {}) as { readonly message?: unknown }
-  return typeof message === 'string' ? message : String(caught)
+  const { message, name } = (caught ?? {}) as { readonly message?: unknown; readonly name?: unknown }
+  if (typeof message !== 'string') return String(caught)
+  return message === '' && typeof name === 'string' ? name : message
 }

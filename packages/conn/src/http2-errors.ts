@@ -91,7 +91,8 @@ export function connectFailure(authority: string, error: unknown, progress: Prog
   }
   const { certificate } = progress
   if (certificate !== undefined && certificate.wish !== 'unasked' && !certificate.isAccepted && !progress.hasSpoken) {
-    const given = certificate.wish === 'missing' ? 'which the tls options do not have, and' : 'and had this one when it'
+    const given =
+      certificate.wish === 'missing' ? 'which the tls options do not have, and' : 'and when it had this one, it'
     const message = `TLS with ${authority} failed: it asks for a client certificate, ${given} hung up without a word`
     return new ConnError('TLS_FAILED', message, cause)
   }

@@ -12,6 +12,7 @@ package main
 
 import (
 	"crypto/tls"
+	"crypto/x509"
 	"encoding/json"
 	"flag"
 	"io"
@@ -34,6 +35,8 @@ type conversation func(conn *h2conn.Conn, r *http.Request) (talk.Report, error)
 func main() {
 	cert := flag.String("cert", "", "the certificate's file; without one, cleartext with prior knowledge")
 	key := flag.String("key", "", "the key's file")
+	authority := flag.String("clients", "", "the file of the authority whose certificates clients must have; without one, they need none")
+	tls12 := flag.Bool("tls12", false, "TLS 1.2 at most")
 	flag.Parse()
 
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -51,6 +54,18 @@ func main() {
 		log.Fatal(server.Serve(listener))
 	}
 	server.TLSConfig = &tls.Config{MinVersion: tls.VersionTLS12}
+	if *tls12 {
+		server.TLSConfig.MaxVersion = tls.VersionTLS12
+	}
+	if *authority != "" {
+		pem, err := os.ReadFile(*authority)
+		if err != nil {
+			log.Fatal(err)
+		}
+		server.TLSConfig.ClientCAs = x509.NewCertPool()
+		server.TLSConfig.ClientCAs.AppendCertsFromPEM(pem)
+		server.TLSConfig.ClientAuth = tls.RequireAndVerifyClientCert
+	}
 	if err := http2.ConfigureServer(server, &http2.Server{}); err != nil {
 		log.Fatal(err)
 	}

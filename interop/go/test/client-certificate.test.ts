@@ -1,0 +1,59 @@
+/** Mutual TLS: what a client is told whose certificate Go's server does not take. */
+import { defineRoute, newlineDelimited } from '@h2channel/channel'
+import type { ClientStatus } from '@h2channel/channel/client'
+import { createClient } from '@h2channel/channel/client'
+import { json } from '@h2channel/codecs'
+import { beforeAll, describe, expect, test } from 'vitest'
+
+// What makes certificates of other authorities is no part of the packages.
+// oxlint-disable-next-line no-restricted-imports
+import type { ClientCertificates, WrongCertificate } from '../../../packages/conn/test/client-certificates.ts'
+// oxlint-disable-next-line no-restricted-imports
+import { makeClientCertificates, wrongCertificates } from '../../../packages/conn/test/client-certificates.ts'
+import type { Message } from './programs.ts'
+import { GoServer } from './programs.ts'
+import { filesOf } from './support.ts'
+
+const route = defineRoute('/json', { client: json<Message>(), server: json<Message>(), framing: newlineDelimited() })
+
+let certificates: ClientCertificates
+beforeAll(async () => {
+  certificates = await makeClientCertificates()
+})
+
+/** What Go says of each, by its alert. */
+const alerts: Readonly<Record<string, Readonly<Record<WrongCertificate, RegExp>>>> = {
+  'TLS 1.3': { missing: /certificate required/, 'unknown authority': /unknown ca/, expired: /certificate expired/ },
+  'TLS 1.2': { missing: /handshake failure/, 'unknown authority': /unknown ca/, expired: /certificate expired/ },
+}
+
+describe.each(Object.entries(alerts))('a server of Go that asks for a client certificate, %s', (version, said) => {
+  const start = (): Promise<GoServer> => {
+    const files = filesOf(certificates.server)
+    return GoServer.start(files, ['-clients', files.cert, ...(version === 'TLS 1.2' ? ['-tls12'] : [])])
+  }
+
+  test('takes a good one', async () => {
+    await using go = await start()
+    await using client = createClient(go.origin, { tls: { ca: certificates.server.cert, ...certificates.good } })
+    const channel = await client.open(route)
+    expect(await channel.receive()).toEqual({ n: 0, text: 'welcome' })
+    await channel.close()
+  })
+
+  test.each(wrongCertificates)('says why it does not take one that is %s, at once', async (which) => {
+    await using go = await start()
+    const events: ClientStatus[] = []
+    await using client = createClient(go.origin, {
+      tls: { ca: certificates.server.cert, ...certificates.wrong[which] },
+      onStatus: (event) => void events.push(event),
+    })
+    const began = performance.now()
+    const error: unknown = await client.open(route).catch((reason: unknown) => reason)
+    const took = performance.now() - began
+    expect(error).toMatchObject({ code: 'CONNECT_FAILED', retryable: false, cause: { code: 'TLS_FAILED' } })
+    expect(String(error)).toMatch(said[which])
+    expect(took).toBeLessThan(1_000)
+    expect(events).toMatchObject([{ type: 'failed', attempts: 1 }])
+  })
+})
