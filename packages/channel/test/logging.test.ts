@@ -136,7 +136,7 @@ test('errors of an open, refusals, and the client of startServer', async () => {
   expect(logged(server.client({ headers }))).not.toContain(secret)
 })
 
-test('the router’s own print of a failed handler names the path without its query', async () => {
+test('the router’s own print of a failed handler names the route, and nothing of the request', async () => {
   const print = vi.spyOn(console, 'error').mockImplementation(() => {})
   const fail = async () => {
     throw new Error('mine')
@@ -150,6 +150,6 @@ test('the router’s own print of a failed handler names the path without its qu
   })
   await conn.closed
   await expect.poll(() => print.mock.calls.length).toBe(1)
-  expect(String(print.mock.calls[0]?.[0])).toContain('/echo/a failed')
+  expect(String(print.mock.calls[0]?.[0])).toContain(`the handler of ${echo.path} failed`)
   expect(inspect(print.mock.calls)).not.toContain(secret)
 })
