@@ -1,6 +1,7 @@
 /**
  * Packs the three packages as they would be published, lets publint and attw look at them, installs the tarballs into an
- * empty project and runs README's example there with plain Node. To be run after `pnpm build`.
+ * empty project and runs README's example there with plain Node; then `require`s them, compiles a consumer with the oldest and
+ * the newest TypeScript, and runs a test with Jest. To be run after `pnpm build`.
  */
 import { execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -25,6 +26,9 @@ try {
   writeFileSync(join(project, 'package.json'), JSON.stringify({ private: true, type: 'module' }))
   run('npm', ['install', '--no-audit', '--no-fund', '--loglevel=error', ...tarballs, zod], project)
   await runReadme()
+  requireThem()
+  for (const version of ['5.7', 'latest']) checkTypes(version)
+  testWithJest()
   console.log(`${passed} package checks passed`)
 } finally {
   rmSync(project, { recursive: true, force: true })
@@ -74,6 +78,84 @@ async function runReadme(): Promise<void> {
     server.kill()
     await once(server, 'close')
   }
+}
+
+/** Loads every entry from CommonJS. */
+function requireThem(): void {
+  const entries = ['conn', 'conn/web', 'codecs', 'channel', 'channel/server', 'channel/client', 'channel/testing']
+  const lines = entries.map((entry) => `if (Object.keys(require('@h2channel/${entry}')).length === 0) process.exit(1)`)
+  writeFileSync(join(project, 'all.cjs'), lines.join('\n'))
+  run(process.execPath, ['all.cjs'], project)
+  console.log('all of it loads by require')
+  passed += 1
+}
+
+/** Compiles a consumer without `skipLibCheck` and without the types of the DOM. */
+function checkTypes(version: string): void {
+  const install = ['install', '--no-audit', '--no-fund', '--loglevel=error', '--no-save', `typescript@${version}`]
+  run('npm', [...install, `@types/node@${installedVersion('@types/node')}`, ...packedFiles()], project)
+  writeFileSync(
+    join(project, 'consumer.ts'),
+    `import { defineRoute } from '@h2channel/channel'
+import { createClient } from '@h2channel/channel/client'
+import { createRouter } from '@h2channel/channel/server'
+import { channelPair, testClock } from '@h2channel/channel/testing'
+import { bytes, json, msgpack, struct, u32 } from '@h2channel/codecs'
+import { connect } from '@h2channel/conn'
+import { pipe } from '@h2channel/conn/web'
+import { z } from 'zod'
+
+const route = defineRoute('/orders/:id', { client: msgpack(z.object({ id: z.bigint() })), server: json<number>() })
+const [client] = channelPair(route, { clock: testClock() })
+await client.send({ id: 5n }, { signal: null })
+// @ts-expect-error -- a number is no bigint
+await client.send({ id: 5 })
+for await (const answer of client) console.log(answer.toFixed(2))
+export const others = [createClient, createRouter, bytes, struct({ a: u32 }), connect, pipe]
+`,
+  )
+  const options = '--noEmit --strict --skipLibCheck false --target ES2022 --module nodenext --lib ES2022 --types node'
+  run(join(project, 'node_modules', '.bin', 'tsc'), [...options.split(' '), 'consumer.ts'], project)
+  console.log(`a consumer compiles with TypeScript ${version}`)
+  passed += 1
+}
+
+/** Runs a test with Jest, as docs/testing.md says. */
+function testWithJest(): void {
+  run(
+    'npm',
+    ['install', '--no-audit', '--no-fund', '--loglevel=error', '--no-save', 'jest@30', ...packedFiles()],
+    project,
+  )
+  writeFileSync(
+    join(project, 'channel.test.mjs'),
+    `import { jest } from '@jest/globals'
+import { defineRoute } from '@h2channel/channel'
+import { channelPair } from '@h2channel/channel/testing'
+import { json } from '@h2channel/codecs'
+
+test('both ends talk, with fake timers', async () => {
+  jest.useFakeTimers()
+  const [client, server] = channelPair(defineRoute('/a', { client: json(), server: json() }))
+  await client.send(1)
+  jest.advanceTimersByTime(600_000)
+  expect(await server.receive()).toBe(1)
+  await Promise.all([client.close(), server.close()])
+  await expect(client.closed).resolves.toEqual({ clean: true })
+})
+`,
+  )
+  const env = { ...process.env, NODE_OPTIONS: '--experimental-vm-modules' }
+  const jest = join(project, 'node_modules', '.bin', 'jest')
+  execFileSync(jest, ['--testMatch', '**/*.test.mjs'], { cwd: project, stdio: 'inherit', env })
+  passed += 1
+}
+
+/** npm removes what was installed without being saved: all of it is named each time. */
+function packedFiles(): string[] {
+  return readdirSync(project)
+    .filter((file) => file.endsWith('.tgz'))
+    .map((file) => join(project, file))
 }
 
 async function freePort(): Promise<string> {

@@ -90,6 +90,7 @@ export class ByteWriter {
 
   /** Appends a copy of `source`. */
   write(source: Uint8Array): void {
+    if (source.length > this.left) this.overflow()
     this.reserve(source.length)
     this.bytes.set(source, this.position)
     this.position += source.length

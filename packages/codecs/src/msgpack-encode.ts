@@ -87,6 +87,7 @@ export class MsgpackEncoder {
     const { length } = array
     const header = collectionHeader(length)
     // Each item takes a byte at least, also one that is missing: `items[2 ** 30] = 1` makes a billion of them.
+    if (length > out.left) out.overflow()
     out.reserve(MAX_HEADER + length)
     putCollectionHeader(out, out.position, 0x90, 0xdc, length)
     out.position += header

@@ -1,4 +1,4 @@
-import { ExtData } from '@msgpack/msgpack'
+import { ExtData as LibraryExtData } from '@msgpack/msgpack'
 import { extendedCarrier, msgpackCarrier } from './carrier.ts'
 import { type Codec, withReader } from './codec.ts'
 import { MsgpackDecoder } from './msgpack-decode.ts'
@@ -7,7 +7,16 @@ import { type ExtensionType, extension, extensionsById, type MsgpackExtension } 
 import type { StandardSchema } from './schema-standard.ts'
 import { optionalConverter, type OutputOf, type Schema, type SchemaOptions, type TwoWay } from './schema.ts'
 
-export { ExtData, extension, type ExtensionType, type MsgpackExtension }
+export { extension, type ExtensionType, type MsgpackExtension }
+
+/** A value of an extension type that is not among a codec's `extensions`: its number, and its bytes. */
+export interface ExtData {
+  readonly type: number
+  readonly data: Uint8Array | ((pos: number) => Uint8Array)
+}
+
+// Under a type of its own: the library's declarations name types of the DOM, which a server's project need not have.
+export const ExtData: new (type: number, data: Uint8Array) => ExtData = LibraryExtData
 
 export interface MsgpackOptions extends SchemaOptions {
   /** Types of your own, each by {@link extension}. When several would take a value, the first in the list does. */

@@ -79,7 +79,7 @@ export function bufferUtf8(buffer: BufferClass | undefined): Utf8 | undefined {
   return {
     write(text, out) {
       // No unit takes less than a byte. A text that is too long for the message is not even counted.
-      if (text.length > SHORT_TEXT) out.reserve(text.length)
+      if (text.length > out.left) out.overflow()
       const room = text.length <= SHORT_TEXT ? text.length * MAX_BYTES_PER_UNIT : buffer.byteLength(text)
       out.reserve(room)
       out.position += utf8Write.call(out.bytes, text, out.position, room)
