@@ -4,7 +4,7 @@ import { parseArgs } from 'node:util'
 import type { Load } from './cases.ts'
 import { loadsOf } from './cases.ts'
 import type { Entry } from './peers/index.ts'
-import { entries } from './peers/index.ts'
+import { addBuild, entries } from './peers/index.ts'
 
 export interface Options {
   readonly mode: 'short' | 'full' | 'smoke'
@@ -31,8 +31,10 @@ export function optionsFrom(args: readonly string[]): Options {
       rounds: { type: 'string' },
       seconds: { type: 'string' },
       node: { type: 'string', default: process.execPath },
+      against: { type: 'string' },
     },
   })
+  if (values.against !== undefined) addBuild(values.against)
   const mode = values.smoke ? 'smoke' : values.full ? 'full' : 'short'
   const [loads, peers] = positionals.map((list) => list.split(','))
   return {

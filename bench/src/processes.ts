@@ -4,9 +4,10 @@ import { fork } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 
 import type { Job, Result } from './job.ts'
+import type { Entry } from './peers/index.ts'
 import type { Reply, Task } from './worker.ts'
 
-const program = fileURLToPath(new URL('worker.js', import.meta.url))
+const ownProgram = fileURLToPath(new URL('worker.js', import.meta.url))
 
 /** Whatever is still running. */
 const running = new Set<Worker>()
@@ -25,7 +26,7 @@ export class Worker {
   #ended: string | undefined
   #last: Promise<unknown> = Promise.resolve()
 
-  constructor(node: string) {
+  constructor(node: string, program = ownProgram) {
     // So that the server can be told to collect garbage: it changes nothing else.
     this.#child = fork(program, {
       execPath: node,
@@ -96,8 +97,9 @@ export class Pair {
     this.#server = server
   }
 
-  static async start(peer: string, isAlone: boolean, node: string, patience: number): Promise<Pair> {
-    const pair = new Pair(new Worker(node), isAlone ? undefined : new Worker(node))
+  static async start(entry: Entry, isAlone: boolean, node: string, patience: number): Promise<Pair> {
+    const { program, name: peer } = entry.elsewhere ?? { program: ownProgram, name: entry.name }
+    const pair = new Pair(new Worker(node, program), isAlone ? undefined : new Worker(node, program))
     try {
       const [port] = await Promise.all([
         pair.#server?.ask({ do: 'serve', peer }, patience),

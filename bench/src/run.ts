@@ -160,7 +160,7 @@ class Crew {
     const key = keyOf(one, entry)
     let pair = this.#pairs.get(key)
     if (pair === undefined) {
-      pair = await Pair.start(entry.name, entry.does.includes('alone'), this.#plan.node, startPatience)
+      pair = await Pair.start(entry, entry.does.includes('alone'), this.#plan.node, startPatience)
       this.#pairs.set(key, pair)
     }
     await pair.connect(one.roundTrip, this.#farAway, startPatience)

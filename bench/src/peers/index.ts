@@ -1,4 +1,7 @@
 /** Who is compared. Their libraries are loaded in the processes that use them, and nowhere else. */
+import { existsSync } from 'node:fs'
+import { resolve } from 'node:path'
+
 import type { Alone, Peer } from './peer.ts'
 
 /** What a peer can carry; `alone` is what is done in one process. */
@@ -15,9 +18,11 @@ export interface Entry {
   /** Whose version counts; ours is this one, and Node's is Node's. */
   readonly library?: string
   readonly load: () => Promise<Peer | Alone>
+  /** The program of another build of ours, and what this peer is called there. */
+  readonly elsewhere?: { readonly program: string; readonly name: string }
 }
 
-export const entries: readonly Entry[] = [
+export const entries: Entry[] = [
   {
     name: 'ours-json',
     title: 'h2channel, json',
@@ -181,6 +186,24 @@ export const entries: readonly Entry[] = [
     load: async () => (await import('./codecs.ts')).codecMsgpack,
   },
 ]
+
+/** Adds our own peers once more, as another checkout has built them: old and new in turn show what a change costs. */
+export function addBuild(checkout: string): void {
+  const program = resolve(checkout, 'bench/dist/worker.js')
+  if (!existsSync(program)) throw new Error(`there is no ${program}: build that checkout first`)
+  for (const entry of entries.filter(({ kind }) => kind === 'ours')) {
+    const name = entry.name.replace('ours', 'against')
+    const about = 'as the checkout built it that `--against` names'
+    entries.push({
+      ...entry,
+      name,
+      about,
+      kind: 'other',
+      title: `${entry.title}: the other build`,
+      elsewhere: { program, name: entry.name },
+    })
+  }
+}
 
 export function entryOf(name: string): Entry {
   const entry = entries.find((one) => one.name === name)
