@@ -195,6 +195,26 @@ export const cases: readonly (readonly [name: string, body: (scope: Scope) => Pr
     },
   ],
   [
+    'settles a write that waits to be handed on, and keeps it in order with the others',
+    async (scope) => {
+      const [left, right] = await scope.pair()
+      const pieces = Array.from({ length: 9 }, (_, index) => randomBytes(1 + index * 20_000, scope.seed + index))
+      const writes = pieces.map((piece, index) => left.write(piece, { handedOn: index % 3 !== 1 }))
+      await Promise.all([
+        scope.wait('the writes', Promise.all(writes)),
+        scope.wait('closeWrite()', left.closeWrite()),
+        scope.wait('the reader', expectToEnd(right, concat(pieces))),
+      ])
+      // That of a conn that breaks off is handed on or fails, but does not stay.
+      const [broken] = await scope.pair()
+      await fill(broken, randomBytes(64 * 1024, scope.seed))
+      const last = broken.write(late, { handedOn: true })
+      const settled = Promise.allSettled([last])
+      broken.abort()
+      await scope.wait('the write of an aborted conn', settled)
+    },
+  ],
+  [
     'takes nothing of an aborted write',
     async (scope) => {
       const [left, right] = await scope.pair()

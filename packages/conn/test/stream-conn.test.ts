@@ -17,6 +17,8 @@ class ScriptedTransport implements Transport {
   readonly calls: string[] = []
   readonly readAhead: number
   room = true
+  /** To be called when a write was handed on, of those that want to know. */
+  readonly done: ((isReleased: boolean) => void)[] = []
   #events: TransportEvents | undefined
 
   constructor(readAhead: number) {
@@ -37,8 +39,9 @@ class ScriptedTransport implements Transport {
   pause(): void {
     this.calls.push('pause')
   }
-  write(chunk: Uint8Array): boolean {
+  write(chunk: Uint8Array, done?: (isReleased: boolean) => void): boolean {
     this.calls.push(`write ${text(chunk)}`)
+    if (done !== undefined) this.done.push(done)
     return this.room
   }
   end(): void {
@@ -218,6 +221,44 @@ describe('write', () => {
     network.drain()
     await third
     expect(transport.calls).toEqual(['write a', 'write c'])
+  })
+
+  it('with handedOn: resolves when the transport has handed it on, not when there was room', async () => {
+    const { conn, transport, network } = scripted()
+    const order: string[] = []
+    const note = (what: string) => (): void => void order.push(what)
+    const first = conn.write(bytes('a'), { handedOn: true, released: note('a released') }).then(note('a'))
+    await conn.write(bytes('b')).then(note('b'))
+    transport.room = false
+    await conn.write(bytes('c')).then(note('c'))
+    const last = conn.write(bytes('d'), { handedOn: true, released: note('d released') }).then(note('d'))
+    expect(transport.calls).toEqual(['write a', 'write b', 'write c'])
+    transport.done.shift()?.(true)
+    await first
+    transport.room = true
+    network.drain()
+    await conn.write(new Uint8Array(0), { handedOn: true }).then(note('nothing'))
+    // Somebody may keep the bytes for longer.
+    transport.done.shift()?.(false)
+    await last
+    expect(order).toEqual(['b', 'c', 'a released', 'a', 'nothing', 'd'])
+  })
+
+  it('with handedOn: fails with the conn, and its signal ends only the wait for room', async () => {
+    const { conn, transport, network } = scripted()
+    const signal = AbortSignal.abort()
+    await failure(conn.write(bytes('a'), { handedOn: true, signal }), 'CANCELLED')
+    const giveUp = new AbortController()
+    transport.room = false
+    const taken = conn.write(bytes('a'), { handedOn: true, signal: giveUp.signal })
+    const waiting = conn.write(bytes('b'), { handedOn: true, signal: giveUp.signal })
+    giveUp.abort()
+    await failure(waiting, 'CANCELLED')
+    network.close(lost)
+    await failure(taken, 'CONNECTION_LOST')
+    // Too late, and nobody minds.
+    transport.done.shift()?.(true)
+    expect(transport.calls).toEqual(['write a'])
   })
 
   it('does not trouble the transport with no bytes', async () => {

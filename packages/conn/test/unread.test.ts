@@ -1,0 +1,137 @@
+/** What lies unread of a conn: it keeps none of the memory in which other traffic came, and no object for each small frame. */
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
+import { describe, expect, test } from 'vitest'
+
+import type { Conn } from '../src/index.ts'
+import { pipe } from '../src/index.ts'
+import { Pages } from '../src/pages.ts'
+import { startServer } from '../src/testing.ts'
+import { deferred } from './support.ts'
+
+setFlagsFromString('--expose-gc')
+const collectGarbage = runInNewContext('gc') as () => void
+
+async function memory(): Promise<number> {
+  for (let round = 0; round < 4; round++) {
+    collectGarbage()
+    await new Promise((resolve) => setImmediate(resolve))
+  }
+  const { arrayBuffers, heapUsed } = process.memoryUsage()
+  return arrayBuffers + heapUsed
+}
+
+const MiB = 1024 * 1024
+
+describe.each([
+  ['TLS', true],
+  ['cleartext', false],
+])('over %s', (_name, tls) => {
+  test.each([
+    ['the peer of a client', 'server'],
+    ['a client', 'client'],
+  ])('what %s leaves unread holds no packets of its neighbours', async (_who, reader) => {
+    const [slowFar, busyFar] = [deferred<Conn>(), deferred<Conn>()]
+    const over = deferred()
+    await using server = await startServer(
+      async (conn) => {
+        ;(conn.path === '/slow' ? slowFar : busyFar).resolve(conn)
+        await over.promise
+      },
+      { tls },
+    )
+    const [slowNear, busyNear] = [await server.connect('/slow'), await server.connect('/busy')]
+    const [slow, busy] = [await slowFar.promise, await busyFar.promise]
+    const [writer, other] = reader === 'server' ? [slowNear, busyNear] : [slow, busy]
+    const [unread, read] = reader === 'server' ? [slow, busy] : [slowNear, busyNear]
+    const rounds = 1_500
+    let taken = 0
+    const reading = (async () => {
+      for await (const chunk of read) taken += chunk.length
+    })()
+    const before = await memory()
+    for (let round = 0; round < rounds; round++) {
+      await writer.write(new Uint8Array(20).fill(round % 251))
+      await other.write(new Uint8Array(30_000))
+      // They leave together, and arrive in the same packets.
+      await new Promise((resolve) => setImmediate(resolve))
+    }
+    await other.closeWrite()
+    await reading
+    expect(taken).toBe(rounds * 30_000)
+    const held = (await memory()) - before
+    expect(held).toBeLessThan(6 * MiB)
+    // All of it is there.
+    await writer.closeWrite()
+    let at = 0
+    for await (const chunk of unread) {
+      for (const byte of chunk) {
+        if (byte !== Math.floor(at / 20) % 251) throw new Error(`byte ${at} is ${byte}`)
+        at += 1
+      }
+    }
+    expect(at).toBe(rounds * 20)
+    over.resolve()
+    for (const conn of [slowNear, busyNear, slow, busy]) conn.abort()
+  })
+
+  test('a window of small frames that nobody reads takes little more than its bytes', async () => {
+    const far = deferred<Conn>()
+    const over = deferred()
+    await using server = await startServer(
+      async (conn) => {
+        far.resolve(conn)
+        await over.promise
+      },
+      { tls },
+    )
+    const near = await server.connect('/')
+    const unread = await far.promise
+    // A frame for each turn of the loop, since what is written in one goes out together.
+    const frames = 20_000
+    const before = await memory()
+    for (let frame = 0; frame < frames; frame++) {
+      await near.write(Uint8Array.of(frame & 0xff, frame >> 8), { handedOn: true })
+    }
+    await near.closeWrite()
+    expect((await memory()) - before).toBeLessThan(4 * MiB)
+    let at = 0
+    for await (const chunk of unread) {
+      for (const byte of chunk) {
+        const frame = at >> 1
+        if (byte !== (at % 2 === 0 ? frame & 0xff : frame >> 8)) throw new Error(`byte ${at} is ${byte}`)
+        at += 1
+      }
+    }
+    expect(at).toBe(2 * frames)
+    over.resolve()
+    for (const conn of [near, unread]) conn.abort()
+  })
+})
+
+test('a pipe keeps nothing but the bytes that were written', async () => {
+  const [near, far] = pipe()
+  const before = await memory()
+  for (let write = 0; write < 1_000; write++) await near.write(new Uint8Array(64 * 1024).subarray(0, 20))
+  expect((await memory()) - before).toBeLessThan(2 * MiB)
+  for (let at = 0; at < 20_000;) at += (await far.read())?.length ?? 20_000
+  for (const conn of [near, far]) conn.abort()
+})
+
+test('Pages: gives what was added, in order, whatever its sizes', () => {
+  const pages = new Pages()
+  const given: number[] = []
+  const added: number[] = []
+  expect(pages.take()).toBeUndefined()
+  for (let size = 0; size <= 1_024; size += 31) {
+    const piece = new Uint8Array(size).fill(size % 251)
+    expect(Pages.takes(piece)).toBe(true)
+    added.push(...piece)
+    given.push(...(pages.add(piece) ?? []))
+    piece.fill(255)
+  }
+  given.push(...(pages.take() ?? []))
+  expect(given).toEqual(added)
+  expect(pages.take()).toBeUndefined()
+  expect(Pages.takes(new Uint8Array(1_025))).toBe(false)
+})
