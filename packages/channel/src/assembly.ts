@@ -27,7 +27,7 @@ export class Assembly {
   append(piece: Uint8Array, expected: number): void {
     const needed = this.#size + piece.length
     if (needed > this.#bytes.length) {
-      const wanted = Math.min(expected, Math.max(smallest, needed * 4))
+      const wanted = Math.min(expected, Math.max(smallest, needed * (needed <= 4 * smallest ? 4 : 2)))
       const grown = allocateBytes(Math.max(needed, wanted))
       grown.set(this.#bytes.subarray(0, this.#size))
       this.#bytes = grown

@@ -11,7 +11,7 @@ import type { Framing } from './framing.ts'
 import { Heartbeat, type HeartbeatEvents } from './heartbeat.ts'
 import { lengthPrefixed } from './length-prefixed.ts'
 import { isOwnEnd } from './own-end.ts'
-import { Receiver, type ReceiverEvents, type ReceiverWatcher, type UnfinishedWatcher } from './receiver.ts'
+import { Receiver, type ReceiverEvents, type ReceiverWatcher, type ArrivedWatcher } from './receiver.ts'
 import { connFailure, isConnError, resetReason } from './reset-codes.ts'
 import { Sender, type SenderEvents, type SenderWatcher } from './sender.ts'
 import { shownAs } from './shown.ts'
@@ -117,7 +117,7 @@ export function cutOff(channel: Channel<unknown, unknown>, error: ChannelError):
 
 /** Who follows a channel: how much memory it holds, and which messages are received. */
 export interface Watchers {
-  readonly memory?: (SenderWatcher & UnfinishedWatcher) | undefined
+  readonly memory?: (SenderWatcher & ArrivedWatcher) | undefined
   readonly messages?: ReceiverWatcher | undefined
 }
 
@@ -269,7 +269,7 @@ export class Channel<in S, out R> implements AsyncIterable<R>, AsyncDisposable {
     watchWithin = (channel, { memory, messages }) => {
       if (memory !== undefined) {
         channel.#sender.watcher = memory
-        channel.#receiver.unfinishedWatcher = memory
+        channel.#receiver.arrivedWatcher = memory
       }
       if (messages !== undefined) channel.#receiver.watcher = messages
     }

@@ -24,6 +24,17 @@ export abstract class ChunkDecoder implements FrameDecoder {
     this.position = 0
   }
 
+  settle(): void {
+    const { chunk, bytes, offset } = this
+    if (chunk.byteLength >= chunk.buffer.byteLength / 4) return
+    const start = bytes === chunk ? offset : this.position
+    this.chunk = new Uint8Array(chunk.subarray(start))
+    this.position -= start
+    if (bytes !== chunk) return
+    this.bytes = this.chunk
+    this.offset = 0
+  }
+
   abstract next(): boolean
 
   abstract end(): void

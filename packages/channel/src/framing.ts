@@ -45,6 +45,12 @@ export interface FrameDecoder {
    */
   push(chunk: Uint8Array): void
 
+  /**
+   * What is left of the chunk has to wait. A chunk may lie in memory that is many times as large, with bytes of others: a decoder
+   * that has this method may move the rest, and the frame that `next` found last, to memory of its own.
+   */
+  settle?(): void
+
   /** Where the body of the frame lies that `next` found last: in a chunk, or in memory of its own if it spans several. */
   readonly bytes: Uint8Array
 

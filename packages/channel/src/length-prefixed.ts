@@ -5,7 +5,7 @@ import { ChannelError } from './errors.ts'
 import type { Framing } from './framing.ts'
 
 /** The length of the prefix. Unit: bytes. */
-const prefixSize = 4
+export const prefixSize = 4
 const controlFlag = 0x8000_0000
 const reservedFlag = 0x4000_0000
 const lengthMask = 0x3fff_ffff

@@ -59,11 +59,17 @@ export class OutBuffer extends ByteWriter {
     return taken.length === position ? taken : taken.subarray(0, position)
   }
 
-  /** What was written has to wait: it keeps no more than twice the memory that it needs. */
-  settle(): void {
+  /** Whether what was written fills its memory well enough to wait there, rather than with what comes next. */
+  get isWellFilled(): boolean {
+    return 4 * this.position >= 3 * this.bytes.length
+  }
+
+  /** What was written has to wait: it keeps no more memory than it needs, or `most`, for what comes next. Unit: bytes. */
+  settle(most: number): void {
     const { bytes, position } = this
-    if (bytes.length <= smallSize || 2 * position >= bytes.length) return
-    const next = allocate(Math.max(smallSize, position))
+    const size = Math.max(smallSize, position, Math.min(most, slabSize / 2))
+    if (bytes.length <= size) return
+    const next = allocate(size)
     next.set(bytes.subarray(0, position))
     this.#leave(next)
     this.position = position

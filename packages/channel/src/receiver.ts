@@ -6,6 +6,7 @@ import type { ChannelError } from './errors.ts'
 import type { FrameDecoder } from './framing.ts'
 import { closedHere } from './own-end.ts'
 import { platform } from './platform.ts'
+import { largestControl, prefixSize } from './length-prefixed.ts'
 import { readerOf } from './reader.ts'
 import { refusedBy, WaitList } from './wait-list.ts'
 
@@ -55,9 +56,9 @@ export interface ReceiverWatcher {
 }
 
 /** Follows how much is held of messages that are not whole yet. */
-export interface UnfinishedWatcher {
+export interface ArrivedWatcher {
   /** The channel holds so much more memory for them, or less. Unit: bytes. May end the channel. */
-  onUnfinished(change: number): void
+  onArrived(change: number): void
 }
 
 /** What a wait makes of its message, or of the end. */
@@ -95,6 +96,12 @@ const noFrames: FrameDecoder = {
   end() {},
 }
 
+/** So much of a frame is read though nobody asks for a message: it may be a control frame. Unit: bytes. */
+const largestUnasked = prefixSize + largestControl
+
+/** How much memory the start of a message takes at most that nobody has asked for. Unit: bytes. */
+const largestStart = 64 * 1024
+
 /** How many messages are passed over in a row before the rest of the program has its turn. */
 const maxSkips = 100
 
@@ -117,10 +124,12 @@ export class Receiver<R> {
   #messages = 0
   #bytes = 0
   #watcher: ReceiverWatcher | undefined
-  #unfinishedWatcher: UnfinishedWatcher | undefined
+  #arrivedWatcher: ArrivedWatcher | undefined
   /** How much memory that watcher knows of. Unit: bytes. */
   #held = 0
   #isReading = false
+  /** Whether the rest of a message is not read before somebody asks for it. */
+  #isHeldBack = false
   #quietSince = 0
   /** How many messages were passed over in a row, since the last pause. */
   #skips = 0
@@ -152,8 +161,8 @@ export class Receiver<R> {
     this.#watcher = watcher
   }
 
-  set unfinishedWatcher(watcher: UnfinishedWatcher) {
-    this.#unfinishedWatcher = watcher
+  set arrivedWatcher(watcher: ArrivedWatcher) {
+    this.#arrivedWatcher = watcher
   }
 
   get isOpen(): boolean {
@@ -219,8 +228,14 @@ export class Receiver<R> {
     const refused = refusedBy(signal, 'the receive')
     if (refused !== undefined) return Promise.reject(refused)
     switch (this.#state.at) {
-      case 'open':
-        return this.#waiting.add(shape, signal) as Promise<Result>
+      case 'open': {
+        const waiting = this.#waiting.add(shape, signal) as Promise<Result>
+        if (this.#isHeldBack) {
+          this.#isHeldBack = false
+          this.#read()
+        }
+        return waiting
+      }
       case 'ended':
         return Promise.resolve(shape(undefined))
       case 'stopped':
@@ -335,16 +350,19 @@ export class Receiver<R> {
       return false
     }
     this.#reader.release()
-    this.#tellHeld(decoder.held)
-    this.#read()
+    // No control frame is as long as that: what follows of the message may wait until somebody asks for it.
+    this.#isHeldBack = this.#state.at === 'open' && this.#waiting.size === 0 && decoder.buffered > largestUnasked
+    // The start of a message that nobody asks for has its bound for each channel, as the chunk has and the window behind it.
+    this.#tellHeld(this.#isHeldBack && decoder.held <= largestStart ? 0 : decoder.held)
+    if (!this.#isHeldBack) this.#read()
     return false
   }
 
   #tellHeld(held: number): void {
     const change = held - this.#held
-    if (change === 0 || this.#unfinishedWatcher === undefined) return
+    if (change === 0 || this.#arrivedWatcher === undefined) return
     this.#held = held
-    this.#unfinishedWatcher.onUnfinished(change)
+    this.#arrivedWatcher.onArrived(change)
   }
 
   /** Nothing more is read of what has arrived: it holds no memory any longer. */
@@ -416,6 +434,7 @@ export class Receiver<R> {
   #serve(chunk: Uint8Array): void {
     this.#decoder.push(chunk)
     this.#serveWaiting()
+    if (this.#isFound) this.#decoder.settle?.()
   }
 
   /** Gives a message, or the end, to who has waited longest. */

@@ -502,7 +502,7 @@ class RouteTable<Auth> implements Router<Auth>, Taker {
       name: entry.route.path,
       clock: this.#options.clock,
     })
-    const member = this.#include(channel, opening)
+    const member = this.#include(channel, conn, opening)
     if (observed !== undefined) diagnostics.open.publish({ opening: observed, channel })
     void this.#run(entry, observed, member, context, rest)
     return member
@@ -540,12 +540,13 @@ class RouteTable<Auth> implements Router<Auth>, Taker {
   }
 
   /** Makes a channel one of those that there are, with all that is followed of it. */
-  #include(channel: Channel<unknown, unknown>, { entry, session, place }: Opening<Auth>): Member {
+  #include(channel: Channel<unknown, unknown>, conn: Http2Conn, { entry, session, place }: Opening<Auth>): Member {
     const member = new Member(channel, place.shares, place.session, this.#clock)
     const counts = countsOf(place.shares)
     if (counts.bytes || counts.messages) {
       watch(channel, { memory: counts.bytes ? member : undefined, messages: counts.messages ? member : undefined })
     }
+    if (counts.bytes) conn.watchUnread((change) => member.onArrived(change))
     this.#admission.members.add(member)
     if (entry.age !== undefined) this.#age(member, session, entry.age)
     if (this.#drained !== undefined) startDraining(channel)

@@ -75,7 +75,7 @@ export class Sender<in S> {
   readonly #out = new OutBuffer()
   /** Messages of type S, which nothing but `#admitMore` takes out: a list of S would hand them to others by its type. */
   readonly #waiting = new WaitList<unknown, void>('the send')
-  /** Full buffers that wait for the conn. One more may be on its way. */
+  /** Well filled buffers that wait for the conn. One more may be on its way. */
   #queue: Uint8Array[] = []
   #queuedBytes = 0
   /** The memory of those, and of the one on its way. Unit: bytes. */
@@ -248,8 +248,8 @@ export class Sender<in S> {
     const out = this.#out
     if (out.position === 0) return
     if (!this.#isWriting) this.#write(this.#take())
-    else if (out.position >= this.#limits.flushBytes || out.isNearlyFull) this.#queue.push(this.#take())
-    else out.settle()
+    else if (out.position >= this.#limits.flushBytes || out.isWellFilled) this.#queue.push(this.#take())
+    else out.settle(2 * this.bufferedBytes - this.#queuedMemory)
     this.#tellHeld()
   }
 

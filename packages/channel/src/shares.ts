@@ -11,9 +11,9 @@ export interface ShareLimits {
   readonly maxChannels?: number | undefined
   /**
    * How much memory all of them may hold for messages under way: for what was sent and has not left this process, and for
-   * what has arrived of messages that are not whole yet. Beyond it, the channel that holds most is cut off: with
-   * `PEER_TOO_SLOW`, or with `RATE_LIMITED` where it is mostly unfinished messages. Channels of which nothing has left for a
-   * second come first. Unit: bytes.
+   * what has arrived and nobody has received, be it a whole message or a part. Beyond it, the channel that holds most is cut off:
+   * with `PEER_TOO_SLOW`, or with `RATE_LIMITED` where it is mostly what has arrived. Channels that have got nothing out of the
+   * way for a second come first. What each channel reads ahead, up to 80 KiB, does not count. Unit: bytes.
    */
   readonly maxBufferedBytes?: number | undefined
   /**
@@ -39,7 +39,7 @@ export class Member {
   readonly #clock: Clock
   /** How much memory it holds for messages under way, and how much of that for what has arrived. Unit: bytes. */
   held = 0
-  unfinished = 0
+  arrived = 0
   /** How many messages came on it within `second`. */
   messages = 0
   #second = 0
@@ -66,8 +66,8 @@ export class Member {
     for (const share of this.shares) share.onHeld(change, this.#clock)
   }
 
-  onUnfinished(change: number): void {
-    this.unfinished += change
+  onArrived(change: number): void {
+    this.arrived += change
     this.onHeld(change)
   }
 
@@ -146,11 +146,11 @@ export class Share {
     }
   }
 
-  #tooMuch({ held, unfinished }: Member, limit: number): ChannelError {
-    return 2 * unfinished > held
+  #tooMuch({ held, arrived }: Member, limit: number): ChannelError {
+    return 2 * arrived > held
       ? new ChannelError(
           'RATE_LIMITED',
-          `unfinished messages of ${this.#name} take over ${limit} bytes, and most of them here`,
+          `over ${limit} bytes that came on ${this.#name} wait to be received, and most of them here`,
         )
       : new ChannelError('PEER_TOO_SLOW', `over ${limit} bytes wait to be sent on ${this.#name}, and most of them here`)
   }

@@ -67,20 +67,27 @@ test('take: writes many small buffers in one slab', () => {
   expect(slabs.size).toBe(1)
 })
 
-test('settle: what waits holds at most twice its size, however it came', () => {
-  const outs = Array.from({ length: 100 }, () => new OutBuffer())
-  for (let round = 1; round <= 200; round++) {
-    for (const [index, out] of outs.entries()) {
-      if (out.isNearlyFull) continue
+test('settle: what waits holds at most twice its size, in few buffers, however it came', () => {
+  const memoryOf = (queue: readonly Uint8Array[]): number =>
+    queue.reduce((sum, { buffer }) => sum + buffer.byteLength, 0)
+  const outs = Array.from({ length: 100 }, () => ({ out: new OutBuffer(), queue: [] as Uint8Array[], size: 0 }))
+  for (let round = 1; round <= 250; round++) {
+    for (const [index, one] of outs.entries()) {
+      const { out, queue } = one
       out.write(new Uint8Array(index * 7 + 1).fill(round))
-      out.settle()
-      expect(out.held).toBeLessThanOrEqual(Math.max(1_000, 2 * out.position))
+      one.size += index * 7 + 1
+      // As a sender does it at the end of a turn.
+      if (out.isWellFilled) queue.push(out.take())
+      else out.settle(2 * one.size - memoryOf(queue))
+      expect(memoryOf(queue) + out.held).toBeLessThanOrEqual(2 * one.size + 1_000)
     }
   }
-  for (const [index, out] of outs.entries()) {
+  for (const [index, { out, queue, size: all }] of outs.entries()) {
     const size = index * 7 + 1
-    const taken = out.take()
+    const taken = Buffer.concat([...queue, out.take()])
+    expect(taken).toHaveLength(all)
     expect(taken.every((byte, place) => byte === Math.floor(place / size) + 1)).toBe(true)
+    expect(queue.length).toBeLessThan(60)
   }
 })
 

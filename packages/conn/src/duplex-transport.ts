@@ -17,7 +17,7 @@ export class DuplexTransport<Stream extends Duplex = Duplex> implements Transpor
   /** All streams have the same: functions of its own for each would take more memory than all else of an idle conn. */
   static readonly #listeners = {
     data(this: Watched, chunk: Uint8Array): void {
-      this[transport]?.events?.chunk(chunk)
+      this[transport]?.onData(chunk)
     },
     end(this: Watched): void {
       if (this[transport]?.endedCleanly() === true) this[transport].onEnd()
@@ -89,6 +89,10 @@ export class DuplexTransport<Stream extends Duplex = Duplex> implements Transpor
 
   destroy(_error: ConnError | null): void {
     this.stream.destroy()
+  }
+
+  protected onData(chunk: Uint8Array): void {
+    this.events?.chunk(chunk)
   }
 
   protected onEnd(): void {

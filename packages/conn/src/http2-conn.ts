@@ -54,10 +54,13 @@ export class Http2Conn extends StreamConn implements Exchange {
   /** The stream's identifier within its connection. */
   readonly streamId: number
 
+  readonly #transport: Http2Transport
+
   /** @internal */
   constructor(stream: Http2Stream, transport: Http2Transport, exchange: Exchange, timeouts: CloseTimeouts) {
     const { local, remote } = addressesOf(stream.session)
     super(transport, timeouts)
+    this.#transport = transport
     this.side = exchange.side
     this.method = exchange.method
     this.path = exchange.path
@@ -66,6 +69,14 @@ export class Http2Conn extends StreamConn implements Exchange {
     this.localAddress = local
     this.remoteAddress = remote
     this.streamId = stream.id ?? 0
+  }
+
+  /**
+   * Has `watcher` called when more of the peer's bytes lie unread than the conn reads ahead, up to the stream's window, or less
+   * again: with the change, in bytes. It may abort the conn.
+   */
+  watchUnread(watcher: (change: number) => void): void {
+    this.#transport.watchUnread(watcher)
   }
 }
 

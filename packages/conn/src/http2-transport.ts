@@ -30,9 +30,13 @@ export class Http2Transport extends DuplexTransport<Http2Stream> {
   /** Learns of both END_STREAM flags. Node tells neither, and has forgotten them when it says `close`. */
   static #push(this: Watched, chunk: unknown, encoding?: BufferEncoding): boolean {
     const own = this[transport]
-    if (own.#isPaused && chunk instanceof Uint8Array) {
-      own.#keep(chunk)
-      return false
+    if (chunk instanceof Uint8Array) {
+      own.#unread += chunk.length
+      if (own.#isPaused) {
+        own.#keep(chunk)
+        own.#tellUnread()
+        return false
+      }
     }
     if (chunk === null) own.#pushKept()
     // Node pushes the end into a stream that was reset, too, and `end` is emitted for both. Only an end that is pushed
@@ -66,6 +70,10 @@ export class Http2Transport extends DuplexTransport<Http2Stream> {
   #isPaused = false
   /** What came while it was paused, as far as that is small. Node would keep each packet, and an object for each frame. */
   #kept: Pages | undefined
+  /** What came and was not handed on, and how much of it the watcher knows of. Unit: bytes. */
+  #unread = 0
+  #unreadTold = 0
+  #onUnread: ((change: number) => void) | undefined
   #peerEnded: boolean
   #endTold = false
   #endSent = false
@@ -108,6 +116,25 @@ export class Http2Transport extends DuplexTransport<Http2Stream> {
   override pause(): void {
     this.#isPaused = true
     super.pause()
+  }
+
+  /** From now on, `watcher` is called when more lies unread than is read ahead, or less again. Unit: bytes. */
+  watchUnread(watcher: (change: number) => void): void {
+    this.#onUnread = watcher
+  }
+
+  #tellUnread(): void {
+    const change = this.#unread - this.#unreadTold
+    if (change === 0 || this.#onUnread === undefined) return
+    this.#unreadTold = this.#unread
+    this.#onUnread(change)
+  }
+
+  protected override onData(chunk: Uint8Array): void {
+    this.#unread -= chunk.length
+    // Mostly a chunk is handed on as it comes, and nobody needs to know.
+    if (this.#unreadTold > 0) this.#tellUnread()
+    super.onData(chunk)
   }
 
   #keep(chunk: Uint8Array): void {
@@ -194,6 +221,8 @@ export class Http2Transport extends DuplexTransport<Http2Stream> {
       if (kept !== undefined) this.events?.chunk(kept)
       this.onEnd()
     }
+    this.#unread = 0
+    this.#tellUnread()
     super.onClose()
   }
 }

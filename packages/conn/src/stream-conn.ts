@@ -73,8 +73,8 @@ function asResult(chunk: Uint8Array | null): IteratorResult<Uint8Array, undefine
 
 const over: IteratorReturnResult<undefined> = { done: true, value: undefined }
 
-/** How many chunks are held at most before the transport is paused, however small they are. */
-const mostHeld = 256
+/** How many chunks are held at most before the transport is paused, however small they are: each has an object of its own. */
+const mostHeld = 32
 
 /** Never written to. */
 const nothing: Uint8Array[] = []
@@ -292,13 +292,13 @@ export class StreamConn implements Conn {
 
   #onChunk(chunk: Uint8Array): void {
     if (this.#reading.at !== 'open' || chunk.length === 0) return
-    // Nobody knows how long it is kept, here or by who reads it.
-    const bytes = inOwnMemory(chunk)
     const reader = this.#readers.take()
     if (reader !== undefined) {
-      reader.resolve(reader.item(bytes))
+      reader.resolve(reader.item(chunk))
       return
     }
+    // Nobody knows for how long it waits.
+    const bytes = inOwnMemory(chunk)
     if (this.#held === nothing) this.#held = [bytes]
     else this.#held.push(bytes)
     this.#heldBytes += bytes.length

@@ -1,0 +1,183 @@
+/**
+ * What a process holds stays within what its limits say, whatever the size of the messages, however many channels share it, and
+ * wherever they wait. Each case has a server process of its own.
+ */
+import { type ChildProcess, fork } from 'node:child_process'
+import { once } from 'node:events'
+import type { ClientHttp2Session, ClientHttp2Stream } from 'node:http2'
+import { connect } from 'node:http2'
+import { fileURLToPath } from 'node:url'
+import { afterAll, expect, test } from 'vitest'
+
+import type { Answer, Order } from './work.ts'
+
+const KiB = 1024
+const MiB = 1024 * KiB
+const maxBufferedBytes = 32 * MiB
+/** What a channel reads ahead, and holds beside all limits. */
+const readAhead = 80 * KiB
+/** Of a message that does not end. It is just within the limit of one message. */
+const announced = 4 * MiB
+
+type Place = 'unread at the peer' | 'unread here' | 'unfinished'
+
+const places: readonly Place[] = ['unread at the peer', 'unread here', 'unfinished']
+const sizes = [20, 200, 1_100, 64 * KiB]
+
+/** A server in a process of its own. */
+class Server implements AsyncDisposable {
+  readonly #child: ChildProcess
+  readonly #port: Promise<number>
+
+  constructor() {
+    this.#child = fork(fileURLToPath(new URL('server.ts', import.meta.url)), [String(maxBufferedBytes)], {
+      execArgv: ['--expose-gc', '--conditions=@h2channel/source', '--import', 'tsx'],
+    })
+    this.#port = this.#answer().then(Number)
+  }
+
+  async url(): Promise<string> {
+    return `http://127.0.0.1:${await this.#port}`
+  }
+
+  async order(order: Order): Promise<Answer> {
+    const answer = this.#answer()
+    this.#child.send(order)
+    return (await answer) as Answer
+  }
+
+  async #answer(): Promise<unknown> {
+    const [answer] = (await Promise.race([
+      once(this.#child, 'message'),
+      once(this.#child, 'exit').then(() => Promise.reject(new Error('the server has ended'))),
+    ])) as [unknown]
+    return answer
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    const ended = once(this.#child, 'exit')
+    this.#child.kill('SIGKILL')
+    await ended
+  }
+}
+
+/** Opens so many streams. One to whose peer this side gives no window is never sent anything. */
+async function openAll(session: ClientHttp2Session, path: string, count: number): Promise<ClientHttp2Stream[]> {
+  const streams = Array.from({ length: count }, () => {
+    const stream = session.request({
+      ':method': 'POST',
+      ':path': path,
+      'content-type': 'application/vnd.h2channel+bytes',
+    })
+    // Those that the limit cuts off.
+    stream.on('error', () => {})
+    return stream
+  })
+  await Promise.all(streams.map(async (stream) => once(stream, 'response')))
+  return streams
+}
+
+/** A turn of the loop for each piece, on all streams, so that small frames of many share a packet. */
+async function sendAll(streams: readonly ClientHttp2Stream[], pieces: readonly Uint8Array[]): Promise<number> {
+  let sent = 0
+  for (const piece of pieces) {
+    let full: ClientHttp2Stream | undefined
+    for (const stream of streams) {
+      if (stream.destroyed || stream.closed) continue
+      sent += piece.length
+      if (!stream.write(piece)) full = stream
+    }
+    if (full !== undefined && !full.destroyed) {
+      const gone = new AbortController()
+      full.once('close', () => gone.abort())
+      await once(full, 'drain', { signal: gone.signal }).catch(() => {})
+    }
+    await new Promise((resolve) => setImmediate(resolve))
+  }
+  return sent
+}
+
+function framed(size: number): Uint8Array {
+  const frame = new Uint8Array(4 + size)
+  new DataView(frame.buffer).setUint32(0, size)
+  return frame
+}
+
+/** How many messages of a size go to each channel: for one up to a window, for many so that it takes some seconds. */
+function countOf(size: number, channels: number): number {
+  if (channels === 1) return Math.floor(MiB / (size + 4))
+  return Math.min(300, Math.ceil((128 * KiB) / size))
+}
+
+interface Row {
+  readonly place: Place
+  readonly channels: number
+  readonly size: number
+  readonly sent: number
+  readonly allowed: number
+  readonly growth: number
+  readonly left: number
+}
+
+async function measure(place: Place, channels: number, size: number): Promise<Row> {
+  await using server = new Server()
+  const initialWindowSize = place === 'unread at the peer' ? 0 : MiB
+  const session = connect(await server.url(), { settings: { initialWindowSize } })
+  session.on('error', () => {})
+  try {
+    const streams = await openAll(session, place === 'unfinished' ? '/receive' : '/wait', channels)
+    const before = await server.order({ do: 'begin' })
+    expect(before.channels).toBe(channels)
+    let sent = 0
+    const count = countOf(size, channels)
+    if (place === 'unread at the peer') {
+      sent = (await server.order({ do: 'broadcast', size, count })).sent
+    } else if (place === 'unread here') {
+      sent = await sendAll(
+        streams,
+        Array.from({ length: count }, () => framed(size)),
+      )
+    } else {
+      const prefix = framed(announced).subarray(0, 4)
+      const pieces = Array.from({ length: count }, () => new Uint8Array(size))
+      sent = await sendAll(streams, [prefix, ...pieces])
+    }
+    const after = await server.order({ do: 'look' })
+    const allowed = Math.min(sent, maxBufferedBytes + (place === 'unread at the peer' ? 0 : channels * readAhead))
+    return { place, channels, size, sent, allowed, growth: after.peak - before.rss, left: after.channels }
+  } finally {
+    session.destroy()
+  }
+}
+
+const rows: Row[] = []
+
+test.each(
+  places.flatMap((place) => [1, 1_000].flatMap((channels) => sizes.map((size) => ({ place, channels, size })))),
+)(
+  '$place, $channels channels, $size bytes: at most twice what is allowed, and 64 MiB',
+  async ({ place, channels, size }) => {
+    const row = await measure(place, channels, size)
+    rows.push(row)
+    expect(row.growth).toBeLessThan(2 * row.allowed + 64 * MiB)
+    // It is a load: that many bytes were really there.
+    expect(row.sent).toBeGreaterThan(channels === 1 ? 0.8 * MiB : 5 * MiB)
+  },
+)
+
+afterAll(() => {
+  const inMiB = (bytes: number): string => (bytes / MiB).toFixed(1)
+  const lines = rows.map(({ place, channels, size, sent, allowed, growth, left }) => {
+    const cells = [place, channels, size, inMiB(sent), inMiB(allowed), inMiB(growth), left]
+    return `| ${cells.join(' | ')} |`
+  })
+  // oxlint-disable-next-line no-console -- the table of docs/production.md
+  console.log(
+    [
+      `Node ${process.version}, maxBufferedBytes ${inMiB(maxBufferedBytes)} MiB`,
+      '| where | channels | message, bytes | sent, MiB | allowed, MiB | growth, MiB | channels left |',
+      '| --- | ---: | ---: | ---: | ---: | ---: | ---: |',
+      ...lines,
+    ].join('\n'),
+  )
+})

@@ -1,0 +1,91 @@
+/** The process whose memory is measured: a router whose channels wait, are not read, or get messages that do not end. */
+import type { Channel } from '@h2channel/channel'
+import { createRouter } from '@h2channel/channel/server'
+import { createServer } from 'node:http2'
+import type { AddressInfo } from 'node:net'
+
+import { type Answer, type Order, receive, wait } from './work.ts'
+
+const maxBufferedBytes = Number(process.argv[2])
+const channels = new Set<Channel<Uint8Array, Uint8Array>>()
+
+// What is cut off is what is measured.
+const onError = (): void => {}
+const router = createRouter({ total: { maxBufferedBytes }, perSession: { maxBufferedBytes }, onError })
+router.handle(wait, async (channel) => {
+  channels.add(channel)
+  await channel.closed
+  channels.delete(channel)
+})
+router.handle(receive, async (channel) => {
+  channels.add(channel)
+  try {
+    for await (const message of channel) messages += message.length
+  } finally {
+    channels.delete(channel)
+  }
+})
+const server = createServer()
+router.attach(server)
+
+let peak = 0
+let messages = 0
+const look = (): number => {
+  const { rss } = process.memoryUsage()
+  peak = Math.max(peak, rss)
+  return rss
+}
+setInterval(look, 5).unref()
+
+/** Makes short-lived objects, so that V8's young generation has its full size before anything is measured. */
+async function churn(): Promise<void> {
+  for (let turn = 0; turn < 200; turn++) {
+    const some = Array.from({ length: 10_000 }, (_, index) => ({ index }))
+    await new Promise((resolve) => setImmediate(resolve, some))
+  }
+}
+
+async function rest(): Promise<void> {
+  for (let round = 0; round < 5; round++) {
+    globalThis.gc?.()
+    await new Promise((resolve) => setTimeout(resolve, 20))
+  }
+}
+
+/** Sends to all channels, a turn of the loop for each message. */
+async function broadcast(size: number, count: number): Promise<number> {
+  const message = new Uint8Array(size)
+  let sent = 0
+  for (let turn = 0; turn < count; turn++) {
+    for (const channel of channels) {
+      if (channel.bufferedBytes >= mostOfOne) continue
+      // One that was cut off says so, which is what the limit is for.
+      channel.send(message).catch(() => {})
+      sent += size
+    }
+    await new Promise((resolve) => setImmediate(resolve))
+  }
+  return sent
+}
+
+/** So that no `send` waits with its message. Unit: bytes. */
+const mostOfOne = 1024 * 1024
+
+async function perform(order: Order): Promise<Answer> {
+  if (order.do === 'begin') {
+    await rest()
+    await churn()
+    peak = 0
+    return { rss: look(), peak, channels: channels.size, sent: 0 }
+  }
+  const sent = order.do === 'broadcast' ? await broadcast(order.size, order.count) : 0
+  await new Promise((resolve) => setTimeout(resolve, 100))
+  if (messages > 0) throw new Error('a message was whole')
+  return { rss: look(), peak, channels: channels.size, sent }
+}
+
+process.on('message', (order: Order) => {
+  void perform(order).then((answer) => process.send?.(answer))
+})
+process.on('disconnect', () => process.exit())
+server.listen(0, '127.0.0.1', () => process.send?.((server.address() as AddressInfo).port))
