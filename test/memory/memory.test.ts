@@ -15,7 +15,7 @@ const KiB = 1024
 const MiB = 1024 * KiB
 const maxBufferedBytes = 32 * MiB
 /** What a channel reads ahead, and holds beside all limits. */
-const readAhead = 80 * KiB
+const readAhead = 96 * KiB
 /** Of a message that does not end. It is just within the limit of one message. */
 const announced = 4 * MiB
 

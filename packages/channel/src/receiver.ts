@@ -100,7 +100,7 @@ const noFrames: FrameDecoder = {
 const largestUnasked = prefixSize + largestControl
 
 /** How much memory the start of a message takes at most that nobody has asked for. Unit: bytes. */
-const largestStart = 64 * 1024
+const largestStart = 32 * 1024
 
 /** How many messages are passed over in a row before the rest of the program has its turn. */
 const maxSkips = 100

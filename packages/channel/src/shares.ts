@@ -13,7 +13,7 @@ export interface ShareLimits {
    * How much memory all of them may hold for messages under way: for what was sent and has not left this process, and for
    * what has arrived and nobody has received, be it a whole message or a part. Beyond it, the channel that holds most is cut off:
    * with `PEER_TOO_SLOW`, or with `RATE_LIMITED` where it is mostly what has arrived. Channels that have got nothing out of the
-   * way for a second come first. What each channel reads ahead, up to 80 KiB, does not count. Unit: bytes.
+   * way for a second come first. What each channel reads ahead, up to 96 KiB, does not count. Unit: bytes.
    */
   readonly maxBufferedBytes?: number | undefined
   /**
