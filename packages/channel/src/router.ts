@@ -546,8 +546,9 @@ class RouteTable<Auth> implements Router<Auth>, Taker {
     if (counts.bytes || counts.messages) {
       watch(channel, { memory: counts.bytes ? member : undefined, messages: counts.messages ? member : undefined })
     }
-    if (counts.bytes) conn.watchUnread((change) => member.onArrived(change))
     this.#admission.members.add(member)
+    // Much may have come before it was accepted, for which it may have to end.
+    if (counts.bytes) conn.watchUnread((change) => member.onArrived(change))
     if (entry.age !== undefined) this.#age(member, session, entry.age)
     if (this.#drained !== undefined) startDraining(channel)
     return member

@@ -85,6 +85,8 @@ export class Http2Transport extends DuplexTransport<Http2Stream> {
     this.#afterWrite = afterWrite
     this.#session = stream.session
     if (this.#session?.destroyed === false) this.#socket = rawSocket(this.#session)
+    // What came before anybody accepted the stream lies in it.
+    this.#unread = stream.readableLength
     this.#peerEnded = stream.endAfterHeaders || stream.state?.remoteClose === 1
     this.#originalPush = stream.push
     this.#originalDestroy = stream.destroy
@@ -116,11 +118,14 @@ export class Http2Transport extends DuplexTransport<Http2Stream> {
   override pause(): void {
     this.#isPaused = true
     super.pause()
+    // Nothing further may come: the window may be full of what came before.
+    this.#tellUnread()
   }
 
   /** From now on, `watcher` is called when more lies unread than is read ahead, or less again. Unit: bytes. */
   watchUnread(watcher: (change: number) => void): void {
     this.#onUnread = watcher
+    if (this.#isPaused) this.#tellUnread()
   }
 
   #tellUnread(): void {

@@ -1,10 +1,14 @@
 /** What lies unread of a conn: it keeps none of the memory in which other traffic came, and no object for each small frame. */
+import { once } from 'node:events'
+import type { ClientHttp2Stream, IncomingHttpHeaders, ServerHttp2Stream } from 'node:http2'
+import { connect as connectHttp2, createServer } from 'node:http2'
+import type { AddressInfo } from 'node:net'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 
-import type { Conn } from '../src/index.ts'
-import { pipe } from '../src/index.ts'
+import type { Conn, Http2Conn } from '../src/index.ts'
+import { accept, connDefaults, pipe, widenWindows } from '../src/index.ts'
 import { Pages } from '../src/pages.ts'
 import { startServer } from '../src/testing.ts'
 import { deferred } from './support.ts'
@@ -107,6 +111,67 @@ describe.each([
     over.resolve()
     for (const conn of [near, unread]) conn.abort()
   })
+})
+
+/** A server that accepts when it is told to, and a client that has written before. */
+async function startLate(): Promise<{ near: ClientHttp2Stream; accept: () => Promise<Http2Conn> } & AsyncDisposable> {
+  const came = deferred<[ServerHttp2Stream, IncomingHttpHeaders]>()
+  const server = createServer()
+  server.on('session', widenWindows)
+  server.on('stream', (stream, headers) => came.resolve([stream, headers]))
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const client = connectHttp2(`http://127.0.0.1:${(server.address() as AddressInfo).port}`)
+  const near = client.request({ ':method': 'POST' })
+  near.on('error', () => {})
+  return {
+    near,
+    accept: async () => accept(...(await came.promise)),
+    async [Symbol.asyncDispose]() {
+      client.destroy()
+      await new Promise((resolve) => void server.close(resolve))
+    },
+  }
+}
+
+const largestFrame = 16 * 1024
+const mostReadAhead = connDefaults.readAhead + largestFrame
+
+test('what came before a request was accepted counts as unread', async () => {
+  await using late = await startLate()
+  const { near } = late
+  near.write(new Uint8Array(30_000))
+  await new Promise((resolve) => setTimeout(resolve, 50))
+  const conn = await late.accept()
+  let unread = 0
+  conn.watchUnread((change) => (unread += change))
+  expect(unread).toBe(30_000)
+  for (let size = 0; size < 30_000;) size += (await conn.read())?.length ?? 30_000
+  expect(unread).toBe(0)
+  // And from then on, it is as if it had come later.
+  near.write(new Uint8Array(200_000))
+  await vi.waitFor(() => expect(unread).toBeGreaterThan(200_000 - mostReadAhead), 5_000)
+  conn.abort()
+  await conn.closed
+  expect(unread).toBe(0)
+})
+
+test.each([
+  ['is not read yet', false],
+  ['is being read', true],
+])('a whole window that came before its conn, which %s, is known to who watches it', async (_how, isRead) => {
+  await using late = await startLate()
+  await new Promise((resolve) => setTimeout(resolve, 50))
+  late.near.write(new Uint8Array(2 * connDefaults.streamWindow))
+  await new Promise((resolve) => setTimeout(resolve, 200))
+  const conn = await late.accept()
+  let unread = 0
+  if (isRead) void conn.read()
+  conn.watchUnread((change) => (unread += change))
+  await new Promise((resolve) => setTimeout(resolve, 50))
+  // The window is given back as it is read, and what comes then counts as well.
+  expect(unread).toBeGreaterThan(connDefaults.streamWindow - mostReadAhead - largestFrame)
+  conn.abort()
 })
 
 test('a pipe keeps nothing but the bytes that were written', async () => {
