@@ -51,6 +51,8 @@ export class Http2Transport extends DuplexTransport<Http2Stream> {
     own.#noteEndSent()
     const unsent = own.#unsent
     own.#unsent = nothing
+    // Node calls nobody back for these, or as for those that were lost.
+    if (own.#endSent) for (const { done } of unsent) done?.(false)
     const destroyed = own.#originalDestroy.call(this, error)
     // Afterwards: Node sends what it still can before it resets a stream, and may be gathering frames right now.
     if (own.#socket !== undefined && unsent.length > 0) setImmediate(keepInFlight, own.#socket, unsent)
@@ -192,8 +194,10 @@ export class Http2Transport extends DuplexTransport<Http2Stream> {
     return streamFailure(this.#session, this.stream.rstCode ?? RstCode.NO_ERROR, error)
   }
 
+  /** For Node the end is sent when it lies in the session, which still sends it unless it ends: a peer may have stopped taking bytes. */
   #noteEndSent(): void {
-    if (this.stream.state?.localClose === 1) this.#endSent = true
+    const willLeave = this.#unsent.length === 0 || this.#session?.destroyed === false
+    if (willLeave && this.stream.state?.localClose === 1) this.#endSent = true
   }
 
   /** The peer reset the stream with NO_ERROR. Node would wait until all of it was read, and let every writer wait. */
