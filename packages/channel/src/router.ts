@@ -1,4 +1,4 @@
-import { accept, type Http2Conn } from '@h2channel/conn'
+import { accept, holdUnread, type Http2Conn } from '@h2channel/conn'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type {
   Http2ServerRequest,
@@ -518,6 +518,8 @@ class RouteTable<Auth> implements Router<Auth>, Taker {
     const leave = (): void => leaving.abort(new ChannelError('PEER_ABORTED', 'the client left'))
     stream.once('close', leave)
     const timer = this.#clock.setTimer(timeOut, this.#authorizeTimeout, leaving)
+    // Nobody is known to be let in yet, and what comes counts nowhere before there is a channel.
+    const letGo = holdUnread(stream)
     const request = requestOf(opening, leaving.signal)
     try {
       opening.asked = (async () => authorize(request))()
@@ -535,6 +537,7 @@ class RouteTable<Auth> implements Router<Auth>, Taker {
       this.#clock.clearTimer(timer)
       this.#asking.delete(leaving)
       stream.off('close', leave)
+      letGo()
     }
     return undefined
   }

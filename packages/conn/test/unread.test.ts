@@ -8,7 +8,7 @@ import { runInNewContext } from 'node:vm'
 import { describe, expect, test, vi } from 'vitest'
 
 import type { Conn, Http2Conn } from '../src/index.ts'
-import { accept, connDefaults, pipe, widenWindows } from '../src/index.ts'
+import { accept, connDefaults, holdUnread, pipe, widenWindows } from '../src/index.ts'
 import { Pages } from '../src/pages.ts'
 import { startServer } from '../src/testing.ts'
 import { deferred } from './support.ts'
@@ -113,19 +113,34 @@ describe.each([
   })
 })
 
+interface Late extends AsyncDisposable {
+  readonly near: ClientHttp2Stream
+  /** Another stream of the same connection, which is read. */
+  readonly other: ClientHttp2Stream
+  stream(): Promise<ServerHttp2Stream>
+  accept(): Promise<Http2Conn>
+}
+
 /** A server that accepts when it is told to, and a client that has written before. */
-async function startLate(): Promise<{ near: ClientHttp2Stream; accept: () => Promise<Http2Conn> } & AsyncDisposable> {
+async function startLate(): Promise<Late> {
   const came = deferred<[ServerHttp2Stream, IncomingHttpHeaders]>()
   const server = createServer()
   server.on('session', widenWindows)
-  server.on('stream', (stream, headers) => came.resolve([stream, headers]))
+  server.on('stream', (stream, headers) => {
+    stream.on('error', () => {})
+    if (headers[':path'] === '/other') stream.resume()
+    else came.resolve([stream, headers])
+  })
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
   const client = connectHttp2(`http://127.0.0.1:${(server.address() as AddressInfo).port}`)
   const near = client.request({ ':method': 'POST' })
-  near.on('error', () => {})
+  const other = client.request({ ':method': 'POST', ':path': '/other' })
+  for (const stream of [near, other]) stream.on('error', () => {})
   return {
     near,
+    other,
+    stream: async () => (await came.promise)[0],
     accept: async () => accept(...(await came.promise)),
     async [Symbol.asyncDispose]() {
       client.destroy()
@@ -171,6 +186,32 @@ test.each([
   await new Promise((resolve) => setTimeout(resolve, 50))
   // The window is given back as it is read, and what comes then counts as well.
   expect(unread).toBeGreaterThan(connDefaults.streamWindow - mostReadAhead - largestFrame)
+  conn.abort()
+})
+
+test('what waits for a request to be accepted holds no packets, and all of it is there in order', async () => {
+  await using late = await startLate()
+  const frames = 1_500
+  const large = new Uint8Array(5_000).fill(255)
+  const stream = await late.stream()
+  const letGo = holdUnread(stream)
+  const before = await memory()
+  // What else is on the connection comes in the same packets.
+  for (let sent = 0; sent < frames; sent += 1) {
+    late.near.write(sent % 500 === 499 ? large : Uint8Array.of(sent % 251))
+    late.other.write(new Uint8Array(30_000))
+    await new Promise((resolve) => setImmediate(resolve))
+  }
+  late.near.end()
+  await new Promise((resolve) => setTimeout(resolve, 200))
+  const held = (await memory()) - before
+  expect(held).toBeLessThan(6 * MiB)
+  letGo()
+  const conn = await late.accept()
+  const came: number[] = []
+  for await (const chunk of conn) came.push(...chunk)
+  const sent = Array.from({ length: frames }, (_none, at) => (at % 500 === 499 ? [...large] : [at % 251])).flat()
+  expect(came).toEqual(sent)
   conn.abort()
 })
 
