@@ -68,7 +68,8 @@ export class OutBuffer extends ByteWriter {
   settle(most: number): void {
     const { bytes, position } = this
     const size = Math.max(smallSize, position, Math.min(most, slabSize / 2))
-    if (bytes.length <= size) return
+    // Beyond half a slab there is nothing between that and a whole one.
+    if (bytes.length <= (size > slabSize / 2 ? Math.max(size, slabSize) : size)) return
     const next = allocate(size)
     next.set(bytes.subarray(0, position))
     this.#leave(next)

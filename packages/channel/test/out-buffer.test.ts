@@ -279,3 +279,11 @@ test('take: gives bytes that are not written again before they are recycled, wit
     { numRuns: 100 },
   )
 })
+
+test('what fills more than half of its slab stays where it is while it waits', () => {
+  const out = new OutBuffer()
+  out.write(new Uint8Array(40_000))
+  const { bytes } = out
+  out.settle(0)
+  expect(out.bytes === bytes).toBe(true)
+})
