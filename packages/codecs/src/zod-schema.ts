@@ -42,7 +42,12 @@ type Primitive = { readonly def: { readonly type: 'string' | 'number' | 'boolean
 
 /** What codecs use of a zod schema as it is when the program runs. */
 interface RunningSchema {
-  readonly _zod: { readonly def: Definition; readonly innerType?: RunningSchema }
+  readonly _zod: {
+    readonly def: Definition
+    readonly innerType?: RunningSchema
+    /** Which literals each field has, where it has such. */
+    readonly propValues?: Readonly<Record<string, ReadonlySet<unknown>>>
+  }
   readonly safeParse?: (value: unknown, context?: RunContext) => ZodResult
   readonly safeEncode?: (value: unknown, context?: RunContext) => ZodResult
 }
@@ -70,6 +75,8 @@ interface Definition {
   readonly keyType?: RunningSchema
   readonly valueType?: RunningSchema
   readonly options?: readonly RunningSchema[]
+  /** The field that tells the options of a union apart. */
+  readonly discriminator?: string
   readonly left?: RunningSchema
   readonly right?: RunningSchema
   readonly innerType?: RunningSchema
@@ -109,7 +116,7 @@ export function zodRuns(schema: unknown, carrier?: Carrier): ZodRuns | undefined
   const { isTwoWay, hasBigint } = look(schema, carrier)
   const runs = runsOfZod(schema, isTwoWay)
   if (runs === undefined || !hasBigint || carrier?.bigintsAsNumbers !== true) return runs
-  return { ...runs, restore: (value) => restored(schema, value) }
+  return { ...runs, restore: (value) => restored(schema, value, new Map()) }
 }
 
 function runsOfZod(schema: RunningSchema, isTwoWay: boolean): ZodRuns | undefined {
@@ -220,8 +227,14 @@ function isBigint(def: Definition): boolean {
   )
 }
 
+/**
+ * What unions made of which parts of the message. Options that are tried one after the other may share what is within them: without
+ * this, each level of a recursive schema would double the work for the next.
+ */
+type Known = Map<RunningSchema, Map<unknown, unknown>>
+
 /** The value with bigints in the places of numbers where the schema has bigints. What has none is left as it is. */
-function restored(schema: RunningSchema, value: unknown): unknown {
+function restored(schema: RunningSchema, value: unknown, known: Known): unknown {
   const def = definitionOf(schema)
   switch (def.type) {
     case 'bigint':
@@ -230,30 +243,32 @@ function restored(schema: RunningSchema, value: unknown): unknown {
     case 'object':
       return changed(value, (part, key) => {
         const own = def.shape !== undefined && Object.hasOwn(def.shape, key) ? def.shape[key] : undefined
-        return within(own ?? def.catchall, part)
+        return within(own ?? def.catchall, part, known)
       })
     case 'record':
-      return changed(value, (part) => within(def.valueType, part))
+      return changed(value, (part) => within(def.valueType, part, known))
     case 'array':
-      return Array.isArray(value) ? value.map((item) => within(def.element, item)) : value
+      return Array.isArray(value) ? value.map((item) => within(def.element, item, known)) : value
     case 'tuple':
       if (!Array.isArray(value)) return value
-      return value.map((item, index) => within(def.items?.[index] ?? def.rest ?? undefined, item))
+      return value.map((item, index) => within(def.items?.[index] ?? def.rest ?? undefined, item, known))
     case 'union':
-      return restoredUnion(schema, def, value)
+      return restoredUnion(schema, def, value, known)
     case 'intersection':
-      return within(def.right, within(def.left, value))
+      return within(def.right, within(def.left, value, known), known)
     case 'pipe':
-      return def.reverseTransform === undefined ? within(def.out, within(def.in, value)) : within(def.in, value)
+      return def.reverseTransform === undefined
+        ? within(def.out, within(def.in, value, known), known)
+        : within(def.in, value, known)
     case 'lazy':
-      return restored(resolved(schema), value)
+      return restored(resolved(schema), value, known)
     default:
-      return within(def.innerType, value)
+      return within(def.innerType, value, known)
   }
 }
 
-function within(schema: RunningSchema | undefined, value: unknown): unknown {
-  return schema === undefined || value === null || value === undefined ? value : restored(schema, value)
+function within(schema: RunningSchema | undefined, value: unknown, known: Known): unknown {
+  return schema === undefined || value === null || value === undefined ? value : restored(schema, value, known)
 }
 
 function asBigint({ values }: Definition, value: unknown): unknown {
@@ -261,11 +276,27 @@ function asBigint({ values }: Definition, value: unknown): unknown {
   return BigInt(value)
 }
 
+function restoredUnion(schema: RunningSchema, def: Definition, value: unknown, known: Known): unknown {
+  const told = optionOf(def, value)
+  if (told !== undefined) return restored(told, value, known)
+  const before = known.get(schema) ?? new Map<unknown, unknown>()
+  known.set(schema, before)
+  if (!before.has(value)) before.set(value, firstValid(schema, def, value, known))
+  return before.get(value)
+}
+
+/** The option that the value itself names, of a union that has a field for that. */
+function optionOf({ options = [], discriminator }: Definition, value: unknown): RunningSchema | undefined {
+  if (discriminator === undefined || typeof value !== 'object' || value === null) return undefined
+  const name = (value as Readonly<Record<string, unknown>>)[discriminator]
+  return options.find(({ _zod: { propValues } }) => propValues?.[discriminator]?.has(name))
+}
+
 /** The first form that is valid, the value as it is before all others: an option with a number keeps it. */
-function restoredUnion(schema: RunningSchema, { options = [] }: Definition, value: unknown): unknown {
+function firstValid(schema: RunningSchema, { options = [] }: Definition, value: unknown, known: Known): unknown {
   if (isValid(schema, value)) return value
   for (const option of options) {
-    const candidate = restored(option, value)
+    const candidate = restored(option, value, known)
     if (isValid(option, candidate)) return candidate
   }
   return value

@@ -137,6 +137,26 @@ describe('msgpack: bigints arrive as such where the schema has them', () => {
     expect(reader?.read(bytes, 0, bytes.length)).toStrictEqual(message)
   }) // prettier-ignore
 
+  test('in a recursive union, whose depth costs no more than its size', () => {
+    interface Node {
+      t: string
+      n: bigint
+      next?: Node | undefined
+    }
+    const node: z.ZodType<Node> = z.lazy(() =>
+      z.discriminatedUnion('t', [
+        z.object({ t: z.literal('a'), n: id, next: node.optional() }),
+        z.object({ t: z.literal('b'), n: id, next: node.optional() }),
+      ]),
+    )
+    let message: Node = { t: 'b', n: 1n }
+    for (let depth = 0; depth < 100; depth++) message = { t: 'b', n: 2n, next: message }
+    const codec = msgpack(node)
+    const start = performance.now()
+    expect(codec.decode(encoded(codec, message))).toStrictEqual(message)
+    expect(performance.now() - start).toBeLessThan(1_000)
+  })
+
   test('also where nothing is checked', () => {
     const codec = msgpack(z.object({ a: id, b: z.number() }), { validate: 'none' })
     expect(codec.decode(encoded(codec, { a: 5n, b: 5 }))).toEqual({ a: 5n, b: 5 })
