@@ -10,6 +10,12 @@ import { utf8 } from './utf8.ts'
 /** The longest header: a byte that says what it is, and a length of four. */
 const MAX_HEADER = 5
 
+/**
+ * By how much a message may be longer while it is written: a map that turns out to have fewer properties moves back by up to four
+ * bytes. Who calls the codec looks at the size of the whole. Unit: bytes.
+ */
+const MAX_MOVED = 4 * MAX_DEPTH
+
 /** An encoder keeps its memory for the next value, unless one made it larger than this. Unit: bytes. */
 const MAX_KEPT_MEMORY = 1024 * 1024
 
@@ -87,7 +93,7 @@ export class MsgpackEncoder {
     const { length } = array
     const header = collectionHeader(length)
     // Each item takes a byte at least, also one that is missing: `items[2 ** 30] = 1` makes a billion of them.
-    if (length > out.left) out.overflow()
+    if (length > out.left + MAX_MOVED) out.overflow()
     out.reserve(MAX_HEADER + length)
     putCollectionHeader(out, out.position, 0x90, 0xdc, length)
     out.position += header
@@ -236,10 +242,11 @@ function writeLongString(text: string, out: ByteWriter): void {
 
 function writeBinary(data: ArrayBufferView, out: ByteWriter): void {
   const { byteLength } = data
+  if (byteLength > out.left + MAX_MOVED) out.overflow()
   if (byteLength > 0xffff_ffff) throw refuse(`${byteLength} bytes of binary data`)
   out.reserve(MAX_HEADER + byteLength)
   out.position += putHeader(out, out.position, 0xc4, byteLength)
-  out.write(isUint8Array(data) ? data : new Uint8Array(data.buffer, data.byteOffset, byteLength))
+  append(isUint8Array(data) ? data : new Uint8Array(data.buffer, data.byteOffset, byteLength), out)
 }
 
 /** Of this realm or another. */
@@ -258,7 +265,15 @@ function writeByLibrary(value: Date | ExtData, out: ByteWriter): void {
   if (value instanceof ExtData && (value.type << 24) >> 24 !== value.type) throw refuse('an ExtData of no int8 type')
   const bytes = libraryEncoder.encodeSharedRef(value)
   if (bytes.length > MAX_KEPT_MEMORY) libraryEncoder = new Encoder()
-  out.write(bytes)
+  append(bytes, out)
+}
+
+/** `out.write`, but for what {@link MAX_MOVED} allows. */
+function append(bytes: Uint8Array, out: ByteWriter): void {
+  if (bytes.length > out.left + MAX_MOVED) out.overflow()
+  out.reserve(bytes.length)
+  out.bytes.set(bytes, out.position)
+  out.position += bytes.length
 }
 
 function writeByte(byte: number, out: ByteWriter): void {

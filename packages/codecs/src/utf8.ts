@@ -21,6 +21,9 @@ export interface Utf8 {
 /** A UTF-16 unit takes at most three bytes, and the unpaired half of a pair as many. */
 const MAX_BYTES_PER_UNIT = 3
 
+/** How much a codec may take back later of what it has written before the text, such as room for a header. Unit: bytes. */
+const MAX_TAKEN_BACK = 4 * 1024
+
 /** Up to this length, room for the worst case is reserved without counting. Unit: UTF-16 units. */
 const SHORT_TEXT = 4096
 
@@ -79,7 +82,7 @@ export function bufferUtf8(buffer: BufferClass | undefined): Utf8 | undefined {
   return {
     write(text, out) {
       // No unit takes less than a byte. A text that is too long for the message is not even counted.
-      if (text.length > out.left) out.overflow()
+      if (text.length > out.left + MAX_TAKEN_BACK) out.overflow()
       const room = text.length <= SHORT_TEXT ? text.length * MAX_BYTES_PER_UNIT : buffer.byteLength(text)
       out.reserve(room)
       out.position += utf8Write.call(out.bytes, text, out.position, room)

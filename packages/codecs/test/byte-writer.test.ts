@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, test, vi } from 'vitest'
-import { allocateBytes, ByteWriter } from '../src/index.ts'
+import { allocateBytes, ByteWriter, msgpack } from '../src/index.ts'
 import { codecError } from './support.ts'
 
 afterEach(() => {
@@ -108,4 +108,22 @@ describe('ByteWriter: a limit', () => {
     expect(out.hasOverflowed).toBe(false)
     out.write(new Uint8Array(1_000_000))
   })
+
+  test.each([
+    ['bytes', new Uint8Array(100_000)],
+    ['a text', 'x'.repeat(100_000)],
+    ['an array', Array.from({ length: 10 }, () => 1)],
+  ])(
+    'lets a message pass that is as large as allowed, though a map left room for properties without a value: %s',
+    (_, last) => {
+      const missing = Object.fromEntries(Array.from({ length: 20 }, (_one, index) => [`k${index}`, undefined]))
+      const message = { ...missing, next: { ...missing, last } }
+      const free = new ByteWriter()
+      msgpack().encode(message, free)
+      const limited = new ByteWriter()
+      limited.limit(free.position)
+      msgpack().encode(message, limited)
+      expect(limited.written()).toEqual(free.written())
+    },
+  )
 })
