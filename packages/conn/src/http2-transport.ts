@@ -30,7 +30,7 @@ export class Http2Transport extends DuplexTransport<Http2Stream> {
   /** Learns of both END_STREAM flags. Node tells neither, and has forgotten them when it says `close`. */
   static #push(this: Watched, chunk: unknown, encoding?: BufferEncoding): boolean {
     const own = this[transport]
-    if (chunk instanceof Uint8Array) {
+    if (isBytes(chunk)) {
       own.#unread += chunk.length
       if (own.#isPaused) {
         own.#keep(chunk)

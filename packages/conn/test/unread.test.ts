@@ -215,6 +215,20 @@ test('what waits for a request to be accepted holds no packets, and all of it is
   conn.abort()
 })
 
+test('chunks of another realm, as Node’s are in the sandbox of a test runner, count as others do', async () => {
+  await using late = await startLate()
+  const stream = await late.stream()
+  const conn = await late.accept()
+  let unread = 0
+  conn.watchUnread((change) => (unread += change))
+  const size = 5_000
+  stream.push(runInNewContext(`new Uint8Array(${size})`))
+  expect(unread).toBe(size)
+  for (let read = 0; read < size;) read += (await conn.read())?.length ?? size
+  expect(unread).toBe(0)
+  conn.abort()
+})
+
 test('a pipe keeps nothing but the bytes that were written', async () => {
   const [near, far] = pipe()
   const before = await memory()
