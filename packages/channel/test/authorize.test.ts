@@ -1,7 +1,8 @@
 /** Who may open a channel, and for how long. */
 import { json } from '@h2channel/codecs'
 import { once } from 'node:events'
-import { describe, expect, expectTypeOf, test } from 'vitest'
+import type { ClientHttp2Stream } from 'node:http2'
+import { describe, expect, expectTypeOf, test, vi } from 'vitest'
 
 import { createClient } from '../src/client.ts'
 import { defineRoute } from '../src/index.ts'
@@ -103,6 +104,43 @@ describe('authorize', () => {
     await using served = await guarded(() => ({ expiresAt: 'tomorrow' }))
     expect((await ask(served.at, plain, new Uint8Array())).status).toBe(500)
     expect(served.errors).toMatchObject([{ code: 'INVALID_ARGUMENT' }])
+  })
+
+  test('what comes before it has answered counts, and ends the channel of which most came', async () => {
+    const asked = deferred()
+    const answered = deferred()
+    const quiet = deferred<HandlerContext>()
+    const codes: unknown[] = []
+    const setUp = (router: Router): void => {
+      router.handle(greet, async (channel, context) => {
+        if (context.params.name === 'quiet') quiet.resolve(context)
+        const closed = await channel.closed
+        codes.push([context.params.name, closed.clean ? 'clean' : closed.error.code])
+      })
+    }
+    const authorize = async ({ params }: ChannelRequest): Promise<void> => {
+      if (params['name'] === 'quiet') return
+      asked.resolve()
+      await answered.promise
+    }
+    await using served = await serve(setUp, { router: { limits, authorize, total: { maxBufferedBytes: 200_000 } } })
+    await using session = bareSession(served.at)
+    const open = (name: string): ClientHttp2Stream => {
+      const stream = session.http2.request({ ':method': 'POST', ...plain, ':path': `/greet/${name}` })
+      stream.on('error', () => {})
+      return stream
+    }
+    open('quiet')
+    const { signal } = await quiet.promise
+    const flood = open('flood')
+    await asked.promise
+    // The start of one message, longer than all that comes.
+    flood.write(Buffer.concat([Buffer.of(0, 0, 0x0f, 0xff, 0xff), Buffer.alloc(900_000)]))
+    await new Promise((resolve) => setTimeout(resolve, 200))
+    answered.resolve()
+    await vi.waitFor(() => expect(codes).toEqual([['flood', 'RATE_LIMITED']]), 3_000)
+    expect(signal.aborted).toBe(false)
+    session.http2.destroy()
   })
 
   test('that takes longer than authorizeTimeout is answered with 503, and told so', async () => {
