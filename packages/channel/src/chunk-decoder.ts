@@ -26,7 +26,7 @@ export abstract class ChunkDecoder implements FrameDecoder {
 
   settle(): void {
     const { chunk, bytes, offset } = this
-    if (chunk.byteLength >= chunk.buffer.byteLength / 4) return
+    if (chunk.byteLength >= chunk.buffer.byteLength / 8) return
     const start = bytes === chunk ? offset : this.position
     this.chunk = new Uint8Array(chunk.subarray(start))
     this.position -= start

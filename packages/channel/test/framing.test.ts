@@ -441,6 +441,7 @@ describe('Assembly', () => {
       parts.append(new Uint8Array(16 * 1024), largestFrame)
       expect(parts.size).toBe(size)
       expect(parts.held).toBeLessThanOrEqual(4 * size)
+      expect(parts.held).toBeGreaterThanOrEqual(64 * 1024)
     }
     expect(parts.take()).toHaveLength(320 * 1024)
   })
