@@ -177,6 +177,8 @@ export function createClient(origins: string | URL | readonly (string | URL)[], 
       const wait = new OpenWait(given.signal ?? undefined, closing.signal)
       const { signal } = wait
       const opening = opener.open(route.path, signal, async (at) => {
+        // Nobody is asked for the headers of a request that will not be sent.
+        signal.throwIfAborted()
         const url = new URL(at.url.pathname.replace(/\/$/, '') + path, at.url)
         const began = systemClock.now()
         const asked = options.headers
@@ -309,9 +311,10 @@ class OpenWait {
   }
 }
 
-/** Waits for the headers of a request. */
+/** Waits for the headers of a request. What it waits by is gone afterwards, also where they never come. */
 function inTime<T>(headers: T | Promise<T>, timeout: number, signal: AbortSignal): Promise<T> {
-  return new Promise((resolve, reject) => {
+  let release = (): void => {}
+  const waiting = new Promise<T>((resolve, reject) => {
     const giveUp = (): void => reject(signal.reason)
     const timeOut = (): void => {
       const message = `the headers of the request were not there in ${timeout} ms`
@@ -320,12 +323,13 @@ function inTime<T>(headers: T | Promise<T>, timeout: number, signal: AbortSignal
     const timer = awake.setTimer(timeOut, timeout, undefined)
     addAbortListener(signal, giveUp)
     if (signal.aborted) giveUp()
-    const release = (): void => {
+    release = () => {
       awake.clearTimer(timer)
       removeAbortListener(signal, giveUp)
     }
-    void Promise.resolve(headers).then(resolve, reject).then(release)
+    Promise.resolve(headers).then(resolve, reject)
   })
+  return waiting.finally(release)
 }
 
 function fillPath(path: string, params: Readonly<Record<string, string>>): string {

@@ -3,12 +3,13 @@ import { bytes, json, msgpack, oneOf } from '@h2channel/codecs'
 import { Sessions } from '@h2channel/conn'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import type { ServerHttp2Stream } from 'node:http2'
+import type { OutgoingHttpHeaders, ServerHttp2Stream } from 'node:http2'
 import type { AddressInfo } from 'node:net'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 
 import type { ClientStatus } from '../src/client.ts'
 import { createClient } from '../src/client.ts'
+import { awake } from '../src/delays.ts'
 import { defineRoute, fixedLength, newlineDelimited } from '../src/index.ts'
 import type { createRouter } from '../src/server.ts'
 import { bare, deadPort, serve, testCertificate } from './server-support.ts'
@@ -426,6 +427,32 @@ describe('connectTimeout', () => {
     expect(error).toMatchObject({ side: 'local', retryable: true })
     expect(error.message).toContain('20 ms')
     expect([asked, server.asked.length]).toEqual([2, 0])
+  })
+
+  test('headers that never come keep no timer once the open was given up, so that a process may end', async () => {
+    const timers = vi.spyOn(awake, 'setTimer')
+    const cleared = vi.spyOn(awake, 'clearTimer')
+    const waiting = deferred()
+    const client = createClient('http://localhost', {
+      connectTimeout: 123_456,
+      headers: () => (waiting.resolve(), new Promise(() => {})),
+    })
+    const controller = new AbortController()
+    const opened = client.open(echo, { signal: controller.signal })
+    await waiting.promise
+    controller.abort()
+    await failure(opened, 'CANCELLED')
+    const made = timers.mock.calls.findIndex(([, delay]) => delay === 123_456)
+    expect(cleared.mock.calls).toContainEqual([timers.mock.results[made]?.value])
+    vi.restoreAllMocks()
+    await client.close()
+  })
+
+  test('a signal that has aborted asks for no headers', async () => {
+    const headers = vi.fn<() => OutgoingHttpHeaders>(() => ({}))
+    await using client = createClient('http://localhost', { headers })
+    await failure(client.open(echo, { signal: AbortSignal.abort() }), 'CANCELLED')
+    expect(headers).not.toHaveBeenCalled()
   })
 
   test('blames no address for headers that do not come', async () => {
