@@ -77,8 +77,9 @@ function parse(origin: string | URL): URL {
     // Told below, like any other.
   }
   if (url === undefined || (url.protocol !== 'https:' && url.protocol !== 'http:')) {
-    // What stands before an @ may be a password.
-    const what = String(origin).includes('@') ? 'one with an @ in it' : String(origin)
+    // What stands before an @ may be a password, and in a query a token.
+    const [shown = ''] = String(origin).split(/[?#]/, 1)
+    const what = String(origin).includes('@') ? 'one with an @ in it' : shown
     throw new ChannelError('INVALID_ARGUMENT', `a client needs an http: or https: URL, not ${what}`)
   }
   // All of these would be dropped: each route has a path of its own.

@@ -142,6 +142,8 @@ describe('several addresses', () => {
     ['a user', ['https://secret@localhost']],
     ['user and password in what is no URL', ['https://user:secret@localhost:99999']],
     ['user and password for another protocol', ['ftp://user:secret@localhost']],
+    ['a token in a query of another protocol', ['wss://localhost/x?token=secret']],
+    ['a token in a query of what is no URL', ['localhost/x?token=secret']],
   ])('createClient refuses %s', (_what, origins) => {
     const error = thrown(() => createClient(origins), 'INVALID_ARGUMENT')
     expect(inspect(error)).not.toContain('secret')

@@ -207,9 +207,11 @@ function parse(url: string | URL): URL {
   try {
     parsed = new URL(url)
   } catch (error) {
-    // What stands before an @ may be a password, and the error repeats it.
+    // What stands before an @ may be a password, and in a query a token. Node's error repeats all of it.
     if (String(url).includes('@')) throw new ConnError('INVALID_ARGUMENT', 'not a URL: one with an @ in it')
-    throw new ConnError('INVALID_ARGUMENT', `not a URL: ${String(url)}`, { cause: error })
+    const [shown = ''] = String(url).split(/[?#]/, 1)
+    const isWhole = shown === String(url)
+    throw new ConnError('INVALID_ARGUMENT', `not a URL: ${shown}`, isWhole ? { cause: error } : {})
   }
   if (parsed.username !== '' || parsed.password !== '') {
     const message = `a URL with user or password, for ${parsed.host}: send the header authorization instead`

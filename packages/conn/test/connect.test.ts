@@ -486,6 +486,7 @@ describe('an argument that cannot be', () => {
     'http://secret@127.0.0.1:1/',
     'https://user:secret@127.0.0.1:99999/',
     'ftp://user:secret@127.0.0.1/',
+    '127.0.0.1/?token=secret',
   ])('is refused, and not repeated: %s', async (url) => {
     const error = await failure(connect(url), 'INVALID_ARGUMENT')
     expect(inspect(error)).not.toContain('secret')
