@@ -46,7 +46,9 @@ export class Refusal extends Error {
 
   /** Takes one of another realm, such as that of a test runner, and of another copy of this package, for the same. */
   static override [Symbol.hasInstance](value: unknown): boolean {
-    if (this !== Refusal) return Function.prototype[Symbol.hasInstance].call(this, value)
+    // One of a class that extends this may have a name of its own.
+    if (Function.prototype[Symbol.hasInstance].call(this, value)) return true
+    if (this !== Refusal) return false
     return typeof value === 'object' && value !== null && 'name' in value && value.name === 'Refusal'
   }
   /** The status: 401, 403 or 429, say. */
@@ -63,7 +65,7 @@ export class Refusal extends Error {
    */
   constructor(status: number, message: string, headers: OutgoingHttpHeaders = {}) {
     super(message)
-    if (!Number.isInteger(status) || status < 400 || status > 599) {
+    if (!refuses(status)) {
       throw new ChannelError('INVALID_ARGUMENT', `a refusal's status must be from 400 to 599, not ${status}`)
     }
     this.status = status
@@ -71,6 +73,22 @@ export class Refusal extends Error {
     // There may be cookies among them, which no log should show.
     Object.defineProperty(this, 'headers', { enumerable: false })
   }
+}
+
+function refuses(status: unknown): boolean {
+  return Number.isInteger(status) && Number(status) >= 400 && Number(status) <= 599
+}
+
+/**
+ * What to answer where `authorize` threw `error`: nothing of its own where that is no refusal. Others may call an error so too, whose
+ * text is not for the client, and the headers of one of ours may have been added to.
+ *
+ * @throws ChannelError `INVALID_ARGUMENT` for headers that can't be sent.
+ */
+export function refusalOf(error: unknown): Pick<Refusal, 'status' | 'message' | 'headers'> | undefined {
+  if (!(error instanceof Refusal) || !refuses(error.status)) return undefined
+  const { status, message, headers } = error
+  return { status, message, headers: answerHeaders(headers) }
 }
 
 /** When `auth` ends, where it says so. */

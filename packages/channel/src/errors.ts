@@ -79,7 +79,9 @@ export class ChannelError extends Error {
 
   /** Takes one of another realm, such as that of a test runner, and of another copy of this package, for the same. */
   static override [Symbol.hasInstance](value: unknown): boolean {
-    if (this !== ChannelError) return Function.prototype[Symbol.hasInstance].call(this, value)
+    // One of a class that extends this may have a name of its own.
+    if (Function.prototype[Symbol.hasInstance].call(this, value)) return true
+    if (this !== ChannelError) return false
     return typeof value === 'object' && value !== null && 'name' in value && value.name === 'ChannelError'
   }
 

@@ -15,7 +15,7 @@ import { match } from 'path-to-regexp'
 import { Admission, countsOf, type Place, routerDefaults } from './admission.ts'
 import type { Attachable, Taker } from './attach.ts'
 import { attach } from './attach.ts'
-import { type Authorize, type ChannelRequest, expiryOf, Refusal } from './authorize.ts'
+import { type Authorize, type ChannelRequest, expiryOf, refusalOf } from './authorize.ts'
 import { breakOff, Channel, cutOff, giveUp, isOutcome, startDraining, watch } from './channel.ts'
 import { type Clock, systemClock } from './clock.ts'
 import { contextOf, type HandlerContext, isExpired, Late } from './context.ts'
@@ -27,7 +27,7 @@ import type { ChannelErrorCode } from './errors.ts'
 import { ChannelError } from './errors.ts'
 import type { Format } from './formats.ts'
 import { codingOf, formatAccepted, formatNamed, formatsOf, listed } from './formats.ts'
-import { headerBytes, mostHeaderBytes, ofBodies } from './headers.ts'
+import { answerHeaders, headerBytes, mostHeaderBytes, ofBodies } from './headers.ts'
 import { checkedOrigins, isForeign, preflightAnswer, shareWith } from './origins.ts'
 import { platform } from './platform.ts'
 import { announcement, isAnnounced, version } from './protocol.ts'
@@ -156,7 +156,8 @@ export interface Router<Auth = unknown> {
 
   /**
    * For frameworks, from within a request handler of theirs. Headers that the response has already are sent with the answer,
-   * but for those that say what the body is, such as `content-type`.
+   * but for those that say what the body is, such as `content-type`. Where HTTP/2 can't send one of them, or they take more than
+   * 16 KiB, the answer is 500, and `onError` is told which.
    *
    * @returns whether the request was for one of the routes. If so, it is dealt with, and the response is not to be touched.
    */
@@ -333,8 +334,8 @@ class RouteTable<Auth> implements Router<Auth>, Taker {
   accept(request: Http2ServerRequest | IncomingMessage, response: Http2ServerResponse | ServerResponse): boolean {
     if (request.httpVersionMajor < 2) return this.takeRequest(request as IncomingMessage, response as ServerResponse)
     const { stream, headers } = request as Http2ServerRequest
-    const prepared = Object.entries(response.getHeaders()).filter(([name]) => !own.has(name))
-    return this.takeStream(stream, headers, Object.fromEntries(prepared))
+    const given = Object.entries(response.getHeaders()).filter(([name]) => !own.has(name))
+    return this.takeStream(stream, headers, given.length === 0 ? unprepared : preparedOf(Object.fromEntries(given)))
   }
 
   get channels(): number {
@@ -351,16 +352,17 @@ class RouteTable<Auth> implements Router<Auth>, Taker {
     return true
   }
 
-  takeStream(stream: ServerHttp2Stream, headers: IncomingHttpHeaders, prepared: OutgoingHttpHeaders = {}): boolean {
+  takeStream(stream: ServerHttp2Stream, headers: IncomingHttpHeaders, prepared: Prepared = unprepared): boolean {
     const { session } = stream
     // A stream whose connection is gone already is nobody's.
     if (session === undefined) return false
     this.#admission.note(session)
     if (this.#drained !== undefined) this.#admission.sendAway(session)
     const found = this.#find(headers[':path'] ?? '')
-    if (found === 'malformed')
-      refuseTo({ stream, prepared, observed: undefined }, 400, 'the path is not percent-encoded')
-    else if (found !== 'nowhere') this.#open(stream, session, headers, found, prepared)
+    if (found === 'malformed') {
+      const asked = { stream, prepared: prepared.headers, observed: undefined }
+      refuseTo(asked, 400, 'the path is not percent-encoded')
+    } else if (found !== 'nowhere') this.#open(stream, session, headers, found, prepared)
     // With nothing left to do it would stay open, and with it a server that is closed.
     if (this.#isOver) session.close()
     return found !== 'nowhere'
@@ -386,7 +388,7 @@ class RouteTable<Auth> implements Router<Auth>, Taker {
     session: Http2Session,
     headers: IncomingHttpHeaders,
     found: Match<Auth>,
-    given: OutgoingHttpHeaders,
+    { headers: given, fault }: Prepared,
   ): void {
     const { entry } = found
     const observed = observedOf(entry.route.path, headers)
@@ -413,6 +415,11 @@ class RouteTable<Auth> implements Router<Auth>, Taker {
     }
     if (this.#drained !== undefined) {
       refuseForNow(request, stopping)
+      return
+    }
+    if (fault !== undefined) {
+      this.#tell(fault, entry, requestOf({ ...found, stream, headers }, gone))
+      refuseTo(request, 500, 'the channel could not be opened')
       return
     }
     const { 'content-type': type, accept: wish } = headers
@@ -527,8 +534,12 @@ class RouteTable<Auth> implements Router<Auth>, Taker {
       if (!isExpired(expiryOf(auth))) return { auth }
       refuseTo(opening, 401, 'the credentials have ended')
     } catch (error) {
-      if (leaving.signal.aborted) refuseForNow(opening, textOf(leaving.signal.reason))
-      else if (error instanceof Refusal) refuseTo(opening, error.status, error.message, error.headers)
+      if (leaving.signal.aborted) {
+        refuseForNow(opening, textOf(leaving.signal.reason))
+        return undefined
+      }
+      const refusal = refusalOf(error)
+      if (refusal !== undefined) refuseTo(opening, refusal.status, refusal.message, refusal.headers)
       else {
         refuseTo(opening, 500, 'the channel could not be opened')
         this.#tell(error, entry, request)
@@ -660,6 +671,24 @@ class RouteTable<Auth> implements Router<Auth>, Taker {
 /** Headers of an answer that the router alone can know. */
 const own: ReadonlySet<string> = new Set([...ofBodies, 'content-type', announcement])
 
+/** Headers that middleware has set on the response: none, where they can't be sent for this fault. */
+interface Prepared {
+  readonly headers: OutgoingHttpHeaders
+  readonly fault?: ChannelError
+}
+
+const unprepared: Prepared = { headers: {} }
+
+/** Node would throw for some of them, which is too late when the channel is about to be opened, and end the connection for others. */
+function preparedOf(given: OutgoingHttpHeaders): Prepared {
+  try {
+    return { headers: answerHeaders(given) }
+  } catch (cause) {
+    const message = `the response was given headers that can't be sent: ${textOf(cause)}`
+    return { headers: {}, fault: new ChannelError('INVALID_ARGUMENT', message, { cause }) }
+  }
+}
+
 const stopping = 'the server is about to stop'
 
 /** A request, and who observes it. */
@@ -695,7 +724,10 @@ const gone = AbortSignal.abort()
 
 const shownRequest = shownAs<ChannelRequest>(({ route, params }) => ({ route, params }))
 
-function requestOf<Auth>(opening: Opening<Auth>, signal: AbortSignal): ChannelRequest {
+function requestOf<Auth>(
+  opening: Pick<Opening<Auth>, 'entry' | 'params' | 'headers' | 'stream'>,
+  signal: AbortSignal,
+): ChannelRequest {
   const { entry, params, headers, stream } = opening
   const query = new URLSearchParams((headers[':path'] ?? '').split(/\?(.*)/s)[1] ?? '')
   const session = stream.session as ServerHttp2Session | undefined

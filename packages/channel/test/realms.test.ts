@@ -163,6 +163,32 @@ describe('errors', () => {
     expect(new Mine('CLOSED', 'no') instanceof ChannelError).toBe(true)
   })
 
+  test.each([
+    new (class extends ChannelError {})('CLOSED', 'no'),
+    new (class extends CodecError {})('DECODE_FAILED', 'no'),
+    new (class extends ConnError {})('CLOSED', 'no'),
+    new (class extends Refusal {})(401, 'no'),
+  ])('one of a class that extends $name is one, whatever it calls itself', (error) => {
+    const Class = Object.entries(classes).find(([name]) => name === error.name)?.[1]
+    const named = Object.assign(error, { name: 'Mine' })
+    expect(Class !== undefined && named instanceof Class).toBe(true)
+  })
+
+  test('a Refusal with a name of its own is the answer', async () => {
+    class Unknown extends Refusal {
+      constructor() {
+        super(401, 'who are you?')
+        Object.assign(this, { name: 'Unknown' })
+      }
+    }
+    const authorize = (): never => {
+      throw new Unknown()
+    }
+    await using served = await serve((table) => table.handle(echo, async () => {}), { router: { authorize } })
+    await failure(served.client().open(echo), 'UNAUTHENTICATED')
+    expect(served.errors).toEqual([])
+  })
+
   test('a Refusal of another copy is the answer', async () => {
     const other = elsewhere(
       "Object.assign(new Error('pay first'), { name: 'Refusal', status: 402, headers: { 'x-price': '1' } })",

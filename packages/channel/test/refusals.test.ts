@@ -235,6 +235,38 @@ describe('maxHeaderBytes', () => {
   })
 })
 
+describe('a Refusal', () => {
+  test.each<[string, unknown]>([
+    ['that is another’s, without a status', Object.assign(new Error('secret'), { name: 'Refusal' })],
+    [
+      'that is another’s, with a status that opens',
+      Object.assign(new Error('secret'), { name: 'Refusal', status: 200 }),
+    ],
+    ['whose headers were spoilt since', withHeader('bad name', 'secret')],
+    ['whose headers were given another line', withHeader('x-a', 'secret\r\nset-cookie: a')],
+  ])('%s is a mistake: 500, told to onError', async (_what, error) => {
+    await using served = await serve(greeting, {
+      router: {
+        authorize({ headers }) {
+          if (headers['x-as'] === 'nobody') throw error
+        },
+      },
+    })
+    await using session = bareSession(served.at)
+    const answer = await session.ask({ ...plain, 'x-as': 'nobody' })
+    expect(answer.status).toBe(500)
+    expect(JSON.stringify(answer.headers) + answer.body.toString()).not.toContain('secret')
+    expect(served.errors).toHaveLength(1)
+    expect((await session.ask(plain, jsonFrames())).status).toBe(200)
+  })
+
+  function withHeader(name: string, value: string): Refusal {
+    const refusal = new Refusal(401, 'no')
+    refusal.headers[name] = value
+    return refusal
+  }
+})
+
 describe('a Refusal’s headers', () => {
   test.each<[string, OutgoingHttpHeaders]>([
     ['a line break', { 'www-authenticate': 'Bearer error="a\nb"' }],

@@ -186,6 +186,40 @@ describe('accept: within a handler of a framework', () => {
     expect(await ask(served.at, { ':path': '/greet/%zz' })).toMatchObject({ status: 400, headers: set })
   })
 
+  test.each<[string, string, string | string[]]>([
+    ['with several values of a header that has one', 'X-Content-Type-Options', ['nosniff', 'nosniff']],
+    ['with a line break', 'X-Request-Id', 'secret\r\nset-cookie: a=1'],
+    ['of more than HTTP/2 has room for', 'X-Big', 'secret'.repeat(12_000)],
+  ])(
+    'what its middleware has set %s is 500, told to onError, and harms no other request',
+    async (_what, name, value) => {
+      await using served = await serve(
+        (router) => {
+          echoing(router)
+          router.handle(greet, () => {})
+        },
+        // Refused late, too.
+        { attach: false, router: { authorize: () => Promise.resolve() } },
+      )
+      served.at.server.on('request', (request: Http2ServerRequest, response: Http2ServerResponse) => {
+        if (request.headers['x-as'] === 'bad') response.setHeader(name, value)
+        served.router.accept(request, response)
+      })
+      await using session = bareSession(served.at)
+      const bad = { ':path': '/echo', 'x-as': 'bad' }
+      const answer = await session.ask({ ...plain, ...bad }, jsonFrames())
+      expect([answer.status, answer.body.toString()]).toEqual([500, 'the channel could not be opened\n'])
+      expect(answer.headers[name.toLowerCase()]).toBeUndefined()
+      expect(served.errors).toMatchObject([{ code: 'INVALID_ARGUMENT' }])
+      expect(String(served.errors)).toContain(name.toLowerCase() === 'x-big' ? 'limit' : name.toLowerCase())
+      expect(String(served.errors)).not.toContain('secret')
+      expect((await session.ask({ ...plain, ...bad, ':method': 'GET' })).status).toBe(405)
+      expect((await session.ask({ ...bad, ':path': '/greet/%zz' })).status).toBe(400)
+      expect((await session.ask({ ...plain, ':path': '/echo' }, jsonFrames())).status).toBe(200)
+      expect(served.router.channels).toBe(0)
+    },
+  )
+
   test('takes what is for a route, and leaves the rest', async () => {
     await using served = await serve(echoing, { tls: true, allowHTTP1: true, attach: false })
     served.at.server.on('request', (request: Http2ServerRequest, response: Http2ServerResponse) => {
