@@ -334,6 +334,8 @@ class RouteTable<Auth> implements Router<Auth>, Taker {
   accept(request: Http2ServerRequest | IncomingMessage, response: Http2ServerResponse | ServerResponse): boolean {
     if (request.httpVersionMajor < 2) return this.takeRequest(request as IncomingMessage, response as ServerResponse)
     const { stream, headers } = request as Http2ServerRequest
+    // Who has answered already is told so, not what the answer was.
+    if (response.headersSent) return this.takeStream(stream, headers)
     const given = Object.entries(response.getHeaders()).filter(([name]) => !own.has(name))
     return this.takeStream(stream, headers, given.length === 0 ? unprepared : preparedOf(Object.fromEntries(given)))
   }
@@ -451,7 +453,8 @@ class RouteTable<Auth> implements Router<Auth>, Taker {
     const opening: Opening<Auth> = { ...found, stream, session, headers, receive, send, place, observed, prepared }
     const opened = this.#admit(opening).catch((error: unknown) => {
       // Mostly the client left before it was answered. Whoever is still there must not wait for ever.
-      if (!isConnError(error)) this.#tell(error, entry, requestOf(opening, gone))
+      const isMistake = !isConnError(error) || error.code === 'ALREADY_RESPONDED'
+      if (isMistake) this.#tell(error, entry, requestOf(opening, gone))
       refuseTo(request, 500, 'the channel could not be opened')
       return undefined
     })

@@ -220,6 +220,20 @@ describe('accept: within a handler of a framework', () => {
     },
   )
 
+  test.each(['before', 'after'])('a framework that answers by itself, %s accept, is told to onError', async (when) => {
+    await using served = await serve(echoing, { attach: false, router: { authorize: () => sleep(1) } })
+    served.at.server.on('request', (request: Http2ServerRequest, response: Http2ServerResponse) => {
+      if (when === 'before') response.write('mine')
+      served.router.accept(request, response)
+      if (when === 'after') response.write('mine')
+    })
+    await using session = bareSession(served.at)
+    const stream = session.http2.request({ ...plain, ':method': 'POST', ':path': '/echo' }, { endStream: false })
+    await vi.waitFor(() => expect(served.errors).toMatchObject([{ code: 'ALREADY_RESPONDED' }]))
+    expect(served.router.channels).toBe(0)
+    stream.destroy()
+  })
+
   test('takes what is for a route, and leaves the rest', async () => {
     await using served = await serve(echoing, { tls: true, allowHTTP1: true, attach: false })
     served.at.server.on('request', (request: Http2ServerRequest, response: Http2ServerResponse) => {
