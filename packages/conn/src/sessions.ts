@@ -65,16 +65,16 @@ export class Sessions implements AsyncDisposable {
   async close({
     timeout = this.#timeouts.closeTimeout,
   }: { readonly timeout?: number | undefined } = {}): Promise<void> {
+    checkedDelay('timeout', timeout)
     this.#closed = true
     const sessions = [...this.#byOrigin.values()].flatMap((set) => [...set])
     for (const session of sessions) session.shutDown()
-    const timer = setTimeout(
-      () => {
-        const error = new ConnError('SESSIONS_CLOSED', `the sessions were closed, and ${timeout} ms are over`)
-        for (const session of sessions) session.destroy(error)
-      },
-      checkedDelay('timeout', timeout),
-    )
+    // Who waits for room is told now: streams that are open may take their time.
+    this.#wake()
+    const timer = setTimeout(() => {
+      const error = new ConnError('SESSIONS_CLOSED', `the sessions were closed, and ${timeout} ms are over`)
+      for (const session of sessions) session.destroy(error)
+    }, timeout)
     await Promise.all(sessions.map((session) => session.gone()))
     clearTimeout(timer)
   }

@@ -214,6 +214,29 @@ describe('Sessions.close', () => {
     await own.close()
   })
 
+  it('tells who waits for a connection that has room at once', async () => {
+    await using server = await startEcho({ maxConcurrentStreams: 1 })
+    const own = new Sessions()
+    const open = (): Promise<Http2Conn> => connect(server.origin, { sessions: own })
+    const conns = await Promise.all(Array.from({ length: connDefaults.sessionsPerOrigin }, open))
+    const waiting = failure(open(), 'SESSIONS_CLOSED')
+    const closing = own.close()
+    await waiting
+    expect(own.size).toBe(conns.length)
+    await Promise.all(conns.map((conn) => conn.close()))
+    await closing
+  })
+
+  it('does nothing where its timeout is none', async () => {
+    await using server = await startEcho()
+    const own = new Sessions()
+    await failure(own.close({ timeout: Number.NaN }), 'INVALID_ARGUMENT')
+    const conn = await connect(server.origin, { sessions: own })
+    expect(own.size).toBe(1)
+    await conn.close()
+    await own.close()
+  })
+
   it('gives up connections that are being made', async () => {
     const connected = deferred<Socket>()
     const silent = createSocketServer((socket) => connected.resolve(socket))
