@@ -100,7 +100,7 @@ const meanings: readonly (readonly [ChannelErrorCode, Side, string])[] = [
   ['INVALID_MESSAGE', 'local', 'the peer refused what this side sent (INVALID_MESSAGE)'],
   ['MESSAGE_TOO_LARGE', 'local', 'the peer refused what this side sent (MESSAGE_TOO_LARGE)'],
   ['PEER_TOO_SLOW', 'local', 'this side read too slowly for the peer'],
-  ['RATE_LIMITED', 'local', 'this side sent more a second than the peer allows'],
+  ['RATE_LIMITED', 'local', 'this side sent more at a time than the peer allows'],
   ['TRUNCATED_FRAME', 'local', 'the peer refused what this side sent (TRUNCATED_FRAME)'],
   ['UNAUTHENTICATED', 'remote', "this side's credentials have ended"],
 ]

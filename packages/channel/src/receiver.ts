@@ -397,6 +397,7 @@ export class Receiver<R> {
   }
 
   #onChunk(chunk: Uint8Array | null): void {
+    this.#isHeldBack = false
     switch (this.#state.at) {
       case 'open':
         if (chunk === null) this.#onEnd()

@@ -309,7 +309,10 @@ export class Sender<in S> {
     } finally {
       out.limit(Infinity)
       this.#isEncoding = false
-      if (this.#state.at === 'failed') out.take()
+      if (this.#state.at === 'failed') {
+        out.take()
+        this.#tellHeld()
+      }
       if (this.#delayed !== undefined) this.#sendDelayed(this.#delayed)
     }
     if (this.#state.at === 'failed') return this.#state.error
