@@ -7,7 +7,7 @@ import { ConnError, givenUp, refusedBy } from './errors.ts'
 import { mergeHeaders } from './headers.ts'
 import { Http2Conn } from './http2-conn.ts'
 import { RstCode, streamFailure } from './http2-errors.ts'
-import { Http2Transport, resetStream } from './http2-transport.ts'
+import { Http2Transport } from './http2-transport.ts'
 import type { Session } from './session.ts'
 import type { Sessions } from './sessions.ts'
 import { sharedSessions } from './sessions.ts'
@@ -88,8 +88,8 @@ export async function connect(url: string | URL, options: ConnectOptions = {}): 
         requestSent = true
         const { stream } = opened
         session = opened.session
-        const transport = new Http2Transport(stream, session.readOn)
-        return await respond(session, stream, giveUp.signal, (response) => {
+        const transport = new Http2Transport(stream, session)
+        return await respond(session, stream, transport, giveUp.signal, (response) => {
           const status = response[':status'] ?? 0
           return new Http2Conn(stream, transport, { side: 'client', method, path, status, headers: response }, timeouts)
         })
@@ -115,6 +115,7 @@ function isRefusedStream(error: unknown): boolean {
 function respond(
   session: Session,
   stream: ClientHttp2Stream,
+  transport: Http2Transport,
   signal: AbortSignal,
   accept: (headers: IncomingHttpHeaders & { ':status'?: number }) => Http2Conn,
 ): Promise<Http2Conn> {
@@ -130,7 +131,7 @@ function respond(
     }
     const onAbort = (): void => {
       settle()
-      resetStream(stream, RstCode.CANCEL)
+      transport.reset(RstCode.CANCEL)
       if (session.bytesRead !== heard || now() - began < timeToAnswer) {
         reject(signal.reason)
         return
@@ -154,7 +155,7 @@ function respond(
       settle()
       const status = headers[':status'] ?? 0
       if (status >= 200 && status < 300) resolve(accept(headers))
-      else readRefusal(stream, status, headers, signal).then(reject, reject)
+      else readRefusal(stream, transport, status, headers, signal).then(reject, reject)
     }
     signal.addEventListener('abort', onAbort)
     stream.on('close', onClose)
@@ -173,6 +174,7 @@ function lost(session: Session, requestSent: boolean): ConnError {
 /** Reads the start of a refusal, as far as it comes in time, and lets the stream go. */
 function readRefusal(
   stream: ClientHttp2Stream,
+  transport: Http2Transport,
   status: number,
   headers: IncomingHttpHeaders,
   signal: AbortSignal,
@@ -182,19 +184,21 @@ function readRefusal(
     let size = 0
     const done = (): void => {
       signal.removeEventListener('abort', cut)
+      stream.off('data', onData)
       const body = Buffer.concat(chunks).subarray(0, connDefaults.refusalBody)
       const message = `the server answered with status ${status}`
       resolve(new ConnError('UNEXPECTED_STATUS', message, { response: { status, headers, body } }))
     }
     const cut = (): void => {
       done()
-      resetStream(stream, RstCode.CANCEL)
+      transport.reset(RstCode.CANCEL)
     }
-    stream.on('data', (chunk: Buffer) => {
+    const onData = (chunk: Buffer): void => {
       chunks.push(chunk)
       size += chunk.length
       if (size >= connDefaults.refusalBody) cut()
-    })
+    }
+    stream.on('data', onData)
     stream.once('end', done)
     stream.once('close', done)
     signal.addEventListener('abort', cut)

@@ -25,7 +25,8 @@ export interface Exchange {
 
 /**
  * A conn over one HTTP/2 stream, with what its request and response said. Logs and JSON show it without headers and query. `abort(reason)` resets the stream with CANCEL,
- * or with `reason.rstCode` where the reason has one.
+ * or with `reason.rstCode` where the reason has one. A client sends at most 500 resets at once on one connection, and 30 a second after
+ * them: the others wait, and `closed` does not wait for them.
  */
 export class Http2Conn extends StreamConn implements Exchange {
   static {

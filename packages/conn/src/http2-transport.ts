@@ -19,6 +19,14 @@ interface Watched extends Http2Stream {
   readonly [transport]: Http2Transport
 }
 
+/** What carries a client's stream. */
+interface Carrier {
+  /** Called after every write. */
+  readOn(stream: Http2Stream): void
+  /** Resets the stream, now or once the peer takes another reset. Returns whether it was now. */
+  reset(stream: Http2Stream, code: number): boolean
+}
+
 /** Never written to. */
 const nothing: Unsent[] = []
 
@@ -30,6 +38,8 @@ export class Http2Transport extends DuplexTransport<Http2Stream> {
   /** Learns of both END_STREAM flags. Node tells neither, and has forgotten them when it says `close`. */
   static #push(this: Watched, chunk: unknown, encoding?: BufferEncoding): boolean {
     const own = this[transport]
+    // Without more room in its window, the peer soon stops.
+    if (chunk !== null && own.#isGivenUp) return false
     if (isBytes(chunk)) {
       own.#unread += chunk.length
       if (own.#isPaused) {
@@ -63,7 +73,7 @@ export class Http2Transport extends DuplexTransport<Http2Stream> {
   readonly #originalDestroy: Http2Stream['destroy']
   readonly #session: Http2Session | undefined
   readonly #socket: Socket | undefined
-  readonly #afterWrite: ((stream: Http2Stream) => void) | undefined
+  readonly #carrier: Carrier | undefined
   /** What Node has not completed yet, in order. */
   #unsent = nothing
   /** Gone, as the array is, while nothing is unsent: their memory would stay with each idle conn. */
@@ -80,11 +90,13 @@ export class Http2Transport extends DuplexTransport<Http2Stream> {
   #endTold = false
   #endSent = false
   #finishTold = false
+  /** It is over as far as this side goes, and its reset waits. */
+  #isGivenUp = false
 
-  /** @param afterWrite - called after every write. */
-  constructor(stream: Http2Stream, afterWrite?: (stream: Http2Stream) => void) {
+  /** @param carrier - of a client's stream. */
+  constructor(stream: Http2Stream, carrier?: Carrier) {
     super(stream)
-    this.#afterWrite = afterWrite
+    this.#carrier = carrier
     this.#session = stream.session
     if (this.#session?.destroyed === false) this.#socket = rawSocket(this.#session)
     // What came before anybody accepted the stream lies in it.
@@ -102,7 +114,7 @@ export class Http2Transport extends DuplexTransport<Http2Stream> {
     else this.#unsent.push(written)
     this.#onWritten ??= (error) => this.#complete(error)
     const room = this.stream.write(bytes, this.#onWritten)
-    this.#afterWrite?.(this.stream)
+    this.#carrier?.readOn(this.stream)
     return room
   }
 
@@ -171,14 +183,33 @@ export class Http2Transport extends DuplexTransport<Http2Stream> {
       this.#unsent = nothing
       this.#onWritten = undefined
     }
-    if (error === undefined || error === null) written?.done?.(true)
+    if (!this.#isGivenUp && (error === undefined || error === null)) written?.done?.(true)
   }
 
   override destroy(error: ConnError | null): void {
-    const code = error === null ? RstCode.NO_ERROR : resetCode(error)
+    this.reset(error === null ? RstCode.NO_ERROR : resetCode(error))
+  }
+
+  reset(code: number): void {
+    if (this.#isGivenUp) return
     // A response that was made in this very turn has not left yet. From Node 22 on, a reset would take it along.
-    if ('respond' in this.stream) resetLater(this.stream, code)
-    else resetStream(this.stream, code)
+    if (this.#carrier === undefined) resetLater(this.stream, code)
+    else if (!this.stream.destroyed && !this.#carrier.reset(this.stream, code)) this.#giveUp()
+  }
+
+  /** Ends it before its stream, which nobody reads or writes any more and which keeps as little as Node lets it. */
+  #giveUp(): void {
+    this.#isGivenUp = true
+    this.#kept = undefined
+    this.stream.cork()
+    this.stream.pause()
+    while (this.stream.read() !== null);
+    this.#unread = 0
+    this.#tellUnread()
+    queueMicrotask(() => {
+      super.onClose()
+      this.events = undefined
+    })
   }
 
   protected override isClosed(): boolean {
@@ -221,6 +252,7 @@ export class Http2Transport extends DuplexTransport<Http2Stream> {
    * the same, and one that left whole has left.
    */
   protected override onClose(): void {
+    if (this.#isGivenUp) return
     if (this.#endSent && !this.#finishTold) this.onFinish()
     if (this.#peerEnded && !this.#endTold) {
       for (let chunk: unknown; (chunk = this.stream.read()) !== null;) {

@@ -15,6 +15,7 @@ import { KeepAlive } from './keep-alive.ts'
 import type { Progress } from './http2-errors.ts'
 import { connectFailure, RstCode } from './http2-errors.ts'
 import { readOn } from './read-on.ts'
+import { mostWaiting, Resets } from './resets.ts'
 import { pingForResponses } from './response-ping.ts'
 import { clearTimeout, setTimeout } from './timers.ts'
 import { widenWindows } from './windows.ts'
@@ -62,7 +63,11 @@ export class Session {
   readonly #connected: Promise<void>
   readonly #gone: Promise<void>
   #state: State = { at: 'connecting' }
+  readonly #resets = new Resets()
+  /** Those that a conn has, or will have. */
+  readonly #live = new Set<Http2Stream>()
   #waiting = 0
+  /** How many take a place at the peer. */
   #streams = 0
   #resting: NodeJS.Timeout | undefined
   #lastError: unknown
@@ -142,6 +147,7 @@ export class Session {
   get isUsable(): boolean {
     if (this.isEnding) return false
     if (this.#state.at === 'connecting') return true
+    if (this.#resets.waiting >= mostWaiting) return false
     // A peer that takes none for now is waited for, on one connection.
     return this.#streams < Math.max(1, this.#http2.remoteSettings.maxConcurrentStreams ?? Number.POSITIVE_INFINITY)
   }
@@ -171,15 +177,24 @@ export class Session {
     checkHeaders(headers, this.#http2.remoteSettings.maxHeaderListSize)
     const stream = this.#http2.request(headers, { endStream: false })
     this.#streams += 1
-    if (this.#streams === 1) this.#work()
+    this.#live.add(stream)
+    if (this.#live.size === 1) this.#work()
     stream.on('error', () => {})
     this.#pingForResponse?.(stream)
     stream.once('close', () => {
       this.#streams -= 1
-      if (this.#streams === 0) this.#rest()
+      this.#resets.forget(stream)
+      this.#leave(stream)
       this.#pool.onRoom()
     })
     return stream
+  }
+
+  /** Resets one of its streams, now or as soon as the peer takes another reset. Returns whether it was now. */
+  reset(stream: Http2Stream, code: number): boolean {
+    const isNow = this.#resets.add(stream, code)
+    if (!isNow) this.#leave(stream)
+    return isNow
   }
 
   /** How many bytes came from the peer so far. */
@@ -250,13 +265,18 @@ export class Session {
     this.#pool.onRoom()
   }
 
-  /** No streams: the process may end, and so may the session after a while. */
+  #leave(stream: Http2Stream): void {
+    if (this.#live.delete(stream)) this.#rest()
+  }
+
+  /** No streams but those whose reset waits: the process may end, and so may the session after a while. */
   #rest(): void {
-    if (this.#streams > 0 || this.#state.at === 'closed') return
+    if (this.#live.size > 0 || this.#state.at === 'closed') return
     this.#keepAlive.stop()
     clearTimeout(this.#resting)
     this.#socket.unref()
     const { idleTimeout, closeTimeout } = this.#timeouts
+    if (this.#state.at === 'draining') this.#resets.flush()
     // Node hangs up and waits for the peer to do the same, which those that only said GOAWAY never do. What was sent
     // last may still be unread there, so that they are given some time.
     this.#resting =
