@@ -9,7 +9,36 @@ const UNKNOWN = Infinity
  * text. It takes a tenth of the time that the text takes or less, and gives up as soon as it knows.
  */
 export function isLongerThan(value: unknown, left: number): boolean {
-  return left !== Infinity && rest(value, left, 0) < 0
+  return left !== Infinity && estimate(value, left, 0) < 0 && rest(value, left, 0) < 0
+}
+
+/**
+ * How much is left after `value`, or less than that: what has properties is not asked what it is. It is done for each message, and
+ * mostly settles it.
+ */
+function estimate(value: unknown, left: number, depth: number): number {
+  if (typeof value === 'string') return left - value.length - 2
+  if (typeof value !== 'object' || value === null) return left - 1
+  if (depth === MAX_LOOK) return UNKNOWN
+  if (Array.isArray(value)) return estimateOfItems(value, left, depth + 1)
+  if (ArrayBuffer.isView(value)) return rest(value, left, depth)
+  if (typeof (value as { readonly toJSON?: unknown }).toJSON === 'function') return left
+  let now = left - 1
+  for (const key in value) {
+    const part = (value as Readonly<Record<string, unknown>>)[key]
+    now -= key.length + 4
+    if (typeof part === 'string') now -= part.length + 1
+    else if (typeof part === 'object' && part !== null) now = estimate(part, now, depth + 1)
+    if (now < 0 || now === UNKNOWN) break
+  }
+  return now
+}
+
+function estimateOfItems(items: readonly unknown[], left: number, depth: number): number {
+  let now = left - items.length - 1
+  for (let index = 0; index < items.length && now >= 0 && now !== UNKNOWN; index++)
+    now = estimate(items[index], now, depth)
+  return now
 }
 
 /** How much is left after `value`, or after a part of it when that is too much already. */
