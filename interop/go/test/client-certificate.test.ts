@@ -7,9 +7,9 @@ import { beforeAll, describe, expect, test } from 'vitest'
 
 // What makes certificates of other authorities is no part of the packages.
 // oxlint-disable-next-line no-restricted-imports
-import type { ClientCertificates, WrongCertificate } from '../../../packages/conn/test/client-certificates.ts'
+import type { ClientCertificates, WrongCertificate } from '../../../packages/conn/test/support/client-certificates.ts'
 // oxlint-disable-next-line no-restricted-imports
-import { makeClientCertificates, wrongCertificates } from '../../../packages/conn/test/client-certificates.ts'
+import { makeClientCertificates, wrongCertificates } from '../../../packages/conn/test/support/client-certificates.ts'
 import type { Message } from './programs.ts'
 import { GoServer } from './programs.ts'
 import { filesOf } from './support.ts'

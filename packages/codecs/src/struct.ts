@@ -1,59 +1,26 @@
-import type { Codec } from './codec.ts'
-import { structCodec, type StructOptions } from './struct-codec.ts'
-import { compileRecord } from './struct-compile.ts'
-import { interpretRecord } from './struct-interpret.ts'
-import type { StructLayout, StructMessage } from './struct-layout.ts'
-
-export type { StructOptions } from './struct-codec.ts'
-export { array } from './struct-layout.ts'
-export type { AnyFieldType, FieldValue, StructLayout, StructMessage } from './struct-layout.ts'
-export { choice, raw, text } from './struct-sized.ts'
-export { bool, f32, f64, i16, i32, i64, i8, u16, u32, u64, u8 } from './struct-types.ts'
-export type { FieldType } from './struct-types.ts'
-
-/**
- * Messages as records of constant size: the fields one after the other, without padding or names, so that they can
- * travel without a length prefix too.
- *
- * A message is an object with all the fields of the layout; others are ignored. Received messages are new objects.
- * An integer field takes `-0` for `0`, `f32` rounds, and all else arrives as it was sent. Where the platform lets it, the
- * layout is compiled to code; under a policy that forbids that, the same is done by plain functions.
- *
- * The layout is part of the content type, in a text form without spaces that another language can make and compare. Equal
- * text means the same fields, types and bytes, and there is one text for a layout:
- *
- *     layout = field *("," field)
- *     field  = identifier ":" type
- *     type   = scalar                             ; u8 u16 u32 u64 i8 i16 i32 i64 f32 f64 bool
- *            | "text(" size ")"                   ; UTF-8, zeros after it up to size bytes
- *            | "raw(" size ")"                    ; size bytes
- *            | "choice(" name *("|" name) ")"     ; one byte: the name's index from 0
- *            | "{" layout "}"                     ; its fields, one after the other
- *            | type "[" length "]"                ; so many of the type to the left, one after the other
- *
- * Sizes and lengths are decimal, without leading zeros. An identifier has ASCII letters, digits, `_` and `$`, a name of a
- * choice also `-`, `+`, `.` and `/` and no `$`, so nothing needs an escape in the quotes of a header's parameter. Numbers
- * are big-endian unless the content type says `endian=little`.
- *
- * @param layout - types by the name of the field, where a layout in the layout is an object in the object: `u8 u16 u32 i8
- *   i16 i32 f32 f64` hold numbers, `u64 i64` bigints, `bool` booleans; {@link text}, {@link raw}, {@link choice} and
- *   {@link array} make types. At most 1,024 types, 32 levels, 8,192 characters of text form and 2^30 - 1 bytes.
- *
- * @throws CodecError `INVALID_CODEC` from an empty layout, one that is too large, a name or a type that can't be one.
- *   `ENCODE_FAILED` from a message in which a value is missing, of the wrong type, out of range or not whole: the error
- *   says where and what is taken, `orders[2].price: expected an integer from 0 to 65535, got 70000`.
- *   `DECODE_FAILED` from another number of bytes than `size`, and, with the path too, from a `bool` that is neither 0 nor
- *   1, an index beyond a `choice`, and bytes that are not `text`.
- *
- * @example
- * const orders = struct({ id: u32, side: choice('buy', 'sell'), at: { x: f32, y: f32 }, tags: array(text(4), 2) })
- * // Codec<{ id: number; side: 'buy' | 'sell'; at: { x: number; y: number }; tags: string[] }>, 21 bytes a message
- * // application/vnd.h2channel+struct; layout="id:u32,side:choice(buy|sell),at:{x:f32,y:f32},tags:text(4)[2]"
- */
-export function struct<const L extends StructLayout>(layout: L, options: StructOptions = {}): Codec<StructMessage<L>> {
-  return structCodec(
-    layout,
-    options,
-    (shape, littleEndian) => compileRecord(shape, littleEndian) ?? interpretRecord(shape, littleEndian),
-  )
-}
+export type {
+  AnyFieldType,
+  FieldType,
+  FieldValue,
+  StructLayout,
+  StructMessage,
+  StructOptions,
+} from './struct/struct.ts'
+export {
+  array,
+  bool,
+  choice,
+  f32,
+  f64,
+  i16,
+  i32,
+  i64,
+  i8,
+  raw,
+  struct,
+  text,
+  u16,
+  u32,
+  u64,
+  u8,
+} from './struct/struct.ts'

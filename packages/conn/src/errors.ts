@@ -1,4 +1,4 @@
-import { isAbortSignal } from './abort-listeners.ts'
+import { isAbortSignal } from './waits/abort-listeners.ts'
 
 /**
  * What can go wrong with a conn. Each code has a heading in docs/errors.md, which says what to do about it.

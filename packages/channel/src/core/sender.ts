@@ -1,0 +1,417 @@
+import type { Codec } from '@h2channel/codecs'
+import type { Conn } from '@h2channel/conn'
+
+import type { Clock } from '../runtime/clock.ts'
+import type { Control } from '../framing/control-frames.ts'
+import { encodeControl } from '../framing/control-frames.ts'
+import type { ChannelLimits } from '../options.ts'
+import { ChannelError, textOf } from '../errors.ts'
+import type { Framing } from '../framing/framing.ts'
+import { messageTooLarge } from '../framing/length-prefixed.ts'
+import { isReusable, OutBuffer, recycle } from './write-buffer.ts'
+import { closedHere } from './own-end.ts'
+import { atTurnEnd } from '../runtime/turn.ts'
+import { refusedBy, WaitList } from './wait-list.ts'
+
+/**
+ * The half that sends:
+ *
+ *     open ──▶ refusing ──▶ ending ──all taken by the conn──▶ closing ──▶ ended
+ *       └───────────┴─── any error: failed ───────────────────────┘
+ *
+ * `refusing` takes no more messages but still sends what was accepted. `error` is why, where that was not this side's will.
+ */
+type State =
+  | { readonly at: 'open' }
+  | { readonly at: 'refusing'; readonly error: ChannelError }
+  | { readonly at: 'ending'; readonly error: ChannelError | undefined }
+  | { readonly at: 'closing'; readonly error: ChannelError | undefined }
+  | { readonly at: 'ended'; readonly error: ChannelError | undefined }
+  | { readonly at: 'failed'; readonly error: ChannelError }
+
+export interface SenderParts<S> {
+  readonly conn: Conn
+  readonly codec: Pick<Codec<S>, 'encode'>
+  readonly framing: Framing
+  readonly limits: ChannelLimits
+  readonly clock: Clock
+}
+
+/** What the channel is told by its sender. */
+export interface SenderEvents {
+  /** The conn refuses to take bytes. */
+  onConnError(error: unknown): void
+  /** The conn has taken nothing for so long, in milliseconds, while there was no room for a send. May end the channel. */
+  onSlow(waited: number): void
+}
+
+/** Follows how much is held. */
+export interface SenderWatcher {
+  /** The channel holds so much more memory, or less, for what was sent and has not left this process. Unit: bytes. May end the channel. */
+  onHeld(change: number): void
+}
+
+/** Of all that are open. */
+const open = { at: 'open' } as const
+
+/** What every `send` gives that had room. */
+const accepted = Promise.resolve()
+
+/** How most buffers are written. */
+const handedOn = { handedOn: true } as const
+
+/**
+ * Messages into the conn: encodes into one buffer, hands on what a turn has produced in one write, and holds senders back
+ * while more than `maxBufferedBytes` wait. While a write is on its way, what comes is gathered: a buffer for each turn would hold
+ * many times as much as the messages.
+ */
+export class Sender<in S> {
+  readonly #conn: Conn
+  readonly #codec: Pick<Codec<S>, 'encode'>
+  readonly #framing: Framing
+  readonly #limits: ChannelLimits
+  readonly #clock: Clock
+  readonly #events: SenderEvents
+  readonly #out = new OutBuffer()
+  /** Messages of type S, which nothing but `#admitMore` takes out: a list of S would hand them to others by its type. */
+  readonly #waiting = new WaitList<unknown, void>('the send')
+  /** Well filled buffers that wait for the conn. One more may be on its way. */
+  #queue: Uint8Array[] = []
+  #queuedBytes = 0
+  /** The memory of those, and of the one on its way. Unit: bytes. */
+  #queuedMemory = 0
+  #isWriting = false
+  #flushIsDue = false
+  /** Whether a message is half written. Its getters, or an extension of the codec, may call anything of the channel. */
+  #isEncoding = false
+  /** Whether something was called for meanwhile. */
+  #isBehind = false
+  /** Control frames that were asked for meanwhile. They follow the message at once. */
+  #delayed: Control[] | undefined
+  #state: State = open
+  #messages = 0
+  #bytes = 0
+  #lost: ChannelError | undefined
+  /** Since when there is no room for sends that came, and the conn takes nothing. */
+  #stalledSince: number | undefined
+  /** How much memory the watcher knows of. Unit: bytes. */
+  #held = 0
+  /** There from the first wait on, while it is stalled. */
+  #slowTimer: unknown
+  #watcher: SenderWatcher | undefined
+  #ended: Promise<void> | undefined
+  #settleEnded: ((error?: ChannelError) => void) | undefined
+
+  constructor(parts: SenderParts<S>, events: SenderEvents) {
+    this.#conn = parts.conn
+    this.#codec = parts.codec
+    this.#framing = parts.framing
+    this.#limits = parts.limits
+    this.#clock = parts.clock
+    this.#events = events
+  }
+
+  set watcher(watcher: SenderWatcher) {
+    this.#watcher = watcher
+  }
+
+  /** How much was accepted that the conn has not taken yet. Unit: bytes. */
+  get bufferedBytes(): number {
+    return this.#queuedBytes + this.#out.position
+  }
+
+  /** How many messages were accepted. */
+  get messages(): number {
+    return this.#messages
+  }
+
+  /** How many bytes the conn was given: those of frames, and of control frames. */
+  get bytes(): number {
+    return this.#bytes
+  }
+
+  /** Why no `send` is taken any more, where that was not this side's will. */
+  get refusal(): ChannelError | undefined {
+    return this.#state.at === 'open' ? undefined : this.#state.error
+  }
+
+  /** Whether all was handed to the conn and its half is ending, or has ended. */
+  get isOver(): boolean {
+    return this.#state.at === 'closing' || this.#state.at === 'ended'
+  }
+
+  /** Whether its end was asked for, and has not left yet. */
+  get isEnding(): boolean {
+    return this.#state.at === 'ending' || this.#state.at === 'closing'
+  }
+
+  /** Whether it still sends what was accepted, but takes no more messages, by the will of the peer. */
+  get isRefused(): boolean {
+    return this.#state.at === 'refusing'
+  }
+
+  /** Why something that was sent may not have been handed over, if so. */
+  get lost(): ChannelError | undefined {
+    return this.#lost
+  }
+
+  send(message: S, signal: AbortSignal | null | undefined): Promise<void> {
+    if (this.#state.at !== 'open') {
+      return Promise.reject(this.#state.error ?? closedHere('send after this side ended or closed', this.#conn))
+    }
+    const refused = refusedBy(signal, 'the send')
+    if (refused !== undefined) return Promise.reject(refused)
+    if (this.#waiting.size === 0 && this.#hasRoom() && !this.#isEncoding) {
+      const error = this.#accept(message)
+      if (this.#isBehind) this.#catchUp()
+      return error === undefined ? accepted : Promise.reject(error)
+    }
+    if (this.#isEncoding) this.#isBehind = true
+    if (this.#waiting.size < this.#limits.maxWaitingSends) {
+      if (this.#waiting.size === 0) this.#onWait()
+      return this.#waiting.add(message, signal)
+    }
+    const limit = `${this.#limits.maxWaitingSends} sends are waiting already`
+    return Promise.reject(new ChannelError('SEND_BUFFER_FULL', `${limit}: await send before the next one`))
+  }
+
+  /** Sends one after the other, and waits only where there is no room: a promise for each would take as long as a record. */
+  async sendAll(messages: Iterable<S>, signal: AbortSignal | null | undefined): Promise<void> {
+    const refused = refusedBy(signal, 'the send')
+    if (refused !== undefined) throw refused
+    for (const message of messages) {
+      const sent = this.send(message, signal)
+      if (sent !== accepted) await sent
+    }
+  }
+
+  /** Sends a control frame, ahead of the sends that still wait. Returns whether it still can. */
+  control(control: Control): boolean {
+    if (this.#state.at !== 'open' && this.#state.at !== 'refusing' && this.#state.at !== 'ending') return false
+    if (this.#isEncoding) {
+      this.#delayed ??= []
+      this.#delayed.push(control)
+      return true
+    }
+    encodeControl(control, this.#out)
+    this.#flushLater()
+    return true
+  }
+
+  /** Everything sent before goes out, then the conn's half ends. */
+  end(): Promise<void> {
+    if (this.#ended !== undefined) return this.#ended
+    if (this.#state.at === 'failed') return Promise.reject(this.#state.error)
+    const error = this.#state.at === 'refusing' ? this.#state.error : undefined
+    this.#state = { at: 'ending', error }
+    this.#ended = new Promise((resolve, reject) => {
+      this.#settleEnded = (failure) => (failure === undefined ? resolve() : reject(failure))
+    })
+    this.flush()
+    this.#endWhenSent()
+    return this.#ended
+  }
+
+  /** Takes no more messages and refuses those that wait. What was accepted still goes out. Once refused, it stays so. */
+  refuse(why: () => ChannelError): void {
+    if (this.#state.at === 'open') {
+      this.#state = { at: 'refusing', error: why() }
+      this.#waiting.fail(this.#state.error)
+    } else if (this.#state.at === 'ending' && this.#waiting.size > 0) {
+      this.#waiting.fail(why())
+      this.#endWhenSent()
+    }
+  }
+
+  /** Ends the half by an error: what waits is refused, what was accepted and not handed on is dropped. */
+  fail(error: ChannelError): void {
+    if (this.#state.at === 'failed' || this.#state.at === 'ended') return
+    this.#state = { at: 'failed', error }
+    if (this.#messages > 0) this.#lost = error
+    if (!this.#isEncoding) this.#out.take()
+    this.#queue = []
+    this.#queuedBytes = 0
+    this.#queuedMemory = 0
+    this.#waiting.fail(error)
+    this.#clock.clearTimer(this.#slowTimer)
+    this.#tellHeld()
+    this.#settleEnded?.(error)
+  }
+
+  /** Hands what is there to the conn, or keeps it while a write is on its way. */
+  flush(): void {
+    this.#flushIsDue = false
+    if (this.#isEncoding) {
+      this.#flushLater()
+      return
+    }
+    const out = this.#out
+    if (out.position === 0) return
+    if (!this.#isWriting) this.#write(this.#take())
+    else if (out.position >= this.#limits.flushBytes || out.isWellFilled) this.#queue.push(this.#take())
+    else out.settle(2 * this.bufferedBytes - this.#queuedMemory)
+    this.#tellHeld()
+  }
+
+  /** What was encoded, to be written next or later. */
+  #take(): Uint8Array {
+    const bytes = this.#out.take()
+    this.#queuedBytes += bytes.length
+    this.#queuedMemory += bytes.buffer.byteLength
+    return bytes
+  }
+
+  /** Tells how much memory waits now, but for what this turn still writes. */
+  #tellHeld(): void {
+    if (this.#watcher === undefined) return
+    const change = this.#queuedMemory + (this.#flushIsDue ? 0 : this.#out.held) - this.#held
+    if (change === 0) return
+    this.#held += change
+    this.#watcher.onHeld(change)
+  }
+
+  /** A send begins to wait. */
+  #onWait(): void {
+    this.#stalledSince ??= this.#clock.now()
+    this.#slowTimer ??= this.#clock.setTimer(lookForSlow, this.#limits.slowAfter, this)
+  }
+
+  /** Tells of a peer that has taken nothing for long, and looks again after as long. */
+  lookForSlow(): void {
+    this.#slowTimer = undefined
+    if (this.#stalledSince === undefined || this.#state.at === 'failed') return
+    const { slowAfter } = this.#limits
+    const waited = this.#clock.now() - this.#stalledSince
+    // Timers may be early by less than a millisecond.
+    const isSlow = waited > slowAfter - 1
+    if (isSlow) this.#events.onSlow(waited)
+    if (this.#stalledSince === undefined || (this.#state as State).at === 'failed') return
+    const delay = isSlow ? slowAfter : Math.ceil(slowAfter - waited)
+    this.#slowTimer ??= this.#clock.setTimer(lookForSlow, delay, this)
+  }
+
+  /** Encodes a message behind those that are there. Returns why it can't be, with everything as it was before. */
+  #accept(message: S): ChannelError | undefined {
+    const out = this.#out
+    const start = out.position
+    this.#isEncoding = true
+    try {
+      this.#framing.begin(out)
+      out.limit(this.#limits.maxMessageBytes)
+      this.#codec.encode(message, out)
+      this.#framing.end(out, start, this.#limits.maxMessageBytes)
+    } catch (error) {
+      out.position = start
+      if (start === 0) out.take()
+      if (error instanceof ChannelError) return error
+      if (out.hasOverflowed) return messageTooLarge(undefined, this.#limits.maxMessageBytes, 'local')
+      return new ChannelError('ENCODE_FAILED', textOf(error), { cause: error })
+    } finally {
+      out.limit(Infinity)
+      this.#isEncoding = false
+      if (this.#state.at === 'failed') {
+        out.take()
+        this.#tellHeld()
+      }
+      if (this.#delayed !== undefined) this.#sendDelayed(this.#delayed)
+    }
+    if (this.#state.at === 'failed') return this.#state.error
+    this.#messages += 1
+    if (out.position >= this.#limits.flushBytes || out.isNearlyFull) this.flush()
+    else this.#flushLater()
+    return undefined
+  }
+
+  #sendDelayed(delayed: readonly Control[]): void {
+    this.#delayed = undefined
+    for (const control of delayed) this.control(control)
+  }
+
+  #flushLater(): void {
+    if (this.#flushIsDue) return
+    this.#flushIsDue = true
+    atTurnEnd(flush, this)
+  }
+
+  #hasRoom(): boolean {
+    return this.bufferedBytes < this.#limits.maxBufferedBytes
+  }
+
+  /** Writes what waits. What this turn has produced waits for the turn's end. */
+  #writeNext(): void {
+    const bytes = this.#queue.shift()
+    if (bytes !== undefined) this.#write(bytes)
+    else if (this.#out.position > 0 && !this.#flushIsDue) this.#write(this.#take())
+  }
+
+  #write(bytes: Uint8Array): void {
+    this.#isWriting = true
+    // Both are zero once the conn's place has transferred the bytes.
+    const { length } = bytes
+    const memory = bytes.buffer.byteLength
+    this.#bytes += length
+    const options = isReusable(bytes) ? { handedOn: true, released: () => recycle(bytes) } : handedOn
+    this.#conn.write(bytes, options).then(
+      () => {
+        if (this.#state.at === 'failed') return
+        this.#isWriting = false
+        this.#queuedBytes -= length
+        this.#queuedMemory -= memory
+        this.#writeNext()
+        this.#tellHeld()
+        this.#admitMore()
+        if (this.#stalledSince !== undefined) {
+          this.#stalledSince = this.#waiting.size > 0 ? this.#clock.now() : undefined
+        }
+        this.#endWhenSent()
+      },
+      (error: unknown) => this.#events.onConnError(error),
+    )
+  }
+
+  /** Lets in who waits, as far as there is room. */
+  #admitMore(): void {
+    while (this.#hasRoom()) {
+      const next = this.#waiting.take()
+      if (next === undefined) return
+      // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- `send` put it there
+      const error = this.#accept(next.item as S)
+      if (error === undefined) next.resolve()
+      else next.reject(error)
+    }
+  }
+
+  /** Does what was called for while a message was encoded. */
+  #catchUp(): void {
+    this.#isBehind = false
+    this.#admitMore()
+    this.#endWhenSent()
+  }
+
+  #endWhenSent(): void {
+    if (this.#isEncoding) {
+      this.#isBehind = true
+      return
+    }
+    if (this.#state.at !== 'ending' || this.#isWriting || this.#waiting.size > 0 || this.bufferedBytes > 0) return
+    const { error } = this.#state
+    this.#state = { at: 'closing', error }
+    this.#clock.clearTimer(this.#slowTimer)
+    this.#conn.closeWrite().then(
+      () => {
+        if (this.#state.at !== 'closing') return
+        this.#state = { at: 'ended', error }
+        this.#settleEnded?.()
+      },
+      (failure: unknown) => this.#events.onConnError(failure),
+    )
+  }
+}
+
+function flush(sender: { flush(): void }): void {
+  sender.flush()
+}
+
+function lookForSlow(sender: { lookForSlow(): void }): void {
+  sender.lookForSlow()
+}

@@ -1,0 +1,133 @@
+import type { ByteWriter } from '@h2channel/codecs'
+
+import { ChunkDecoder } from './chunk-decoder.ts'
+import { ChannelError } from '../errors.ts'
+import type { Framing } from './framing.ts'
+
+/** The length of the prefix. Unit: bytes. */
+export const prefixSize = 4
+const controlFlag = 0x8000_0000
+const reservedFlag = 0x4000_0000
+const lengthMask = 0x3fff_ffff
+
+/** No control frame has a longer body, whatever the limit of messages. Unit: bytes. */
+export const largestControl = 1_024
+
+/**
+ * The default framing: the body's length as an unsigned 32-bit big-endian number, then the body.
+ *
+ *      0                   1                   2                   3
+ *      0 1 2 3 4 5 6 7 8 9 0 1 2 3 4 5 6 7 8 9 0 1 2 3 4 5 6 7 8 9 0 1
+ *     +-+-+-----------------------------------------------------------+
+ *     |C|0|                     length (30 bits)                      |
+ *     +-+-+-----------------------------------------------------------+
+ *     |                       body (length bytes)                     …
+ *
+ * `C` marks a control frame, which only peers that announced it ever send. Without it, this is what tokio-util's
+ * `LengthDelimitedCodec` and Netty's `LengthFieldBasedFrameDecoder(…, 0, 4, 0, 4)` speak.
+ */
+export function lengthPrefixed(): Framing {
+  return framing
+}
+
+const framing: Framing = {
+  name: 'length-prefixed',
+  control: true,
+  carries: () => true,
+  begin(out) {
+    out.reserve(prefixSize)
+    out.position += prefixSize
+  },
+  end(out, start, limit) {
+    const length = out.position - start - prefixSize
+    if (length > limit) throw messageTooLarge(length, limit, 'local')
+    writeU32(out.bytes, start, length)
+  },
+  decoder: (limit) => new LengthPrefixedDecoder(limit),
+}
+
+/** Marks the frame that starts at `start`, and has ended, as a control frame. */
+export function markControl(out: ByteWriter, start: number): void {
+  writeU32(out.bytes, start, readU32(out.bytes, start) | controlFlag)
+}
+
+class LengthPrefixedDecoder extends ChunkDecoder {
+  readonly #limit: number
+  /** How long the body is whose prefix was read, or −1 between frames. */
+  #size = -1
+
+  constructor(limit: number) {
+    super()
+    this.#limit = limit
+  }
+
+  override get buffered(): number {
+    return super.buffered + (this.#size === -1 ? 0 : prefixSize)
+  }
+
+  next(): boolean {
+    if (this.#size === -1) {
+      if (!this.take(prefixSize)) return false
+      this.#size = this.#check(readU32(this.bytes, this.offset))
+    }
+    if (!this.take(this.#size)) return false
+    this.#size = -1
+    return true
+  }
+
+  end(): void {
+    if (this.buffered === 0) return
+    const got = this.#size === -1 ? `${this.buffered} of ${prefixSize} bytes of a prefix` : this.#progress()
+    throw new ChannelError('TRUNCATED_FRAME', `the stream ended inside a frame, after ${got}`)
+  }
+
+  #progress(): string {
+    return `${this.buffered - prefixSize} of ${this.#size} bytes of a body`
+  }
+
+  /** How long the body is, by its prefix. */
+  #check(prefix: number): number {
+    if ((prefix & reservedFlag) !== 0) {
+      throw new ChannelError('INVALID_FRAME', `the frame's prefix ${hex(prefix)} has a reserved bit set`)
+    }
+    const length = prefix & lengthMask
+    this.control = prefix >= controlFlag
+    if (this.control && length > largestControl) {
+      throw new ChannelError(
+        'INVALID_FRAME',
+        `a control frame of ${length} bytes is over the limit of ${largestControl}`,
+      )
+    }
+    if (!this.control && length > this.#limit) throw messageTooLarge(length, this.#limit, 'remote')
+    return length
+  }
+}
+
+function readU32(bytes: Uint8Array, at: number): number {
+  const high = ((bytes[at] ?? 0) << 24) | ((bytes[at + 1] ?? 0) << 16)
+  const low = ((bytes[at + 2] ?? 0) << 8) | (bytes[at + 3] ?? 0)
+  return (high | low) >>> 0
+}
+
+/** By hand, since it is done once a message: a `DataView` would be made for each flush. */
+function writeU32(bytes: Uint8Array, at: number, value: number): void {
+  bytes[at] = value >>> 24
+  bytes[at + 1] = value >>> 16
+  bytes[at + 2] = value >>> 8
+  bytes[at + 3] = value
+}
+
+function hex(prefix: number): string {
+  return `0x${prefix.toString(16).padStart(8, '0')}`
+}
+
+/**
+ * The error of a body over the limit.
+ *
+ * @param size - `undefined` for a message that was given up before all of it was there.
+ * @param side - who made it: a message refused here does not end the channel.
+ */
+export function messageTooLarge(size: number | undefined, limit: number, side: 'local' | 'remote'): ChannelError {
+  const message = `a message${size === undefined ? '' : ` of ${size} bytes`} is over the limit of ${limit}`
+  return new ChannelError('MESSAGE_TOO_LARGE', message, { side, fatal: side === 'remote' })
+}

@@ -1,0 +1,129 @@
+/**
+ * What router and client publish by `node:diagnostics_channel`, for whoever subscribes. Where nobody does, it costs a
+ * look. Subscribe before channels are opened: of those that were open before, less is told.
+ */
+import { channel as eventsNamed } from 'node:diagnostics_channel'
+import type { IncomingHttpHeaders, OutgoingHttpHeaders } from 'node:http2'
+
+import type { Channel, ChannelClosed, OnSlow } from '../core/channel.ts'
+import { shownAs } from '../runtime/shown.ts'
+
+/** At which end it happened. */
+export type End = 'client' | 'server'
+
+/** `h2channel:opening`: a request for a channel, about to be sent, or having arrived. The same object comes with what follows. */
+export interface Opening {
+  readonly side: End
+  /** The route's path, as it was defined: `/quotes/:market`. */
+  readonly route: string
+  /** The client: the address, such as `https://pricing.internal:8443`. The server: what the client calls it. */
+  readonly origin: string
+  /** The request's. A client's may be added to. */
+  readonly headers: OutgoingHttpHeaders | IncomingHttpHeaders
+  /** On the server, may be set: the handler is called by it, so that it runs within a context. Calls `handle` once. */
+  around?: (handle: () => Promise<void>) => Promise<void>
+}
+
+/** `h2channel:open`: the channel is open. */
+export interface Opened {
+  readonly opening: Opening
+  readonly channel: Channel<unknown, unknown>
+}
+
+/** `h2channel:refuse`: there will be no channel. */
+export interface Refused {
+  readonly opening: Opening
+  /** Where there was an answer. */
+  readonly status: number | undefined
+  /** On the server: what the client is told. */
+  readonly message: string | undefined
+  /** On the client: what this attempt of `open` failed with. */
+  readonly error: unknown
+}
+
+/** `h2channel:close`: the channel is over. On the server: and its handler has returned. */
+export interface Closed extends Opened {
+  readonly closed: ChannelClosed
+}
+
+/** `h2channel:drain`: a router begins to drain. */
+export interface Drained {
+  /** How many channels there are. */
+  readonly channels: number
+  /** How long they may take. Unit: milliseconds. */
+  readonly timeout: number
+}
+
+/** `h2channel:slow`: a `send` has waited for `slowAfter`, or as long again. */
+export interface Slow extends Opened {
+  /** Unit: milliseconds. */
+  readonly waited: number
+  /** What is done about it. */
+  readonly answer: 'wait' | 'close'
+}
+
+/** `h2channel:error`: what `onError` of a router is told. */
+export interface Failed {
+  readonly route: string
+  readonly error: unknown
+}
+
+/** The events by name, each published with an object of its type. */
+export interface DiagnosticEvents {
+  opening: Opening
+  open: Opened
+  refuse: Refused
+  close: Closed
+  drain: Drained
+  slow: Slow
+  error: Failed
+}
+
+/** What publishes events of one name. */
+interface Events<Event> {
+  readonly hasSubscribers: boolean
+  publish(event: Event): void
+}
+
+/** Where each is published: `h2channel:` and its name. */
+export const diagnostics: { readonly [Name in keyof DiagnosticEvents]: Events<DiagnosticEvents[Name]> } = {
+  opening: eventsNamed('h2channel:opening'),
+  open: eventsNamed('h2channel:open'),
+  refuse: eventsNamed('h2channel:refuse'),
+  close: eventsNamed('h2channel:close'),
+  drain: eventsNamed('h2channel:drain'),
+  slow: eventsNamed('h2channel:slow'),
+  error: eventsNamed('h2channel:error'),
+}
+
+const shown = shownAs<Opening>(({ side, route, origin }) => ({ side, route, origin }))
+
+/** The opening, which logs and JSON show without its headers. */
+export function quietOpening(opening: Opening): Opening {
+  return Object.defineProperties(opening, shown)
+}
+
+/** Whether anybody wants to know of openings, and of what becomes of them. */
+export function isObserved(): boolean {
+  return (
+    diagnostics.opening.hasSubscribers ||
+    diagnostics.open.hasSubscribers ||
+    diagnostics.refuse.hasSubscribers ||
+    diagnostics.close.hasSubscribers ||
+    diagnostics.slow.hasSubscribers
+  )
+}
+
+/** What asks `onSlow` of a channel that is observed, and tells what it answered. */
+export function onSlowOf(
+  onSlow: OnSlow | undefined,
+  opening: Opening | undefined,
+  channelOf: () => Channel<unknown, unknown>,
+): OnSlow | undefined {
+  if (opening === undefined) return onSlow
+  return (waited) => {
+    const answer = onSlow?.(waited) === 'close' ? 'close' : 'wait'
+    diagnostics.slow.publish({ opening, channel: channelOf(), waited, answer })
+    return answer
+  }
+}

@@ -1,0 +1,102 @@
+import type { Codec } from '@h2channel/codecs'
+import { parse } from 'path-to-regexp'
+
+import type { Channel } from '../core/channel.ts'
+import { ChannelError } from '../errors.ts'
+import type { Framing } from '../framing/framing.ts'
+
+/**
+ * One conversation that a service offers: where it is, and what each side says in it. Both sides import it, and neither
+ * writes a message type again.
+ */
+export interface Route<Path extends string = string, Client = unknown, Server = unknown> {
+  /** The path, in which `:name` stands for one segment. */
+  readonly path: Path
+  /** What the client sends. */
+  readonly client: Codec<Client>
+  /** What the server sends. */
+  readonly server: Codec<Server>
+  /** How messages are told apart where the client has no wish of its own. */
+  readonly framing?: Framing
+}
+
+/** The parameters that a path names: `{ market: string }` for `/quotes/:market`. */
+export type PathParams<Path extends string> = { readonly [Name in ParamNames<Path>]: string }
+
+type ParamNames<Path extends string> = Path extends `${infer Segment}/${infer Rest}`
+  ? ParamName<Segment> | ParamNames<Rest>
+  : ParamName<Path>
+
+type ParamName<Segment extends string> = Segment extends `:${infer Name}` ? Name : never
+
+/** The client's end of a route. */
+export type ClientChannel<R> = R extends Route<string, infer C, infer S> ? Channel<C, S> : never
+
+/** The server's end of a route. */
+export type ServerChannel<R> = R extends Route<string, infer C, infer S> ? Channel<S, C> : never
+
+export interface RouteCodecs<Client, Server> {
+  /** What the client sends. */
+  readonly client: Codec<Client>
+  /** What the server sends. */
+  readonly server: Codec<Server>
+  /** How messages are told apart where the client has no wish of its own. `lengthPrefixed()` unless said otherwise. */
+  readonly framing?: Framing
+}
+
+/**
+ * Defines a route, to be shared by client and server.
+ *
+ * @throws ChannelError `INVALID_ROUTE` when the path is not made of literal segments and `:name` segments, or the framing
+ *   can't carry the codecs.
+ *
+ * @example
+ * ```ts
+ * export const quotes = defineRoute('/quotes/:market', {
+ *   client: json(z.object({ symbols: z.array(z.string()) })),
+ *   server: msgpack(Quote),
+ * })
+ * ```
+ */
+export function defineRoute<const Path extends string, Client, Server>(
+  path: Path,
+  codecs: RouteCodecs<Client, Server>,
+): Route<Path, Client, Server> {
+  checkPath(path)
+  const { client, server, framing } = codecs
+  for (const codec of framing === undefined ? [] : [client, server]) {
+    if (framing?.carries(codec) === false) {
+      throw new ChannelError('INVALID_ROUTE', `${path}: ${framing.name} framing can't carry codec ${codec.name}`)
+    }
+  }
+  return framing === undefined ? { path, client, server } : { path, client, server, framing }
+}
+
+function checkPath(path: string): void {
+  const wrong = (why: string, cause?: unknown): ChannelError =>
+    new ChannelError('INVALID_ROUTE', `route path ${JSON.stringify(path)} ${why}`, { cause })
+  if (!/^\/[^?#\s]*$/.test(path)) throw wrong('must begin with / and have no query')
+  if (asInUrl(path) !== path) throw wrong('is written in another way in a URL, such as percent-encoded')
+  for (const segment of path.split('/')) {
+    if (segment.includes(':') && !/^:[A-Za-z_]\w*$/.test(segment)) throw wrong(`has a segment ${segment}, not :name`)
+  }
+  const names = [...path.matchAll(/:(\w+)/g)].map((found) => found[1])
+  if (new Set(names).size < names.length) throw wrong('names a parameter twice')
+  try {
+    for (const token of parse(path).tokens) {
+      if (token.type !== 'text' && token.type !== 'param') throw wrong(`has a ${token.type}`)
+    }
+  } catch (error) {
+    if (error instanceof ChannelError) throw error
+    throw wrong('is not a pattern', error)
+  }
+}
+
+/** How a URL writes `path`, which is what arrives. */
+function asInUrl(path: string): string | undefined {
+  try {
+    return new URL(path, 'http://localhost').pathname
+  } catch {
+    return undefined
+  }
+}

@@ -1,0 +1,289 @@
+import * as fc from 'fast-check'
+import { expect, test, vi } from 'vitest'
+
+import { isReusable, OutBuffer, recycle } from '../../src/core/write-buffer.ts'
+import { hexOf, utf8 } from '../support/support.ts'
+
+const slab = 64 * 1024
+/** What a message may have so that it takes 1 MiB, with the room for what a framing adds. */
+const large = 16 * slab - 8
+
+test('take: gives what was written, and starts anew', () => {
+  const out = new OutBuffer()
+  out.write(utf8('abc'))
+  out.write(utf8('d'))
+  expect(hexOf(out.take())).toBe('61 62 63 64')
+  expect(out.position).toBe(0)
+  out.write(utf8('e'))
+  expect(hexOf(out.take())).toBe('65')
+  expect(out.take()).toHaveLength(0)
+})
+
+test('OutBuffer: holds no memory before the first byte and after take', () => {
+  const out = new OutBuffer()
+  expect(out.bytes).toHaveLength(0)
+  out.write(utf8('abc'))
+  expect(out.bytes.length).toBeGreaterThan(3)
+  out.take()
+  expect(out.bytes).toHaveLength(0)
+  expect(out.bytes.buffer.byteLength).toBe(0)
+})
+
+test('OutBuffer: gives back what was set aside and not used', () => {
+  const out = new OutBuffer()
+  out.reserve(10)
+  const { buffer } = out.bytes
+  out.take()
+  const other = new OutBuffer()
+  other.reserve(10)
+  expect(other.bytes.buffer).toBe(buffer)
+  other.take()
+})
+
+test('take: gives memory that nobody shares, and of which it is at least half', () => {
+  const outs = [new OutBuffer(), new OutBuffer()]
+  const seen = new Set<ArrayBufferLike>()
+  for (const size of [1, 20, 999, 1_001, 20_000, slab / 2, slab - 1, slab, slab + 1, 3 * slab]) {
+    for (const out of outs) out.write(new Uint8Array(size).fill(1))
+    for (const out of outs) {
+      const taken = out.take()
+      expect(taken).toHaveLength(size)
+      expect(taken.byteOffset).toBe(0)
+      expect(taken.buffer.byteLength).toBeLessThanOrEqual(Math.max(2 * size, size + 8))
+      expect(seen.has(taken.buffer)).toBe(false)
+      seen.add(taken.buffer)
+    }
+  }
+})
+
+test('take: writes many small buffers in one slab', () => {
+  const out = new OutBuffer()
+  const slabs = new Set<ArrayBufferLike>()
+  for (let round = 0; round < 60; round++) {
+    out.write(new Uint8Array(1_000))
+    slabs.add(out.bytes.buffer)
+    out.take()
+  }
+  expect(slabs.size).toBe(1)
+})
+
+test('settle: what waits holds at most twice its size, in few buffers, however it came', () => {
+  const memoryOf = (queue: readonly Uint8Array[]): number =>
+    queue.reduce((sum, { buffer }) => sum + buffer.byteLength, 0)
+  const outs = Array.from({ length: 100 }, () => ({ out: new OutBuffer(), queue: [] as Uint8Array[], size: 0 }))
+  for (let round = 1; round <= 250; round++) {
+    for (const [index, one] of outs.entries()) {
+      const { out, queue } = one
+      out.write(new Uint8Array(index * 7 + 1).fill(round))
+      one.size += index * 7 + 1
+      // As a sender does it at the end of a turn.
+      if (out.isWellFilled) queue.push(out.take())
+      else out.settle(2 * one.size - memoryOf(queue))
+      expect(memoryOf(queue) + out.held).toBeLessThanOrEqual(2 * one.size + 1_000)
+    }
+  }
+  for (const [index, { out, queue, size: all }] of outs.entries()) {
+    const size = index * 7 + 1
+    const taken = Buffer.concat([...queue, out.take()])
+    expect(taken).toHaveLength(all)
+    expect(taken.every((byte, place) => byte === Math.floor(place / size) + 1)).toBe(true)
+    expect(queue.length).toBeLessThan(60)
+  }
+})
+
+test('OutBuffer: keeps what was written when it grows', () => {
+  const out = new OutBuffer()
+  const pieces = Array.from({ length: 40 }, (_, index) => new Uint8Array(10_000).fill(index))
+  for (const piece of pieces) out.write(piece)
+  const taken = out.take()
+  expect(taken).toHaveLength(400_000)
+  for (const [index, piece] of pieces.entries()) {
+    expect(taken.subarray(index * 10_000, (index + 1) * 10_000).every((byte) => byte === piece[0])).toBe(true)
+  }
+})
+
+test('OutBuffer: keeps nothing of a buffer that a large message made large', () => {
+  const out = new OutBuffer()
+  out.write(new Uint8Array(3 * slab))
+  const big = out.take().buffer
+  for (let round = 0; round < 20; round++) {
+    out.write(new Uint8Array(10))
+    expect(out.take().buffer).not.toBe(big)
+  }
+})
+
+test('OutBuffer: takes little memory for a turn in which thousands write a little', () => {
+  const buffers = Array.from({ length: 2_000 }, () => new OutBuffer())
+  for (const out of buffers) out.write(new Uint8Array(20))
+  const memory = new Set(buffers.map((out) => out.bytes.buffer))
+  const held = [...memory].reduce((sum, { byteLength }) => sum + byteLength, 0)
+  for (const out of buffers) out.take()
+  expect(held).toBeLessThanOrEqual(16 * slab + 2_000 * 1_000)
+
+  const later = [new OutBuffer(), new OutBuffer()]
+  for (const out of later) out.write(new Uint8Array(20))
+  const sizes = later.map((out) => out.bytes.buffer.byteLength)
+  for (const out of later) out.take()
+  expect(sizes).toEqual([slab, slab])
+})
+
+test('OutBuffer: grows from the little that it began with', () => {
+  const others = Array.from({ length: 40 }, () => new OutBuffer())
+  for (const out of others) out.write(Uint8Array.of(1))
+  const out = new OutBuffer()
+  for (let index = 0; index < 200; index++) {
+    expect(out.isNearlyFull).toBe(false)
+    out.write(new Uint8Array(9).fill(index))
+  }
+  expect(out.held).toBe(2_000)
+  const taken = out.take()
+  for (const other of others) other.take()
+  expect(taken.every((byte, index) => byte === Math.floor(index / 9))).toBe(true)
+})
+
+test('isNearlyFull: says when the rest is too short to be of use', () => {
+  const out = new OutBuffer()
+  out.write(new Uint8Array(slab))
+  expect(out.isNearlyFull).toBe(true)
+  out.take()
+  out.reserve(3 * slab)
+  expect(out.isNearlyFull).toBe(false)
+  out.take()
+})
+
+test('OutBuffer: keeps sixteen slabs at most for all together', () => {
+  const buffers = Array.from({ length: 40 }, () => new OutBuffer())
+  // The slabs are all in use at once only when they are asked for by what is large.
+  for (const out of buffers) out.write(new Uint8Array(slab - 2_000))
+  for (const out of buffers) {
+    out.position = 0
+    out.take()
+  }
+  const allocate = vi.spyOn(Buffer, 'allocUnsafeSlow')
+  for (const out of buffers) out.write(new Uint8Array(slab - 2_000))
+  const allocated = allocate.mock.calls.length
+  allocate.mockRestore()
+  for (const out of buffers) {
+    out.position = 0
+    out.take()
+  }
+  expect(allocated).toBe(24)
+})
+
+test('isReusable: of slabs, and of what is larger', () => {
+  const out = new OutBuffer()
+  for (const [size, isIt] of [
+    [10, false],
+    [slab / 2 - 1, false],
+    [slab / 2, true],
+    [slab, true],
+    [3 * slab, true],
+  ] as const) {
+    out.write(new Uint8Array(size))
+    expect(isReusable(out.take())).toBe(isIt)
+  }
+})
+
+test('recycle: memory that was transferred to somebody else is not used again', () => {
+  const out = new OutBuffer()
+  out.write(new Uint8Array(slab))
+  const taken = out.take()
+  structuredClone(taken.buffer, { transfer: [taken.buffer] })
+  recycle(taken)
+  out.write(new Uint8Array(slab).fill(7))
+  expect(out.take().every((byte) => byte === 7)).toBe(true)
+})
+
+test.each([slab, slab + 1, large])('recycle: %i bytes are used again', (size) => {
+  const out = new OutBuffer()
+  out.write(new Uint8Array(size))
+  const taken = out.take()
+  recycle(taken)
+  out.reserve(size)
+  expect(out.bytes.buffer).toBe(taken.buffer)
+  out.take()
+})
+
+test('recycle: no message takes a buffer of more than twice its size', () => {
+  const out = new OutBuffer()
+  out.write(new Uint8Array(large))
+  const taken = out.take()
+  recycle(taken)
+  for (const [size, isSame] of [
+    [2 * slab, false],
+    [large / 2 - 9, false],
+    [large / 2, true],
+  ] as const) {
+    out.reserve(size)
+    expect(out.bytes.buffer === taken.buffer).toBe(isSame)
+    out.take()
+  }
+})
+
+test('recycle: holds 4 MiB at most for larger messages', () => {
+  const all = Array.from({ length: 12 }, () => new OutBuffer())
+  for (const out of all) out.write(new Uint8Array(large))
+  const taken = all.map((out) => out.take())
+  for (const bytes of taken) recycle(bytes)
+  const buffers = new Set(taken.map(({ buffer }) => buffer))
+  for (const out of all) out.reserve(large)
+  expect(all.filter((out) => buffers.has(out.bytes.buffer))).toHaveLength(4)
+  for (const out of all) out.take()
+})
+
+test('recycle: makes room for other sizes, the oldest first', () => {
+  const sizes = [...Array.from({ length: 4 }, () => large), ...Array.from({ length: 8 }, () => 2 * slab - 8)]
+  const all = sizes.map((size) => ({ size, out: new OutBuffer() }))
+  for (const { size, out } of all) out.write(new Uint8Array(size))
+  const taken = all.map(({ out }) => out.take())
+  for (const bytes of taken) recycle(bytes)
+  const buffers = new Set(taken.map(({ buffer }) => buffer))
+  for (const { size, out } of all) out.reserve(size)
+  const again = all.filter(({ out }) => buffers.has(out.bytes.buffer)).map(({ size }) => size)
+  for (const { out } of all) out.take()
+  // One of 1 MiB had to go for the eight of 128 KiB.
+  expect(again).toEqual(sizes.slice(1))
+})
+
+test('take: gives bytes that are not written again before they are recycled, with many buffers at once', () => {
+  const step = fc.record({
+    buffer: fc.nat({ max: 19 }),
+    size: fc.oneof(fc.integer({ min: 0, max: 30_000 }), fc.integer({ min: 0, max: 3 * slab })),
+    take: fc.boolean(),
+    // Whether nobody refers to it any more.
+    isDone: fc.boolean(),
+  })
+  fc.assert(
+    fc.property(fc.array(step, { maxLength: 200 }), (steps) => {
+      const buffers = Array.from({ length: 20 }, () => new OutBuffer())
+      const handedOut: { bytes: Uint8Array; value: number }[] = []
+      for (const [index, { buffer, size, take, isDone }] of steps.entries()) {
+        const out = buffers[buffer]
+        if (out === undefined) continue
+        const value = index % 251
+        const before = out.position
+        out.write(new Uint8Array(size).fill(value))
+        if (!take) {
+          // As after a message that could not be encoded: what was written is taken back.
+          out.position = before
+          continue
+        }
+        const bytes = out.take()
+        expect(bytes.subarray(before).every((byte) => byte === value)).toBe(true)
+        if (isDone && isReusable(bytes)) recycle(bytes)
+        else handedOut.push({ bytes: bytes.subarray(before), value })
+      }
+      for (const out of buffers) out.take()
+      for (const { bytes, value } of handedOut) expect(bytes.every((byte) => byte === value)).toBe(true)
+    }),
+    { numRuns: 100 },
+  )
+})
+
+test('what fills more than half of its slab stays where it is while it waits', () => {
+  const out = new OutBuffer()
+  out.write(new Uint8Array(40_000))
+  const { bytes } = out
+  out.settle(0)
+  expect(out.bytes === bytes).toBe(true)
+})

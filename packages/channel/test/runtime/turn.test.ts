@@ -1,0 +1,57 @@
+import { afterEach, expect, test, vi } from 'vitest'
+
+import { atTurnEnd } from '../../src/runtime/turn.ts'
+
+afterEach(() => {
+  vi.unstubAllGlobals()
+  vi.resetModules()
+})
+
+/** Begins a turn, and notes what happens in it before `atTurnEnd` and the next I/O. */
+function order(begin: (turn: () => void) => void, defer: typeof atTurnEnd): Promise<string[]> {
+  return new Promise((resolve) => {
+    const events: string[] = []
+    begin(() => {
+      setImmediate(() => {
+        events.push('next I/O')
+        resolve(events)
+      })
+      defer((what) => events.push(what), 'turn end')
+      const promises = async (): Promise<void> => {
+        for (let round = 0; round < 3; round++) {
+          await Promise.resolve()
+          events.push('promise')
+        }
+      }
+      void promises()
+    })
+  })
+}
+
+test.each([
+  ['a callback of I/O', (turn: () => void) => void setImmediate(turn)],
+  ['a promise', (turn: () => void) => void Promise.resolve().then(turn)],
+  ['a tick', (turn: () => void) => process.nextTick(turn)],
+])('atTurnEnd: comes after the promises and before the next I/O in a turn that began with %s', async (_what, begin) => {
+  expect(await order(begin, atTurnEnd)).toEqual(['promise', 'promise', 'promise', 'turn end', 'next I/O'])
+})
+
+test.each([
+  ['setImmediate', undefined],
+  ['setTimeout', { setImmediate: undefined }],
+])('atTurnEnd: does with %s where there are no ticks', async (_what, missing) => {
+  vi.resetModules()
+  vi.stubGlobal('process', undefined)
+  if (missing !== undefined) vi.stubGlobal('setImmediate', undefined)
+  const { atTurnEnd: elsewhere } = await import('../../src/runtime/turn.ts')
+  const events: string[] = []
+  const over = new Promise<void>((resolve) => {
+    elsewhere((what) => {
+      events.push(what)
+      resolve()
+    }, 'turn end')
+  })
+  await Promise.resolve().then(() => events.push('promise'))
+  await over
+  expect(events).toEqual(['promise', 'turn end'])
+})

@@ -1,0 +1,125 @@
+import { jsonCarrier } from '../core/carrier.ts'
+import { type Codec, type MessageReader, withReader } from '../core/codec.ts'
+import { describe, reasonOf } from '../core/describe.ts'
+import { CodecError } from '../core/errors.ts'
+import { isLongerThan } from './size.ts'
+import type { StandardSchema } from '../schema/standard.ts'
+import {
+  type Converter,
+  optionalConverter,
+  type OutputOf,
+  type Schema,
+  type SchemaOptions,
+  type TwoWay,
+} from '../schema/schema.ts'
+import { textReader, utf8 } from '../text/utf8.ts'
+
+/**
+ * Messages as JSON texts in UTF-8, one line each: `application/vnd.h2channel+json`, or newline-delimited.
+ *
+ * What `JSON.stringify` does to a value is done here too: properties that are `undefined` are left out, `NaN` and
+ * infinities become `null`, a `Date` becomes a string, a `Map` becomes `{}`. Every string arrives as it was sent, lone
+ * surrogates included. A key `__proto__` arrives as an ordinary property. On a channel, a message is looked at before the text is
+ * made, whether it may fit: a getter is called twice.
+ *
+ * Without a schema the type of what is received is a promise that nobody checks: for peers that you trust.
+ *
+ * @throws CodecError from `encode`: `ENCODE_FAILED` when `JSON.stringify` throws (a cycle, a bigint, a `toJSON` that
+ *   throws, too deep) or has no text for the message (`undefined`, a function, a symbol). From `decode`:
+ *   `DECODE_FAILED` when the bytes are not strict UTF-8 or not one JSON text, `INVALID_MESSAGE` or `ASYNC_SCHEMA` from
+ *   the schema (see {@link validator}).
+ *
+ * @example
+ * const quotes = json<{ symbol: string; price: number }>()
+ */
+export function json<T = unknown>(): Codec<T>
+/**
+ * Messages as JSON texts in UTF-8, each checked against `schema` when it is received, or where `validate` says. The
+ * schema's output is the type of the message, and it must be assignable to the schema's input (see {@link Schema}).
+ *
+ * @throws CodecError from `json` itself: `INVALID_CODEC` when `schema` is not a Standard Schema, or a zod schema with a
+ *   part that goes one way only, or that JSON can't carry, such as a `z.date()` or a `z.bigint()`, whose path it names (see
+ *   {@link converter}; of other libraries' schemas it can't know). From `encode`, where `validate` is
+ *   `both`: `ENCODE_FAILED` with the field when the schema refuses the message.
+ *
+ * @example
+ * const quotes = json(z.object({ symbol: z.string(), price: z.number() }))
+ */
+export function json<T extends I, I = T>(schema: Schema<T, I>, options?: SchemaOptions): Codec<T>
+/**
+ * Messages of a zod schema with codecs in it, as JSON texts in UTF-8. What has a codec is itself at both ends, and JSON in
+ * between: a `Date`, a `URL`, a bigint, a `Map`, a `Set`, a `Uint8Array`, a class of your own.
+ *
+ * @throws CodecError as above. From `encode`, whatever `validate` says: `ENCODE_FAILED` with the field when the schema
+ *   can't convert the message back (`orders[0].at: Invalid input: expected date, received string`).
+ *
+ * @example
+ * const isoDate = z.codec(z.iso.datetime(), z.date(), {
+ *   decode: (text) => new Date(text),
+ *   encode: (date) => date.toISOString(),
+ * })
+ * const orders = json(z.object({ orders: z.array(z.object({ at: isoDate })) })) // Codec<{ orders: { at: Date }[] }>
+ */
+export function json<S extends StandardSchema>(schema: TwoWay<S>, options?: SchemaOptions): Codec<OutputOf<S>>
+export function json<T>(...given: [schema?: StandardSchema<unknown, T>, options?: SchemaOptions]): Codec<T> {
+  const converter = optionalConverter(jsonCarrier, ...given)
+  const codec: Codec<T> = {
+    name: 'json',
+    contentType: 'application/vnd.h2channel+json',
+    line: true,
+    encode(message, out) {
+      const text = stringify(converter.encode(message), out.left)
+      if (text === undefined || text.length > out.left) out.overflow()
+      else utf8.write(text, out)
+    },
+    decode(bytes) {
+      return converter.decode(parse(utf8.read(bytes)))
+    },
+  }
+  return withReader(codec, () => new JsonReader(converter))
+}
+
+class JsonReader<T> implements MessageReader<T> {
+  readonly #converter: Converter<T>
+  readonly #text = textReader()
+
+  constructor(converter: Converter<T>) {
+    this.#converter = converter
+  }
+
+  read(bytes: Uint8Array, offset: number, length: number): T {
+    let value: unknown
+    try {
+      value = JSON.parse(this.#text.read(bytes, offset, length))
+    } catch {
+      // The engine's error keeps the text, which is a part of the whole chunk's: it is made anew from a text of its own.
+      value = parse(utf8.read(bytes, offset, offset + length))
+    }
+    return this.#converter.decode(value)
+  }
+
+  release(): void {
+    this.#text.release()
+  }
+}
+
+/** `undefined` where the text would have more than `most` units: it is not made then. */
+function stringify(message: unknown, most: number): string | undefined {
+  let text: string | undefined
+  try {
+    if (isLongerThan(message, most)) return undefined
+    text = JSON.stringify(message)
+  } catch (cause) {
+    throw new CodecError('ENCODE_FAILED', `the message has no JSON form: ${reasonOf(cause)}`, { cause })
+  }
+  if (text === undefined) throw new CodecError('ENCODE_FAILED', `JSON has no form for ${describe(message)}`)
+  return text
+}
+
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch (cause) {
+    throw new CodecError('DECODE_FAILED', `not a JSON text: ${reasonOf(cause)}`, { cause })
+  }
+}

@@ -1,0 +1,16 @@
+import * as fc from 'fast-check'
+import { test } from 'vitest'
+import type { Codec } from '../../src/index.ts'
+import { type CodecSamples, codecSeed, codecSuite } from '../../src/testing.ts'
+
+/** The samples of {@link codecSuite}, of which the seed decides. */
+export interface Samples<T> extends Omit<CodecSamples<T>, 'messages'> {
+  readonly messages: fc.Arbitrary<T>
+}
+
+/** Registers the suite's cases for one codec, each as a test. */
+export function testCodec<T>(name: string, codec: Codec<T>, { messages, ...samples }: Samples<T>): void {
+  const some = fc.sample(messages, { numRuns: 50, seed: codecSeed })
+  // oxlint-disable-next-line vitest/expect-expect -- the suite asserts
+  for (const { name: what, run } of codecSuite(codec, { messages: some, ...samples })) test(`${name}: ${what}`, run)
+}

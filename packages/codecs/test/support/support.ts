@@ -1,0 +1,62 @@
+import { expect } from 'vitest'
+import { ByteWriter, type Codec, CodecError, type CodecErrorCode } from '../../src/index.ts'
+
+/** The bytes of one message, in memory of their own. */
+export function encoded<T>(codec: Codec<T>, message: T): Uint8Array {
+  const out = new ByteWriter()
+  codec.encode(message, out)
+  return Uint8Array.from(out.written())
+}
+
+/** Hands `message` to `encode` whatever its type: a program without types can do that. */
+export function encodeAnything(codec: { encode(message: never, out: ByteWriter): void }, message: unknown): Uint8Array {
+  const out = new ByteWriter()
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the point of these tests
+  codec.encode(message as never, out)
+  return Uint8Array.from(out.written())
+}
+
+/** The CodecError that `run` throws. Fails when it throws nothing, something else, or an error of another code. */
+export function codecError(code: CodecErrorCode, run: () => unknown): CodecError {
+  let caught: unknown
+  try {
+    run()
+  } catch (error) {
+    caught = error
+  }
+  expect(caught).toBeInstanceOf(CodecError)
+  if (!(caught instanceof CodecError)) throw new Error('unreachable')
+  expect(caught.code).toBe(code)
+  return caught
+}
+
+/** What `toThrow` compares with a CodecError of this code. */
+export function failing(code: CodecErrorCode): unknown {
+  return expect.objectContaining({ name: 'CodecError', code })
+}
+
+/** What `run` returns, or the code of the CodecError that it throws. Anything else that it throws goes on. */
+export function resultOrCode<R>(run: () => R): R | CodecErrorCode {
+  try {
+    return run()
+  } catch (error) {
+    if (error instanceof CodecError) return error.code
+    throw error
+  }
+}
+
+export function utf8Bytes(text: string): Uint8Array {
+  return new TextEncoder().encode(text)
+}
+
+/** Bytes as one reads them in a specification: `hex('93 01 02 03')`. */
+export function hex(text: string): Uint8Array {
+  return Uint8Array.from(text.split(' ').filter(Boolean), (byte) => Number.parseInt(byte, 16))
+}
+
+/** `[[[…]]]`, so many levels deep. */
+export function nested(levels: number): unknown[] {
+  let value: unknown[] = []
+  for (let level = 1; level < levels; level++) value = [value]
+  return value
+}

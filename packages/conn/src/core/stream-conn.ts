@@ -1,0 +1,379 @@
+import type { Conn, ConnClosed, WaitOptions, WriteOptions } from './conn.ts'
+import { checkedDelay, connDefaults } from '../limits.ts'
+import { ConnError, refusedBy } from '../errors.ts'
+import { inOwnMemory } from './own-memory.ts'
+import { shownAs } from '../runtime/shown.ts'
+import { clearTimeout, setTimeout } from '../runtime/timers.ts'
+import type { Transport, TransportEvents } from './transport.ts'
+import { WaitQueue } from '../waits/wait-queue.ts'
+
+/**
+ * The half that reads:
+ *
+ *     open ──the peer ends──▶ ended
+ *       │                       │
+ *       ├──close()──▶ discarding ◀
+ *       └──any error──▶ failed
+ */
+type Reading =
+  | { readonly at: 'open' }
+  | { readonly at: 'ended' }
+  | { readonly at: 'discarding'; readonly ended: boolean }
+  | { readonly at: 'failed'; readonly error: ConnError }
+
+/**
+ * The half that writes:
+ *
+ *     open ──closeWrite()──▶ ending ──no write waits──▶ finishing ──all handed on──▶ ended
+ *       └────────any error─────┴────────────────────────────┴──▶ failed
+ */
+type Writing =
+  | { readonly at: 'open' }
+  | { readonly at: 'ending' }
+  | { readonly at: 'finishing' }
+  | { readonly at: 'ended' }
+  | { readonly at: 'failed'; readonly error: ConnError }
+
+/** Of all halves that are open. */
+const open = { at: 'open' } as const
+
+/** How long a conn's end may take. Times in milliseconds. */
+export interface CloseTimeouts {
+  /** See {@link ConnDefaults.closeTimeout}. */
+  readonly closeTimeout?: number | undefined
+  /** See {@link ConnDefaults.lingerTimeout}. */
+  readonly lingerTimeout?: number | undefined
+}
+
+/** The timeouts, with the defaults for what is not given. Throws `INVALID_ARGUMENT` for one that can't be. */
+export function checkedTimeouts(given: CloseTimeouts): { closeTimeout: number; lingerTimeout: number } {
+  return {
+    closeTimeout: checkedDelay('closeTimeout', given.closeTimeout ?? connDefaults.closeTimeout),
+    lingerTimeout: checkedDelay('lingerTimeout', given.lingerTimeout ?? connDefaults.lingerTimeout),
+  }
+}
+
+/** A write that waits for room. */
+interface Write {
+  readonly bytes: Uint8Array
+  readonly released: (() => void) | undefined
+  readonly handedOn: boolean | undefined
+}
+
+/** What a read makes of a chunk, or of the end. */
+type Shape = (chunk: Uint8Array | null) => unknown
+
+function asChunk(chunk: Uint8Array | null): Uint8Array | null {
+  return chunk
+}
+
+function asResult(chunk: Uint8Array | null): IteratorResult<Uint8Array, undefined> {
+  return chunk === null ? { done: true, value: undefined } : { done: false, value: chunk }
+}
+
+const over: IteratorReturnResult<undefined> = { done: true, value: undefined }
+
+/** How many chunks are held at most before the transport is paused, however small they are: each has an object of its own. */
+const mostHeld = 32
+
+/** Never written to. */
+const nothing: Uint8Array[] = []
+
+const accepted = Promise.resolve()
+
+// Given by the class, which keeps to itself what it does with them.
+let eventsOf: (conn: StreamConn) => TransportEvents
+/** How far its halves are, for logs. */
+export let halvesOf: (conn: StreamConn) => { readonly reading: string; readonly writing: string }
+
+/** A {@link Conn} over any {@link Transport}: the one place that decides who waits, who is served and how it ends. */
+export class StreamConn implements Conn {
+  static {
+    /** Methods, since five functions of its own for each conn would take more memory than its state. */
+    class Events implements TransportEvents {
+      readonly #conn: StreamConn
+      constructor(conn: StreamConn) {
+        this.#conn = conn
+      }
+      chunk(bytes: Uint8Array): void {
+        this.#conn.#onChunk(bytes)
+      }
+      end(): void {
+        this.#conn.#onEnd()
+      }
+      drain(): void {
+        this.#conn.#onDrain()
+      }
+      finish(): void {
+        this.#conn.#onFinish()
+      }
+      close(error: ConnError): void {
+        this.#conn.#onClose(error)
+      }
+    }
+    eventsOf = (conn) => new Events(conn)
+    halvesOf = (conn) => ({ reading: conn.#reading.at, writing: conn.#writing.at })
+    Object.defineProperties(this.prototype, shownAs<StreamConn>(halvesOf))
+  }
+
+  readonly closed: Promise<ConnClosed>
+
+  readonly #transport: Transport
+  readonly #closeTimeout: number
+  readonly #lingerTimeout: number
+  readonly #readers = new WaitQueue<Shape, unknown>('the read')
+  readonly #writers = new WaitQueue<Write, void>('the write')
+  /** Chunks that came unasked: one, what the transport reads ahead, and what it could not hold back. */
+  #held = nothing
+  #heldBytes = 0
+  #flowing = false
+  #room = true
+  #reading: Reading = open
+  #writing: Writing = open
+  #closing: Promise<void> | undefined
+  #finished: Promise<void> | undefined
+  #settleFinished: ((error?: ConnError) => void) | undefined
+  /** Rejects the writes that wait to be handed on. There from the first one on. */
+  #handing: Set<(error: ConnError) => void> | undefined
+  #settleClosed: (closed: ConnClosed) => void = () => {}
+
+  constructor(transport: Transport, timeouts: CloseTimeouts = {}) {
+    this.closed = new Promise((resolve) => {
+      this.#settleClosed = resolve
+    })
+    const { closeTimeout, lingerTimeout } = checkedTimeouts(timeouts)
+    this.#closeTimeout = closeTimeout
+    this.#lingerTimeout = lingerTimeout
+    this.#transport = transport
+    transport.start(eventsOf(this))
+  }
+
+  read({ signal }: WaitOptions = {}): Promise<Uint8Array | null> {
+    return this.#pull(asChunk, signal)
+  }
+
+  write(bytes: Uint8Array, { signal, released, handedOn }: WriteOptions = {}): Promise<void> {
+    const refused = refusedBy(signal, 'the write')
+    if (refused !== undefined) return Promise.reject(refused)
+    if (this.#writing.at === 'failed') return Promise.reject(this.#writing.error)
+    if (this.#writing.at !== 'open') return Promise.reject(closedHere('write'))
+    const write = { bytes, released, handedOn }
+    if (this.#room && this.#writers.isEmpty) return this.#take(write)
+    return this.#writers.add(write, signal)
+  }
+
+  closeWrite(): Promise<void> {
+    if (this.#finished !== undefined) return this.#finished
+    if (this.#writing.at === 'failed') return Promise.reject(this.#writing.error)
+    this.#writing = { at: 'ending' }
+    this.#finished = new Promise((resolve, reject) => {
+      this.#settleFinished = (error) => (error === undefined ? resolve() : reject(error))
+    })
+    this.#endWhenWritten()
+    return this.#finished
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close()
+    return this.#closing
+  }
+
+  abort(reason?: unknown): void {
+    this.#break(new ConnError('ABORTED', 'the conn was aborted by this side', { cause: reason }))
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+
+  /**
+   * Yields chunks until the peer ends its half. Leaving early only stops reading: neither half is ended by it, and another iteration
+   * goes on with the next chunk.
+   */
+  [Symbol.asyncIterator](): AsyncIterableIterator<Uint8Array, undefined> {
+    let isDone = false
+    // Of its own, by which its waits are known.
+    const shape = (chunk: Uint8Array | null): IteratorResult<Uint8Array, undefined> => asResult(chunk)
+    const leave = (): void => {
+      isDone = true
+      this.#readers.withdraw(shape, over)
+    }
+    return {
+      next: () => (isDone ? Promise.resolve(over) : this.#pull(shape, undefined)),
+      async return(value) {
+        leave()
+        return { done: true, value: await value }
+      },
+      throw(error) {
+        leave()
+        return Promise.reject(error)
+      },
+      [Symbol.asyncIterator]() {
+        return this
+      },
+    }
+  }
+
+  /** Waits for the next chunk, in the shape in which the caller gives it on: that saves a promise a chunk. */
+  #pull<Result>(shape: (chunk: Uint8Array | null) => Result, signal: WaitOptions['signal']): Promise<Result> {
+    const refused = refusedBy(signal, 'the read')
+    if (refused !== undefined) return Promise.reject(refused)
+    if (this.#reading.at === 'failed') return Promise.reject(this.#reading.error)
+    if (this.#reading.at === 'discarding') return Promise.reject(closedHere('read'))
+    const held = this.#held.shift()
+    if (held !== undefined) {
+      this.#heldBytes -= held.length
+      // Its memory would stay with each idle conn.
+      if (this.#held.length === 0) this.#held = nothing
+      return Promise.resolve(shape(held))
+    }
+    if (this.#reading.at === 'ended') return Promise.resolve(shape(null))
+    const chunk = this.#readers.add(shape, signal) as Promise<Result>
+    this.#flow()
+    return chunk
+  }
+
+  async #close(): Promise<void> {
+    if (this.#reading.at === 'open' || this.#reading.at === 'ended') {
+      this.#reading = { at: 'discarding', ended: this.#reading.at === 'ended' }
+      this.#readers.fail(closedHere('read'))
+      this.#held = nothing
+      this.#flow()
+    }
+    if (this.#writing.at !== 'failed') {
+      const timer = setTimeout(() => {
+        this.#break(new ConnError('CLOSE_TIMEOUT', `the peer did not take what was sent in ${this.#closeTimeout} ms`))
+      }, this.#closeTimeout)
+      try {
+        await this.closeWrite()
+      } finally {
+        clearTimeout(timer)
+      }
+      const linger = setTimeout(() => {
+        this.#reading = { at: 'discarding', ended: true }
+        this.#transport.destroy(null)
+      }, this.#lingerTimeout)
+      void this.closed.then(() => clearTimeout(linger))
+    }
+    await this.closed
+  }
+
+  #take({ bytes, released, handedOn }: Write): Promise<void> {
+    if (bytes.length === 0) {
+      released?.()
+      return accepted
+    }
+    if (handedOn !== true) {
+      this.#room = this.#transport.write(bytes, released && ((isReleased) => isReleased && released()))
+      return accepted
+    }
+    return new Promise((resolve, reject) => {
+      this.#handing ??= new Set()
+      const handing = this.#handing.add(reject)
+      this.#room = this.#transport.write(bytes, (isReleased) => {
+        handing.delete(reject)
+        if (isReleased) released?.()
+        resolve()
+      })
+    })
+  }
+
+  #flow(): void {
+    if (this.#flowing) return
+    this.#flowing = true
+    this.#transport.resume()
+  }
+
+  #endWhenWritten(): void {
+    if (this.#writing.at !== 'ending' || !this.#writers.isEmpty) return
+    this.#writing = { at: 'finishing' }
+    this.#transport.end()
+  }
+
+  #onChunk(chunk: Uint8Array): void {
+    if (this.#reading.at !== 'open' || chunk.length === 0) return
+    const reader = this.#readers.take()
+    if (reader !== undefined) {
+      reader.resolve(reader.item(chunk))
+      return
+    }
+    // Nobody knows for how long it waits.
+    const bytes = inOwnMemory(chunk)
+    if (this.#held === nothing) this.#held = [bytes]
+    else this.#held.push(bytes)
+    this.#heldBytes += bytes.length
+    const isWithin = this.#heldBytes < (this.#transport.readAhead ?? 0) && this.#held.length < mostHeld
+    if (!this.#flowing || isWithin) return
+    this.#flowing = false
+    this.#transport.pause()
+  }
+
+  #onEnd(): void {
+    if (this.#reading.at === 'discarding') this.#reading = { at: 'discarding', ended: true }
+    if (this.#reading.at !== 'open') return
+    this.#reading = { at: 'ended' }
+    for (let reader = this.#readers.take(); reader !== undefined; reader = this.#readers.take()) {
+      reader.resolve(reader.item(null))
+    }
+  }
+
+  #onDrain(): void {
+    this.#room = true
+    while (this.#room) {
+      const writer = this.#writers.take()
+      if (writer === undefined) break
+      writer.resolve(this.#take(writer.item))
+    }
+    this.#endWhenWritten()
+  }
+
+  #onFinish(): void {
+    if (this.#writing.at !== 'finishing') return
+    this.#writing = { at: 'ended' }
+    this.#settleFinished?.()
+  }
+
+  #onClose(error: ConnError): void {
+    if (this.#isOver()) {
+      this.#settleClosed({ clean: true })
+      return
+    }
+    if (this.#reading.at !== 'ended') this.#failReading(error)
+    this.#failWriting(error)
+    const failed = this.#writing.at === 'failed' ? this.#writing : this.#reading
+    this.#settleClosed({ clean: false, error: failed.at === 'failed' ? failed.error : error })
+  }
+
+  /** Ends both halves by an error of this side. */
+  #break(error: ConnError): void {
+    if (this.#isOver()) return
+    this.#failReading(error)
+    this.#failWriting(error)
+    this.#transport.destroy(error)
+  }
+
+  /** Whether both halves came to their end by themselves. */
+  #isOver(): boolean {
+    const read = this.#reading
+    return this.#writing.at === 'ended' && (read.at === 'ended' || (read.at === 'discarding' && read.ended))
+  }
+
+  #failReading(error: ConnError): void {
+    if (this.#reading.at === 'failed') return
+    this.#reading = { at: 'failed', error }
+    this.#held = nothing
+    this.#readers.fail(error)
+  }
+
+  #failWriting(error: ConnError): void {
+    if (this.#writing.at === 'failed' || this.#writing.at === 'ended') return
+    this.#writing = { at: 'failed', error }
+    this.#writers.fail(error)
+    for (const reject of this.#handing ?? []) reject(error)
+    this.#settleFinished?.(error)
+  }
+}
+
+function closedHere(what: string): ConnError {
+  return new ConnError('CLOSED', `${what} after this side closed the conn`)
+}

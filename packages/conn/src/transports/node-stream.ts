@@ -1,0 +1,124 @@
+import type { Duplex } from 'node:stream'
+
+import { connDefaults } from '../limits.ts'
+import { ConnError } from '../errors.ts'
+import { queueMicrotask } from '../runtime/timers.ts'
+import type { Transport, TransportEvents } from '../core/transport.ts'
+
+/** Where a stream has its transport. */
+export const transport: unique symbol = Symbol('transport')
+
+interface Watched extends Duplex {
+  [transport]?: DuplexTransport
+}
+
+/** A Node stream as a transport. Its outcome is decided in one place: when it says `close`. */
+export class DuplexTransport<Stream extends Duplex = Duplex> implements Transport {
+  /** All streams have the same: functions of its own for each would take more memory than all else of an idle conn. */
+  static readonly #listeners = {
+    data(this: Watched, chunk: Uint8Array): void {
+      this[transport]?.onData(chunk)
+    },
+    end(this: Watched): void {
+      if (this[transport]?.endedCleanly() === true) this[transport].onEnd()
+    },
+    drain(this: Watched): void {
+      this[transport]?.events?.drain()
+    },
+    finish(this: Watched): void {
+      this[transport]?.onFinish()
+    },
+    error(this: Watched, error: unknown): void {
+      if (this[transport] !== undefined) this[transport].#lastError ??= error
+    },
+    close(this: Watched): void {
+      this[transport]?.onClose()
+    },
+  }
+
+  readonly readAhead: number = connDefaults.readAhead
+  protected readonly stream: Stream
+  protected events: TransportEvents | undefined
+  #lastError: unknown
+
+  constructor(stream: Stream) {
+    const watched: Watched = stream
+    if (watched[transport] !== undefined) throw new ConnError('INVALID_ARGUMENT', 'the stream is that of another conn')
+    watched[transport] = this
+    this.stream = stream
+  }
+
+  start(events: TransportEvents): void {
+    const { stream } = this
+    const { data, end, drain, finish, error, close } = DuplexTransport.#listeners
+    this.events = events
+    stream.pause()
+    stream.on('data', data)
+    stream.on('end', end)
+    stream.on('drain', drain)
+    stream.on('finish', finish)
+    // Stays for good: an error that comes after the last listener left would end the process.
+    stream.on('error', error)
+    stream.on('close', close)
+    this.#lastError = stream.errored ?? undefined
+    if (this.isClosed()) queueMicrotask(() => this.onClose())
+    else if (stream.readableEnded) queueMicrotask(() => this.onEnd())
+  }
+
+  resume(): void {
+    this.stream.resume()
+  }
+
+  pause(): void {
+    this.stream.pause()
+  }
+
+  /** A stream of the user's own may keep the bytes for longer than it says, so that they are never released. */
+  write(bytes: Uint8Array, done?: (isReleased: boolean) => void): boolean {
+    if (done === undefined) return this.stream.write(bytes)
+    return this.stream.write(bytes, (error) => {
+      if (error === undefined || error === null) done(false)
+    })
+  }
+
+  end(): void {
+    // It says `finish` once, which may have been long ago.
+    if (this.stream.writableFinished) queueMicrotask(() => this.onFinish())
+    else this.stream.end()
+  }
+
+  destroy(_error: ConnError | null): void {
+    this.stream.destroy()
+  }
+
+  protected onData(chunk: Uint8Array): void {
+    this.events?.chunk(chunk)
+  }
+
+  protected onEnd(): void {
+    this.events?.end()
+  }
+
+  protected onFinish(): void {
+    this.events?.finish()
+  }
+
+  protected onClose(): void {
+    this.events?.close(this.translate(this.#lastError))
+  }
+
+  /** Whether the stream said `close` before anybody listened. */
+  protected isClosed(): boolean {
+    return this.stream.closed
+  }
+
+  /** Whether the `end` that the stream just reported is the peer's own, and not a by-product of its destruction. */
+  protected endedCleanly(): boolean {
+    return !this.stream.destroyed
+  }
+
+  /** Names the failure of a stream that closed with a half still open. */
+  protected translate(error: unknown): ConnError {
+    return new ConnError('CONNECTION_LOST', 'the stream closed before both halves had ended', { cause: error })
+  }
+}
