@@ -5,7 +5,7 @@ import { connect as connectHttp2, createServer } from 'node:http2'
 import type { AddressInfo } from 'node:net'
 
 import type { Conn } from '@h2channel/conn'
-import { accept, connDefaults, connect, Sessions } from '@h2channel/conn'
+import { accept, connDefaults, connect, SessionPool } from '@h2channel/conn'
 
 export type Kind = 'conn' | 'bare'
 
@@ -97,7 +97,7 @@ export async function runBulk(port: number, { kind, direction, write, total }: B
     return performance.now() - begin
   }
   if (kind === 'conn') {
-    const sessions = new Sessions()
+    const sessions = new SessionPool()
     const elapsed = await time(conn(await connect(origin + path, { sessions })))
     await sessions.close()
     return elapsed

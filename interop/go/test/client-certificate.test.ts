@@ -1,6 +1,6 @@
 /** Mutual TLS: what a client is told whose certificate Go's server does not take. */
 import { defineRoute, newlineDelimited } from '@h2channel/channel'
-import type { ClientStatus } from '@h2channel/channel/client'
+import type { ClientEvent } from '@h2channel/channel/client'
 import { createClient } from '@h2channel/channel/client'
 import { json } from '@h2channel/codecs'
 import { beforeAll, describe, expect, test } from 'vitest'
@@ -43,10 +43,10 @@ describe.each(Object.entries(alerts))('a server of Go that asks for a client cer
 
   test.each(wrongCertificates)('says why it does not take one that is %s, at once', async (which) => {
     await using go = await start()
-    const events: ClientStatus[] = []
+    const events: ClientEvent[] = []
     await using client = createClient(go.origin, {
       tls: { ca: certificates.server.cert, ...certificates.wrong[which] },
-      onStatus: (event) => void events.push(event),
+      onEvent: (event) => void events.push(event),
     })
     const began = performance.now()
     const error: unknown = await client.open(route).catch((reason: unknown) => reason)

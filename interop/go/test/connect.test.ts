@@ -1,7 +1,7 @@
 import { defineRoute, newlineDelimited } from '@h2channel/channel'
 import { createClient } from '@h2channel/channel/client'
 import { json } from '@h2channel/codecs'
-import { connect, Sessions } from '@h2channel/conn'
+import { connect, SessionPool } from '@h2channel/conn'
 import type { ConnectOptions, Http2Conn } from '@h2channel/conn'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 
@@ -18,7 +18,7 @@ describe.each(support.transports)('our connect, h2conn.Server.Accept, %s', (tran
   let tls: { readonly ca: string } | undefined
   let go: GoServer
   let conversations = 0
-  const sessions = new Sessions()
+  const sessions = new SessionPool()
 
   beforeAll(async () => {
     files = await support.certificateFor(transport)
@@ -209,7 +209,7 @@ describe.each(support.transports)('our connect, h2conn.Server.Accept, %s', (tran
 
   test('the Go process dies: CONNECTION_LOST, and no clean end', async () => {
     await using mortal = await GoServer.start(files)
-    await using own = new Sessions()
+    await using own = new SessionPool()
     const conn = await connect(new URL('/wait', mortal.origin), { tls, sessions: own })
     await conn.write(encode.encode('{"n":1,"text":"ready"}\n'))
     expect(decode.decode((await conn.read()) ?? undefined)).toBe('{"n":1,"text":"ready"}\n')
@@ -233,7 +233,7 @@ describe.each(support.transports)('our connect, h2conn.Server.Accept, %s', (tran
   })
 
   test('1,000 conns at once, over several connections', { timeout: 60_000 }, async () => {
-    await using own = new Sessions()
+    await using own = new SessionPool()
     const numbers = Array.from({ length: 1_000 }, (_, n) => n)
     const conns = await Promise.all(numbers.map((n) => open('/json', { sessions: own, headers: { 'x-number': n } })))
     // Go takes 250 streams a connection.

@@ -8,7 +8,7 @@ import { defineRoute } from '@h2channel/channel'
 import { createClient } from '@h2channel/channel/client'
 import { createRouter } from '@h2channel/channel/server'
 import { json } from '@h2channel/codecs'
-import { connect, Sessions } from '@h2channel/conn'
+import { connect, SessionPool } from '@h2channel/conn'
 import type { Certificate, TestServer } from '@h2channel/conn/testing'
 import { listen, makeCertificate } from '@h2channel/conn/testing'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
@@ -24,7 +24,7 @@ const limits = { heartbeatInterval: 500, heartbeatTimeout: 1_500 }
 const slack = 5_000
 
 /** The session's own pings are left out of it. */
-const sessionsOf = (): Sessions => new Sessions({ closeTimeout: 100, pingInterval: 60_000, pingTimeout: 60_000 })
+const sessionsOf = (): SessionPool => new SessionPool({ closeTimeout: 100, pingInterval: 60_000, pingTimeout: 60_000 })
 
 describe.each([haproxy, haproxyTcp, nginx, nghttpx])('through $name', (kind) => {
   let certificate: Certificate

@@ -2,7 +2,7 @@ import { createSecureServer, createServer } from 'node:http2'
 import type { AddressInfo } from 'node:net'
 
 import type { ConnClosed, ConnectOptions, Http2Conn } from '@h2channel/conn'
-import { accept, connect, ConnError, Sessions } from '@h2channel/conn'
+import { accept, connect, ConnError, SessionPool } from '@h2channel/conn'
 import type { Certificate, TestServer } from '@h2channel/conn/testing'
 import { listen, makeCertificate } from '@h2channel/conn/testing'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
@@ -77,7 +77,7 @@ for (const [kind, behaviour] of proxies) {
     let proxy: RunningProxy | undefined
     let onConn: (conn: Http2Conn) => void = () => {}
     // Pinged more often than by default: a proxy that stopped reading is noticed within seconds.
-    const sessions = new Sessions({ closeTimeout: 100, pingInterval: 1_000, pingTimeout: 3_000 })
+    const sessions = new SessionPool({ closeTimeout: 100, pingInterval: 1_000, pingTimeout: 3_000 })
 
     beforeAll(async () => {
       requireProxy(kind)
@@ -231,7 +231,7 @@ for (const [kind, behaviour] of proxies) {
     })
 
     test('a response of headers alone', async () => {
-      const [client, server] = await open({ sessions: new Sessions({ closeTimeout: 100 }), connectTimeout: 2_000 })
+      const [client, server] = await open({ sessions: new SessionPool({ closeTimeout: 100 }), connectTimeout: 2_000 })
       await client.closeWrite()
       await Promise.all([client.close(), server.close()])
       expect(client.status).toBe(200)

@@ -1,13 +1,13 @@
 /** What routers and clients publish on `node:diagnostics_channel`. */
 export type {
-  Closed,
+  CloseEvent,
   DiagnosticEvents,
-  Drained,
+  DrainEvent,
   End,
-  Failed,
-  Opened,
-  Opening,
-  Refused,
-  Slow,
+  ErrorEvent,
+  OpenEvent,
+  OpenRequestEvent,
+  RefuseEvent,
+  SlowEvent,
 } from './observe/diagnostics.ts'
 export { diagnostics } from './observe/diagnostics.ts'

@@ -14,4 +14,4 @@ export type {
   Router,
   RouterOptions,
 } from './server/router.ts'
-export type { ShareLimits } from './server/quota.ts'
+export type { QuotaLimits } from './server/quota.ts'

@@ -1,5 +1,5 @@
 /** The addresses of a client's service: which is next, and which are better left alone for a while. */
-import type { OnStatus } from './events.ts'
+import type { OnClientEvent } from './events.ts'
 import type { Clock } from '../runtime/clock.ts'
 import { ChannelError } from '../errors.ts'
 import { availability, retryAfter } from './open-errors.ts'
@@ -101,10 +101,10 @@ export class Addresses {
   readonly #entries: readonly Entry[]
   readonly #limits: RetryLimits
   readonly #clock: Clock
-  readonly #tell: OnStatus
+  readonly #tell: OnClientEvent
   #next = 0
 
-  constructor(addresses: readonly Address[], limits: RetryLimits, clock: Clock, tell: OnStatus) {
+  constructor(addresses: readonly Address[], limits: RetryLimits, clock: Clock, tell: OnClientEvent) {
     this.#entries = addresses.map((address) => ({ ...address, state: { at: 'available' }, failures: 0 }))
     this.#limits = limits
     this.#clock = clock

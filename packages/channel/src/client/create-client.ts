@@ -1,5 +1,5 @@
 /** The client's side: opens channels to the routes of a service. */
-import type { Http2Conn, Sessions } from '@h2channel/conn'
+import type { Http2Conn, SessionPool } from '@h2channel/conn'
 import {
   addAbortListener,
   connDefaults,
@@ -7,7 +7,7 @@ import {
   ConnError,
   mergeHeaders,
   removeAbortListener,
-  Sessions as OwnSessions,
+  SessionPool as OwnSessionPool,
 } from '@h2channel/conn'
 import type { OutgoingHttpHeaders } from 'node:http2'
 import type { ConnectionOptions } from 'node:tls'
@@ -17,14 +17,14 @@ import { Addresses, addressesOf } from './address-pool.ts'
 import type { ChannelOptions, OnInvalid, OnSlow } from '../core/channel.ts'
 import { Channel } from '../core/channel.ts'
 import { ClientChannels, lastWords } from './client-channels.ts'
-import type { ClientStatus, OnStatus } from './events.ts'
+import type { ClientEvent, OnClientEvent } from './events.ts'
 import { notifier } from './events.ts'
 import { type Clock, systemClock } from '../runtime/clock.ts'
 import { excerpt, printable } from '../framing/control-frames.ts'
 import type { LimitOptions } from '../options.ts'
 import { checkDelay, checkHook, limitsFrom } from '../options.ts'
 import { awake } from './delays.ts'
-import { diagnostics, isObserved, onSlowOf, quietOpening, type Opening } from '../observe/diagnostics.ts'
+import { diagnostics, isObserved, onSlowOf, quietOpening, type OpenRequestEvent } from '../observe/diagnostics.ts'
 import { ChannelError, givenUp, textOf } from '../errors.ts'
 import type { Format } from '../route/media-types.ts'
 import { codingOf, formatNamed, formatsOf, listed } from '../route/media-types.ts'
@@ -47,7 +47,7 @@ export interface ClientOptions {
   /** How long one attempt to open a channel may take, `headers` included: 10,000 by default. Unit: milliseconds. */
   readonly connectTimeout?: number | undefined
   /** A pool of connections to share with others. The client has its own unless said otherwise, and closes only its own. */
-  readonly sessions?: Sessions | undefined
+  readonly sessions?: SessionPool | undefined
   /** The limits of each channel. */
   readonly limits?: LimitOptions | undefined
   /** How an `open` that nobody can have handled is tried again: by default 3 times within a second, if the server asks for no more. */
@@ -55,7 +55,7 @@ export interface ClientOptions {
   /**
    * Told what becomes of each `open`, as it happens: for logs and metrics. What it throws is printed, and changes nothing.
    */
-  readonly onStatus?: OnStatus | undefined
+  readonly onEvent?: OnClientEvent | undefined
   /** For tests: where the times of delays and channels come from. The platform's clock unless said otherwise. */
   readonly clock?: Clock | undefined
 }
@@ -122,7 +122,7 @@ export interface Client extends AsyncDisposable {
  * than it would with one address. Each counts as an attempt. A name with several addresses in DNS is one address here.
  *
  * @throws ChannelError `INVALID_ARGUMENT` when `origins` has no URL, one that is not `http:` or `https:`, one with user, password,
- *   query or fragment, or both kinds; when there is `tls` for `http:`; when a limit is none, `retry` can't be, or `onStatus` is no
+ *   query or fragment, or both kinds; when there is `tls` for `http:`; when a limit is none, `retry` can't be, or `onEvent` is no
  *   function.
  *
  * @example
@@ -136,14 +136,14 @@ export interface Client extends AsyncDisposable {
 export function createClient(origins: string | URL | readonly (string | URL)[], options: ClientOptions = {}): Client {
   const list = addressesOf(origins, options.tls !== undefined)
   const limits = limitsFrom(options.limits)
-  checkHook('onStatus', options.onStatus)
-  const tell = notifier(options.onStatus)
+  checkHook('onEvent', options.onEvent)
+  const tell = notifier(options.onEvent)
   const { connectTimeout = connDefaults.connectTimeout } = options
   checkDelay('connectTimeout', connectTimeout)
   const retry = retryLimits(options.retry)
   const addresses = new Addresses(list, retry, options.clock ?? systemClock, tell)
   const opener = new Opener(addresses, retry, options.clock ?? awake, tell)
-  const own = options.sessions === undefined ? new OwnSessions() : undefined
+  const own = options.sessions === undefined ? new OwnSessionPool() : undefined
   const sessions = options.sessions ?? own
   const channels = new ClientChannels(options.clock ?? awake)
   const closing = new AbortController()
@@ -208,8 +208,8 @@ export function createClient(origins: string | URL | readonly (string | URL)[], 
           channels.add(channel as Channel<unknown, unknown>)
           if (observed !== undefined) tellOpen(observed, channel as Channel<unknown, unknown>)
           // The signal is made when it is asked for, which would be a waste without a hook.
-          if (options.onStatus !== undefined) {
-            const event: ClientStatus = { type: 'draining', origin: at.name, path: route.path }
+          if (options.onEvent !== undefined) {
+            const event: ClientEvent = { type: 'draining', origin: at.name, path: route.path }
             const onDraining = (): void => {
               if (!closing.signal.aborted) tell(event)
             }
@@ -230,19 +230,19 @@ export function createClient(origins: string | URL | readonly (string | URL)[], 
 }
 
 /** Tells whoever observes it of a request that is about to be sent. */
-function observedOf(route: string, origin: string, headers: OutgoingHttpHeaders): Opening | undefined {
+function observedOf(route: string, origin: string, headers: OutgoingHttpHeaders): OpenRequestEvent | undefined {
   if (!isObserved()) return undefined
   const observed = quietOpening({ side: 'client', route, origin, headers })
   diagnostics.opening.publish(observed)
   return observed
 }
 
-function tellOpen(opening: Opening, channel: Channel<unknown, unknown>): void {
+function tellOpen(opening: OpenRequestEvent, channel: Channel<unknown, unknown>): void {
   diagnostics.open.publish({ opening, channel })
   void channel.closed.then((closed) => diagnostics.close.publish({ opening, channel, closed }))
 }
 
-function tellRefusal(opening: Opening, error: unknown): void {
+function tellRefusal(opening: OpenRequestEvent, error: unknown): void {
   const cause = error instanceof ChannelError ? error.cause : undefined
   const status = cause instanceof ConnError ? cause.response?.status : undefined
   diagnostics.refuse.publish({ opening, status, message: undefined, error })

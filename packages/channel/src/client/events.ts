@@ -1,4 +1,4 @@
-/** What a client tells of itself: see `ClientOptions.onStatus`. */
+/** What a client tells of itself: see `ClientOptions.onEvent`. */
 import type { ChannelError } from '../errors.ts'
 
 /** Which channel an event is about. */
@@ -18,7 +18,7 @@ interface Where {
  * - `available`: the same address answers again.
  * - `draining`: an open channel is to end soon, as `channel.draining` says.
  */
-export type ClientStatus =
+export type ClientEvent =
   | ({ readonly type: 'opened'; readonly attempts: number } & Where)
   | ({
       readonly type: 'retrying'
@@ -31,10 +31,10 @@ export type ClientStatus =
   | { readonly type: 'available'; readonly origin: string }
   | ({ readonly type: 'draining' } & Where)
 
-export type OnStatus = (event: ClientStatus) => void
+export type OnClientEvent = (event: ClientEvent) => void
 
 /** Calls `hook`, if there is one. A hook that throws or rejects must neither fail an `open` nor end the process. */
-export function notifier(hook: OnStatus | undefined): OnStatus {
+export function notifier(hook: OnClientEvent | undefined): OnClientEvent {
   if (hook === undefined) return () => {}
   return (event) => {
     try {
@@ -48,5 +48,5 @@ export function notifier(hook: OnStatus | undefined): OnStatus {
 
 function printError(error: unknown): void {
   // oxlint-disable-next-line no-console -- an error of the user's own must show.
-  console.error('h2channel: onStatus failed:', error)
+  console.error('h2channel: onEvent failed:', error)
 }

@@ -1,5 +1,5 @@
 import type { Address, Addresses } from './address-pool.ts'
-import type { OnStatus } from './events.ts'
+import type { OnClientEvent } from './events.ts'
 import type { Clock } from '../runtime/clock.ts'
 import { waitFor } from './delays.ts'
 import { ChannelError } from '../errors.ts'
@@ -13,9 +13,9 @@ export class Opener {
   readonly #limits: RetryLimits
   readonly #policy: RetryPolicy
   readonly #clock: Clock
-  readonly #tell: OnStatus
+  readonly #tell: OnClientEvent
 
-  constructor(addresses: Addresses, limits: RetryLimits, clock: Clock, tell: OnStatus) {
+  constructor(addresses: Addresses, limits: RetryLimits, clock: Clock, tell: OnClientEvent) {
     this.#addresses = addresses
     this.#limits = limits
     this.#policy = retryPolicy(limits)

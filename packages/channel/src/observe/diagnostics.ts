@@ -12,7 +12,7 @@ import { shownAs } from '../runtime/shown.ts'
 export type End = 'client' | 'server'
 
 /** `h2channel:opening`: a request for a channel, about to be sent, or having arrived. The same object comes with what follows. */
-export interface Opening {
+export interface OpenRequestEvent {
   readonly side: End
   /** The route's path, as it was defined: `/quotes/:market`. */
   readonly route: string
@@ -25,14 +25,14 @@ export interface Opening {
 }
 
 /** `h2channel:open`: the channel is open. */
-export interface Opened {
-  readonly opening: Opening
+export interface OpenEvent {
+  readonly opening: OpenRequestEvent
   readonly channel: Channel<unknown, unknown>
 }
 
 /** `h2channel:refuse`: there will be no channel. */
-export interface Refused {
-  readonly opening: Opening
+export interface RefuseEvent {
+  readonly opening: OpenRequestEvent
   /** Where there was an answer. */
   readonly status: number | undefined
   /** On the server: what the client is told. */
@@ -42,12 +42,12 @@ export interface Refused {
 }
 
 /** `h2channel:close`: the channel is over. On the server: and its handler has returned. */
-export interface Closed extends Opened {
+export interface CloseEvent extends OpenEvent {
   readonly closed: ChannelClosed
 }
 
 /** `h2channel:drain`: a router begins to drain. */
-export interface Drained {
+export interface DrainEvent {
   /** How many channels there are. */
   readonly channels: number
   /** How long they may take. Unit: milliseconds. */
@@ -55,7 +55,7 @@ export interface Drained {
 }
 
 /** `h2channel:slow`: a `send` has waited for `slowAfter`, or as long again. */
-export interface Slow extends Opened {
+export interface SlowEvent extends OpenEvent {
   /** Unit: milliseconds. */
   readonly waited: number
   /** What is done about it. */
@@ -63,20 +63,20 @@ export interface Slow extends Opened {
 }
 
 /** `h2channel:error`: what `onError` of a router is told. */
-export interface Failed {
+export interface ErrorEvent {
   readonly route: string
   readonly error: unknown
 }
 
 /** The events by name, each published with an object of its type. */
 export interface DiagnosticEvents {
-  opening: Opening
-  open: Opened
-  refuse: Refused
-  close: Closed
-  drain: Drained
-  slow: Slow
-  error: Failed
+  opening: OpenRequestEvent
+  open: OpenEvent
+  refuse: RefuseEvent
+  close: CloseEvent
+  drain: DrainEvent
+  slow: SlowEvent
+  error: ErrorEvent
 }
 
 /** What publishes events of one name. */
@@ -96,10 +96,10 @@ export const diagnostics: { readonly [Name in keyof DiagnosticEvents]: Events<Di
   error: eventsNamed('h2channel:error'),
 }
 
-const shown = shownAs<Opening>(({ side, route, origin }) => ({ side, route, origin }))
+const shown = shownAs<OpenRequestEvent>(({ side, route, origin }) => ({ side, route, origin }))
 
 /** The opening, which logs and JSON show without its headers. */
-export function quietOpening(opening: Opening): Opening {
+export function quietOpening(opening: OpenRequestEvent): OpenRequestEvent {
   return Object.defineProperties(opening, shown)
 }
 
@@ -117,7 +117,7 @@ export function isObserved(): boolean {
 /** What asks `onSlow` of a channel that is observed, and tells what it answered. */
 export function onSlowOf(
   onSlow: OnSlow | undefined,
-  opening: Opening | undefined,
+  opening: OpenRequestEvent | undefined,
   channelOf: () => Channel<unknown, unknown>,
 ): OnSlow | undefined {
   if (opening === undefined) return onSlow

@@ -27,7 +27,16 @@ import {
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 
 import type { Channel, ChannelStats } from '../core/channel.ts'
-import type { Closed, DiagnosticEvents, End, Failed, Opened, Opening, Refused, Slow } from './diagnostics.ts'
+import type {
+  CloseEvent,
+  DiagnosticEvents,
+  End,
+  ErrorEvent,
+  OpenEvent,
+  OpenRequestEvent,
+  RefuseEvent,
+  SlowEvent,
+} from './diagnostics.ts'
 import { ChannelError } from '../errors.ts'
 import { platform } from '../runtime/platform.ts'
 
@@ -63,9 +72,9 @@ export function instrument(options: InstrumentOptions = {}): () => void {
   }
   meters()
   let isWarned = options.tracerProvider !== undefined || options.meterProvider !== undefined
-  const pending = new WeakMap<Opening, Pending>()
+  const pending = new WeakMap<OpenRequestEvent, Pending>()
 
-  const onOpening = (opening: Opening): void => {
+  const onOpening = (opening: OpenRequestEvent): void => {
     if (!isWarned && meters() === undefined && !isTraced()) {
       isWarned = true
       process.emitWarning(
@@ -86,13 +95,13 @@ export function instrument(options: InstrumentOptions = {}): () => void {
     pending.set(opening, { span, within, began: platform.performance.now() })
   }
 
-  const onOpen = ({ opening, channel }: Opened): void => {
+  const onOpen = ({ opening, channel }: OpenEvent): void => {
     meters()?.ends[opening.side].add(opening, channel)
     settle(opening, {})
   }
 
   /** After OpenTelemetry's conventions for HTTP, a status of 4xx is an error of the client's span alone. */
-  const onRefuse = ({ opening, status, error }: Refused): void => {
+  const onRefuse = ({ opening, status, error }: RefuseEvent): void => {
     const isOwnError = opening.side === 'client' || status === undefined || status >= 500
     if (isOwnError) pending.get(opening)?.span.setStatus({ code: SpanStatusCode.ERROR })
     settle(opening, {
@@ -102,7 +111,7 @@ export function instrument(options: InstrumentOptions = {}): () => void {
   }
 
   /** Ends the span of an opening, and notes how long it took. */
-  const settle = (opening: Opening, outcome: Attributes): void => {
+  const settle = (opening: OpenRequestEvent, outcome: Attributes): void => {
     const { span, began } = pending.get(opening) ?? {}
     if (span === undefined || began === undefined) return
     pending.delete(opening)
@@ -114,11 +123,11 @@ export function instrument(options: InstrumentOptions = {}): () => void {
     span.end()
   }
 
-  const onClose = ({ opening, channel, closed }: Closed): void => {
+  const onClose = ({ opening, channel, closed }: CloseEvent): void => {
     meters()?.ends[opening.side].remove(channel, closed.clean ? {} : { 'error.type': closed.error.code })
   }
-  const onSlow = ({ opening }: Slow): void => meters()?.ends[opening.side].slow.add(1, attributesOf(opening))
-  const onError = ({ route, error }: Failed): void => {
+  const onSlow = ({ opening }: SlowEvent): void => meters()?.ends[opening.side].slow.add(1, attributesOf(opening))
+  const onError = ({ route, error }: ErrorEvent): void => {
     meters()?.errors.add(1, { 'http.route': route, 'error.type': nameOf(error) })
   }
 
@@ -249,7 +258,7 @@ class EndMetrics {
     this.#stop = () => meter.removeBatchObservableCallback(observe, observables)
   }
 
-  add(opening: Opening, channel: Channel<unknown, unknown>): void {
+  add(opening: OpenRequestEvent, channel: Channel<unknown, unknown>): void {
     const key = `${opening.route} ${opening.side === 'client' ? opening.origin : ''}`
     let series = this.#series.get(key)
     if (series === undefined) {
@@ -286,7 +295,7 @@ function sum(all: readonly ChannelStats[], of: (stats: ChannelStats) => number):
 }
 
 /** After OpenTelemetry's conventions for HTTP. Servers are called many names: theirs is no attribute. */
-function attributesOf({ side, route, origin }: Opening): Attributes {
+function attributesOf({ side, route, origin }: OpenRequestEvent): Attributes {
   if (side === 'server') return { 'http.route': route }
   const url = new URL(origin)
   const port = Number(url.port === '' ? { 'http:': 80, 'https:': 443 }[url.protocol] : url.port)

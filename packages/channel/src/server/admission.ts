@@ -1,14 +1,14 @@
 import type { Http2Session } from 'node:http2'
 
 import type { Clock } from '../runtime/clock.ts'
-import { type Member, secondOf, Share, type ShareLimits } from './quota.ts'
+import { type Member, secondOf, Share, type QuotaLimits } from './quota.ts'
 
 /** Limits unless others are given: finite, except for the rate, where no number would be right for all. */
 export const routerDefaults: {
   /** Of all channels of a router together. */
-  readonly total: ShareLimits
+  readonly total: QuotaLimits
   /** Of all channels of one connection together. */
-  readonly perSession: ShareLimits
+  readonly perSession: QuotaLimits
 } = {
   total: { maxChannels: 100_000, maxBufferedBytes: 1024 * 1024 * 1024 },
   perSession: { maxChannels: 10_000, maxBufferedBytes: 256 * 1024 * 1024 },
@@ -41,10 +41,10 @@ export class Admission {
   readonly members: Set<Member> = new Set()
   readonly #sessions = new Map<Http2Session, SessionState>()
   readonly #total: Share
-  readonly #perSession: ShareLimits
+  readonly #perSession: QuotaLimits
   readonly #clock: Clock
 
-  constructor(total: ShareLimits, perSession: ShareLimits, clock: Clock) {
+  constructor(total: QuotaLimits, perSession: QuotaLimits, clock: Clock) {
     this.#clock = clock
     this.#total = new Share('all routes', total, this.members)
     this.#perSession = perSession

@@ -6,7 +6,7 @@ import { ChannelError } from '../errors.ts'
 import { Ranking } from './ranking.ts'
 
 /** Limits of several channels together. Where one is not given, there is none but the default. */
-export interface ShareLimits {
+export interface QuotaLimits {
   /** How many there may be at once. One more is refused: with 429 where a connection has too many, with 503 otherwise. */
   readonly maxChannels?: number | undefined
   /**
@@ -25,7 +25,7 @@ export interface ShareLimits {
 }
 
 /** Throws `INVALID_ARGUMENT` for a limit that is none. */
-export function shareLimits(name: string, given: ShareLimits | undefined, defaults: ShareLimits = {}): ShareLimits {
+export function shareLimits(name: string, given: QuotaLimits | undefined, defaults: QuotaLimits = {}): QuotaLimits {
   for (const [limit, value] of Object.entries(givenOf(given))) checkLimit(`${name}.${limit}`, value)
   return { ...defaults, ...givenOf(given) }
 }
@@ -96,7 +96,7 @@ export class Member {
 
 /** Several channels that have limits together: those of a route, of a connection, or of a router. */
 export class Share {
-  readonly limits: ShareLimits
+  readonly limits: QuotaLimits
   readonly #name: string
   /** Of all that there are; those of this share are among them. */
   readonly #members: Iterable<Member>
@@ -115,7 +115,7 @@ export class Share {
   exceededIn: number | undefined
 
   /** @param name - of whom it is, for errors: `all channels`. */
-  constructor(name: string, limits: ShareLimits, members: Iterable<Member>) {
+  constructor(name: string, limits: QuotaLimits, members: Iterable<Member>) {
     this.#name = name
     this.limits = limits
     this.#members = members

@@ -22,7 +22,7 @@ import { contextOf, type HandlerContext, isExpired, Late } from './handler-conte
 import { excerpt } from '../framing/control-frames.ts'
 import type { ChannelLimits, LimitOptions } from '../options.ts'
 import { checkDelay, checkHook, checkLimit, givenOf, limitsFrom } from '../options.ts'
-import { diagnostics, isObserved, onSlowOf, quietOpening, type Opening as Observed } from '../observe/diagnostics.ts'
+import { diagnostics, isObserved, onSlowOf, quietOpening, type OpenRequestEvent } from '../observe/diagnostics.ts'
 import type { ChannelErrorCode } from '../errors.ts'
 import { ChannelError } from '../errors.ts'
 import type { Format } from '../route/media-types.ts'
@@ -35,7 +35,7 @@ import { isConnError } from '../core/close-codes.ts'
 import { refuse, refuseHttp1 } from './respond.ts'
 import type { Route } from '../route/route.ts'
 import { shownAs } from '../runtime/shown.ts'
-import { Member, Share, type ShareLimits, shareLimits } from './quota.ts'
+import { Member, Share, type QuotaLimits, shareLimits } from './quota.ts'
 
 export type Handler<Path extends string, Client, Server, Auth = unknown> = (
   channel: Channel<Server, Client>,
@@ -64,7 +64,7 @@ export interface HandleOptions<Path extends string = string, Auth = unknown> ext
   /** The limits of each of its channels, where they are not the router's. */
   readonly limits?: LimitOptions | undefined
   /** The limits of all its channels together. */
-  readonly total?: ShareLimits | undefined
+  readonly total?: QuotaLimits | undefined
   /**
    * What to do when a client takes nothing for long, while `send` waits: as a channel's `onSlow`, wait on or `close`. `waited` is for
    * how long, in milliseconds.
@@ -96,9 +96,9 @@ export interface RouterOptions<Auth = unknown> extends AgeOptions {
   /** The limits of each channel. */
   readonly limits?: LimitOptions | undefined
   /** The limits of all channels together. `routerDefaults` has what they are unless said otherwise. */
-  readonly total?: ShareLimits | undefined
+  readonly total?: QuotaLimits | undefined
   /** The limits of all channels of one connection together. `routerDefaults` has what they are unless said otherwise. */
-  readonly perSession?: ShareLimits | undefined
+  readonly perSession?: QuotaLimits | undefined
   /** For tests: where the times come from, but that of `drain`. The platform's clock unless said otherwise. */
   readonly clock?: Clock | undefined
   /**
@@ -243,7 +243,7 @@ interface Opening<Auth> extends Match<Auth> {
   readonly send: Format<unknown>
   readonly place: Place
   /** For whoever observes it. */
-  readonly observed: Observed | undefined
+  readonly observed: OpenRequestEvent | undefined
   /** Headers of the answer, whatever that is. */
   readonly prepared: OutgoingHttpHeaders
   /** What `authorize` gives. */
@@ -628,7 +628,7 @@ class RouteTable<Auth> implements Router<Auth>, Taker {
   // Not the whole opening: what this holds stays for as long as the channel.
   async #run(
     entry: Entry<Auth>,
-    observed: Observed | undefined,
+    observed: OpenRequestEvent | undefined,
     member: Member,
     context: HandlerContext<string, Auth>,
     rest: Late,
@@ -714,7 +714,7 @@ function refuseForNow(asked: Asked, message: string): void {
 }
 
 /** Tells whoever observes it of a request that has arrived. */
-function observedOf(route: string, headers: IncomingHttpHeaders): Observed | undefined {
+function observedOf(route: string, headers: IncomingHttpHeaders): OpenRequestEvent | undefined {
   if (!isObserved()) return undefined
   const origin = `${headers[':scheme'] ?? 'http'}://${headers[':authority'] ?? headers.host ?? ''}`
   const observed = quietOpening({ side: 'server', route, origin, headers })

@@ -94,7 +94,7 @@ describe.each(others)('%s', (_, signal) => {
       told.push('headers')
       return {}
     }
-    const client = createClient('http://127.0.0.1:1', { headers, onStatus: (event) => void told.push(event) })
+    const client = createClient('http://127.0.0.1:1', { headers, onEvent: (event) => void told.push(event) })
     await failure(client.open(echo, { signal }), 'INVALID_ARGUMENT')
     expect(told).toEqual([])
     await client.close()

@@ -9,7 +9,7 @@ import { inspect } from 'node:util'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 
 import { goaway, startRawPeer } from '../../../conn/test/support/raw-peer.ts'
-import type { Client, ClientOptions, ClientStatus, RetryOptions } from '../../src/client.ts'
+import type { Client, ClientOptions, ClientEvent, RetryOptions } from '../../src/client.ts'
 import { createClient } from '../../src/client.ts'
 import type { ChannelClosed } from '../../src/index.ts'
 import { Channel, defineRoute } from '../../src/index.ts'
@@ -87,14 +87,14 @@ async function askTimes(client: Client, times: number): Promise<(string | undefi
 function watched(
   origins: readonly string[],
   options: ClientOptions = {},
-): { readonly client: Client; readonly events: ClientStatus[] } {
-  const events: ClientStatus[] = []
-  const client = createClient(origins, { onStatus: (event) => void events.push(event), ...options })
+): { readonly client: Client; readonly events: ClientEvent[] } {
+  const events: ClientEvent[] = []
+  const client = createClient(origins, { onEvent: (event) => void events.push(event), ...options })
   return { client, events }
 }
 
 /** All but those of each open that went well. */
-function notable(events: readonly ClientStatus[]): ClientStatus[] {
+function notable(events: readonly ClientEvent[]): ClientEvent[] {
   return events.filter(({ type }) => type !== 'opened')
 }
 
@@ -370,10 +370,10 @@ describe('an address that is too busy', () => {
     await using b = await service('b')
     const clock = testClock()
     const waiting = deferred<number>()
-    const events: ClientStatus[] = []
+    const events: ClientEvent[] = []
     const client = createClient([busy.origin, b.origin], {
       clock,
-      onStatus(event) {
+      onEvent(event) {
         events.push(event)
         if (event.type === 'retrying') waiting.resolve(event.delay)
       },
@@ -394,7 +394,7 @@ describe('with none that can be reached', () => {
     const clock = testClock()
     const { client, events } = watched(dead, { clock })
     const opening = failure(open(client), 'CONNECT_FAILED')
-    const retryings = (): ClientStatus[] => events.filter(({ type }) => type === 'retrying')
+    const retryings = (): ClientEvent[] => events.filter(({ type }) => type === 'retrying')
     // At once, then after the delay of one address, then when the other is due: both have passed.
     await until(() => retryings().length === 2)
     await clock.advance(50)

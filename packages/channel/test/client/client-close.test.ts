@@ -1,10 +1,10 @@
 // oxlint-disable vitest/expect-expect -- some of these tests assert by the helpers of support.ts
 /** What `client.close()` does about channels that are open, and about `open`s that are not through. */
 import { json } from '@h2channel/codecs'
-import { Sessions } from '@h2channel/conn'
+import { SessionPool } from '@h2channel/conn'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 
-import type { Client, ClientOptions, ClientStatus } from '../../src/client.ts'
+import type { Client, ClientOptions, ClientEvent } from '../../src/client.ts'
 import { createClient } from '../../src/client.ts'
 import type { Channel } from '../../src/index.ts'
 import { ChannelError, defineRoute } from '../../src/index.ts'
@@ -23,7 +23,7 @@ const feed = defineRoute('/feed', { client: json<string>(), server: json<string>
 /** The server's end of the last channel, whose handler ends when the channel does. */
 let accepted: Deferred<Channel<string, string>>
 let server: RunningServer
-let shared: Sessions
+let shared: SessionPool
 beforeEach(async () => {
   accepted = deferred()
   const router = createRouter({ onError: (error) => expect.unreachable(String(error)) })
@@ -32,7 +32,7 @@ beforeEach(async () => {
     await channel.closed
   })
   server = await startServer(router)
-  shared = new Sessions({ closeTimeout: 50 })
+  shared = new SessionPool({ closeTimeout: 50 })
 })
 afterEach(async () => {
   await shared.close()
@@ -47,8 +47,8 @@ const kinds: readonly { readonly kind: string; readonly make: (options?: ClientO
 
 describe.each(kinds)('close, of a client with $kind', ({ make }) => {
   test('tells both ends of each channel, and waits until they have ended', async () => {
-    const events: ClientStatus[] = []
-    const client = make({ onStatus: (event) => void events.push(event) })
+    const events: ClientEvent[] = []
+    const client = make({ onEvent: (event) => void events.push(event) })
     const channel = await client.open(feed)
     const peer = await accepted.promise
     let isOver = false
@@ -161,7 +161,7 @@ describe('an open that is not through ends with CLOSED', () => {
         ...options,
         ...(isShared ? { sessions: peer.sessions } : {}),
         ...(typeof headers === 'function' ? { headers: () => (waiting.resolve(), headers()) } : {}),
-        onStatus: ({ type }) => void (type === 'retrying' && waiting.resolve()),
+        onEvent: ({ type }) => void (type === 'retrying' && waiting.resolve()),
       })
       const opening = failure(client.open(feed), 'CLOSED')
       await waiting.promise

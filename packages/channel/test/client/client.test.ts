@@ -1,13 +1,13 @@
 // oxlint-disable vitest/expect-expect -- many of these tests assert by the helpers of support.ts
 import { bytes, json, msgpack, oneOf } from '@h2channel/codecs'
-import { Sessions } from '@h2channel/conn'
+import { SessionPool } from '@h2channel/conn'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import type { OutgoingHttpHeaders, ServerHttp2Stream } from 'node:http2'
 import type { AddressInfo } from 'node:net'
 import { describe, expect, test, vi } from 'vitest'
 
-import type { ClientStatus } from '../../src/client.ts'
+import type { ClientEvent } from '../../src/client.ts'
 import { createClient } from '../../src/client.ts'
 import { awake } from '../../src/client/delays.ts'
 import { defineRoute, fixedLength, newlineDelimited } from '../../src/index.ts'
@@ -404,7 +404,7 @@ describe('open: CONNECT_FAILED', () => {
 
   test('a pool that was closed', async () => {
     await using server = await bare(accepting)
-    const sessions = new Sessions()
+    const sessions = new SessionPool()
     const client = createClient(server.origin, { sessions })
     await sessions.close()
     const error = await failure(client.open(echo), 'CLOSED')
@@ -457,13 +457,13 @@ describe('connectTimeout', () => {
 
   test('blames no address for headers that do not come', async () => {
     await using server = await bare(accepting)
-    const events: ClientStatus[] = []
+    const events: ClientEvent[] = []
     const client = createClient([server.origin, `${server.origin}/b`], {
       sessions: server.sessions,
       connectTimeout: 1,
       retry: { maxAttempts: 1 },
       headers: () => new Promise(() => {}),
-      onStatus: (event) => void events.push(event),
+      onEvent: (event) => void events.push(event),
     })
     await failure(client.open(echo), 'CONNECT_FAILED')
     expect(events).toMatchObject([{ type: 'failed' }])
@@ -519,7 +519,7 @@ describe('createClient', () => {
 
   test('close: leaves a pool that it was given alone', async () => {
     await using served = await serve(setUp)
-    await using sessions = new Sessions()
+    await using sessions = new SessionPool()
     const first = createClient(served.at.origin, { sessions })
     await (await first.open(echo)).close()
     await first.close()

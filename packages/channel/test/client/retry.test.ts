@@ -1,7 +1,7 @@
 // oxlint-disable vitest/expect-expect -- many of these tests assert by the helpers of support.ts
 /** `open` that is tried again. */
 import { json } from '@h2channel/codecs'
-import { Sessions } from '@h2channel/conn'
+import { SessionPool } from '@h2channel/conn'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import type { OutgoingHttpHeaders, ServerHttp2Stream } from 'node:http2'
@@ -9,7 +9,7 @@ import { createServer } from 'node:http2'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 
 import { goaway, ok, startRawPeer } from '../../../conn/test/support/raw-peer.ts'
-import type { ClientOptions, ClientStatus, RetryOptions } from '../../src/client.ts'
+import type { ClientOptions, ClientEvent, RetryOptions } from '../../src/client.ts'
 import { createClient } from '../../src/client.ts'
 import { defineRoute, newlineDelimited } from '../../src/index.ts'
 import { createRouter } from '../../src/server.ts'
@@ -53,20 +53,20 @@ async function answering(...answers: readonly ((stream: ServerHttp2Stream) => vo
   })
 }
 
-type Retrying = Extract<ClientStatus, { type: 'retrying' }>
+type Retrying = Extract<ClientEvent, { type: 'retrying' }>
 
 /** What a client tells, and waiting for it to wait. */
 function watch(): {
-  readonly events: ClientStatus[]
-  readonly onStatus: (event: ClientStatus) => void
+  readonly events: ClientEvent[]
+  readonly onEvent: (event: ClientEvent) => void
   /** The next `retrying`. */
   retrying(): Promise<Retrying>
 } {
-  const events: ClientStatus[] = []
+  const events: ClientEvent[] = []
   let seen = 0
   return {
     events,
-    onStatus: (event) => void events.push(event),
+    onEvent: (event) => void events.push(event),
     async retrying() {
       const found = (): Retrying | undefined => events.filter((event) => event.type === 'retrying')[seen]
       await until(() => found() !== undefined)
@@ -80,12 +80,12 @@ function watch(): {
 
 /** A client of `server` whose delays pass when the clock is moved. */
 function slowClient(
-  server: { readonly origin: string; readonly sessions?: Sessions },
+  server: { readonly origin: string; readonly sessions?: SessionPool },
   options: ClientOptions = {},
 ): { client: ReturnType<typeof createClient>; clock: TestClock; watched: ReturnType<typeof watch> } {
   const [clock, watched] = [testClock(), watch()]
   const { sessions } = server
-  const client = createClient(server.origin, { sessions, clock, onStatus: watched.onStatus, ...options })
+  const client = createClient(server.origin, { sessions, clock, onEvent: watched.onEvent, ...options })
   return { client, clock, watched }
 }
 
@@ -135,9 +135,9 @@ describe('open is tried again', () => {
         socket.write(requests <= 4 ? goaway(0, 0) : ok(stream))
       },
     })
-    await using sessions = new Sessions({ closeTimeout: 20 })
+    await using sessions = new SessionPool({ closeTimeout: 20 })
     const watched = watch()
-    const client = createClient(peer.origin, { sessions, retry: quick, onStatus: watched.onStatus })
+    const client = createClient(peer.origin, { sessions, retry: quick, onEvent: watched.onEvent })
     const channel = await client.open(lines)
     expect(watched.events.map(({ type }) => type)).toEqual(['retrying', 'opened'])
     channel.abort()
@@ -148,7 +148,7 @@ describe('open is tried again', () => {
     const { sessions, origin } = server
     const watched = watch()
     const retry = { ...quick, maxAttempts: 3 }
-    const client = createClient(origin, { sessions, retry, onStatus: watched.onStatus })
+    const client = createClient(origin, { sessions, retry, onEvent: watched.onEvent })
     const error = await failure(client.open(greet, { params: { name: 'ada' } }), 'CONNECT_FAILED')
     expect(error).toMatchObject({ retryable: true, cause: { code: 'RESET', rstCode: 7 } })
     expect(server.asked).toHaveLength(3)
@@ -187,7 +187,7 @@ describe('open is tried again', () => {
       throw error
     }
     const watched = watch()
-    const client = createClient(server.origin, { sessions, retry: quick, headers, onStatus: watched.onStatus })
+    const client = createClient(server.origin, { sessions, retry: quick, headers, onEvent: watched.onEvent })
     await expect(client.open(echo)).rejects.toBe(error)
     expect(asked).toBe(1)
     expect(watched.events).toMatchObject([{ type: 'failed', attempts: 1, error }])
@@ -304,7 +304,7 @@ describe('an open that waits to be tried again', () => {
     await using server = await bare(refuseWith(503))
     const controller = new AbortController()
     const { client } = slowClient(server, {
-      onStatus: ({ type }) => {
+      onEvent: ({ type }) => {
         if (type === 'retrying') controller.abort()
       },
     })
@@ -366,9 +366,9 @@ describe('an open that waits to be tried again', () => {
       const echo = { path: '/echo', client: json(), server: json() }
       const controller = new AbortController()
       let count = 0
-      const onStatus = ({ type }) => type === 'retrying' && ++count === 2 && process.send('waiting')
-      const first = createClient('${server.origin}', { onStatus, retry: { maxDelay: 3_600_000 } })
-      const second = createClient('${server.origin}', { onStatus, retry: { maxDelay: 3_600_000 } })
+      const onEvent = ({ type }) => type === 'retrying' && ++count === 2 && process.send('waiting')
+      const first = createClient('${server.origin}', { onEvent, retry: { maxDelay: 3_600_000 } })
+      const second = createClient('${server.origin}', { onEvent, retry: { maxDelay: 3_600_000 } })
       process.once('message', () => {
         controller.abort()
         void first.close()
@@ -392,7 +392,7 @@ describe('an open that waits to be tried again', () => {
   })
 })
 
-describe('retry and onStatus', () => {
+describe('retry and onEvent', () => {
   test.each<RetryOptions>([
     { maxAttempts: 0 },
     { maxAttempts: 1.5 },
@@ -408,7 +408,7 @@ describe('retry and onStatus', () => {
   })
 
   test('createClient refuses a hook that is no function', () => {
-    thrown(() => createClient('http://localhost', { onStatus: 'log' as never }), 'INVALID_ARGUMENT')
+    thrown(() => createClient('http://localhost', { onEvent: 'log' as never }), 'INVALID_ARGUMENT')
   })
 
   test('a hook that throws or rejects is printed, and changes nothing', async () => {
@@ -419,7 +419,7 @@ describe('retry and onStatus', () => {
     const throwing = createClient(server.origin, {
       sessions,
       retry: quick,
-      onStatus: () => {
+      onEvent: () => {
         throw error
       },
     })
@@ -428,13 +428,13 @@ describe('retry and onStatus', () => {
     const rejecting = createClient(server.origin, {
       sessions,
       // oxlint-disable-next-line typescript/no-misused-promises -- who has no linter may do so
-      onStatus: () => {
+      onEvent: () => {
         rejected.resolve()
         return Promise.reject(error)
       },
     })
     await (await rejecting.open(echo)).close()
     await rejected.promise
-    expect(printed.mock.calls).toEqual(Array.from({ length: 3 }, () => ['h2channel: onStatus failed:', error]))
+    expect(printed.mock.calls).toEqual(Array.from({ length: 3 }, () => ['h2channel: onEvent failed:', error]))
   })
 })

@@ -1,6 +1,6 @@
 /** Which failures of `open` say that it may be tried again. */
 import { json } from '@h2channel/codecs'
-import { connect, Sessions } from '@h2channel/conn'
+import { connect, SessionPool } from '@h2channel/conn'
 import { listen } from '@h2channel/conn/testing'
 import { createSecureServer, createServer, type ServerHttp2Session } from 'node:http2'
 import { createServer as createHttp1Server } from 'node:http'
@@ -33,7 +33,7 @@ async function listening(server: Server): Promise<AsyncDisposable & { readonly o
 
 /** What `open` fails with, and why. */
 async function outcomeAt(origin: string, options: ClientOptions = {}): Promise<unknown> {
-  await using sessions = new Sessions({ closeTimeout: 20 })
+  await using sessions = new SessionPool({ closeTimeout: 20 })
   const client = createClient(origin, { sessions, retry: { maxAttempts: 1 }, ...options })
   const error: unknown = await client.open(echo).catch((reason: unknown) => reason)
   return error
@@ -62,7 +62,7 @@ describe('retryable: nobody can have handled the request', () => {
     expect(await outcomeAt(server.origin)).toMatchObject({ retryable: true, cause: { code: 'CONNECT_FAILED' } })
     // Which another address need not do.
     await using served = await serve((router) => router.handle(echo, (channel) => channel.send('here')))
-    await using sessions = new Sessions({ closeTimeout: 20 })
+    await using sessions = new SessionPool({ closeTimeout: 20 })
     const client = createClient([server.origin, served.at.origin], { sessions })
     const channel = await client.open(echo)
     expect(await channel.receive()).toBe('here')
@@ -73,7 +73,7 @@ describe('retryable: nobody can have handled the request', () => {
     await using peer = await startRawPeer({
       onRequest: (socket, stream) => void socket.write(Buffer.concat([ok(stream, true), reset(stream, 0)])),
     })
-    await using sessions = new Sessions({ closeTimeout: 20 })
+    await using sessions = new SessionPool({ closeTimeout: 20 })
     const conn = await connect(peer.origin, { sessions })
     await conn.close()
     const link = await peer.link()
@@ -222,7 +222,7 @@ describe('retryable: not once the request has left, where it may be handled', ()
   test('a peer that fell silent', async () => {
     let requests = 0
     await using peer = await startRawPeer({ answersPings: false, onRequest: () => void (requests += 1) })
-    await using sessions = new Sessions({ pingInterval: 10, pingTimeout: 20, closeTimeout: 20 })
+    await using sessions = new SessionPool({ pingInterval: 10, pingTimeout: 20, closeTimeout: 20 })
     expect(await outcomeAt(peer.origin, { sessions })).toMatchObject({
       retryable: false,
       cause: { code: 'PEER_SILENT' },

@@ -5,7 +5,7 @@ import { array, bytes, choice, f32, json, msgpack, oneOf, struct, u16, u64 } fro
 import { describe, expectTypeOf, test } from 'vitest'
 import { z } from 'zod'
 
-import type { ClientOptions, ClientStatus, OpenArguments, OpenOptions } from '../../src/client.ts'
+import type { ClientOptions, ClientEvent, OpenArguments, OpenOptions } from '../../src/client.ts'
 import { createClient } from '../../src/client.ts'
 import type {
   ChannelClosed,
@@ -484,7 +484,7 @@ describe('options', () => {
     // @ts-expect-error -- a header is a name and a value
     unrun((): ClientOptions => ({ headers: 'authorization: x' }))
 
-    unrun((event: ClientStatus) => {
+    unrun((event: ClientEvent) => {
       if (event.type === 'retrying') expectTypeOf(event.error).toEqualTypeOf<ChannelError>()
       if (event.type === 'failed') expectTypeOf(event.error).toEqualTypeOf<unknown>()
       // @ts-expect-error -- no path: an address is there for all routes

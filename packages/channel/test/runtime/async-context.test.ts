@@ -1,7 +1,7 @@
 /** Whose `AsyncLocalStorage` store is where: what serves several callers keeps none, and each caller's code has its own. */
 import { json } from '@h2channel/codecs'
 import type { Conn } from '@h2channel/conn'
-import { accept, connect, Sessions } from '@h2channel/conn'
+import { accept, connect, SessionPool } from '@h2channel/conn'
 import { listen, makeCertificate } from '@h2channel/conn/testing'
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { createSecureServer, createServer } from 'node:http2'
@@ -62,7 +62,7 @@ test.each([{ tls: false }, { tls: true }])(
   'the store of who opened a connection is let go while others use it (TLS: $tls)',
   async ({ tls }) => {
     await using server = await startEcho(tls)
-    await using sessions = new Sessions({ ...restless, closeTimeout: 20 })
+    await using sessions = new SessionPool({ ...restless, closeTimeout: 20 })
     const options = { sessions, tls: server.tls }
     const { store } = await withStore(async () => {
       const conn = await connect(server.origin, options)
@@ -79,7 +79,7 @@ test.each([{ tls: false }, { tls: true }])(
 
 test('so is that of who opened one and left it idle, or woke it up', async () => {
   await using server = await startEcho(false)
-  await using sessions = new Sessions({ ...restless, closeTimeout: 20 })
+  await using sessions = new SessionPool({ ...restless, closeTimeout: 20 })
   const { store: first } = await withStore(async () => {
     await (await connect(server.origin, { sessions })).close()
   })
@@ -105,7 +105,7 @@ test('so is that of who wrote more than the peer took, and of who aborted it', a
     if (headers[':path'] === '/read') stream.pipe(stream)
   })
   await using at = await listen(server, undefined)
-  await using sessions = new Sessions({ ...restless, closeTimeout: 20 })
+  await using sessions = new SessionPool({ ...restless, closeTimeout: 20 })
   const other = await connect(`${at.origin}/read`, { sessions })
   const { store } = await withStore(async () => {
     const conn = await connect(`${at.origin}/hold`, { sessions })
@@ -179,7 +179,7 @@ test('each caller has its own store behind every wait, and in its hooks', async 
     })
   })
   const told: unknown[] = []
-  const client = server.client({ onStatus: () => void told.push(storage.getStore()) })
+  const client = server.client({ onEvent: () => void told.push(storage.getStore()) })
   const [first, second] = [{ name: 'first' }, { name: 'second' }]
   const early = await storage.run(first, () => client.open(route))
   told.length = 0

@@ -11,7 +11,15 @@ import { createRouter, Refusal } from '../../src/server.ts'
 import { testClock } from '../../src/testing.ts'
 import type { ServeOptions, Served } from '../support/server-support.ts'
 import { ask, bareSession, serve } from '../support/server-support.ts'
-import { deferred, failOnUnhandledRejections, failure, outcome, receiveAll, settled, thrown } from '../support/support.ts'
+import {
+  deferred,
+  failOnUnhandledRejections,
+  failure,
+  outcome,
+  receiveAll,
+  settled,
+  thrown,
+} from '../support/support.ts'
 
 failOnUnhandledRejections()
 

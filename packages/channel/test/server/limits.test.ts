@@ -1,6 +1,6 @@
 /** Limits of routes, of connections, and of all: at the limit, one over it, and a flood, after which others are served. */
 import { json } from '@h2channel/codecs'
-import { Sessions } from '@h2channel/conn'
+import { SessionPool } from '@h2channel/conn'
 import { pipe } from '@h2channel/conn/web'
 import { once } from 'node:events'
 import { afterEach, describe, expect, test } from 'vitest'
@@ -9,7 +9,7 @@ import type { Client } from '../../src/client.ts'
 import { watch } from '../../src/core/channel.ts'
 import { systemClock } from '../../src/runtime/clock.ts'
 import { Channel, ChannelError, defineRoute } from '../../src/index.ts'
-import type { HandleOptions, RouterOptions, ShareLimits } from '../../src/server.ts'
+import type { HandleOptions, RouterOptions, QuotaLimits } from '../../src/server.ts'
 import { createRouter, routerDefaults } from '../../src/server.ts'
 import { Member, Share } from '../../src/server/quota.ts'
 import { testClock } from '../../src/testing.ts'
@@ -38,7 +38,7 @@ async function answer(channel: Channel<string, string>): Promise<void> {
 }
 
 /** Pools of the clients that have connections of their own. */
-const pools: Sessions[] = []
+const pools: SessionPool[] = []
 afterEach(async () => {
   await Promise.all(pools.splice(0).map(async (pool) => pool.close()))
 })
@@ -52,7 +52,7 @@ interface Given {
   readonly handle: HandleOptions<'/echo'>
 }
 
-function limited(scope: Scope, limits: ShareLimits, options: RouterOptions = {}): Given {
+function limited(scope: Scope, limits: QuotaLimits, options: RouterOptions = {}): Given {
   if (scope === 'route') return { router: options, handle: { total: limits } }
   return { router: { ...options, [scope === 'all' ? 'total' : 'perSession']: limits }, handle: {} }
 }
@@ -69,7 +69,7 @@ async function start({ router, handle }: Given): Promise<Served> {
 
 /** A client with a connection of its own. It does not try again. */
 function clientOf(served: Served): Client {
-  const sessions = new Sessions()
+  const sessions = new SessionPool()
   pools.push(sessions)
   return served.client({ sessions, retry: { maxAttempts: 1 } })
 }
@@ -299,7 +299,7 @@ describe.each(scopes)('bytes that wait on one %s', (scope) => {
   const push = defineRoute('/echo', { client: json<number>(), server: json<string>() })
 
   /** A server that sends as many texts as it is asked for, to clients that do not read. */
-  async function pushing(limits: ShareLimits): Promise<Served & { readonly sent: (count: number) => Promise<void> }> {
+  async function pushing(limits: QuotaLimits): Promise<Served & { readonly sent: (count: number) => Promise<void> }> {
     const { router, handle } = limited(scope, limits)
     let accepted = 0
     const served = await serve(

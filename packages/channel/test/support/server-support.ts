@@ -1,5 +1,5 @@
 /** Servers and bare clients for the tests of router and client. */
-import type { Sessions } from '@h2channel/conn'
+import type { SessionPool } from '@h2channel/conn'
 import type { TestServer } from '@h2channel/conn/testing'
 import { listen, makeCertificate } from '@h2channel/conn/testing'
 import { randomInt } from 'node:crypto'
@@ -68,7 +68,7 @@ export async function serve(setUp: (router: Router) => void, options: ServeOptio
 /** See {@link bare}. */
 export interface Bare extends AsyncDisposable {
   readonly origin: string
-  readonly sessions: Sessions
+  readonly sessions: SessionPool
   /** The headers of each request. */
   readonly asked: IncomingHttpHeaders[]
   /** With which code each stream ended. */

@@ -9,7 +9,7 @@ import { Http2Conn } from './http2-conn.ts'
 import { RstCode, streamFailure } from './node-errors.ts'
 import { Http2Transport } from './http2-stream.ts'
 import type { Session } from './session.ts'
-import type { Sessions } from './session-pool.ts'
+import type { SessionPool } from './session-pool.ts'
 import { sharedSessions } from './session-pool.ts'
 import type { CloseTimeouts } from '../core/stream-conn.ts'
 import { checkedTimeouts } from '../core/stream-conn.ts'
@@ -25,7 +25,7 @@ export interface ConnectOptions extends CloseTimeouts {
   /** For `https:` alone. Pass the same object each time: the connections of different objects are not shared. */
   readonly tls?: ConnectionOptions | undefined
   /** The pool of connections to use: one that all share unless said otherwise. */
-  readonly sessions?: Sessions | undefined
+  readonly sessions?: SessionPool | undefined
   /** How long it may all take, up to the response's headers. Unit: milliseconds. */
   readonly connectTimeout?: number | undefined
 }

@@ -13,7 +13,7 @@ export interface Address {
 }
 
 /** What a request and its response said before the bytes began. */
-export interface Exchange {
+export interface RequestInfo {
   readonly side: 'client' | 'server'
   readonly method: string
   /** The path with its query, as sent. */
@@ -28,7 +28,7 @@ export interface Exchange {
  * or with `reason.rstCode` where the reason has one. A client sends at most 500 resets at once on one connection, and 30 a second after
  * them: the others wait, and `closed` does not wait for them.
  */
-export class Http2Conn extends StreamConn implements Exchange {
+export class Http2Conn extends StreamConn implements RequestInfo {
   static {
     Object.defineProperties(
       this.prototype,
@@ -58,7 +58,7 @@ export class Http2Conn extends StreamConn implements Exchange {
   readonly #transport: Http2Transport
 
   /** @internal */
-  constructor(stream: Http2Stream, transport: Http2Transport, exchange: Exchange, timeouts: CloseTimeouts) {
+  constructor(stream: Http2Stream, transport: Http2Transport, exchange: RequestInfo, timeouts: CloseTimeouts) {
     const { local, remote } = addressesOf(stream.session)
     super(transport, timeouts)
     this.#transport = transport

@@ -10,7 +10,7 @@ import { Session } from './session.ts'
 import { clearTimeout, setTimeout } from '../runtime/timers.ts'
 
 /** Times in milliseconds. */
-export interface SessionsOptions {
+export interface SessionPoolOptions {
   /** How long a session without streams stays open. */
   readonly idleTimeout?: number | undefined
   /** How often a session that has streams is pinged. */
@@ -30,7 +30,7 @@ export interface SessionsOptions {
  *
  * `connect` uses one that all share unless it is given another. A pool of one's own can be closed.
  */
-export class Sessions implements AsyncDisposable {
+export class SessionPool implements AsyncDisposable {
   readonly #timeouts: Omit<SessionTimeouts, 'isCalm'>
   readonly #byOrigin = new Map<string, Set<Session>>()
   /** How often to ping those that asked to be pinged less (ENHANCE_YOUR_CALM), by origin. */
@@ -42,7 +42,7 @@ export class Sessions implements AsyncDisposable {
   }
   #closed = false
 
-  constructor(options: SessionsOptions = {}) {
+  constructor(options: SessionPoolOptions = {}) {
     this.#timeouts = {
       idleTimeout: checkedDelay('idleTimeout', options.idleTimeout ?? connDefaults.idleTimeout),
       pingInterval: checkedDelay('pingInterval', options.pingInterval ?? connDefaults.pingInterval),
@@ -167,7 +167,7 @@ function dial(origin: URL, tls: ConnectionOptions | undefined, timeouts: Session
 }
 
 /** What `connect` uses unless it is told otherwise. */
-export const sharedSessions: Sessions = new Sessions()
+export const sharedSessions: SessionPool = new SessionPool()
 
 const identities = new WeakMap<ConnectionOptions, number>()
 let identitiesGiven = 0

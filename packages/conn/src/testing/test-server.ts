@@ -9,7 +9,7 @@ import type { ConnectOptions } from '../http2/connect.ts'
 import { connect } from '../http2/connect.ts'
 import { connDefaults } from '../limits.ts'
 import type { Http2Conn } from '../http2/http2-conn.ts'
-import { Sessions } from '../http2/session-pool.ts'
+import { SessionPool } from '../http2/session-pool.ts'
 
 /** A certificate and its key, in PEM. */
 export interface Certificate {
@@ -56,7 +56,7 @@ export interface TestServer extends AsyncDisposable {
   readonly tls: SecureContextOptions | undefined
   readonly server: Http2Server | Http2SecureServer
   /** The connections of the client that is built in. */
-  readonly sessions: Sessions
+  readonly sessions: SessionPool
   /** Opens a conn to the server. */
   connect(path?: string, options?: ConnectOptions): Promise<Http2Conn>
   /** Ends the server, its connections, and those of the client. */
@@ -117,7 +117,7 @@ export async function listen(
   const { port } = server.address() as AddressInfo
   const origin = `${certificate === undefined ? 'http' : 'https'}://127.0.0.1:${port}`
   const tls = certificate === undefined ? undefined : { ca: certificate.cert }
-  const sessions = new Sessions({ closeTimeout: 100 })
+  const sessions = new SessionPool({ closeTimeout: 100 })
   const close = async (): Promise<void> => {
     const closed = new Promise((resolve) => server.close(resolve))
     await sessions.close()

@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 
 import type { Http2Conn } from '../../src/index.ts'
-import { accept, connect, Sessions } from '../../src/index.ts'
+import { accept, connect, SessionPool } from '../../src/index.ts'
 import { keepServerAlive } from '../../src/http2/keep-alive.ts'
 import { listen } from '../../src/testing.ts'
 import type { Told } from '../support/busy-peer.ts'
@@ -54,7 +54,7 @@ describe.concurrent(`${connections} connections, pinged each second from both si
       if (!('origin' in first)) throw new Error('it does not listen')
       const conns: Http2Conn[] = []
       while (conns.length < connections) {
-        conns.push(await connect(first.origin, { sessions: new Sessions({ ...times, closeTimeout: 20 }) }))
+        conns.push(await connect(first.origin, { sessions: new SessionPool({ ...times, closeTimeout: 20 }) }))
       }
       await Promise.all(conns.map(echoes))
       for (let count = 0; count < pings;) {

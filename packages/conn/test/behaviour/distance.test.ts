@@ -9,7 +9,7 @@ import type { AddressInfo } from 'node:net'
 import { expect, it } from 'vitest'
 
 import type { Conn } from '../../src/index.ts'
-import { connect, Sessions } from '../../src/index.ts'
+import { connect, SessionPool } from '../../src/index.ts'
 import { startServer } from '../../src/testing.ts'
 import { distant, startRelay } from '../support/relay.ts'
 import { deferred } from '../support/support.ts'
@@ -38,7 +38,7 @@ async function ours(roundTrip: number, direction: Direction, bytes: number): Pro
   const accepted = deferred<Conn>()
   await using server = await startServer((conn) => accepted.resolve(conn), { tls: false })
   await using relay = await startRelay(portOf(server.origin), distant(roundTrip))
-  await using sessions = new Sessions({ closeTimeout: 1_000 })
+  await using sessions = new SessionPool({ closeTimeout: 1_000 })
   const client = await connect(`http://127.0.0.1:${relay.port}/`, { sessions })
   const there = await accepted.promise
   // There and back once: both sides' settings have arrived then.

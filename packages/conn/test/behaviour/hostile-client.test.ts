@@ -19,7 +19,19 @@ import {
   shut,
   trickle,
 } from '../support/raw-hostility.ts'
-import { data, field, Flag, frame, FrameType, greeting, headers, ping, post, preface, reset } from '../support/raw-peer.ts'
+import {
+  data,
+  field,
+  Flag,
+  frame,
+  FrameType,
+  greeting,
+  headers,
+  ping,
+  post,
+  preface,
+  reset,
+} from '../support/raw-peer.ts'
 import { ending, heldWrite, startHostileClient, told } from '../support/raw-worlds.ts'
 
 const { SETTINGS, CONTINUATION, RST_STREAM } = FrameType

@@ -19,7 +19,19 @@ import {
   shut,
   trickle,
 } from '../support/raw-hostility.ts'
-import { data, field, Flag, frame, FrameType, goaway, headers, ok, reset, Setting, setting } from '../support/raw-peer.ts'
+import {
+  data,
+  field,
+  Flag,
+  frame,
+  FrameType,
+  goaway,
+  headers,
+  ok,
+  reset,
+  Setting,
+  setting,
+} from '../support/raw-peer.ts'
 import type { StartWorld } from '../support/raw-worlds.ts'
 import { ending, heldWrite, startHostileServer, told } from '../support/raw-worlds.ts'
 

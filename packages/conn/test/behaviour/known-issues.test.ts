@@ -9,7 +9,7 @@ import { createServer as createSocketServer } from 'node:net'
 import { describe, expect, it } from 'vitest'
 
 import type { Http2Conn } from '../../src/index.ts'
-import { accept, connDefaults, connect, Sessions } from '../../src/index.ts'
+import { accept, connDefaults, connect, SessionPool } from '../../src/index.ts'
 import { keepServerAlive } from '../../src/http2/keep-alive.ts'
 import type { TestServer } from '../../src/testing.ts'
 import { listen, startServer } from '../../src/testing.ts'
@@ -196,7 +196,7 @@ describe('a session', () => {
       },
     })
     // The raw peer never hangs up.
-    const own = new Sessions({ closeTimeout: 20 })
+    const own = new SessionPool({ closeTimeout: 20 })
     const conn = await connect(peer.origin, { sessions: own })
     expect([await readAll(conn), requests]).toEqual(['served', refused.length + 1])
     await own.close()
@@ -210,7 +210,7 @@ describe('a session', () => {
         socket.write(goaway(0, 0))
       },
     })
-    const own = new Sessions()
+    const own = new SessionPool()
     const error = await failure(connect(peer.origin, { sessions: own }), 'RESET')
     expect([error.rstCode, requests]).toEqual([7, 3])
     await own.close()
@@ -241,7 +241,7 @@ describe('a session', () => {
     ]
     for (const sayGoaway of ways) {
       await using server = await startService(echo)
-      const own = new Sessions({ closeTimeout: 100 })
+      const own = new SessionPool({ closeTimeout: 100 })
       const conn = await connect(server.origin, { sessions: own })
       await conn.close()
       expect(own.size).toBe(1)
@@ -255,7 +255,7 @@ describe('a session', () => {
     const sockets: Socket[] = []
     await using server = await startService(echo)
     server.server.on('connection', (socket: Socket) => sockets.push(socket))
-    const own = new Sessions()
+    const own = new SessionPool()
     const conn = await connect(server.origin, { sessions: own })
     await conn.close()
     // No stream is left, and nobody listens but the pool: an error that nobody handles would end the process.
@@ -270,7 +270,7 @@ describe('a session', () => {
       server.listen(0, '127.0.0.1', resolve)
     })
     const { port } = server.address() as AddressInfo
-    const own = new Sessions()
+    const own = new SessionPool()
     const connecting = connect(`http://127.0.0.1:${port}`, { sessions: own, connectTimeout: 50 })
     expect((await failure(connecting, 'CONNECT_TIMEOUT')).side).toBe('remote')
     await own.close()
@@ -289,7 +289,7 @@ describe('a session', () => {
         socket.write(Buffer.concat([ok(stream), ...calm]))
       },
     })
-    const own = new Sessions({ pingInterval })
+    const own = new SessionPool({ pingInterval })
     for (let count = 0; count < 3; count += 1) {
       const conn = await connect(peer.origin, { sessions: own })
       await failure(conn.read(), 'CONNECTION_LOST')
@@ -319,7 +319,7 @@ describe('a session', () => {
         else setTimeout(() => socket.write(ok(stream)), 500)
       },
     })
-    const own = new Sessions({ closeTimeout: 20 })
+    const own = new SessionPool({ closeTimeout: 20 })
     const first = await connect(peer.origin, { sessions: own })
     await failure(first.read(), 'CONNECTION_LOST')
     await peer.link()
@@ -339,7 +339,7 @@ describe('a session', () => {
     const silent = deferred<Http2Session>()
     await using server = await startService(() => {})
     server.server.on('session', (session: Http2Session) => silent.resolve(session))
-    const own = new Sessions({ pingInterval: 1, pingTimeout: 5_000 })
+    const own = new SessionPool({ pingInterval: 1, pingTimeout: 5_000 })
     const conn = await connect(server.origin, { sessions: own })
     const session = await silent.promise
     for (let count = 0; count < 20; count += 1) session.ping(() => {})
@@ -366,7 +366,7 @@ describe('a session', () => {
       await conn.close()
       received.resolve(length)
     })
-    const own = new Sessions()
+    const own = new SessionPool()
     const conn = await connect(server.origin, { sessions: own })
     const writing = (async () => {
       for (let count = 0; count < pieces; count += 1) await conn.write(piece)
@@ -384,7 +384,7 @@ describe('a session', () => {
   it('closes on the server although its client never hangs up (#57611)', async () => {
     const server = await startServer(echo, { tls: false })
     // A client that is not the server's own, and keeps its session.
-    const own = new Sessions()
+    const own = new SessionPool()
     const conn = await connect(server.origin, { sessions: own })
     await echoes(conn, 'hello')
     await server.close()
@@ -394,7 +394,7 @@ describe('a session', () => {
 
   it('sends the small writes of a turn together', async () => {
     await using peer = await startRawPeer({ onRequest: (socket, stream) => socket.write(ok(stream)) })
-    const own = new Sessions()
+    const own = new SessionPool()
     const conn = await connect(peer.origin, { sessions: own })
     const link = await peer.link()
     await link.handled()

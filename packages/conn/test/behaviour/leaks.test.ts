@@ -12,7 +12,7 @@ import { connect as connectSocket, createServer as createSocketServer } from 'no
 import { expect, it } from 'vitest'
 
 import type { Conn, ConnectOptions, Http2Conn } from '../../src/index.ts'
-import { accept, connect, fromDuplex, pipe, Sessions } from '../../src/index.ts'
+import { accept, connect, fromDuplex, pipe, SessionPool } from '../../src/index.ts'
 import type { TestServer } from '../../src/testing.ts'
 import { listen, makeCertificate } from '../../src/testing.ts'
 import { heapUsed, leftSince, resources } from '../support/soak.ts'
@@ -159,7 +159,7 @@ async function http2Carrier(secure: boolean): Promise<Carrier> {
     serve(stream, headers).catch(() => stream.destroy())
   })
   const server: TestServer = await listen(http2, certificate)
-  const one = async (way: string, pool: Sessions): Promise<void> => {
+  const one = async (way: string, pool: SessionPool): Promise<void> => {
     const open = (options: ConnectOptions = {}): Promise<Http2Conn> =>
       connect(`${server.origin}/${encodeURIComponent(way)}`, {
         tls: server.tls,
@@ -184,7 +184,7 @@ async function http2Carrier(secure: boolean): Promise<Carrier> {
     } else if (way === 'refused') await failure(open(), 'UNEXPECTED_STATUS')
     else if (way === 'the session is destroyed' || way === 'the socket is cut') {
       // Others on the same connection would end with it.
-      await using own = new Sessions({ closeTimeout: 5_000 })
+      await using own = new SessionPool({ closeTimeout: 5_000 })
       await settled(open({ sessions: own }).then(ended))
     } else {
       const conn = await open()
@@ -197,7 +197,7 @@ async function http2Carrier(secure: boolean): Promise<Carrier> {
     ways: [...Object.keys(ways), ...http2Ways],
     server: http2,
     async batch(some) {
-      const pool = new Sessions({ closeTimeout: 5_000 })
+      const pool = new SessionPool({ closeTimeout: 5_000 })
       await Promise.all(some.map((way) => one(way, pool)))
       await pool.close()
       expect(pool.size).toBe(0)

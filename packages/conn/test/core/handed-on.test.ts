@@ -2,7 +2,7 @@
 import { expect, test } from 'vitest'
 
 import type { Http2Conn } from '../../src/index.ts'
-import { connect, Sessions } from '../../src/index.ts'
+import { connect, SessionPool } from '../../src/index.ts'
 import { data, ok, Setting, setting, startRawPeer, windowUpdate } from '../support/raw-peer.ts'
 import { failure } from '../support/support.ts'
 
@@ -13,13 +13,13 @@ const much = new Uint8Array(64 * 1024 * 1024)
 
 interface Stalled extends AsyncDisposable {
   readonly conn: Http2Conn
-  readonly sessions: Sessions
+  readonly sessions: SessionPool
 }
 
 /** A conn to a server that reads nothing from the response on. It ends its own half with the response, or never. */
 async function openStalled(hasEnded: boolean): Promise<Stalled> {
   const peer = await startRawPeer({ settings: setting(Setting.INITIAL_WINDOW_SIZE, largestWindow) })
-  const sessions = new Sessions({ pingInterval: 200, pingTimeout: 200, closeTimeout: 200 })
+  const sessions = new SessionPool({ pingInterval: 200, pingTimeout: 200, closeTimeout: 200 })
   const connecting = connect(peer.origin, { sessions })
   const { link, stream } = await peer.request()
   link.socket.pause()

@@ -6,7 +6,7 @@ import { createServer as createTlsServer } from 'node:tls'
 import { beforeAll, describe, expect, it } from 'vitest'
 
 import type { Http2Conn } from '../../src/index.ts'
-import { accept, connect, Sessions } from '../../src/index.ts'
+import { accept, connect, SessionPool } from '../../src/index.ts'
 import { listen, startServer } from '../../src/testing.ts'
 import type { ClientCertificates } from '../support/client-certificates.ts'
 import { makeClientCertificates, wrongCertificates } from '../support/client-certificates.ts'
@@ -78,7 +78,7 @@ describe('a TLS server that hangs up after the handshake', () => {
   /** `end` says goodbye in TLS's own way, which shows that the handshake was to its liking. */
   const hangUp = async (server: Server, tls: object): Promise<string> => {
     await once(server.listen(0, '127.0.0.1'), 'listening')
-    await using sessions = new Sessions({ closeTimeout: 50 })
+    await using sessions = new SessionPool({ closeTimeout: 50 })
     const { port } = server.address() as AddressInfo
     try {
       const { message } = await failure(connect(`https://127.0.0.1:${port}`, { tls, sessions }), 'CONNECT_FAILED')
@@ -152,7 +152,7 @@ describe('a connection that breaks', () => {
       far.on('close', () => near.destroy())
       sockets.resolve([near, far])
     })
-    await using sessions = new Sessions({ closeTimeout: 50 })
+    await using sessions = new SessionPool({ closeTimeout: 50 })
     const url = `${tls ? 'https' : 'http'}://127.0.0.1:${relay.port}`
     const conn = await connect(url, { tls: server.tls, sessions })
     const peer = await accepted.promise

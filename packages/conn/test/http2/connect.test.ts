@@ -9,17 +9,17 @@ import { inspect } from 'node:util'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 
 import type { ConnectOptions } from '../../src/index.ts'
-import { accept, connDefaults, connect, Sessions } from '../../src/index.ts'
+import { accept, connDefaults, connect, SessionPool } from '../../src/index.ts'
 import { listen, makeCertificate, startServer } from '../../src/testing.ts'
 import type { TestServer } from '../../src/testing.ts'
 import { data, frame, FrameType, goaway, ok, preface, RawLink, reset, startRawPeer } from '../support/raw-peer.ts'
 import { bytes, deferred, failure, readAll, text } from '../support/support.ts'
 
 let certificate: Awaited<ReturnType<typeof makeCertificate>>
-let sessions: Sessions
+let sessions: SessionPool
 beforeAll(async () => {
   certificate = await makeCertificate()
-  sessions = new Sessions({ closeTimeout: 50 })
+  sessions = new SessionPool({ closeTimeout: 50 })
 })
 afterAll(() => sessions.close())
 
@@ -151,7 +151,7 @@ describe('what the server is called', () => {
     })
     await once(server.listen(0), 'listening')
     const { port } = server.address() as AddressInfo
-    await using own = new Sessions({ closeTimeout: 20 })
+    await using own = new SessionPool({ closeTimeout: 20 })
     const conn = await connect(url.replace('PORT', String(port)), { sessions: own, headers })
     expect(await asked.promise).toBe(authority?.replace('PORT', String(port)))
     await conn.close()
@@ -343,7 +343,7 @@ describe('a connection that cannot be made', () => {
 
   it('says that the request was not sent, where the connection was lost before', async () => {
     await using peer = await startRawPeer({ onRequest: (socket, stream) => void socket.write(ok(stream, true)) })
-    await using own = new Sessions({ closeTimeout: 20 })
+    await using own = new SessionPool({ closeTimeout: 20 })
     const conn = await connect(peer.origin, { sessions: own })
     await conn.close()
     const link = await peer.link()
@@ -400,7 +400,7 @@ describe('a connection that cannot be made', () => {
       link.send(frame(FrameType.SETTINGS, 0, 0))
     })
     await using listening = await listenOn(server)
-    await using own = new Sessions({ closeTimeout: 20 })
+    await using own = new SessionPool({ closeTimeout: 20 })
     const connecting = connect(`http://${listening.host}`, { sessions: own, connectTimeout: 500 })
     expect(await failure(connecting, 'CONNECT_TIMEOUT')).toMatchObject({ requestSent: false })
     expect(connections).toBe(2)
@@ -416,7 +416,7 @@ describe('a signal', () => {
       code: 'TIMEOUT' as const,
     },
   ])('that was aborted before opens no connection: $name', async ({ signal, code }) => {
-    const own = new Sessions()
+    const own = new SessionPool()
     const given = signal()
     const error = await failure(connect('http://127.0.0.1:1', { signal: given, sessions: own }), code)
     expect(error.cause).toBe(given.reason)
@@ -428,7 +428,7 @@ describe('a signal', () => {
     await using silent = await listenOn(createSocketServer((socket) => connected.resolve(socket)))
     const giveUp = new AbortController()
     const url = `https://${silent.host}`
-    const own = new Sessions()
+    const own = new SessionPool()
     const connecting = failure(connect(url, { signal: giveUp.signal, sessions: own }), 'CANCELLED')
     const socket = await connected.promise
     const ended = once(socket, 'close')
@@ -547,7 +547,7 @@ describe('an argument that cannot be', () => {
   })
 
   it('is refused: TLS options', async () => {
-    const own = new Sessions()
+    const own = new SessionPool()
     await failure(connect('https://127.0.0.1:1', { tls: { cert: 'nonsense' }, sessions: own }), 'INVALID_ARGUMENT')
     expect(own.size).toBe(0)
   })

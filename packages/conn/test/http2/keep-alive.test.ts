@@ -7,7 +7,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { describe, expect, it, vi } from 'vitest'
 
 import type { ConnClosed, Http2Conn } from '../../src/index.ts'
-import { connect, Sessions } from '../../src/index.ts'
+import { connect, SessionPool } from '../../src/index.ts'
 import { keepServerAlive } from '../../src/http2/keep-alive.ts'
 import type { TestServer } from '../../src/testing.ts'
 import { startServer } from '../../src/testing.ts'
@@ -43,7 +43,7 @@ interface Ends extends AsyncDisposable {
   readonly client: Http2Conn
   readonly server: Http2Conn
   readonly session: ServerHttp2Session
-  readonly sessions: Sessions
+  readonly sessions: SessionPool
   /** From now on nothing gets through, and no connection is closed for it. */
   freeze(): void
 }
@@ -68,7 +68,7 @@ async function startEnds(judge: { client?: boolean; server?: boolean; tls?: bool
     }
   })
   const origin = server.origin.replace(/\d+$/, String(relay.port))
-  const sessions = new Sessions({ closeTimeout: 10_000, ...(judge.client === true ? times : {}) })
+  const sessions = new SessionPool({ closeTimeout: 10_000, ...(judge.client === true ? times : {}) })
   const client = await connect(origin, { sessions, tls: server.tls })
   return {
     client,
@@ -178,7 +178,7 @@ const sides: readonly [side: string, start: () => Promise<Judged>][] = [
     'client',
     async () => {
       const peer = await startRawPeer({ onRequest: (socket, stream) => void socket.write(ok(stream)) })
-      const sessions = new Sessions({ ...times, closeTimeout: 20 })
+      const sessions = new SessionPool({ ...times, closeTimeout: 20 })
       const conn = await connect(peer.origin, { sessions })
       const [link, dispose] = [await peer.link(), () => peer[Symbol.asyncDispose]()]
       return { conn, link, [Symbol.asyncDispose]: dispose }
@@ -270,7 +270,7 @@ describe('a client that stands still while it connects', () => {
         block(300)
       },
     })
-    await using sessions = new Sessions({ closeTimeout: 20 })
+    await using sessions = new SessionPool({ closeTimeout: 20 })
     const conn = await connect(peer.origin, { sessions, connectTimeout: 200 })
     expect(conn.status).toBe(200)
     conn.abort()
@@ -288,7 +288,7 @@ describe('a client that stands still while it connects', () => {
         } else socket.write(ok(stream))
       },
     })
-    await using sessions = new Sessions({ closeTimeout: 20 })
+    await using sessions = new SessionPool({ closeTimeout: 20 })
     const first = await connect(peer.origin, { sessions })
     await failure(connect(peer.origin, { sessions, signal: AbortSignal.timeout(1_100) }), 'TIMEOUT')
     const third = await connect(peer.origin, { sessions })

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 
-import { connect, pipe, Sessions } from '../../src/index.ts'
+import { connect, pipe, SessionPool } from '../../src/index.ts'
 import { startServer } from '../../src/testing.ts'
 
 const impossible = [0, -1, Number.NaN, Number.POSITIVE_INFINITY, 2 ** 31]
@@ -11,7 +11,7 @@ test.each(impossible)('connect: refuses a timeout of %s before anything is sent'
   await expect(connect('http://127.0.0.1:9', { closeTimeout: timeout })).rejects.toMatchObject(refused)
   await expect(connect('http://127.0.0.1:9', { lingerTimeout: timeout })).rejects.toMatchObject(refused)
   expect(() => pipe({ closeTimeout: timeout })).toThrow(expect.objectContaining(refused))
-  expect(() => new Sessions({ idleTimeout: timeout })).toThrow(expect.objectContaining(refused))
+  expect(() => new SessionPool({ idleTimeout: timeout })).toThrow(expect.objectContaining(refused))
 })
 
 test.each(['a\r\nb: c', 'a\nb', 'a\0b'])(

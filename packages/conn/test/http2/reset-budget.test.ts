@@ -4,7 +4,7 @@ import { createServer } from 'node:http2'
 import { expect, test } from 'vitest'
 
 import type { Http2Conn } from '../../src/index.ts'
-import { accept, connDefaults, Sessions } from '../../src/index.ts'
+import { accept, connDefaults, SessionPool } from '../../src/index.ts'
 import type { TestServer } from '../../src/testing.ts'
 import { listen } from '../../src/testing.ts'
 import { bytes, failure, text } from '../support/support.ts'
@@ -174,7 +174,7 @@ test('the peer of a conn whose reset waits gets nothing that waited for room, an
 
 test('a pool that is closed waits for no reset', async () => {
   await using server = await startService()
-  const sessions = new Sessions()
+  const sessions = new SessionPool()
   await abortAll(await rest(server, tooMany, sessions))
   const began = performance.now()
   await sessions.close()

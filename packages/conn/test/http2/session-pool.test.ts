@@ -6,7 +6,7 @@ import type { AddressInfo, Socket } from 'node:net'
 import { connect as connectSocket, createServer as createSocketServer } from 'node:net'
 import { describe, expect, it } from 'vitest'
 
-import { accept, connDefaults, connect, Sessions, widenWindows } from '../../src/index.ts'
+import { accept, connDefaults, connect, SessionPool, widenWindows } from '../../src/index.ts'
 import type { Http2Conn } from '../../src/index.ts'
 import { keepServerAlive } from '../../src/http2/keep-alive.ts'
 import type { TestServer } from '../../src/testing.ts'
@@ -97,7 +97,7 @@ async function startRelay(
   }
 }
 
-describe('Sessions', () => {
+describe('SessionPool', () => {
   it('shares a connection among the conns to an origin', async () => {
     await using server = await startEcho()
     const conns = await Promise.all([server.connect('/a'), server.connect('/b')])
@@ -135,7 +135,7 @@ describe('Sessions', () => {
     await using peer = await startRawPeer({
       onRequest: (socket, stream) => socket.write(Buffer.concat([ok(stream), goaway(stream, 11)])),
     })
-    const own = new Sessions()
+    const own = new SessionPool()
     const conn = await connect(peer.origin, { sessions: own })
     expect((await failure(conn.read(), 'CONNECTION_LOST')).fatal).toBe(true)
     await own.close()
@@ -164,7 +164,7 @@ describe('Sessions', () => {
 
   it('waits for a peer that takes no stream at all', async () => {
     await using server = await startEcho({ maxConcurrentStreams: 0 })
-    const own = new Sessions({ idleTimeout: 20 })
+    const own = new SessionPool({ idleTimeout: 20 })
     await failure(connect(server.origin, { sessions: own, connectTimeout: 50 }), 'CONNECT_TIMEOUT')
     expect(server.accepted.length).toBe(1)
     await expect.poll(() => own.size, patiently).toBe(0)
@@ -172,7 +172,7 @@ describe('Sessions', () => {
 
   it('closes a connection that carries no stream for a while', async () => {
     await using server = await startEcho()
-    const own = new Sessions({ idleTimeout: 20 })
+    const own = new SessionPool({ idleTimeout: 20 })
     const conn = await connect(server.origin, { sessions: own })
     await echoes(conn, 'busy')
     await conn.close()
@@ -186,15 +186,15 @@ describe('Sessions', () => {
 
   it('refuses times that timers cannot keep', () => {
     const bad = [0, -1, Number.NaN, Number.POSITIVE_INFINITY, 2 ** 31]
-    for (const idleTimeout of bad) expect(() => new Sessions({ idleTimeout })).toThrow(/idleTimeout must be above 0/)
-    expect(() => new Sessions({ idleTimeout: 2 ** 31 - 1 })).not.toThrow()
+    for (const idleTimeout of bad) expect(() => new SessionPool({ idleTimeout })).toThrow(/idleTimeout must be above 0/)
+    expect(() => new SessionPool({ idleTimeout: 2 ** 31 - 1 })).not.toThrow()
   })
 })
 
-describe('Sessions.close', () => {
+describe('SessionPool.close', () => {
   it('lets the open streams end first', async () => {
     await using server = await startEcho()
-    const own = new Sessions()
+    const own = new SessionPool()
     const conn = await connect(server.origin, { sessions: own })
     const closing = own.close()
     await echoes(conn, 'still open')
@@ -207,7 +207,7 @@ describe('Sessions.close', () => {
 
   it('opens no stream afterwards', async () => {
     await using server = await startEcho()
-    const own = new Sessions()
+    const own = new SessionPool()
     await own.close()
     const error = await failure(connect(server.origin, { sessions: own }), 'SESSIONS_CLOSED')
     expect(error).toMatchObject({ side: 'local', fatal: true })
@@ -216,7 +216,7 @@ describe('Sessions.close', () => {
 
   it('tells who waits for a connection that has room at once', async () => {
     await using server = await startEcho({ maxConcurrentStreams: 1 })
-    const own = new Sessions()
+    const own = new SessionPool()
     const open = (): Promise<Http2Conn> => connect(server.origin, { sessions: own })
     const conns = await Promise.all(Array.from({ length: connDefaults.sessionsPerOrigin }, open))
     const waiting = failure(open(), 'SESSIONS_CLOSED')
@@ -229,7 +229,7 @@ describe('Sessions.close', () => {
 
   it('does nothing where its timeout is none', async () => {
     await using server = await startEcho()
-    const own = new Sessions()
+    const own = new SessionPool()
     await failure(own.close({ timeout: Number.NaN }), 'INVALID_ARGUMENT')
     const conn = await connect(server.origin, { sessions: own })
     expect(own.size).toBe(1)
@@ -242,7 +242,7 @@ describe('Sessions.close', () => {
     const silent = createSocketServer((socket) => connected.resolve(socket))
     silent.listen(0, '127.0.0.1')
     await once(silent, 'listening')
-    const own = new Sessions()
+    const own = new SessionPool()
     const url = `https://127.0.0.1:${(silent.address() as AddressInfo).port}`
     const connecting = failure(connect(url, { sessions: own }), 'SESSIONS_CLOSED')
     const socket = await connected.promise
@@ -255,7 +255,7 @@ describe('Sessions.close', () => {
 
   it('cuts off what is left at the deadline', async () => {
     await using server = await startEcho()
-    const own = new Sessions({ closeTimeout: 20 })
+    const own = new SessionPool({ closeTimeout: 20 })
     const conn = await connect(server.origin, { sessions: own })
     const read = failure(conn.read(), 'SESSIONS_CLOSED')
     await own.close()
@@ -271,7 +271,7 @@ describe('Sessions.close', () => {
           if (blocked) socket.pause()
         },
       })
-      const own = new Sessions({ closeTimeout: 20 })
+      const own = new SessionPool({ closeTimeout: 20 })
       const conn = await connect(peer.origin, { sessions: own })
       if (blocked) await conn.write(new Uint8Array(60_000))
       await own.close()
@@ -283,7 +283,7 @@ describe('Sessions.close', () => {
 it('waits for a stream to end where no more connections may be opened', async () => {
   const oneStream = Uint8Array.of(0, 3, 0, 0, 0, 1)
   await using peer = await startRawPeer({ settings: oneStream, onRequest: (socket, id) => void socket.write(ok(id)) })
-  await using sessions = new Sessions({ closeTimeout: 20 })
+  await using sessions = new SessionPool({ closeTimeout: 20 })
   const most = connDefaults.sessionsPerOrigin
   const conns = await Promise.all(Array.from({ length: most }, () => connect(peer.origin, { sessions })))
   expect(sessions.size).toBe(most)
@@ -301,7 +301,7 @@ describe('connections that drain', () => {
 
   it('take no place of those that serve, however many they are', async () => {
     await using peer = await startPeer()
-    await using sessions = new Sessions({ closeTimeout: 20 })
+    await using sessions = new SessionPool({ closeTimeout: 20 })
     const conns: Http2Conn[] = []
     const many = connDefaults.sessionsPerOrigin + 5
     while (conns.length < many) {
@@ -319,7 +319,7 @@ describe('connections that drain', () => {
     Object.assign(connDefaults, { drainingPerOrigin: 3 })
     try {
       await using peer = await startPeer()
-      await using sessions = new Sessions({ closeTimeout: 20 })
+      await using sessions = new SessionPool({ closeTimeout: 20 })
       const drained = async (): Promise<Http2Conn> => {
         const conn = await connect(peer.origin, { sessions })
         await (await peer.link()).handled()
@@ -343,7 +343,7 @@ describe('a ping', () => {
   it('ends the conns of a peer that fell silent, with PEER_SILENT (nodejs/node#42710)', async () => {
     await using server = await startEcho()
     await using relay = await startRelay(Number(new URL(server.origin).port))
-    const own = new Sessions(patience)
+    const own = new SessionPool(patience)
     const conn = await connect(relay.origin, { sessions: own })
     await echoes(conn, 'hello')
     relay.silence()
@@ -358,7 +358,7 @@ describe('a ping', () => {
     await using server = await startServer((conn) => accepted.resolve(conn), { tls: false })
     server.server.on('session', (session) => keepServerAlive(session, patience))
     await using relay = await startRelay(Number(new URL(server.origin).port))
-    const own = new Sessions({ closeTimeout: 20 })
+    const own = new SessionPool({ closeTimeout: 20 })
     const conn = await connect(relay.origin, { sessions: own })
     const there = await accepted.promise
     await conn.write(bytes('hello'))
@@ -393,7 +393,7 @@ describe('a ping', () => {
   it('that nobody answers, before a response that does not come, keeps further requests off the connection', async () => {
     await using server = await startEcho()
     await using relay = await startRelay(Number(new URL(server.origin).port))
-    const own = new Sessions({ closeTimeout: 20 })
+    const own = new SessionPool({ closeTimeout: 20 })
     const first = await connect(relay.origin, { sessions: own })
     await first.close()
     relay.silence()
@@ -416,7 +416,7 @@ describe('a ping', () => {
         void silence.promise.then(() => clearInterval(beat))
       },
     })
-    const own = new Sessions(patience)
+    const own = new SessionPool(patience)
     const conn = await connect(peer.origin, { sessions: own })
     // Longer than Node goes on pinging without an answer.
     const enough = performance.now() + 12 * patience.pingInterval

@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest'
 
 import type { Conn } from '../../src/index.ts'
-import { connDefaults, connect, Sessions } from '../../src/index.ts'
+import { connDefaults, connect, SessionPool } from '../../src/index.ts'
 import { startServer } from '../../src/testing.ts'
 import { data, frame, ok, setting, Setting, startRawPeer, windowUpdate } from '../support/raw-peer.ts'
 import { failure } from '../support/support.ts'
@@ -59,7 +59,7 @@ it('a peer that sends more than the window while it takes nothing is bounded', {
     settings: setting(Setting.INITIAL_WINDOW_SIZE, wide),
     onRequest: (socket, stream) => socket.write(Buffer.concat([windowUpdate(0, wide - 65_535), ok(stream)])),
   })
-  const own = new Sessions({ closeTimeout: 50 })
+  const own = new SessionPool({ closeTimeout: 50 })
   const conn = await connect(peer.origin, { sessions: own })
   const { socket } = await peer.link()
   socket.pause()

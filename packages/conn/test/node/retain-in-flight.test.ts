@@ -5,7 +5,7 @@ import { runInNewContext } from 'node:vm'
 import { describe, expect, test } from 'vitest'
 
 import type { Conn } from '../../src/index.ts'
-import { connect, Sessions } from '../../src/index.ts'
+import { connect, SessionPool } from '../../src/index.ts'
 import { startServer } from '../../src/testing.ts'
 import { startRelay } from '../support/relay.ts'
 import { deferred } from '../support/support.ts'
@@ -74,7 +74,7 @@ describe.each([
       near.pipe(far)
       far.pipe(near)
     })
-    const sessions = new Sessions()
+    const sessions = new SessionPool()
     const url = `http${tls ? 's' : ''}://localhost:${relay.port}/`
     const opened = await Promise.all(
       Array.from({ length: conns }, () => connect(url, { sessions, ...(tls && { tls: server.tls }) })),

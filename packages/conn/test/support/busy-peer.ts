@@ -5,7 +5,7 @@
 import { createServer } from 'node:http2'
 
 import type { Http2Conn } from '../../src/index.ts'
-import { accept, connect, Sessions } from '../../src/index.ts'
+import { accept, connect, SessionPool } from '../../src/index.ts'
 import { keepServerAlive } from '../../src/http2/keep-alive.ts'
 import { listen } from '../../src/testing.ts'
 
@@ -82,8 +82,8 @@ async function run(kind: string, turn: number, origin: string, frozen: string): 
     })().catch(() => {})
   })
   const at = await listen(server, undefined)
-  for (let count = 0; count < 10; count += 1) void note(await connect(origin, { sessions: new Sessions(times) }))
-  const toFrozen = await connect(frozen, { sessions: new Sessions(times) })
+  for (let count = 0; count < 10; count += 1) void note(await connect(origin, { sessions: new SessionPool(times) }))
+  const toFrozen = await connect(frozen, { sessions: new SessionPool(times) })
   void toFrozen.closed.then((end) => say({ frozen: end.clean ? 'clean' : end.error.code }))
   say({ origin: at.origin })
   process.on('message', () => say({ pings: Math.min(...pings), lost }))

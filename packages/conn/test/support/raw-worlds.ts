@@ -3,9 +3,9 @@ import type { Http2Server, ServerHttp2Session } from 'node:http2'
 import { createServer } from 'node:http2'
 import { expect } from 'vitest'
 
-import type { Conn, ConnectOptions, Http2Conn, SessionsOptions } from '../../src/index.ts'
+import type { Conn, ConnectOptions, Http2Conn, SessionPoolOptions } from '../../src/index.ts'
 import type { CloseTimeouts } from '../../src/core/stream-conn.ts'
-import { accept, connect, ConnError, Sessions } from '../../src/index.ts'
+import { accept, connect, ConnError, SessionPool } from '../../src/index.ts'
 import { keepServerAlive } from '../../src/http2/keep-alive.ts'
 import { listen } from '../../src/testing.ts'
 import type { RawLink, RawPeer, Script } from './raw-peer.ts'
@@ -63,18 +63,18 @@ export type StartWorld = (settings?: Uint8Array, timeouts?: CloseTimeouts) => Pr
 /** We are the client. */
 export interface HostileServer extends World {
   readonly peer: RawPeer
-  readonly sessions: Sessions
+  readonly sessions: SessionPool
   connect(options?: ConnectOptions): Promise<Http2Conn>
 }
 
 export async function startHostileServer(
   script: Script = {},
-  options: SessionsOptions = {},
+  options: SessionPoolOptions = {},
   timeouts: CloseTimeouts = {},
 ): Promise<HostileServer> {
   const before = openHandles().length
   const peer = await startRawPeer(script)
-  const sessions = new Sessions({ closeTimeout: 50, ...options })
+  const sessions = new SessionPool({ closeTimeout: 50, ...options })
   const dial = (given: ConnectOptions = {}): Promise<Http2Conn> =>
     connect(peer.origin, { sessions, ...timeouts, ...given })
   const open = async (): Promise<Opened & { readonly link: RawLink }> => {

@@ -12,7 +12,7 @@ import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 
 import type { CloseTimeouts, Conn, ConnErrorCode, WaitOptions } from '../../src/index.ts'
-import { accept, connDefaults, ConnError, connect, fromDuplex, pipe, Sessions } from '../../src/index.ts'
+import { accept, connDefaults, ConnError, connect, fromDuplex, pipe, SessionPool } from '../../src/index.ts'
 import type { Cut } from './faults.ts'
 import { Faults, faultyJoin, joinConns, planCut, Random } from './faults.ts'
 import { startRelay } from './relay.ts'
@@ -236,7 +236,7 @@ class World {
     (path: string, timeouts: readonly [CloseTimeouts, CloseTimeouts]) => Promise<readonly [Conn, Conn]>
   > {
     let { port } = this.run
-    const sessions = new Sessions({ closeTimeout: 5_000 })
+    const sessions = new SessionPool({ closeTimeout: 5_000 })
     this.#cleanup.push(async () => {
       await sessions.close()
       assert.equal(sessions.size, 0, 'sessions are left in the pool')
