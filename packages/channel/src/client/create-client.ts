@@ -24,7 +24,8 @@ import { excerpt, printable } from '../framing/control-frames.ts'
 import type { LimitOptions } from '../options.ts'
 import { checkDelay, checkHook, limitsFrom } from '../options.ts'
 import { awake } from './delays.ts'
-import { diagnostics, isObserved, onSlowOf, quietOpening, type OpenRequestEvent } from '../observe/diagnostics.ts'
+import type { OpenRequestEvent } from '../observe/diagnostics.ts'
+import { diagnostics, publishingSlow, publishOpening } from '../observe/diagnostics.ts'
 import { ChannelError, givenUp, textOf } from '../errors.ts'
 import type { Format } from '../route/media-types.ts'
 import { codingOf, formatNamed, formatsOf, listed } from '../route/media-types.ts'
@@ -187,7 +188,7 @@ export function createClient(origins: string | URL | readonly (string | URL)[], 
         })
         // One budget for all of an attempt.
         const left = Math.max(1, Math.ceil(connectTimeout - (systemClock.now() - began)))
-        const observed = observedOf(route.path, at.name, headers)
+        const observed = publishOpening('client', route.path, at.name, headers)
         const connecting = connect(url, { signal, method, tls, connectTimeout: left, sessions, headers })
         const conn = await connecting.catch((error: unknown) => {
           const failure = openFailure(error, url, signal)
@@ -197,7 +198,7 @@ export function createClient(origins: string | URL | readonly (string | URL)[], 
         try {
           // The response may have come in the same turn.
           signal.throwIfAborted()
-          const judge = onSlowOf(onSlow, observed, () => channel as Channel<unknown, unknown>)
+          const judge = publishingSlow(onSlow, observed, () => channel as Channel<unknown, unknown>)
           const channel = channelOf(conn, url, send, receives, {
             limits,
             onInvalid,
@@ -227,14 +228,6 @@ export function createClient(origins: string | URL | readonly (string | URL)[], 
     close,
     [Symbol.asyncDispose]: () => close(),
   }
-}
-
-/** Tells whoever observes it of a request that is about to be sent. */
-function observedOf(route: string, origin: string, headers: OutgoingHttpHeaders): OpenRequestEvent | undefined {
-  if (!isObserved()) return undefined
-  const observed = quietOpening({ side: 'client', route, origin, headers })
-  diagnostics.opening.publish(observed)
-  return observed
 }
 
 function tellOpen(opening: OpenRequestEvent, channel: Channel<unknown, unknown>): void {

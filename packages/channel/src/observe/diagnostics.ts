@@ -20,8 +20,8 @@ export interface OpenRequestEvent {
   readonly origin: string
   /** The request's. A client's may be added to. */
   readonly headers: OutgoingHttpHeaders | IncomingHttpHeaders
-  /** On the server, may be set: the handler is called by it, so that it runs within a context. Calls `handle` once. */
-  around?: (handle: () => Promise<void>) => Promise<void>
+  /** A subscriber of the server may set it to run the handler in a context of its own. It must call `handle` once. */
+  runHandler?: (handle: () => Promise<void>) => Promise<void>
 }
 
 /** `h2channel:open`: the channel is open. */
@@ -96,26 +96,29 @@ export const diagnostics: { readonly [Name in keyof DiagnosticEvents]: Events<Di
   error: eventsNamed('h2channel:error'),
 }
 
+/** Logs and JSON show an opening without its headers. */
 const shown = shownAs<OpenRequestEvent>(({ side, route, origin }) => ({ side, route, origin }))
 
-/** The opening, which logs and JSON show without its headers. */
-export function quietOpening(opening: OpenRequestEvent): OpenRequestEvent {
-  return Object.defineProperties(opening, shown)
+/**
+ * Publishes `h2channel:opening` where anything subscribes to an event of channels.
+ *
+ * @returns the event that was published, for what follows from the request; undefined without subscribers.
+ */
+export function publishOpening(
+  side: End,
+  route: string,
+  origin: string,
+  headers: OpenRequestEvent['headers'],
+): OpenRequestEvent | undefined {
+  const { opening, open, refuse, close, slow } = diagnostics
+  if (![opening, open, refuse, close, slow].some(({ hasSubscribers }) => hasSubscribers)) return undefined
+  const event: OpenRequestEvent = Object.defineProperties({ side, route, origin, headers }, shown)
+  opening.publish(event)
+  return event
 }
 
-/** Whether anybody wants to know of openings, and of what becomes of them. */
-export function isObserved(): boolean {
-  return (
-    diagnostics.opening.hasSubscribers ||
-    diagnostics.open.hasSubscribers ||
-    diagnostics.refuse.hasSubscribers ||
-    diagnostics.close.hasSubscribers ||
-    diagnostics.slow.hasSubscribers
-  )
-}
-
-/** What asks `onSlow` of a channel that is observed, and tells what it answered. */
-export function onSlowOf(
+/** Wraps `onSlow` of a channel with subscribers, so that `h2channel:slow` has its answer. */
+export function publishingSlow(
   onSlow: OnSlow | undefined,
   opening: OpenRequestEvent | undefined,
   channelOf: () => Channel<unknown, unknown>,

@@ -91,7 +91,7 @@ export function instrument(options: InstrumentOptions = {}): () => void {
     const span = tracer.startSpan(`open ${opening.route}`, { kind, attributes }, parent)
     const within = trace.setSpan(parent, span)
     if (isClient) propagator.inject(within, opening.headers, defaultTextMapSetter)
-    else opening.around = async (handle) => context.with(within, handle)
+    else opening.runHandler = async (handle) => context.with(within, handle)
     pending.set(opening, { span, within, began: platform.performance.now() })
   }
 

@@ -22,7 +22,8 @@ import { contextOf, type HandlerContext, isExpired, Late } from './handler-conte
 import { excerpt } from '../framing/control-frames.ts'
 import type { ChannelLimits, LimitOptions } from '../options.ts'
 import { checkDelay, checkHook, checkLimit, givenOf, limitsFrom } from '../options.ts'
-import { diagnostics, isObserved, onSlowOf, quietOpening, type OpenRequestEvent } from '../observe/diagnostics.ts'
+import type { OpenRequestEvent } from '../observe/diagnostics.ts'
+import { diagnostics, publishingSlow, publishOpening } from '../observe/diagnostics.ts'
 import type { ChannelErrorCode } from '../errors.ts'
 import { ChannelError } from '../errors.ts'
 import type { Format } from '../route/media-types.ts'
@@ -393,7 +394,8 @@ class RouteTable<Auth> implements Router<Auth>, Taker {
     { headers: given, fault }: Prepared,
   ): void {
     const { entry } = found
-    const observed = observedOf(entry.route.path, headers)
+    const origin = `${headers[':scheme'] ?? 'http'}://${headers[':authority'] ?? headers.host ?? ''}`
+    const observed = publishOpening('server', entry.route.path, origin, headers)
     const shared = shareWith(headers, this.#origins)
     const prepared = { ...given, ...shared }
     const request = { stream, observed, prepared }
@@ -508,7 +510,7 @@ class RouteTable<Auth> implements Router<Auth>, Taker {
       control,
       limits: entry.limits,
       onInvalid: onInvalid && ((error) => onInvalid(error, context)),
-      onSlow: onSlowOf(onSlow && ((waited) => onSlow(waited, context)), observed, () => channel),
+      onSlow: publishingSlow(onSlow && ((waited) => onSlow(waited, context)), observed, () => channel),
       name: entry.route.path,
       clock: this.#options.clock,
     })
@@ -637,8 +639,8 @@ class RouteTable<Auth> implements Router<Auth>, Taker {
     try {
       rest.expiresAt = expiryOf(context.auth)
       rest.channel = channel
-      if (observed?.around === undefined) await entry.handler(channel, context)
-      else await observed.around(async () => entry.handler(channel, context))
+      if (observed?.runHandler === undefined) await entry.handler(channel, context)
+      else await observed.runHandler(async () => entry.handler(channel, context))
     } catch (error) {
       const isOwnEnd = isOutcome(channel, error) || rest.isReason(error)
       const failure = new ChannelError('INTERNAL', 'the handler failed', { side: 'local', cause: error })
@@ -711,15 +713,6 @@ function refuseTo(
 /** Refuses with 503: the same may be asked again soon, best of another server. */
 function refuseForNow(asked: Asked, message: string): void {
   refuseTo(asked, 503, message, { 'retry-after': '1' })
-}
-
-/** Tells whoever observes it of a request that has arrived. */
-function observedOf(route: string, headers: IncomingHttpHeaders): OpenRequestEvent | undefined {
-  if (!isObserved()) return undefined
-  const origin = `${headers[':scheme'] ?? 'http'}://${headers[':authority'] ?? headers.host ?? ''}`
-  const observed = quietOpening({ side: 'server', route, origin, headers })
-  diagnostics.opening.publish(observed)
-  return observed
 }
 
 /** Of requests whose clients have left. */
