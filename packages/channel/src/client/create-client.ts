@@ -28,10 +28,10 @@ import type { OpenRequestEvent } from '../observe/diagnostics.ts'
 import { diagnostics, publishingSlow, publishOpening } from '../observe/diagnostics.ts'
 import { ChannelError, givenUp, textOf } from '../errors.ts'
 import type { Format } from '../route/media-types.ts'
-import { codingOf, formatNamed, formatsOf, listed } from '../route/media-types.ts'
+import { contentCoding, formatForContentType, createFormats, acceptHeader } from '../route/media-types.ts'
 import { openFailure } from './open-errors.ts'
 import { Opener } from './opening.ts'
-import { announcement, isAnnounced, version } from '../route/negotiate.ts'
+import { controlHeader, supportsControl, version } from '../route/negotiate.ts'
 import type { RetryOptions } from './retry.ts'
 import { retryLimits } from './retry.ts'
 import type { PathParams, Route } from '../route/route.ts'
@@ -166,8 +166,8 @@ export function createClient(origins: string | URL | readonly (string | URL)[], 
       if (refused?.code === 'INVALID_ARGUMENT') throw refused
       if (closing.signal.aborted) throw new ChannelError('CLOSED', 'open after the client was closed')
       const path = fillPath(route.path, given.params ?? {})
-      const sends = formatsOf(route.client, route.framing)
-      const receives = formatsOf(route.server, route.framing)
+      const sends = createFormats(route.client, route.framing)
+      const receives = createFormats(route.server, route.framing)
       const [send] = sends
       if (send === undefined) throw new ChannelError('INVALID_ROUTE', `${route.path} has no codec for the client`)
       const { method, onInvalid, onSlow } = given
@@ -183,8 +183,8 @@ export function createClient(origins: string | URL | readonly (string | URL)[], 
         const common = typeof asked === 'function' ? await inTime(asked(), connectTimeout, signal) : asked
         const headers = mergeHeaders(common, given.headers, {
           'content-type': send.mediaType,
-          accept: listed(receives),
-          ...(send.framing.control ? { [announcement]: version } : {}),
+          accept: acceptHeader(receives),
+          ...(send.framing.control ? { [controlHeader]: version } : {}),
         })
         // One budget for all of an attempt.
         const left = Math.max(1, Math.ceil(connectTimeout - (systemClock.now() - began)))
@@ -250,26 +250,26 @@ function channelOf<C, S>(
   options: Pick<ChannelOptions<C, S>, 'clock' | 'limits' | 'name' | 'onInvalid' | 'onSlow'>,
 ): Channel<C, S> {
   const { 'content-type': contentType, 'content-encoding': contentEncoding } = conn.headers
-  const coding = codingOf(contentEncoding)
+  const coding = contentCoding(contentEncoding)
   if (coding !== undefined) {
     const message = `${url.pathname} was answered with content-encoding ${excerpt(printable(coding))}, which is not read here`
     throw new ChannelError('BAD_RESPONSE', message)
   }
   // Plain peers of lines or records may name no type. Bytes of an unknown kind are not taken for length prefixes.
   const plain = receives[0]?.framing.control === true ? undefined : receives[0]
-  const receive = contentType === undefined ? plain : formatNamed(receives, contentType)
+  const receive = contentType === undefined ? plain : formatForContentType(receives, contentType)
   if (receive === undefined) {
     const what = contentType === undefined ? 'without a content type' : `of type ${excerpt(printable(contentType))}`
     throw new ChannelError(
       'BAD_RESPONSE',
-      `${url.pathname} was answered with a response ${what}, not one of ${listed(receives)}: is it a route of the server?`,
+      `${url.pathname} was answered with a response ${what}, not one of ${acceptHeader(receives)}: is it a route of the server?`,
     )
   }
   return new Channel<C, S>(conn, {
     send: send.codec,
     receive: receive.codec,
     framing: { send: send.framing, receive: receive.framing },
-    control: isAnnounced(conn.headers[announcement]),
+    control: supportsControl(conn.headers[controlHeader]),
     ...options,
   })
 }

@@ -8,7 +8,7 @@ import type { Framing } from '../framing/framing.ts'
 import { lengthPrefixed } from '../framing/length-prefixed.ts'
 import { newlineDelimited } from '../framing/newline-delimited.ts'
 
-/** One way in which messages of a type can travel: a codec, a framing, and the media type that names the two. */
+/** One way to send messages of a type: a codec, a framing, and the media type that names both. */
 export interface Format<T> {
   readonly mediaType: string
   readonly parsed: MediaType
@@ -17,19 +17,19 @@ export interface Format<T> {
 }
 
 /**
- * The formats of a codec, the preferred one first: those with the framing `preferred`, then the codec's order, then length
- * prefixes before the others.
+ * Creates the formats of a codec in order of preference: formats with the framing `preferred` come first, then the
+ * codec's own order counts, then length prefixes come before other framings.
  *
- * @throws ChannelError `INVALID_ROUTE` when there is no format with the framing `preferred`.
+ * @throws ChannelError `INVALID_ROUTE` when no format has the framing `preferred`.
  */
-export function formatsOf<T>(codec: Codec<T>, preferred: Framing | undefined): readonly Format<T>[] {
+export function createFormats<T>(codec: Codec<T>, preferred: Framing | undefined): readonly Format<T>[] {
   const formats = (codec.alternatives ?? [codec]).flatMap((one): Format<T>[] => [
-    format(one.contentType, one, lengthPrefixed()),
-    ...(one.line === true ? [format(lines, one, newlineDelimited())] : []),
-    ...(one.size === undefined ? [] : [format(octets, one, fixedLength(one.size))]),
+    createFormat(one.contentType, one, lengthPrefixed()),
+    ...(one.line === true ? [createFormat(lines, one, newlineDelimited())] : []),
+    ...(one.size === undefined ? [] : [createFormat(octets, one, fixedLength(one.size))]),
   ])
   const unique = formats.filter(
-    ({ parsed }, index) => formats.findIndex((other) => isSame(other.parsed, parsed)) === index,
+    ({ parsed }, index) => formats.findIndex((other) => isSameType(other.parsed, parsed)) === index,
   )
   const wanted = unique.filter(({ framing }) => framing.name === preferred?.name)
   if (preferred !== undefined && wanted.length === 0) {
@@ -38,69 +38,75 @@ export function formatsOf<T>(codec: Codec<T>, preferred: Framing | undefined): r
   return [...wanted, ...unique.filter((one) => !wanted.includes(one))]
 }
 
-export function format<T>(mediaType: string, codec: Codec<T>, framing: Framing): Format<T> {
+/** Creates the format of one media type. */
+export function createFormat<T>(mediaType: string, codec: Codec<T>, framing: Framing): Format<T> {
   return { mediaType, parsed: parse(mediaType), codec, framing }
 }
 
-/** The format that a `content-type` header names. */
-export function formatNamed<T>(formats: readonly Format<T>[], contentType: string): Format<T> | undefined {
+/** Finds the format that a `content-type` header names. */
+export function formatForContentType<T>(formats: readonly Format<T>[], contentType: string): Format<T> | undefined {
   const actual = parse(contentType)
-  return formats.find(({ parsed }) => isSame(parsed, actual))
+  return formats.find(({ parsed }) => isSameType(parsed, actual))
 }
 
-/** The coding of a body that is not as it was written (RFC 9110, section 8.4), such as `gzip`. None is read here. */
-export function codingOf(contentEncoding: string | undefined): string | undefined {
+/**
+ * The coding that a `content-encoding` header names, such as `gzip` (RFC 9110, section 8.4), unless it is `identity`.
+ */
+export function contentCoding(contentEncoding: string | undefined): string | undefined {
   return contentEncoding === undefined || /^\s*identity\s*$/i.test(contentEncoding) ? undefined : contentEncoding
 }
 
 /**
- * The format that an `accept` header likes best (RFC 9110, section 12.5.1): the first that it names of those with the
- * highest quality. Where it leaves the choice, one with the framing of the request.
+ * Chooses the format that an `accept` header prefers (RFC 9110, section 12.5.1): among the formats with the highest
+ * quality, the one that it names first. Of equal ones, a format with the framing of the request wins.
  */
-export function formatAccepted<T>(
+export function negotiateFormat<T>(
   formats: readonly Format<T>[],
   accept: string | undefined,
   requestFraming: Framing,
 ): Format<T> | undefined {
-  const own = [
+  const candidates = [
     ...formats.filter(({ framing }) => framing.name === requestFraming.name),
     ...formats.filter(({ framing }) => framing.name !== requestFraming.name),
   ]
-  if (accept === undefined) return own[0]
-  if (accept.length > longestAccept) return undefined
-  const ranges = rangesOf(accept)
-  const record = recordOf(ranges, formats)
-  const [best] = own
-    // Bytes that say nothing of what they are would be read as the records that the client named first.
+  if (accept === undefined) return candidates[0]
+  if (accept.length > maxAcceptLength) return undefined
+  const ranges = parseAccept(accept)
+  const record = expectedRecord(ranges, formats)
+  const [best] = candidates
+    // The client would read the bytes of another record as the record that it expects.
     .filter(({ mediaType, codec }) => mediaType !== octets || record === undefined || record === codec)
-    .map((one) => ({ format: one, ...likingOf(one, ranges) }))
+    .map((one) => ({ format: one, ...preference(one, ranges) }))
     .filter(({ quality }) => quality > 0)
-    .toSorted((one, other) => other.quality - one.quality || one.place - other.place)
+    .toSorted((one, other) => other.quality - one.quality || one.index - other.index)
   return best?.format
 }
 
 type MediaType = Pick<ContentType, 'type' | 'parameters'>
 
-/** A member of the list in an `accept` header. */
-interface Range extends MediaType {
+/** One item of an `accept` header. */
+interface MediaRange extends MediaType {
   readonly quality: number
 }
 
 const octets = 'application/octet-stream'
 const lines = 'application/x-ndjson'
 
-/** Room for several of the longest layouts. Beyond it, a list takes long to read. Unit: characters. */
-const longestAccept = 32_768
+/**
+ * Longest `accept` header that is parsed: a longer one takes too long. It has room for several struct layouts. Unit:
+ * characters.
+ */
+const maxAcceptLength = 32_768
 
 /** RFC 9110, section 12.4.2. */
 const qvalue = /^(?:0(?:\.\d{0,3})?|1(?:\.0{0,3})?)$/
 
-function rangesOf(accept: string): readonly Range[] {
-  const ranges: Range[] = []
+function parseAccept(accept: string): readonly MediaRange[] {
+  const ranges: MediaRange[] = []
   for (let start = 0; start < accept.length;) {
     const { type, parameters, index } = parse(accept, { comma: true, start })
     const { q = '1', ...rest } = parameters
-    // Empty members are allowed and mean nothing (RFC 9110, section 5.6.1). One with another weight is not well-formed.
+    // Empty items are allowed and mean nothing (RFC 9110, section 5.6.1). An item with an invalid weight is ignored.
     if (type !== '' && qvalue.test(q)) ranges.push({ type, parameters: rest, quality: Number(q) })
     start = index + 1
   }
@@ -108,14 +114,17 @@ function rangesOf(accept: string): readonly Range[] {
 }
 
 /**
- * What a client that also takes `application/octet-stream` means by it: the codec of the first record that it names,
- * `unknown` when this side has none of that type, `undefined` when it names no records.
+ * The record that a client expects in `application/octet-stream`: the codec of the first record type that it accepts,
+ * `unknown` when this side has no such type, `undefined` when the client names no record type.
  */
-function recordOf<T>(ranges: readonly Range[], formats: readonly Format<T>[]): Codec<T> | 'unknown' | undefined {
+function expectedRecord<T>(
+  ranges: readonly MediaRange[],
+  formats: readonly Format<T>[],
+): Codec<T> | 'unknown' | undefined {
   for (const range of ranges) {
     if (range.quality === 0 || range.type === octets) continue
-    const own = formats.find(({ parsed }) => isSame(parsed, range))
-    if (own === undefined && mayBeRecords(range.type)) return 'unknown'
+    const own = formats.find(({ parsed }) => isSameType(parsed, range))
+    if (own === undefined && mayNameRecord(range.type)) return 'unknown'
     if (own?.codec.size !== undefined) return own.codec
   }
   return undefined
@@ -124,28 +133,34 @@ function recordOf<T>(ranges: readonly Range[], formats: readonly Format<T>[]): C
 const otherSubtypes =
   /^(?:\*|octet-stream|json|json-seq|ndjson|x-ndjson|jsonl|msgpack|x-msgpack|vnd\.msgpack|cbor|xml)$|\+(?:json|json-seq|msgpack|cbor|xml)$/
 
-/** Whether a program may call its records that: any type of applications that isn't known to be something else. */
-function mayBeRecords(type: string): boolean {
+/**
+ * Whether a media type may stand for fixed-length records: any `application` type that is not known to be something
+ * else.
+ */
+function mayNameRecord(type: string): boolean {
   const [kind, subtype = ''] = type.split('/', 2)
   return kind === 'application' && !otherSubtypes.test(subtype)
 }
 
-/** How much a format is liked, which the most specific range says, and at which place it is named: the last, if it isn't. */
-function likingOf<T>({ parsed }: Format<T>, ranges: readonly Range[]): { quality: number; place: number } {
-  const rangeOf = (wanted: MediaType): Range | undefined => ranges.find((range) => isSame(wanted, range))
-  const wildcard = (type: string): Range | undefined => rangeOf({ type, parameters: {} })
-  const named = rangeOf(parsed)
+/**
+ * The quality that the most specific range gives a format, and where the header names the format: past its end, if it
+ * does not.
+ */
+function preference<T>({ parsed }: Format<T>, ranges: readonly MediaRange[]): { quality: number; index: number } {
+  const find = (wanted: MediaType): MediaRange | undefined => ranges.find((range) => isSameType(wanted, range))
+  const wildcard = (type: string): MediaRange | undefined => find({ type, parameters: {} })
+  const named = find(parsed)
   const range = named ?? wildcard(parsed.type.replace(/\/.*/, '/*')) ?? wildcard('*/*')
-  return { quality: range?.quality ?? 0, place: named === undefined ? ranges.length : ranges.indexOf(named) }
+  return { quality: range?.quality ?? 0, index: named === undefined ? ranges.length : ranges.indexOf(named) }
 }
 
-/** The header value that lists formats. */
-export function listed(formats: readonly Format<unknown>[]): string {
+/** The value of an `accept` header that lists `formats`. */
+export function acceptHeader(formats: readonly Format<unknown>[]): string {
   return formats.map(({ mediaType }) => mediaType).join(', ')
 }
 
-/** Whether two types are the same, with the same parameters. Only a charset doesn't matter: text is UTF-8 here. */
-function isSame(want: MediaType, have: MediaType): boolean {
+/** Whether two media types are equal, parameters included. A charset is ignored, since text is always UTF-8 here. */
+function isSameType(want: MediaType, have: MediaType): boolean {
   if (want.type !== have.type) return false
   const names = Object.keys({ ...want.parameters, ...have.parameters })
   return names.every((name) => name === 'charset' || want.parameters[name] === have.parameters[name])

@@ -6,21 +6,21 @@ import { ChannelError } from '../errors.ts'
 import type { Framing } from '../framing/framing.ts'
 
 /**
- * One conversation that a service offers: where it is, and what each side says in it. Both sides import it, and neither
- * writes a message type again.
+ * One kind of channel that a service offers: its path, and the messages of each side. Client and server import the same
+ * object, so that neither repeats a message type.
  */
 export interface Route<Path extends string = string, Client = unknown, Server = unknown> {
   /** The path, in which `:name` stands for one segment. */
   readonly path: Path
-  /** What the client sends. */
+  /** The messages of the client. */
   readonly client: Codec<Client>
-  /** What the server sends. */
+  /** The messages of the server. */
   readonly server: Codec<Server>
-  /** How messages are told apart where the client has no wish of its own. */
+  /** How messages are separated, where the client accepts several ways. */
   readonly framing?: Framing
 }
 
-/** The parameters that a path names: `{ market: string }` for `/quotes/:market`. */
+/** The parameters of a path: `{ market: string }` for `/quotes/:market`. */
 export type PathParams<Path extends string> = { readonly [Name in ParamNames<Path>]: string }
 
 type ParamNames<Path extends string> = Path extends `${infer Segment}/${infer Rest}`
@@ -35,20 +35,21 @@ export type ClientChannel<R> = R extends Route<string, infer C, infer S> ? Chann
 /** The server's end of a route. */
 export type ServerChannel<R> = R extends Route<string, infer C, infer S> ? Channel<S, C> : never
 
+/** What `defineRoute` needs besides the path. */
 export interface RouteCodecs<Client, Server> {
-  /** What the client sends. */
+  /** The messages of the client. */
   readonly client: Codec<Client>
-  /** What the server sends. */
+  /** The messages of the server. */
   readonly server: Codec<Server>
-  /** How messages are told apart where the client has no wish of its own. `lengthPrefixed()` unless said otherwise. */
+  /** How messages are separated, where the client accepts several ways. Default: `lengthPrefixed()`. */
   readonly framing?: Framing
 }
 
 /**
- * Defines a route, to be shared by client and server.
+ * Defines a route that client and server share.
  *
- * @throws ChannelError `INVALID_ROUTE` when the path is not made of literal segments and `:name` segments, or the framing
- *   can't carry the codecs.
+ * @throws ChannelError `INVALID_ROUTE` when the path has anything but literal segments and `:name` segments, or the
+ *   framing can't carry the codecs.
  *
  * @example
  * ```ts
@@ -76,7 +77,7 @@ function checkPath(path: string): void {
   const wrong = (why: string, cause?: unknown): ChannelError =>
     new ChannelError('INVALID_ROUTE', `route path ${JSON.stringify(path)} ${why}`, { cause })
   if (!/^\/[^?#\s]*$/.test(path)) throw wrong('must begin with / and have no query')
-  if (asInUrl(path) !== path) throw wrong('is written in another way in a URL, such as percent-encoded')
+  if (pathInUrl(path) !== path) throw wrong('must be written as in a URL, such as percent-encoded')
   for (const segment of path.split('/')) {
     if (segment.includes(':') && !/^:[A-Za-z_]\w*$/.test(segment)) throw wrong(`has a segment ${segment}, not :name`)
   }
@@ -92,8 +93,8 @@ function checkPath(path: string): void {
   }
 }
 
-/** How a URL writes `path`, which is what arrives. */
-function asInUrl(path: string): string | undefined {
+/** How `path` stands in a URL, and so in a request. */
+function pathInUrl(path: string): string | undefined {
   try {
     return new URL(path, 'http://localhost').pathname
   } catch {

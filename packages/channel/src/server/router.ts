@@ -27,11 +27,17 @@ import { diagnostics, publishingSlow, publishOpening } from '../observe/diagnost
 import type { ChannelErrorCode } from '../errors.ts'
 import { ChannelError } from '../errors.ts'
 import type { Format } from '../route/media-types.ts'
-import { codingOf, formatAccepted, formatNamed, formatsOf, listed } from '../route/media-types.ts'
+import {
+  contentCoding,
+  negotiateFormat,
+  formatForContentType,
+  createFormats,
+  acceptHeader,
+} from '../route/media-types.ts'
 import { answerHeaders, headerBytes, mostHeaderBytes, ofBodies } from './headers.ts'
 import { checkedOrigins, isForeign, preflightAnswer, shareWith } from './origins.ts'
 import { platform } from '../runtime/platform.ts'
-import { announcement, isAnnounced, version } from '../route/negotiate.ts'
+import { controlHeader, supportsControl, version } from '../route/negotiate.ts'
 import { isConnError } from '../core/close-codes.ts'
 import { refuse, refuseHttp1 } from './respond.ts'
 import type { Route } from '../route/route.ts'
@@ -302,13 +308,13 @@ class RouteTable<Auth> implements Router<Auth>, Taker {
     }
     checkHook('onInvalid', options.onInvalid)
     checkHook('onSlow', options.onSlow)
-    const receives = formatsOf<unknown>(route.client, route.framing)
+    const receives = createFormats<unknown>(route.client, route.framing)
     const limits = limitsFrom({ ...givenOf(this.#options.limits), ...givenOf(options.limits) })
     const { maxMessageBytes } = limits
     if (receives.some(({ codec }) => (codec.size ?? 0) > maxMessageBytes)) {
       throw new ChannelError('INVALID_ROUTE', `${route.path} has messages over the limit of ${maxMessageBytes} bytes`)
     }
-    const sends = formatsOf<unknown>(route.server, route.framing)
+    const sends = createFormats<unknown>(route.server, route.framing)
     this.#entries.push({
       route,
       matches: match(normal(route.path), { sensitive: true, trailing: false }),
@@ -316,7 +322,7 @@ class RouteTable<Auth> implements Router<Auth>, Taker {
       sends,
       limits,
       // A layout of a record takes up to 8 KiB, and a client names those of both directions.
-      maxHeaderBytes: this.#maxHeaderBytes + listed(receives).length + listed(sends).length,
+      maxHeaderBytes: this.#maxHeaderBytes + acceptHeader(receives).length + acceptHeader(sends).length,
       age: ageOf({ ...givenOf(this.#options), ...givenOf(options) }),
       expiryGrace: expiryGraceOf({ ...givenOf(this.#options), ...givenOf(options) }),
       share: new Share(route.path, shareLimits('total', options.total), this.#admission.members),
@@ -427,24 +433,24 @@ class RouteTable<Auth> implements Router<Auth>, Taker {
       return
     }
     const { 'content-type': type, accept: wish } = headers
-    const coding = codingOf(headers['content-encoding'])
+    const coding = contentCoding(headers['content-encoding'])
     if (coding !== undefined) {
       refuseTo(request, 415, `a body with content-encoding ${excerpt(coding)} is not read here`, {
         'accept-encoding': 'identity',
       })
       return
     }
-    const takes = listed(entry.receives)
+    const takes = acceptHeader(entry.receives)
     // A page of another site can send a body without a type, with the user's cookies, and no browser asks before.
-    const receive = type === undefined ? undefined : formatNamed(entry.receives, type)
+    const receive = type === undefined ? undefined : formatForContentType(entry.receives, type)
     if (receive === undefined) {
       const what = type === undefined ? 'a request without content-type' : excerpt(type)
       refuseTo(request, 415, `${what} is not one of ${takes}`, { accept: takes })
       return
     }
-    const send = formatAccepted(entry.sends, wish, receive.framing)
+    const send = negotiateFormat(entry.sends, wish, receive.framing)
     if (send === undefined) {
-      refuseTo(request, 406, `${excerpt(wish ?? '')} is none of ${listed(entry.sends)}`)
+      refuseTo(request, 406, `${excerpt(wish ?? '')} is none of ${acceptHeader(entry.sends)}`)
       return
     }
     const place = this.#admission.enter(session, entry.share)
@@ -486,8 +492,8 @@ class RouteTable<Auth> implements Router<Auth>, Taker {
       if (answer === undefined) return undefined
       ;({ auth } = answer)
     }
-    const control = isAnnounced(headers[announcement]) && receive.framing.control && send.framing.control
-    const response = { ...prepared, 'content-type': send.mediaType, ...(control ? { [announcement]: version } : {}) }
+    const control = supportsControl(headers[controlHeader]) && receive.framing.control && send.framing.control
+    const response = { ...prepared, 'content-type': send.mediaType, ...(control ? { [controlHeader]: version } : {}) }
     const conn = await accept(stream, headers, { headers: response })
     try {
       return this.#start(opening, conn, auth, control)
@@ -674,7 +680,7 @@ class RouteTable<Auth> implements Router<Auth>, Taker {
 }
 
 /** Headers of an answer that the router alone can know. */
-const own: ReadonlySet<string> = new Set([...ofBodies, 'content-type', announcement])
+const own: ReadonlySet<string> = new Set([...ofBodies, 'content-type', controlHeader])
 
 /** Headers that middleware has set on the response: none, where they can't be sent for this fault. */
 interface Prepared {

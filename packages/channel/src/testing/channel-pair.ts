@@ -7,7 +7,7 @@ import { Channel } from '../core/channel.ts'
 import type { Clock } from '../runtime/clock.ts'
 import type { LimitOptions } from '../options.ts'
 import type { Format } from '../route/media-types.ts'
-import { format, formatsOf } from '../route/media-types.ts'
+import { createFormat, createFormats } from '../route/media-types.ts'
 import { lengthPrefixed } from '../framing/length-prefixed.ts'
 import type { Route } from '../route/route.ts'
 
@@ -45,7 +45,7 @@ export function channelPair<Path extends string, C, S>(
 
 /** The format that both sides would agree on. */
 function formatOf<T>(codec: Codec<T>, route: Route): Format<T> {
-  const [first = format(codec.contentType, codec, lengthPrefixed())] = formatsOf(codec, route.framing)
+  const [first = createFormat(codec.contentType, codec, lengthPrefixed())] = createFormats(codec, route.framing)
   return first
 }
 

@@ -6,7 +6,7 @@ import { expect, test } from 'vitest'
 
 import { closeError, decodeControl, encodeControl } from '../../src/framing/control-frames.ts'
 import { channelErrorCodes } from '../../src/index.ts'
-import { isAnnounced } from '../../src/route/negotiate.ts'
+import { supportsControl } from '../../src/route/negotiate.ts'
 import { connFailure, resetReason } from '../../src/core/close-codes.ts'
 import { ChannelError } from '../../src/errors.ts'
 import { bytesOf, hexOf, thrown, utf8 } from '../support/support.ts'
@@ -146,8 +146,8 @@ test.each([
   ['1, 1', false],
   [undefined, false],
   [['1'], false],
-])('isAnnounced: %j is %s', (value, is) => {
-  expect(isAnnounced(value)).toBe(is)
+])('supportsControl: %j is %s', (value, is) => {
+  expect(supportsControl(value)).toBe(is)
 })
 
 test.each([

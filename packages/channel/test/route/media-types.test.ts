@@ -4,7 +4,7 @@ import { bool, bytes, json, msgpack, oneOf, struct, u16 } from '@h2channel/codec
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 
-import { formatAccepted, formatNamed, formatsOf, listed } from '../../src/route/media-types.ts'
+import { negotiateFormat, formatForContentType, createFormats, acceptHeader } from '../../src/route/media-types.ts'
 import type { Framing } from '../../src/index.ts'
 import { fixedLength, lengthPrefixed, newlineDelimited } from '../../src/index.ts'
 
@@ -12,8 +12,8 @@ const vnd = 'application/vnd.h2channel'
 const layout = struct({ a: u16, b: bool })
 const little = struct({ a: u16, b: bool }, { endian: 'little' })
 
-function formats(codec: Codec<unknown>, framing?: Framing): ReturnType<typeof formatsOf> {
-  return formatsOf(codec, framing)
+function formats(codec: Codec<unknown>, framing?: Framing): ReturnType<typeof createFormats> {
+  return createFormats(codec, framing)
 }
 
 function names(codec: Codec<unknown>, framing?: Framing): string[] {
@@ -23,7 +23,7 @@ function names(codec: Codec<unknown>, framing?: Framing): string[] {
 const jsonFormats = formats(json())
 const bothFormats = formats(oneOf(msgpack(), json()))
 
-describe('formatsOf', () => {
+describe('createFormats', () => {
   test.each([
     [json(), undefined, [`${vnd}+json in length-prefixed`, 'application/x-ndjson in newline-delimited']],
     [json(), newlineDelimited(), ['application/x-ndjson in newline-delimited', `${vnd}+json in length-prefixed`]],
@@ -76,12 +76,12 @@ describe('formatsOf', () => {
     expect(() => formats(json(), own)).toThrow(expect.objectContaining({ code: 'INVALID_ROUTE' }))
   })
 
-  test('listed: is what stands in a header', () => {
-    expect(listed(jsonFormats)).toBe(`${vnd}+json, application/x-ndjson`)
+  test('acceptHeader: is what stands in a header', () => {
+    expect(acceptHeader(jsonFormats)).toBe(`${vnd}+json, application/x-ndjson`)
   })
 })
 
-describe('formatNamed', () => {
+describe('formatForContentType', () => {
   test.each([
     ['the type', `${vnd}+json`, `${vnd}+json`],
     ['another of the codec', 'application/x-ndjson', 'application/x-ndjson'],
@@ -98,7 +98,7 @@ describe('formatNamed', () => {
     ['semicolons', ';;;', undefined],
     ['an open quote', 'application/x-ndjson; charset="', 'application/x-ndjson'],
   ])('takes %s', (_what, header, expected) => {
-    expect(formatNamed(jsonFormats, header)?.mediaType).toBe(expected)
+    expect(formatForContentType(jsonFormats, header)?.mediaType).toBe(expected)
   })
 
   const structs = formats(layout)
@@ -114,28 +114,28 @@ describe('formatNamed', () => {
     ['left out', `${vnd}+struct`, undefined],
     ['in another order of bytes', `${quoted}; endian=little`, undefined],
   ])('compares a layout %s', (_what, header, expected) => {
-    expect(formatNamed(structs, header)?.mediaType).toBe(expected)
+    expect(formatForContentType(structs, header)?.mediaType).toBe(expected)
   })
 
   test('tells the two orders of bytes apart', () => {
     const both = formats(oneOf(layout, little))
-    expect(formatNamed(both, quoted)?.mediaType).toBe(quoted)
-    expect(formatNamed(both, `${quoted}; endian=little`)?.mediaType).toBe(`${quoted}; endian=little`)
-    expect(formatNamed(formats(little), quoted)).toBeUndefined()
+    expect(formatForContentType(both, quoted)?.mediaType).toBe(quoted)
+    expect(formatForContentType(both, `${quoted}; endian=little`)?.mediaType).toBe(`${quoted}; endian=little`)
+    expect(formatForContentType(formats(little), quoted)).toBeUndefined()
   })
 
   test('never throws, whatever the header', () => {
     fc.assert(
       fc.property(fc.string({ unit: 'binary-ascii', maxLength: 60 }), (header) => {
-        formatNamed(jsonFormats, header)
-        formatAccepted(bothFormats, header, lengthPrefixed())
+        formatForContentType(jsonFormats, header)
+        negotiateFormat(bothFormats, header, lengthPrefixed())
       }),
       { numRuns: 500 },
     )
   })
 })
 
-describe('formatAccepted', () => {
+describe('negotiateFormat', () => {
   test.each([
     ['no wish', undefined, `${vnd}+msgpack`],
     ['anything', '*/*', `${vnd}+msgpack`],
@@ -157,13 +157,13 @@ describe('formatAccepted', () => {
     ['a quality of four digits', `${vnd}+json;q=0.1234, application/x-ndjson;q=0.1`, 'application/x-ndjson'],
     ['a quality in another notation', `${vnd}+json;q=1e0, application/x-ndjson;q=1.000`, 'application/x-ndjson'],
   ])('gives the best for %s', (_what, header, expected) => {
-    expect(formatAccepted(bothFormats, header, lengthPrefixed())?.mediaType).toBe(expected)
+    expect(negotiateFormat(bothFormats, header, lengthPrefixed())?.mediaType).toBe(expected)
   })
 
   test('knows layouts in an accept header', () => {
     const quoted = `${vnd}+struct; layout="a:u16,b:bool"`
-    expect(formatAccepted(formats(layout), `text/html, ${quoted};q=0.5`, lengthPrefixed())?.mediaType).toBe(quoted)
-    expect(formatAccepted(formats(layout), `${vnd}+struct; layout="a:u16"`, lengthPrefixed())).toBeUndefined()
+    expect(negotiateFormat(formats(layout), `text/html, ${quoted};q=0.5`, lengthPrefixed())?.mediaType).toBe(quoted)
+    expect(negotiateFormat(formats(layout), `${vnd}+struct; layout="a:u16"`, lengthPrefixed())).toBeUndefined()
   })
 
   describe('octets, beside the records that they may be', () => {
@@ -210,7 +210,7 @@ describe('formatAccepted', () => {
       ['json and one', `${octets}, ${vnd}+json, ${named}`, octets],
       ['one and model', `${octets}, model/x-trade`, 'model/x-trade'],
     ] as const)('%s: %s', (list, accept, expected) => {
-      expect(formatAccepted(lists[list], accept, fixedLength(3))?.mediaType).toBe(expected)
+      expect(negotiateFormat(lists[list], accept, fixedLength(3))?.mediaType).toBe(expected)
     })
   })
 
@@ -221,14 +221,14 @@ describe('formatAccepted', () => {
     const accept = layouts.map(({ contentType }) => contentType).join(', ')
     expect(accept.length).toBeGreaterThan(20_000)
     const [, , third] = layouts
-    expect(formatAccepted(formats(third ?? json()), accept, lengthPrefixed())?.mediaType).toBe(third?.contentType)
+    expect(negotiateFormat(formats(third ?? json()), accept, lengthPrefixed())?.mediaType).toBe(third?.contentType)
     const longer = `${accept}, ${'x/y,'.repeat(4_096)}`
-    expect(formatAccepted(formats(third ?? json()), longer, lengthPrefixed())).toBeUndefined()
+    expect(negotiateFormat(formats(third ?? json()), longer, lengthPrefixed())).toBeUndefined()
   })
 
   test('takes the framing of the request where there is a choice', () => {
-    expect(formatAccepted(bothFormats, '*/*', newlineDelimited())?.mediaType).toBe('application/x-ndjson')
-    expect(formatAccepted(bothFormats, undefined, newlineDelimited())?.mediaType).toBe('application/x-ndjson')
-    expect(formatAccepted(bothFormats, undefined, fixedLength(4))?.mediaType).toBe(`${vnd}+msgpack`)
+    expect(negotiateFormat(bothFormats, '*/*', newlineDelimited())?.mediaType).toBe('application/x-ndjson')
+    expect(negotiateFormat(bothFormats, undefined, newlineDelimited())?.mediaType).toBe('application/x-ndjson')
+    expect(negotiateFormat(bothFormats, undefined, fixedLength(4))?.mediaType).toBe(`${vnd}+msgpack`)
   })
 })
