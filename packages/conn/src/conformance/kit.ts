@@ -19,6 +19,12 @@ export interface Scope {
   turn(): Promise<void>
 }
 
+/** One case of the suite. Its name is unique in the suite. */
+export type Case = readonly [name: string, run: (scope: Scope) => Promise<void>]
+
+export const nothing: Uint8Array = new Uint8Array()
+export const late: Uint8Array = bytesOf('too late')
+
 /** Given up by a real deadline that has passed. */
 export async function pastDeadline(scope: Scope): Promise<AbortSignal> {
   const signal = AbortSignal.timeout(1)
@@ -263,4 +269,67 @@ export async function stillOpen(scope: Scope, what: string, ...waits: readonly P
     const first = await Promise.race([wait, Promise.resolve(pending)])
     assert.ok(first === pending, `${what} settled too early`)
   }
+}
+
+/** Why the cases abort. */
+export const reason: Error = new Error('broken off')
+
+/** What a waiting read makes of the peer's abort. */
+export function seenBy({ resets }: Scope): readonly ('BROKEN' | 'end')[] {
+  return resets ? ['BROKEN'] : ['BROKEN', 'end']
+}
+
+interface Halves {
+  /** This side had ended its half. */
+  readonly ended?: boolean
+  /** This side had read the peer's end. */
+  readonly readEnd?: boolean
+}
+
+/** Asserts that a conn that was aborted says so to everybody. */
+export async function isAborted(scope: Scope, conn: Conn, { ended = false }: Halves = {}): Promise<void> {
+  const errors = await endAs(scope, 'after this side aborted', {
+    'a read': [conn.read(), 'ABORTED'],
+    'a write': [conn.write(late), 'ABORTED', ...(ended ? (['CLOSED'] as const) : [])],
+    'closeWrite()': [conn.closeWrite(), ended ? 'done' : 'ABORTED'],
+  })
+  assertCause(
+    errors.filter(({ code }) => code === 'ABORTED'),
+    reason,
+  )
+  await endsAborted(scope, conn)
+  await endAs(scope, 'of a conn that is over', { 'close()': [conn.close(), 'done'] })
+}
+
+export async function endsAborted(scope: Scope, conn: Conn): Promise<void> {
+  const closed = await scope.wait('`closed` after abort()', conn.closed)
+  assert.ok(!closed.clean && closed.error.code === 'ABORTED', `an abort is told as ${describe(closed)}`)
+  assertCause([closed.error], reason)
+}
+
+/**
+ * Asserts that the peer of a conn that was aborted learns of it, and by an error where the carrier has a reset. What had
+ * arrived before may be read first.
+ */
+export async function seesAbort(
+  scope: Scope,
+  conn: Conn,
+  { ended = false, readEnd = false }: Halves = {},
+): Promise<void> {
+  const last = scope.wait('reads after the peer aborted', readOn(conn))
+  await endAs(scope, 'after the peer aborted', {
+    'the last read': [last, ...(readEnd ? (['end', 'BROKEN'] as const) : seenBy(scope))],
+  })
+  if (scope.resets) {
+    if (!ended) await scope.wait('a write after the peer aborted', writeUntilBroken(scope, conn))
+  } else {
+    await endAs(scope, 'after the peer aborted', { 'close()': [conn.close(), 'done', 'BROKEN'] })
+  }
+  const closed = await scope.wait('`closed` after the peer aborted', conn.closed)
+  const fair = closed.clean ? !scope.resets : isBroken(closed.error)
+  assert.ok(fair, `an abort of the peer is told as ${describe(closed)}`)
+}
+
+async function readOn(conn: Conn): Promise<null> {
+  for (;;) if ((await conn.read()) === null) return null
 }

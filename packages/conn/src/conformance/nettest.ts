@@ -5,7 +5,7 @@
 import assert from 'node:assert/strict'
 
 import type { Conn } from '../core/conn.ts'
-import type { Scope } from './kit.ts'
+import type { Case } from './kit.ts'
 import {
   assertCode,
   assertGivenUp,
@@ -35,7 +35,7 @@ import { setImmediate } from '../runtime/timers.ts'
 
 const bulk = 8 * 1024 * 1024
 
-export const nettest: readonly (readonly [name: string, body: (scope: Scope) => Promise<void>])[] = [
+export const nettest: readonly Case[] = [
   [
     'BasicIO',
     async (scope) => {
@@ -336,7 +336,7 @@ export const nettest: readonly (readonly [name: string, body: (scope: Scope) => 
       const write = async (index: number, signal: AbortSignal): Promise<void> => {
         const piece = new Uint8Array(1024).fill(next() & 0xff)
         const copy = piece.slice()
-        if (await isTaken(left.write(piece, { signal }))) taken[index] = copy
+        if (await left.write(piece, { signal }).then(() => true, expectGivenUp)) taken[index] = copy
       }
       const read = async (index: number, signal: AbortSignal): Promise<void> => {
         const chunk = await left.read({ signal }).catch(expectGivenUp)
@@ -383,16 +383,6 @@ function counter(count: number): Uint8Array {
   const bytes = new Uint8Array(8)
   new DataView(bytes.buffer).setUint32(0, count, true)
   return bytes
-}
-
-function isTaken(write: Promise<void>): Promise<boolean> {
-  return write.then(
-    () => true,
-    (error: unknown) => {
-      expectGivenUp(error)
-      return false
-    },
-  )
 }
 
 function expectGivenUp(error: unknown): undefined {

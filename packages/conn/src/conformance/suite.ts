@@ -3,9 +3,13 @@
  * runner.
  */
 import type { Conn } from '../core/conn.ts'
-import { cases } from './cases.ts'
+import { aborting } from './abort.ts'
+import { cancelling } from './cancel.ts'
+import { closing } from './close.ts'
+import { halves } from './halves.ts'
 import type { Scope } from './kit.ts'
 import { nettest } from './nettest.ts'
+import { waiters } from './waiters.ts'
 import { checkedDelay } from '../limits.ts'
 import { ConnError } from '../errors.ts'
 import type { CloseTimeouts } from '../core/stream-conn.ts'
@@ -50,6 +54,8 @@ export interface ConformanceCase {
 /** The seed of a run that is given none. */
 export const conformanceSeed: number = 0x68_32_63_68
 
+const cases = [...nettest, ...halves, ...cancelling, ...closing, ...aborting, ...waiters]
+
 /**
  * Every case there is: first those of Go's `nettest.TestConn` by their names, with `AbortSignal`s for deadlines, then what
  * a conn promises beyond them. Each should pass with either end as the first of the pair.
@@ -64,7 +70,7 @@ export const conformanceSeed: number = 0x68_32_63_68
  * }
  * ```
  */
-export const connConformance: readonly ConformanceCase[] = [...nettest, ...cases].map(([name, body]) => ({
+export const connConformance: readonly ConformanceCase[] = cases.map(([name, body]) => ({
   name,
   run: (makePair, options) => runCase(name, body, makePair, options),
 }))

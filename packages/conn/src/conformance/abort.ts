@@ -1,0 +1,199 @@
+/** `abort()` at every moment, and what both sides see of it. */
+import assert from 'node:assert/strict'
+
+import type { Case, Scope } from './kit.ts'
+import {
+  assertCause,
+  bothClean,
+  carries,
+  endAs,
+  endsAborted,
+  expectToEnd,
+  fill,
+  isAborted,
+  late,
+  nothing,
+  randomBytes,
+  reason,
+  seenBy,
+  seesAbort,
+} from './kit.ts'
+
+export const aborting: readonly Case[] = [
+  [
+    'abort() before anything',
+    async (scope) => {
+      const [left, right] = await scope.pair()
+      left.abort(reason)
+      await isAborted(scope, left)
+      await seesAbort(scope, right)
+    },
+  ],
+  [
+    'abort() after bytes is seen as an error by the peer, never as a clean end',
+    async (scope) => {
+      const [left, right] = await scope.pair()
+      await carries(left, right, 'half a mess')
+      const read = endAs(scope, 'when the peer aborts', { 'a read': [right.read(), ...seenBy(scope)] })
+      left.abort(reason)
+      await read
+      await isAborted(scope, left)
+      await seesAbort(scope, right)
+    },
+  ],
+  ...[false, true].map(
+    (ended) =>
+      [
+        `abort() after bytes that the peer has not read${ended ? ', and has ended its own half' : ''}`,
+        async (scope: Scope): Promise<void> => {
+          const [left, right] = await scope.pair()
+          const taken = await fill(left, randomBytes(16 * 1024, scope.seed))
+          assert.ok(taken > 0, 'not one write was taken')
+          if (ended) await scope.wait('closeWrite()', right.closeWrite())
+          if (ended) assert.equal(await left.read(), null)
+          left.abort(reason)
+          await isAborted(scope, left)
+          await seesAbort(scope, right, { ended })
+        },
+      ] as const,
+  ),
+  [
+    'abort() while a read waits',
+    async (scope) => {
+      const [left, right] = await scope.pair()
+      const waits = endAs(scope, 'when this side aborts', {
+        'a read': [left.read(), 'ABORTED'],
+        'a read with a signal': [left.read({ signal: new AbortController().signal }), 'ABORTED'],
+      })
+      left.abort(reason)
+      assertCause(await waits, reason)
+      await isAborted(scope, left)
+      await seesAbort(scope, right)
+    },
+  ],
+  [
+    'abort() while a write is held back',
+    async (scope) => {
+      const [left, right] = await scope.pair()
+      await fill(left, randomBytes(64 * 1024, scope.seed))
+      const waits = endAs(scope, 'when this side aborts', {
+        'a write': [left.write(late), 'ABORTED'],
+        'a write with a signal': [left.write(late, { signal: new AbortController().signal }), 'ABORTED'],
+      })
+      left.abort(reason)
+      assertCause(await waits, reason)
+      await isAborted(scope, left)
+      await seesAbort(scope, right)
+    },
+  ],
+  [
+    'abort() after this side ended its half',
+    async (scope) => {
+      const [left, right] = await scope.pair()
+      await scope.wait('closeWrite()', left.closeWrite())
+      assert.equal(await right.read(), null)
+      const read = endAs(scope, 'when this side aborts', { 'a read': [left.read(), 'ABORTED'] })
+      left.abort(reason)
+      await read
+      await isAborted(scope, left, { ended: true })
+      await seesAbort(scope, right, { readEnd: true })
+    },
+  ],
+  [
+    'abort() after the peer ended its half',
+    async (scope) => {
+      const [left, right] = await scope.pair()
+      await scope.wait('closeWrite()', right.closeWrite())
+      assert.equal(await left.read(), null)
+      const read = endAs(scope, 'when the peer aborts', { 'a read': [right.read(), ...seenBy(scope)] })
+      left.abort(reason)
+      await read
+      await isAborted(scope, left)
+      await seesAbort(scope, right, { ended: true })
+    },
+  ],
+  [
+    'abort() after both halves ended',
+    async (scope) => {
+      const [left, right] = await scope.pair()
+      await Promise.all([
+        scope.wait('closeWrite()', left.closeWrite()),
+        scope.wait('closeWrite() of the other side', right.closeWrite()),
+        scope.wait('the end', expectToEnd(left, nothing)),
+        scope.wait('the end at the other side', expectToEnd(right, nothing)),
+      ])
+      left.abort(reason)
+      right.abort(reason)
+      await bothClean(scope, left, right)
+    },
+  ],
+  [
+    'abort() during close() that waits for the peer to take what was sent',
+    async (scope) => {
+      const [left, right] = await scope.pair()
+      await fill(left, randomBytes(64 * 1024, scope.seed))
+      const waits = endAs(scope, 'when this side aborts', {
+        'a write': [left.write(late), 'ABORTED'],
+        'close()': [left.close(), 'ABORTED'],
+        'close() again': [left.close(), 'ABORTED'],
+        'closeWrite()': [left.closeWrite(), 'ABORTED'],
+      })
+      left.abort(reason)
+      assertCause(await waits, reason)
+      await endsAborted(scope, left)
+      await seesAbort(scope, right)
+    },
+  ],
+  [
+    'abort() during close() that waits for the peer to end',
+    async (scope) => {
+      const [left, right] = await scope.pair({ lingerTimeout: 60_000 })
+      const closing = endAs(scope, 'when this side aborts', { 'close()': [left.close(), 'done'] })
+      assert.equal(await right.read(), null)
+      await scope.wait('closeWrite()', left.closeWrite())
+      left.abort(reason)
+      await closing
+      await endsAborted(scope, left)
+      await seesAbort(scope, right, { readEnd: true })
+    },
+  ],
+  [
+    'abort() twice, of which the first counts',
+    async (scope) => {
+      const [left, right] = await scope.pair()
+      left.abort(reason)
+      left.abort(new Error('another reason'))
+      await isAborted(scope, left)
+      left.abort(new Error('yet another reason'))
+      await isAborted(scope, left)
+      await seesAbort(scope, right)
+    },
+  ],
+  [
+    'abort() from both sides at once',
+    async (scope) => {
+      const [left, right] = await scope.pair()
+      left.abort(reason)
+      right.abort(reason)
+      await isAborted(scope, left)
+      await isAborted(scope, right)
+    },
+  ],
+  [
+    'abort() after it is closed',
+    async (scope) => {
+      const [left, right] = await scope.pair()
+      await Promise.all([scope.wait('close()', left.close()), scope.wait('the other close()', right.close())])
+      await bothClean(scope, left, right)
+      left.abort(reason)
+      await scope.turn()
+      await endAs(scope, 'after it was closed', {
+        'a read': [left.read(), 'CLOSED'],
+        'a write': [left.write(late), 'CLOSED'],
+        'closeWrite()': [left.closeWrite(), 'done'],
+        'close()': [left.close(), 'done'],
+      })
+      await bothClean(scope, left, right)
+    },
+  ],
+]
