@@ -19,7 +19,7 @@ import {
   seesAbort,
 } from './kit.ts'
 
-export const aborting: readonly Case[] = [
+export const abortCases: readonly Case[] = [
   [
     'abort() before anything',
     async (scope) => {

@@ -19,7 +19,7 @@ import {
   repeated,
 } from './kit.ts'
 
-export const cancelling: readonly Case[] = [
+export const cancelCases: readonly Case[] = [
   [
     'loses nothing to an aborted read',
     async (scope) => {

@@ -20,7 +20,7 @@ import {
   writeUntilBroken,
 } from './kit.ts'
 
-export const closing: readonly Case[] = [
+export const closeCases: readonly Case[] = [
   [
     'delivers all that was accepted before close() ends it',
     async (scope) => {

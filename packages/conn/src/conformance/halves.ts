@@ -19,7 +19,7 @@ import {
   stillOpen,
 } from './kit.ts'
 
-export const halves: readonly Case[] = [
+export const halfCases: readonly Case[] = [
   [
     'goes on with one half after the other ended, in either order',
     async (scope) => {

@@ -3,13 +3,13 @@
  * runner.
  */
 import type { Conn } from '../core/conn.ts'
-import { aborting } from './abort.ts'
-import { cancelling } from './cancel.ts'
-import { closing } from './close.ts'
-import { halves } from './halves.ts'
+import { abortCases } from './abort.ts'
+import { cancelCases } from './cancel.ts'
+import { closeCases } from './close.ts'
+import { halfCases } from './halves.ts'
 import type { Scope } from './kit.ts'
 import { nettest } from './nettest.ts'
-import { waiters } from './waiters.ts'
+import { waiterCases } from './waiters.ts'
 import { checkedDelay } from '../limits.ts'
 import { ConnError } from '../errors.ts'
 import type { CloseTimeouts } from '../core/stream-conn.ts'
@@ -54,7 +54,7 @@ export interface ConformanceCase {
 /** The seed of a run that is given none. */
 export const conformanceSeed: number = 0x68_32_63_68
 
-const cases = [...nettest, ...halves, ...cancelling, ...closing, ...aborting, ...waiters]
+const cases = [...nettest, ...halfCases, ...cancelCases, ...closeCases, ...abortCases, ...waiterCases]
 
 /**
  * Every case there is: first those of Go's `nettest.TestConn` by their names, with `AbortSignal`s for deadlines, then what

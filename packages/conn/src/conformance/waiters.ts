@@ -22,7 +22,7 @@ import {
   stillOpen,
 } from './kit.ts'
 
-export const waiters: readonly Case[] = [
+export const waiterCases: readonly Case[] = [
   [
     'wakes every waiter when this side aborts',
     async (scope) => {
