@@ -2,7 +2,9 @@ import { decodeTimestampToTimeSpec, EXT_TIMESTAMP, ExtData } from '@msgpack/msgp
 import { reasonOf } from '../core/describe.ts'
 import { CodecError } from '../core/errors.ts'
 import type { MsgpackExtension } from './extension.ts'
-import { readKey, readText } from './text.ts'
+import { readKey } from './keys.ts'
+import { readShortAscii } from '../text/ascii.ts'
+import { utf8 } from '../text/utf8.ts'
 import { doubles, floats, highWord, lowWord, words } from '../core/scratch.ts'
 
 /** Deeper nesting is refused on both sides. Unit: arrays, maps and extensions inside each other. */
@@ -195,7 +197,7 @@ export class MsgpackDecoder {
 
   private readString(size: number): string {
     const from = this.take(size)
-    return readText(this.bytes, from, this.position)
+    return readShortAscii(this.bytes, from, this.position) ?? utf8.read(this.bytes, from, this.position)
   }
 
   /** A plain view: a `Buffer` differs from a `Uint8Array` in what `slice` does and how it prints. */

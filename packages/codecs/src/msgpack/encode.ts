@@ -4,7 +4,7 @@ import { describe, isUint8Array, reasonOf } from '../core/describe.ts'
 import { CodecError } from '../core/errors.ts'
 import { MAX_DEPTH } from './decode.ts'
 import type { MsgpackExtension } from './extension.ts'
-import { SHORT_TEXT } from './text.ts'
+import { maxShortText, writeAscii } from '../text/ascii.ts'
 import { utf8 } from '../text/utf8.ts'
 
 /** The longest header: a byte that says what it is, and a length of four. */
@@ -209,22 +209,16 @@ function writeBigint(value: bigint, out: ByteWriter): void {
 
 function writeString(text: string, out: ByteWriter): void {
   const { length } = text
-  if (length > SHORT_TEXT || !wroteAscii(text, out)) writeLongString(text, out)
-}
-
-/** Text of up to {@link SHORT_TEXT} units. What is not ASCII is left to others. */
-function wroteAscii(text: string, out: ByteWriter): boolean {
-  const { length } = text
-  out.reserve(1 + length)
-  const { bytes, position } = out
-  for (let index = 0; index < length; index++) {
-    const unit = text.charCodeAt(index)
-    if (unit >= 0x80) return false
-    bytes[position + 1 + index] = unit
+  if (length <= maxShortText) {
+    out.reserve(1 + length)
+    const { bytes, position } = out
+    if (writeAscii(text, bytes, position + 1)) {
+      bytes[position] = 0xa0 + length
+      out.position = position + 1 + length
+      return
+    }
   }
-  bytes[position] = 0xa0 + length
-  out.position = position + 1 + length
-  return true
+  writeLongString(text, out)
 }
 
 /** Leaves as much room for the header as the text takes if it is ASCII. */
