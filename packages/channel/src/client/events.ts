@@ -1,5 +1,6 @@
 /** What a client tells of itself: see `ClientOptions.onEvent`. */
 import type { ChannelError } from '../errors.ts'
+import { callHook } from '../observe/hooks.ts'
 
 /** Which channel an event is about. */
 interface Where {
@@ -35,18 +36,7 @@ export type OnClientEvent = (event: ClientEvent) => void
 
 /** Calls `hook`, if there is one. A hook that throws or rejects must neither fail an `open` nor end the process. */
 export function notifier(hook: OnClientEvent | undefined): OnClientEvent {
-  if (hook === undefined) return () => {}
   return (event) => {
-    try {
-      const said: unknown = hook(event)
-      Promise.resolve(said).catch(printError)
-    } catch (error) {
-      printError(error)
-    }
+    if (hook !== undefined) callHook('onEvent failed', () => hook(event))
   }
-}
-
-function printError(error: unknown): void {
-  // oxlint-disable-next-line no-console -- an error of the user's own must show.
-  console.error('h2channel: onEvent failed:', error)
 }

@@ -24,6 +24,7 @@ import type { ChannelLimits, LimitOptions } from '../options.ts'
 import { checkDelay, checkHook, checkLimit, givenOf, limitsFrom } from '../options.ts'
 import type { OpenRequestEvent } from '../observe/diagnostics.ts'
 import { diagnostics, publishingSlow, publishOpening } from '../observe/diagnostics.ts'
+import { callHook, printError } from '../observe/hooks.ts'
 import type { ChannelErrorCode } from '../errors.ts'
 import { ChannelError } from '../errors.ts'
 import type { Format } from '../route/media-types.ts'
@@ -668,14 +669,9 @@ class RouteTable<Auth> implements Router<Auth>, Taker {
   /** A hook that throws must not end the process, nor keep the channel open. */
   #tell(thrown: unknown, { route }: Entry<Auth>, context: ErrorContext<Auth>, isEnd = false): void {
     if (diagnostics.error.hasSubscribers) diagnostics.error.publish({ route: route.path, error: thrown })
-    const onFailure = (failure: unknown): void => print(`onError failed for ${route.path}`, failure)
-    try {
-      if (this.#onError === undefined) print(blame(thrown, route.path, context, isEnd), thrown)
-      // It may be asynchronous, whatever its type says.
-      else Promise.resolve(this.#onError(thrown, context)).catch(onFailure)
-    } catch (failure) {
-      onFailure(failure)
-    }
+    const onError = this.#onError
+    if (onError === undefined) printError(blame(thrown, route.path, context, isEnd), thrown)
+    else callHook(`onError failed for ${route.path}`, () => onError(thrown, context))
   }
 }
 
@@ -813,9 +809,4 @@ function blame(error: unknown, route: string, context: ErrorContext, isEnd: bool
     return `a client of ${route} sent what the route does not allow`
   }
   return `${'conn' in context ? 'the handler' : 'authorize'} of ${route} failed`
-}
-
-function print(what: string, error: unknown): void {
-  // oxlint-disable-next-line no-console -- an error of the user's own must show unless a hook was given.
-  console.error(`h2channel: ${what}:`, error)
 }
