@@ -1,17 +1,10 @@
 /** Typed two-way message channels over one HTTP/2 stream. */
 export { Channel } from './core/channel.ts'
-export type {
-  ChannelClosed,
-  ChannelOptions,
-  ChannelStats,
-  OnInvalid,
-  OnSlow,
-  Traffic,
-  WaitOptions,
-} from './core/channel.ts'
+export type { ChannelOptions, WaitOptions } from './core/channel.ts'
+export type { ChannelClosed, ChannelStats, Traffic } from './core/channel-core.ts'
 export type { Clock } from './runtime/clock.ts'
 export { channelDefaults } from './options.ts'
-export type { ChannelLimits, LimitOptions } from './options.ts'
+export type { ChannelLimits, LimitOptions, OnInvalid, OnSlow } from './options.ts'
 export { ChannelError, channelErrorCodes } from './errors.ts'
 export type { ChannelErrorCode, ChannelErrorOptions, Side } from './errors.ts'
 export { fixedLength } from './framing/fixed-length.ts'

@@ -40,6 +40,33 @@ export const channelDefaults: ChannelLimits = {
   maxControlFramesPerSecond: 1_000,
 }
 
+/**
+ * Decides about a message that the schema of the receiving codec rejects. Called for each, at once and in order. `error` is
+ * `INVALID_MESSAGE` with the field and the reason; its `cause` is the CodecError with all `issues`.
+ *
+ * - `close` ends the channel with `error`, as without this function. The peer learns the code alone.
+ * - `skip` drops the message. The peer is not informed, and the next message follows.
+ *
+ * Messages are decoded as they are asked for, so that a peer that sends nothing valid is held back like any other. A skipped message
+ * costs time and no memory, and after 100 in a row the rest of the program gets its turn. Count them, and answer `close` at some
+ * point, if a peer must not do that forever.
+ *
+ * It must answer synchronously. When it throws, the channel ends with `INTERNAL`, side `local`, and what was thrown as the
+ * cause. It is not called for bytes that the codec can't read, nor for a schema that is asynchronous: those end the channel.
+ */
+export type OnInvalid = (error: ChannelError) => 'close' | 'skip'
+
+/**
+ * Decides about a peer that does not read what was sent, so that a `send` had to wait. Called when the peer has read nothing for
+ * `slowAfter` since then, and again after each further `slowAfter`. `waited` is the time since then, in milliseconds.
+ *
+ * - `wait` keeps waiting, as without this function.
+ * - `close` resets the channel with `PEER_TOO_SLOW`: what has not left is dropped.
+ *
+ * When it throws, the channel ends with `INTERNAL`, side `local`, and what was thrown as the cause.
+ */
+export type OnSlow = (waited: number) => 'wait' | 'close'
+
 /** The defaults, with what `limits` says instead. Throws `INVALID_ARGUMENT` for a limit that is none. */
 export function limitsFrom(limits: LimitOptions | undefined): ChannelLimits {
   const merged: ChannelLimits = { ...channelDefaults, ...givenOf(limits) }

@@ -1,5 +1,6 @@
 /** The channels of a client, and their end with it. */
-import { breakOff, type Channel, cutOff, startDraining } from '../core/channel.ts'
+import type { Channel } from '../core/channel.ts'
+import { coreOf } from '../core/channel.ts'
 import type { Clock } from '../runtime/clock.ts'
 import { ChannelError } from '../errors.ts'
 
@@ -29,14 +30,14 @@ export class ClientChannels {
   async close(timeout: number): Promise<void> {
     const channels = [...this.#open]
     const late = new ChannelError('GOING_AWAY', `the client was closed, and ${timeout} ms are over`, { side: 'local' })
-    for (const channel of channels) startDraining(channel)
+    for (const channel of channels) coreOf(channel).startDraining()
     const end = (): void => {
-      for (const channel of this.#open) breakOff(channel, late)
+      for (const channel of this.#open) coreOf(channel).closeWithError(late)
       // One that does not read does not see that either.
       timer = this.#clock.setTimer(cut, lastWords, undefined)
     }
     const cut = (): void => {
-      for (const channel of this.#open) cutOff(channel, late)
+      for (const channel of this.#open) coreOf(channel).reset(late)
     }
     let timer = this.#clock.setTimer(end, timeout, undefined)
     await Promise.all(channels.map(async (channel) => channel.closed))

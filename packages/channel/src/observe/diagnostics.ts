@@ -5,7 +5,9 @@
 import { channel as eventsNamed } from 'node:diagnostics_channel'
 import type { IncomingHttpHeaders, OutgoingHttpHeaders } from 'node:http2'
 
-import type { Channel, ChannelClosed, OnSlow } from '../core/channel.ts'
+import type { ChannelClosed } from '../core/channel-core.ts'
+import type { Channel } from '../core/channel.ts'
+import type { OnSlow } from '../options.ts'
 import { shownAs } from '../runtime/shown.ts'
 
 /** At which end it happened. */

@@ -26,7 +26,8 @@ import {
 } from '@opentelemetry/api'
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 
-import type { Channel, ChannelStats } from '../core/channel.ts'
+import type { ChannelStats } from '../core/channel-core.ts'
+import type { Channel } from '../core/channel.ts'
 import type {
   CloseEvent,
   DiagnosticEvents,

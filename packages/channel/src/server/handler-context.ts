@@ -1,6 +1,8 @@
 import type { Http2Conn } from '@h2channel/conn'
 
-import { breakOff, type Channel, type ChannelClosed, outcomeOf, startDraining } from '../core/channel.ts'
+import type { ChannelClosed } from '../core/channel-core.ts'
+import type { Channel } from '../core/channel.ts'
+import { coreOf } from '../core/channel.ts'
 import type { Clock } from '../runtime/clock.ts'
 import { longestDelay } from '../options.ts'
 import { ChannelError } from '../errors.ts'
@@ -77,14 +79,14 @@ export class Late {
   #awaitExpiry(): void {
     this.release()
     const channel = this.#channel
-    if (this.#expiresAt === undefined || channel === undefined || outcomeOf(channel) !== undefined) return
+    if (this.#expiresAt === undefined || channel === undefined || coreOf(channel).outcome !== undefined) return
     const left = Math.ceil(this.#expiresOn - this.#clock.now())
     if (left <= 0) {
-      breakOff(channel, new ChannelError('UNAUTHENTICATED', "the client's credentials have ended"))
+      coreOf(channel).closeWithError(new ChannelError('UNAUTHENTICATED', "the client's credentials have ended"))
       return
     }
     const leftToDrain = Math.ceil(this.#drainsOn - this.#clock.now())
-    if (leftToDrain <= 0) startDraining(channel)
+    if (leftToDrain <= 0) coreOf(channel).startDraining()
     this.#expiry = this.#clock.setTimer(awaitExpiry, Math.min(leftToDrain > 0 ? leftToDrain : left, longestDelay), this)
   }
 
@@ -104,7 +106,7 @@ export class Late {
       void this.#channel?.closed.then((closed) => this.#end(closed))
     }
     // Others may have been told of the end before this.
-    const outcome = this.#channel && outcomeOf(this.#channel)
+    const outcome = this.#channel && coreOf(this.#channel).outcome
     if (outcome !== undefined) this.#end(outcome)
     return this.#over.signal
   }

@@ -1,5 +1,5 @@
 import type { Channel } from '../core/channel.ts'
-import { breakOff, cutOff, outcomeOf } from '../core/channel.ts'
+import { coreOf } from '../core/channel.ts'
 import type { Clock } from '../runtime/clock.ts'
 import { checkLimit, givenOf } from '../options.ts'
 import { ChannelError } from '../errors.ts'
@@ -56,7 +56,7 @@ export class Member {
 
   /** Whether it may be ended for what it has. */
   get isThere(): boolean {
-    return !this.#isOver && outcomeOf(this.channel) === undefined
+    return !this.#isOver && coreOf(this.channel).outcome === undefined
   }
 
   onHeld(change: number): void {
@@ -141,7 +141,7 @@ export class Share {
     while (this.#held > maxBufferedBytes) {
       const largest = this.#takeLargest(clock.now())
       if (largest === undefined) return
-      cutOff(largest.channel, this.#tooMuch(largest, maxBufferedBytes))
+      coreOf(largest.channel).reset(this.#tooMuch(largest, maxBufferedBytes))
       largest.leave()
     }
   }
@@ -199,7 +199,7 @@ export class Share {
     for (const share of busiest.shares) share.#forget(second, count)
     busiest.session.exceededIn = second
     const message = `more than ${maxMessagesPerSecond} messages a second came on ${this.#name}, and most of them here`
-    breakOff(busiest.channel, new ChannelError('RATE_LIMITED', message))
+    coreOf(busiest.channel).closeWithError(new ChannelError('RATE_LIMITED', message))
   }
 
   /** The one on which most came, and of several such ones `from`. A flood over many channels ends many: all of them cost one walk a second. */

@@ -16,7 +16,7 @@ import { Admission, countsOf, type Place, routerDefaults } from './admission.ts'
 import type { Attachable, Taker } from './intercept.ts'
 import { attach } from './intercept.ts'
 import { type Authorize, type ChannelRequest, expiryOf, refusalOf } from './authorize.ts'
-import { breakOff, Channel, cutOff, giveUp, isOutcome, startDraining, watch } from '../core/channel.ts'
+import { Channel, coreOf } from '../core/channel.ts'
 import { type Clock, systemClock } from '../runtime/clock.ts'
 import { contextOf, type HandlerContext, isExpired, Late } from './handler-context.ts'
 import { excerpt } from '../framing/control-frames.ts'
@@ -570,23 +570,26 @@ class RouteTable<Auth> implements Router<Auth>, Taker {
     const member = new Member(channel, place.shares, place.session, this.#clock)
     const counts = countsOf(place.shares)
     if (counts.bytes || counts.messages) {
-      watch(channel, { memory: counts.bytes ? member : undefined, messages: counts.messages ? member : undefined })
+      coreOf(channel).watch({
+        memory: counts.bytes ? member : undefined,
+        messages: counts.messages ? member : undefined,
+      })
     }
     this.#admission.members.add(member)
     // Much may have come before it was accepted, for which it may have to end.
     if (counts.bytes) conn.watchUnread((change) => member.onArrived(change))
     if (entry.age !== undefined) this.#age(member, session, entry.age)
-    if (this.#drained !== undefined) startDraining(channel)
+    if (this.#drained !== undefined) coreOf(channel).startDraining()
     return member
   }
 
   /** Ends a channel in good time, when it has become old. */
   #age({ channel }: Member, session: Http2Session, { max, grace }: Age): void {
     const cut = (): void =>
-      breakOff(channel, new ChannelError('GOING_AWAY', 'the channel was too old', { side: 'local' }))
+      coreOf(channel).closeWithError(new ChannelError('GOING_AWAY', 'the channel was too old', { side: 'local' }))
     const drain = (): void => {
       this.#admission.sendAway(session)
-      startDraining(channel)
+      coreOf(channel).startDraining()
       timer = this.#clock.setTimer(cut, grace, undefined)
     }
     // Not always the same, so that channels that came together do not leave together.
@@ -603,17 +606,17 @@ class RouteTable<Auth> implements Router<Auth>, Taker {
   async #drain(timeout: number): Promise<void> {
     const { members } = this.#admission
     if (diagnostics.drain.hasSubscribers) diagnostics.drain.publish({ channels: members.size, timeout })
-    for (const { channel } of members) startDraining(channel)
+    for (const { channel } of members) coreOf(channel).startDraining()
     this.#admission.sendAllAway()
     const stop = new ChannelError('GOING_AWAY', stopping, { side: 'local' })
     for (const leaving of this.#asking) leaving.abort(stop)
     const late = new ChannelError('GOING_AWAY', 'the channel was open when the time to drain was up', { side: 'local' })
     const given = new AbortController()
     const cut = (): void => {
-      for (const { channel } of members) breakOff(channel, late)
+      for (const { channel } of members) coreOf(channel).closeWithError(late)
       // One that does not read does not see that either.
       const cutAll = (): void => {
-        for (const { channel } of members) cutOff(channel, late)
+        for (const { channel } of members) coreOf(channel).reset(late)
         // Nor is there any more time for handlers that go on without their channels.
         void Promise.all(Array.from(members, async ({ channel }) => channel.closed)).then(() => {
           given.abort()
@@ -649,9 +652,9 @@ class RouteTable<Auth> implements Router<Auth>, Taker {
       if (observed?.runHandler === undefined) await entry.handler(channel, context)
       else await observed.runHandler(async () => entry.handler(channel, context))
     } catch (error) {
-      const isOwnEnd = isOutcome(channel, error) || rest.isReason(error)
+      const isOwnEnd = coreOf(channel).isOutcome(error) || rest.isReason(error)
       const failure = new ChannelError('INTERNAL', 'the handler failed', { side: 'local', cause: error })
-      const given = isOwnEnd ? undefined : giveUp(channel, failure)
+      const given = isOwnEnd ? undefined : coreOf(channel).onHandlerError(failure)
       // A handler that gives up because its own channel ended, at whichever end, has done nothing wrong.
       if (!isOwnEnd || isDefect(error)) this.#tell(error, entry, context, isOwnEnd)
       await given

@@ -6,7 +6,7 @@ import { pipe } from '@h2channel/conn/web'
 import { expect, test, vi } from 'vitest'
 import { z } from 'zod'
 
-import type { OnInvalid } from '../../src/core/channel.ts'
+import type { OnInvalid } from '../../src/options.ts'
 import type { ChannelErrorCode } from '../../src/index.ts'
 import { Channel, ChannelError, defineRoute } from '../../src/index.ts'
 import type { HandlerContext } from '../../src/server.ts'

@@ -3,7 +3,7 @@ import { bytes, type Codec } from '@h2channel/codecs'
 import { type Conn, pipe } from '@h2channel/conn/web'
 import { expect, test } from 'vitest'
 
-import { watch } from '../../src/core/channel.ts'
+import { coreOf } from '../../src/core/channel.ts'
 import { Channel, ChannelError } from '../../src/index.ts'
 import { failOnUnhandledRejections } from '../support/support.ts'
 
@@ -54,7 +54,7 @@ test.each(Array.from({ length: 30 }, (_, index) => first + index))('seed %i', { 
   const sending = new Channel(slow(left, random), options)
   const receiving = new Channel(right, options)
   const held = { sent: 0, arrived: 0 }
-  watch(sending, {
+  coreOf(sending).watch({
     memory: {
       onHeld: (change) => {
         held.sent += change
@@ -62,7 +62,7 @@ test.each(Array.from({ length: 30 }, (_, index) => first + index))('seed %i', { 
       onArrived() {},
     },
   })
-  watch(receiving, {
+  coreOf(receiving).watch({
     memory: {
       onHeld() {},
       onArrived: (change) => {

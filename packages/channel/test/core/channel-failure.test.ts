@@ -9,7 +9,7 @@ import { createServer } from 'node:http2'
 import { describe, expect, test } from 'vitest'
 import { z } from 'zod'
 
-import { breakOff, isOutcome } from '../../src/core/channel.ts'
+import { coreOf } from '../../src/core/channel.ts'
 import type { ChannelErrorCode } from '../../src/index.ts'
 import { Channel, ChannelError, fixedLength, newlineDelimited } from '../../src/index.ts'
 import {
@@ -60,7 +60,7 @@ describe('a close frame', () => {
   test('comes after the messages that were sent before the failure, and names the code alone', async () => {
     const [left, right] = channels()
     for (const message of [1, 2, 3]) await left.send(message)
-    breakOff(left, internal())
+    coreOf(left).closeWithError(internal())
     for (const message of [1, 2, 3]) expect(await right.receive()).toBe(message)
     const error = await failure(right.receive(), 'INTERNAL')
     expect(error).toMatchObject({ side: 'remote', fatal: true })
@@ -76,8 +76,8 @@ describe('a close frame', () => {
   test('is this on the wire, followed by the end', async () => {
     const [channel, peer] = channelAndPeer()
     await channel.send(1)
-    breakOff(channel, internal())
-    breakOff(channel, new ChannelError('INVALID_FRAME', 'too late'))
+    coreOf(channel).closeWithError(internal())
+    coreOf(channel).closeWithError(new ChannelError('INVALID_FRAME', 'too late'))
     expect(hexOf(await readAll(peer))).toBe('00 00 00 01 31 80 00 00 0a 01 08 49 4e 54 45 52 4e 41 4c')
     await peer.close()
   })
@@ -344,13 +344,13 @@ describe('isOutcome', () => {
     for await (const _ of eachOf(right)) break
     await settled()
     const stopped = await failure(left.send(1), 'PEER_STOPPED')
-    expect(isOutcome(left, stopped)).toBe(true)
-    expect(isOutcome(left, new ChannelError('PEER_STOPPED', 'another'))).toBe(false)
+    expect(coreOf(left).isOutcome(stopped)).toBe(true)
+    expect(coreOf(left).isOutcome(new ChannelError('PEER_STOPPED', 'another'))).toBe(false)
     left.abort()
-    expect(isOutcome(left, await failure(left.send(1), 'ABORTED'))).toBe(true)
+    expect(coreOf(left).isOutcome(await failure(left.send(1), 'ABORTED'))).toBe(true)
     other.abort()
-    expect(isOutcome(left, await failure(other.send(1), 'ABORTED'))).toBe(false)
-    expect(isOutcome(other, undefined)).toBe(false)
+    expect(coreOf(left).isOutcome(await failure(other.send(1), 'ABORTED'))).toBe(false)
+    expect(coreOf(other).isOutcome(undefined)).toBe(false)
   })
 
   /** An iteration that is left before its first message. */

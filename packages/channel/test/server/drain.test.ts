@@ -5,7 +5,7 @@ import { once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, expect, test } from 'vitest'
 
-import { breakOff, startDraining } from '../../src/core/channel.ts'
+import { coreOf } from '../../src/core/channel.ts'
 import { Channel, ChannelError, defineRoute } from '../../src/index.ts'
 import { createRouter } from '../../src/server.ts'
 import { testClock } from '../../src/testing.ts'
@@ -84,8 +84,8 @@ describe('drain', () => {
   test('says nothing more to a channel that is ending by an error', async () => {
     const [near, peer] = pipe()
     const channel = new Channel<unknown, unknown>(near, { send: json(), receive: json(), control: true })
-    breakOff(channel, new ChannelError('INTERNAL', 'the handler failed', { side: 'local' }))
-    startDraining(channel)
+    coreOf(channel).closeWithError(new ChannelError('INTERNAL', 'the handler failed', { side: 'local' }))
+    coreOf(channel).startDraining()
     expect(hexOf(await readAll(peer))).toBe('80 00 00 0a 01 08 49 4e 54 45 52 4e 41 4c')
   })
 

@@ -6,7 +6,7 @@ import { once } from 'node:events'
 import { afterEach, describe, expect, test } from 'vitest'
 
 import type { Client } from '../../src/client.ts'
-import { watch } from '../../src/core/channel.ts'
+import { coreOf } from '../../src/core/channel.ts'
 import { systemClock } from '../../src/runtime/clock.ts'
 import { Channel, ChannelError, defineRoute } from '../../src/index.ts'
 import type { HandleOptions, RouterOptions, QuotaLimits } from '../../src/server.ts'
@@ -266,7 +266,7 @@ describe('bytes that wait, to the byte', () => {
       const channel = new Channel<unknown, unknown>(near, { send: json(), receive: json() })
       const member = new Member(channel, [share], share, systemClock)
       members.add(member)
-      watch(channel, { memory: member })
+      coreOf(channel).watch({ memory: member })
       return channel as Channel<string, string>
     })
     for (const channel of made) await channel.send('')

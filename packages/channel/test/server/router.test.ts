@@ -6,7 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, expect, test, vi } from 'vitest'
 import { z } from 'zod'
 
-import { breakOff } from '../../src/core/channel.ts'
+import { coreOf } from '../../src/core/channel.ts'
 import { ChannelError, defineRoute } from '../../src/index.ts'
 import type { HandlerContext, RouterOptions } from '../../src/server.ts'
 import { createRouter } from '../../src/server.ts'
@@ -734,7 +734,7 @@ describe('a handler that fails because its own channel ended', () => {
   test('with an error of its own after it broke its channel off, does', async () => {
     await using served = await serve((router) => {
       router.handle(echo, async (channel) => {
-        breakOff(channel, new ChannelError('INTERNAL', 'first'))
+        coreOf(channel).closeWithError(new ChannelError('INTERNAL', 'first'))
         throw new Error('second')
       })
     })
