@@ -1,4 +1,4 @@
-"""Says what its arguments are in a chat, then prints what it hears."""
+"""Sends its arguments as messages to a chat, then prints the received messages."""
 
 import json
 import struct

@@ -1,15 +1,18 @@
-/** A codec of one's own: CBOR (RFC 8949), which cborg reads and writes. */
+/** A custom codec: CBOR (RFC 8949), which cborg reads and writes. */
 import type { Codec, Converter, OutputOf, SchemaOptions, StandardSchema, TwoWay } from '@h2channel/codecs'
 import { CodecError, converter } from '@h2channel/codecs'
 import { decode, type DecodeOptions, encode, type EncodeOptions, type Token, Tokenizer } from 'cborg'
 
 /**
- * Messages as CBOR: null, booleans, numbers, bigints of 64 bits, strings, `Uint8Array`s, arrays and objects. For anything
- * else, such as a `Date`, the schema has a codec; a tag is refused. A bigint that a number holds arrives as that number,
- * `-0` as `0`, an `ArrayBuffer` or another view of one as a `Uint8Array`, an object of a class as its own properties.
+ * Messages as CBOR: null, booleans, numbers, bigints of 64 bits, strings, `Uint8Array`s, arrays and objects. Tags are
+ * refused. Anything else, such as a `Date`, needs a codec in the schema.
  *
- * @throws CodecError from `encode`: `ENCODE_FAILED` for what has no form. From `decode`: `DECODE_FAILED` when the bytes are
- *   not exactly one data item of these types, all lengths known. Both with the `cause`. From the schema: see `converter`.
+ * These values change on the way: a bigint that a number can hold arrives as that number, `-0` as `0`, an `ArrayBuffer`
+ * or another view of one as a `Uint8Array`, and an object of a class as its own properties.
+ *
+ * @throws CodecError from `encode`: `ENCODE_FAILED` for a value that the format cannot represent. From `decode`:
+ *   `DECODE_FAILED` when the bytes are not exactly one data item of these types, with all lengths known. Both have the
+ *   `cause`. From the schema: see `converter`.
  */
 export function cbor<T = unknown>(): Codec<T>
 export function cbor<S extends StandardSchema>(schema: TwoWay<S>, options?: SchemaOptions): Codec<OutputOf<S>>
@@ -41,7 +44,7 @@ function write(item: unknown): Uint8Array {
 }
 
 function read(bytes: Uint8Array): unknown {
-  // Of a Buffer, cborg would hand out Buffers, and views that keep all of it.
+  // From a Buffer, cborg would return Buffers, and views that keep all of it in memory.
   const plain = new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   try {
     return decode(plain, { ...reading, tokenizer: new StrictTokenizer(plain, reading) })
@@ -50,16 +53,16 @@ function read(bytes: Uint8Array): unknown {
   }
 }
 
-/** The cause is cborg's error, a RangeError where items are nested too deep, or what a getter of the message has thrown. */
+/** `cause` is cborg's error, a RangeError if items are nested too deep, or what a getter of the message has thrown. */
 function failed(code: 'ENCODE_FAILED' | 'DECODE_FAILED', cause: unknown): CodecError {
   return new CodecError(code, cause instanceof Error ? cause.message : 'not an Error was thrown', { cause })
 }
 
 const refuse = (_value: unknown, what: string): never => {
-  throw new TypeError(`CBOR has no form here for ${what}`)
+  throw new TypeError(`this codec cannot represent ${what}`)
 }
 
-/** Refuses what cborg would write and nobody could read back. */
+/** Refuses what cborg would write, but no decoder could read back. */
 const writing: EncodeOptions = {
   ignoreUndefinedProperties: true,
   typeEncoders: {
@@ -80,7 +83,7 @@ const reading: DecodeOptions = {
 
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
-/** cborg mends text that is not UTF-8 and drops a byte order mark. Here text is what the bytes say, or refused. */
+/** cborg repairs text that is not UTF-8, and drops a byte order mark. This class refuses such text, and keeps the mark. */
 class StrictTokenizer extends Tokenizer {
   override next(): Token {
     const token = super.next()

@@ -120,7 +120,7 @@ describe.each(worlds)('a peer in Go without h2conn, $codec, $transport', ({ tran
     await using peer = start((channel) => channel.send({ from: 'node', text: 'x'.repeat(5 * mebibyte) }))
     const { code, complaint } = await peer.over()
     expect(code).toBe(1)
-    expect(complaint).toMatch(/broken off: .* length 52429\d\d/)
+    expect(complaint).toMatch(/aborted: .* length 52429\d\d/)
   })
 
   test('a handler that fails is no end for the peer', async () => {
@@ -134,7 +134,7 @@ describe.each(worlds)('a peer in Go without h2conn, $codec, $transport', ({ tran
     await peer.say('now')
     const { code, complaint } = await peer.over()
     expect(code).toBe(1)
-    expect(complaint).toMatch(/broken off: .*INTERNAL_ERROR/)
+    expect(complaint).toMatch(/aborted: .*INTERNAL_ERROR/)
   })
 
   test('a format that the route has not', async () => {

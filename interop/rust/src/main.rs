@@ -1,4 +1,4 @@
-//! Chats over TCP: each line of its input is a message, and each message that comes is a line of its output.
+//! Chats over TCP: each line of its input is a message, and each received message is a line of its output.
 
 use std::{env, error::Error, process};
 
@@ -23,7 +23,7 @@ struct Heard {
     text: String,
 }
 
-/// Four bytes of length, big-endian: tokio-util's default, which would take twice as large messages.
+/// Four bytes of length, big-endian. That is tokio-util's default, which accepts messages twice as large.
 fn framing() -> LengthDelimitedCodec {
     LengthDelimitedCodec::builder()
         .max_frame_length(4 * 1024 * 1024)
@@ -42,7 +42,7 @@ async fn say(socket: OwnedWriteHalf, msgpack: bool) -> Result<()> {
         };
         frames.send(Bytes::from(payload)).await?;
     }
-    // Ends this half: nothing more is said, while the other side may go on.
+        // Ends this half: this side sends nothing more, but the other side may.
     Ok(frames.into_inner().shutdown().await?)
 }
 
@@ -75,7 +75,7 @@ async fn main() {
         process::exit(2);
     };
     if let Err(error) = chat(&address, &format).await {
-        eprintln!("broken off: {error}");
-        process::exit(1); // at once, whatever line is being waited for
+        eprintln!("aborted: {error}");
+        process::exit(1); // at once, although a task may still wait for a line
     }
 }

@@ -153,7 +153,7 @@ describe.each(codecs)("a peer in Rust with tokio-util's LengthDelimitedCodec, $c
     await met.channel.send({ from: 'node', text: 'x'.repeat(5 * mebibyte) }).catch(() => {})
     const { code, complaint } = await met.peer.over()
     expect(code).toBe(1)
-    expect(complaint).toMatch(/broken off: .*frame size too big/)
+    expect(complaint).toMatch(/aborted: .*frame size too big/)
   })
 
   test('our abort is no end for the peer', async () => {
@@ -163,6 +163,6 @@ describe.each(codecs)("a peer in Rust with tokio-util's LengthDelimitedCodec, $c
     met.channel.abort()
     const { code, complaint } = await met.peer.over()
     expect(code).toBe(1)
-    expect(complaint).toMatch(/broken off: .*reset/i)
+    expect(complaint).toMatch(/aborted: .*reset/i)
   })
 })

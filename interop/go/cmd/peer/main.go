@@ -1,4 +1,4 @@
-// Command peer chats: each line of its input is a message, and each message that comes is a line of its output.
+// Command peer chats: each line of its input is a message, and each received message is a line of its output.
 package main
 
 import (
@@ -35,19 +35,19 @@ func main() {
 			payload := must(marshal(map[string]string{"text": lines.Text()}))
 			must(out.Write(append(binary.BigEndian.AppendUint32(nil, uint32(len(payload))), payload...)))
 		}
-		out.Close() // END_STREAM: nothing more is said, while the server may go on
+		out.Close() // END_STREAM: this side sends nothing more, but the server may
 	}()
 	in, length := response.Body, uint32(0)
 	err := binary.Read(in, binary.BigEndian, &length)
 	for ; err == nil && length <= 4<<20; err = binary.Read(in, binary.BigEndian, &length) {
-		var payload bytes.Buffer // grows with what comes, whatever was claimed
+		var payload bytes.Buffer // grows with the received bytes, whatever length was claimed
 		must(io.CopyN(&payload, in, int64(length)))
 		var heard map[string]string
 		must(0, unmarshal(payload.Bytes(), &heard))
 		fmt.Printf("%s: %s\n", heard["from"], heard["text"])
 	}
-	if err != io.EOF { // END_STREAM between two frames is the end, and nothing else is
-		log.Fatal("broken off: ", err, ", length ", length)
+	if err != io.EOF { // only END_STREAM between two frames is the end
+		log.Fatal("aborted: ", err, ", length ", length)
 	}
 }
 
