@@ -82,7 +82,16 @@ async function runReadme(): Promise<void> {
 
 /** Loads every entry from CommonJS. */
 function requireThem(): void {
-  const entries = ['conn', 'conn/web', 'codecs', 'channel', 'channel/server', 'channel/client', 'channel/testing']
+  const entries = [
+    'conn',
+    'conn/web',
+    'conn/internal',
+    'codecs',
+    'channel',
+    'channel/server',
+    'channel/client',
+    'channel/testing',
+  ]
   const lines = entries.map((entry) => `if (Object.keys(require('@h2channel/${entry}')).length === 0) process.exit(1)`)
   writeFileSync(join(project, 'all.cjs'), lines.join('\n'))
   run(process.execPath, ['all.cjs'], project)

@@ -1,3 +1,6 @@
+import type { WaitErrors } from '@h2channel/conn/internal'
+import { waitErrors } from '@h2channel/conn/internal'
+
 /** What can go wrong with a channel. Each code has a heading in docs/errors.md, which says what to do about it. */
 export type ChannelErrorCode =
   | 'ABORTED'
@@ -109,13 +112,13 @@ export class ChannelError extends Error {
   }
 }
 
-/** The error of a wait that its signal gave up. */
-export function givenUp(what: string, reason: unknown): ChannelError {
-  // By its name alone: the DOMException of another realm is no `Error` of this one.
-  return (reason as { readonly name?: unknown } | null | undefined)?.name === 'TimeoutError'
-    ? new ChannelError('TIMEOUT', `${what} took longer than its signal allows`, { cause: reason })
-    : new ChannelError('CANCELLED', `${what} was cancelled by its signal`, { cause: reason })
-}
+const waits = waitErrors(ChannelError)
+
+/** Returns the error of a wait that its signal ended. */
+export const abortError: WaitErrors<ChannelError>['abortError'] = waits.abortError
+
+/** Returns the error of a wait whose signal has aborted already, or is no AbortSignal. */
+export const signalError: WaitErrors<ChannelError>['signalError'] = waits.signalError
 
 /** The text of something that was caught, be it an error of another realm. It is never empty. */
 export function textOf(caught: unknown): string {

@@ -1,4 +1,5 @@
-import { isAbortSignal } from './waits/abort-listeners.ts'
+import type { WaitErrors } from './waits/wait-errors.ts'
+import { waitErrors } from './waits/wait-errors.ts'
 
 /**
  * What can go wrong with a conn. Each code has a heading in docs/errors.md, which says what to do about it.
@@ -103,24 +104,13 @@ export class ConnError extends Error {
   }
 }
 
-/** The error of a wait that does not even begin: its signal is none, or has aborted. `null` is no signal, as for `fetch`. */
-export function refusedBy(signal: AbortSignal | null | undefined, what: string): ConnError | undefined {
-  if (signal === undefined || signal === null) return undefined
-  if (!isAbortSignal(signal)) return new ConnError('INVALID_ARGUMENT', `the signal of ${what} is no AbortSignal`)
-  return signal.aborted ? givenUp(what, signal.reason) : undefined
-}
+const waits = waitErrors(ConnError)
 
-/** The error of a wait that its signal gave up. */
-export function givenUp(what: string, reason: unknown): ConnError {
-  return isTimeout(reason)
-    ? new ConnError('TIMEOUT', `${what} took longer than its signal allows`, { cause: reason })
-    : new ConnError('CANCELLED', `${what} was cancelled by its signal`, { cause: reason })
-}
+/** Returns the error of a wait that its signal ended. */
+export const abortError: WaitErrors<ConnError>['abortError'] = waits.abortError
 
-/** By its name alone: the DOMException of another realm is no `Error` of this one. */
-function isTimeout(reason: unknown): boolean {
-  return (reason as { readonly name?: unknown } | null | undefined)?.name === 'TimeoutError'
-}
+/** Returns the error of a wait whose signal has aborted already, or is no AbortSignal. */
+export const signalError: WaitErrors<ConnError>['signalError'] = waits.signalError
 
 /** The same, with its headers where no log shows them: there may be cookies among them. */
 function quiet({ status, headers, body }: RefusedResponse): RefusedResponse {

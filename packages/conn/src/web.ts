@@ -1,12 +1,10 @@
 /** What of this package runs anywhere: no `node:*` behind it. */
-export { addAbortListener, isAbortSignal, removeAbortListener } from './waits/abort-listeners.ts'
+export { addAbortListener, removeAbortListener } from './waits/abort-listeners.ts'
 export type { Conn, ConnClosed, WaitOptions, WriteOptions } from './core/conn.ts'
 export { connDefaults } from './limits.ts'
 export type { ConnDefaults } from './limits.ts'
 export { ConnError, connErrorCodes } from './errors.ts'
 export type { ConnErrorCode, ConnErrorOptions, RefusedResponse, Side } from './errors.ts'
-/** @internal */
-export { outside } from './runtime/outside.ts'
 export { pipe } from './transports/memory-pipe.ts'
 export type { PipeOptions } from './transports/memory-pipe.ts'
 export { StreamConn } from './core/stream-conn.ts'

@@ -27,7 +27,7 @@ import { checkDelay, checkHook, limitsFrom } from '../options.ts'
 import { awake } from './delays.ts'
 import type { OpenRequestEvent } from '../observe/diagnostics.ts'
 import { diagnostics, publishingSlow, publishOpening } from '../observe/diagnostics.ts'
-import { ChannelError, givenUp, textOf } from '../errors.ts'
+import { abortError, ChannelError, signalError, textOf } from '../errors.ts'
 import type { Format } from '../route/media-types.ts'
 import { contentCoding, formatForContentType, createFormats, acceptHeader } from '../route/media-types.ts'
 import { openFailure } from './open-errors.ts'
@@ -36,7 +36,6 @@ import { controlHeader, supportsControl, version } from '../route/negotiate.ts'
 import type { RetryOptions } from './retry.ts'
 import { retryLimits } from './retry.ts'
 import type { PathParams, Route } from '../route/route.ts'
-import { refusedBy } from '../core/wait-list.ts'
 
 export interface ClientOptions {
   /** For `https:` alone: authorities, certificate, key. */
@@ -163,7 +162,7 @@ export function createClient(origins: string | URL | readonly (string | URL)[], 
     ): Promise<Channel<C, S>> {
       checkHook('onInvalid', given.onInvalid)
       checkHook('onSlow', given.onSlow)
-      const refused = refusedBy(given.signal, 'opening the channel')
+      const refused = signalError(given.signal, 'opening the channel')
       if (refused?.code === 'INVALID_ARGUMENT') throw refused
       if (closing.signal.aborted) throw new ChannelError('CLOSED', 'open after the client was closed')
       const path = fillPath(route.path, given.params ?? {})
@@ -280,7 +279,7 @@ class OpenWait {
   readonly #own: AbortSignal | undefined
   readonly #closing: AbortSignal
   readonly #controller = new AbortController()
-  readonly #onOwn = (): void => this.#controller.abort(givenUp('opening the channel', this.#own?.reason))
+  readonly #onOwn = (): void => this.#controller.abort(abortError('opening the channel', this.#own?.reason))
   readonly #onClosing = (): void => this.#controller.abort(this.#closing.reason)
 
   constructor(own: AbortSignal | undefined, closing: AbortSignal) {

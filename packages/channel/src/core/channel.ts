@@ -1,5 +1,6 @@
 import type { Codec } from '@h2channel/codecs'
 import type { Conn } from '@h2channel/conn'
+import { inspectAs } from '@h2channel/conn/internal'
 
 import { ChannelError } from '../errors.ts'
 import type { Framing } from '../framing/framing.ts'
@@ -8,7 +9,6 @@ import type { LimitOptions, OnInvalid, OnSlow } from '../options.ts'
 import { checkHook, limitsFrom } from '../options.ts'
 import type { Clock } from '../runtime/clock.ts'
 import { systemClock } from '../runtime/clock.ts'
-import { shownAs } from '../runtime/shown.ts'
 import type { ChannelClosed, ChannelStats } from './channel-core.ts'
 import { ChannelCore } from './channel-core.ts'
 import type { Receiver } from './receiver.ts'
@@ -68,7 +68,7 @@ export class Channel<in S, out R> implements AsyncIterable<R>, AsyncDisposable {
     friend.coreOf = (channel) => channel.#core
     Object.defineProperties(
       this.prototype,
-      shownAs<Channel<never, unknown>>((channel) => ({
+      inspectAs<Channel<never, unknown>>((channel) => ({
         conn: channel.conn,
         stats: channel.stats,
         ...(channel.#core.outcome === undefined ? {} : { closed: channel.#core.outcome }),

@@ -1,14 +1,15 @@
 import type { Codec, MessageReader } from '@h2channel/codecs'
 import type { Conn } from '@h2channel/conn'
+import { WaitQueue } from '@h2channel/conn/internal'
 
 import type { Clock } from '../runtime/clock.ts'
 import type { ChannelError } from '../errors.ts'
+import { abortError, signalError } from '../errors.ts'
 import type { FrameDecoder } from '../framing/framing.ts'
 import { closedHere } from './own-end.ts'
 import { platform } from '../runtime/platform.ts'
 import { largestControl, prefixSize } from '../framing/length-prefixed.ts'
 import { readerOf } from './reader.ts'
-import { refusedBy, WaitList } from './wait-list.ts'
 
 /**
  * The half that receives:
@@ -119,7 +120,7 @@ export class Receiver<R> {
   readonly #clock: Clock
   readonly #events: ReceiverEvents
   /** Each with its shape, which nothing but `#hand` takes out: a list of shapes of R would take other messages by its type. */
-  readonly #waiting = new WaitList<Shape<never>, unknown>('the receive')
+  readonly #waiting = new WaitQueue<Shape<never>, unknown>(receiveAborted)
   #state: State = open
   #messages = 0
   #bytes = 0
@@ -211,7 +212,7 @@ export class Receiver<R> {
 
   /** The next message, in the shape in which the caller gives it on: that saves a promise a message. */
   #pull<Result>(shape: (message: R | undefined) => Result, signal: AbortSignal | null | undefined): Promise<Result> {
-    const refused = refusedBy(signal, 'the receive')
+    const refused = signalError(signal, 'the receive')
     if (refused !== undefined) return Promise.reject(refused)
     const message = this.#waiting.size === 0 ? this.#take() : none
     if (message !== none && message !== skipped) {
@@ -225,7 +226,7 @@ export class Receiver<R> {
 
   #wait<Result>(shape: (message: R | undefined) => Result, signal: AbortSignal | null | undefined): Promise<Result> {
     // Whoever was asked about a message may have done anything meanwhile.
-    const refused = refusedBy(signal, 'the receive')
+    const refused = signalError(signal, 'the receive')
     if (refused !== undefined) return Promise.reject(refused)
     switch (this.#state.at) {
       case 'open': {
@@ -483,4 +484,8 @@ export class Receiver<R> {
 
 function readOn(receiver: { readOn(): void }): void {
   receiver.readOn()
+}
+
+function receiveAborted(reason: unknown): ChannelError {
+  return abortError('the receive', reason)
 }

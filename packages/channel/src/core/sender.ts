@@ -1,17 +1,17 @@
 import type { Codec } from '@h2channel/codecs'
 import type { Conn } from '@h2channel/conn'
+import { WaitQueue } from '@h2channel/conn/internal'
 
 import type { Clock } from '../runtime/clock.ts'
 import type { Control } from '../framing/control-frames.ts'
 import { encodeControl } from '../framing/control-frames.ts'
 import type { ChannelLimits } from '../options.ts'
-import { ChannelError, textOf } from '../errors.ts'
+import { abortError, ChannelError, signalError, textOf } from '../errors.ts'
 import type { Framing } from '../framing/framing.ts'
 import { messageTooLarge } from '../framing/length-prefixed.ts'
 import { isReusable, OutBuffer, recycle } from './write-buffer.ts'
 import { closedHere } from './own-end.ts'
 import { atTurnEnd } from '../runtime/turn.ts'
-import { refusedBy, WaitList } from './wait-list.ts'
 
 /**
  * The half that sends:
@@ -74,7 +74,7 @@ export class Sender<in S> {
   readonly #events: SenderEvents
   readonly #out = new OutBuffer()
   /** Messages of type S, which nothing but `#admitMore` takes out: a list of S would hand them to others by its type. */
-  readonly #waiting = new WaitList<unknown, void>('the send')
+  readonly #waiting = new WaitQueue<unknown, void>(sendAborted)
   /** Well filled buffers that wait for the conn. One more may be on its way. */
   #queue: Uint8Array[] = []
   #queuedBytes = 0
@@ -159,7 +159,7 @@ export class Sender<in S> {
     if (this.#state.at !== 'open') {
       return Promise.reject(this.#state.error ?? closedHere('send after this side ended or closed', this.#conn))
     }
-    const refused = refusedBy(signal, 'the send')
+    const refused = signalError(signal, 'the send')
     if (refused !== undefined) return Promise.reject(refused)
     if (this.#waiting.size === 0 && this.#hasRoom() && !this.#isEncoding) {
       const error = this.#accept(message)
@@ -177,7 +177,7 @@ export class Sender<in S> {
 
   /** Sends one after the other, and waits only where there is no room: a promise for each would take as long as a record. */
   async sendAll(messages: Iterable<S>, signal: AbortSignal | null | undefined): Promise<void> {
-    const refused = refusedBy(signal, 'the send')
+    const refused = signalError(signal, 'the send')
     if (refused !== undefined) throw refused
     for (const message of messages) {
       const sent = this.send(message, signal)
@@ -414,4 +414,8 @@ function flush(sender: { flush(): void }): void {
 
 function lookForSlow(sender: { lookForSlow(): void }): void {
   sender.lookForSlow()
+}
+
+function sendAborted(reason: unknown): ChannelError {
+  return abortError('the send', reason)
 }

@@ -2,13 +2,13 @@
  * What router and client publish by `node:diagnostics_channel`, for whoever subscribes. Where nobody does, it costs a
  * look. Subscribe before channels are opened: of those that were open before, less is told.
  */
+import { inspectAs } from '@h2channel/conn/internal'
 import { channel as eventsNamed } from 'node:diagnostics_channel'
 import type { IncomingHttpHeaders, OutgoingHttpHeaders } from 'node:http2'
 
 import type { ChannelClosed } from '../core/channel-core.ts'
 import type { Channel } from '../core/channel.ts'
 import type { OnSlow } from '../options.ts'
-import { shownAs } from '../runtime/shown.ts'
 
 /** At which end it happened. */
 export type End = 'client' | 'server'
@@ -99,7 +99,7 @@ export const diagnostics: { readonly [Name in keyof DiagnosticEvents]: Events<Di
 }
 
 /** Logs and JSON show an opening without its headers. */
-const shown = shownAs<OpenRequestEvent>(({ side, route, origin }) => ({ side, route, origin }))
+const shown = inspectAs<OpenRequestEvent>(({ side, route, origin }) => ({ side, route, origin }))
 
 /**
  * Publishes `h2channel:opening` where anything subscribes to an event of channels.

@@ -1,4 +1,4 @@
-import { outside } from '@h2channel/conn/web'
+import { runInRootContext } from '@h2channel/conn/internal'
 
 import type { Clock } from './clock.ts'
 
@@ -52,7 +52,7 @@ export class SharedTimers {
   #start(time: number): TimerGroup {
     const delay = Math.max(1, Math.ceil(time - this.#clock.now()))
     // It is everybody's, not of the caller who happened to come first.
-    const timer = outside(() => this.#clock.setTimer(() => this.#fire(group), delay, undefined))
+    const timer = runInRootContext(() => this.#clock.setTimer(() => this.#fire(group), delay, undefined))
     const group = { time, timer, members: new Set<Timed>() }
     this.#groups.set(time, group)
     return group

@@ -1,4 +1,5 @@
 import type { Http2Conn } from '@h2channel/conn'
+import { inspectAs } from '@h2channel/conn/internal'
 
 import type { ChannelClosed } from '../core/channel-core.ts'
 import type { Channel } from '../core/channel.ts'
@@ -7,7 +8,6 @@ import type { Clock } from '../runtime/clock.ts'
 import { longestDelay } from '../options.ts'
 import { ChannelError } from '../errors.ts'
 import type { PathParams } from '../route/route.ts'
-import { shownAs } from '../runtime/shown.ts'
 
 /**
  * What a handler knows of the request beside its channel.
@@ -169,7 +169,7 @@ const getters = {
 } satisfies Record<LateKey, PropertyDescriptor> & ThisType<{ readonly [late]: Late }>
 
 /** What `authorize` made of the credentials is not shown either. */
-const shown = shownAs<HandlerContext>(({ params, conn, expiresAt }) => ({ params, expiresAt, conn }))
+const shown = inspectAs<HandlerContext>(({ params, conn, expiresAt }) => ({ params, expiresAt, conn }))
 
 /** What a handler is given: an object that it may copy, with all that it has. */
 export function contextOf<Auth>(

@@ -1,4 +1,5 @@
 import { accept, holdUnread, type Http2Conn } from '@h2channel/conn'
+import { inspectAs } from '@h2channel/conn/internal'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type {
   Http2ServerRequest,
@@ -42,7 +43,6 @@ import { controlHeader, supportsControl, version } from '../route/negotiate.ts'
 import { isConnError } from '../core/close-codes.ts'
 import { refuse, refuseHttp1 } from './respond.ts'
 import type { Route } from '../route/route.ts'
-import { shownAs } from '../runtime/shown.ts'
 import { Member, Share, type QuotaLimits, shareLimits } from './quota.ts'
 
 export type Handler<Path extends string, Client, Server, Auth = unknown> = (
@@ -723,7 +723,7 @@ function refuseForNow(asked: Asked, message: string): void {
 /** Of requests whose clients have left. */
 const gone = AbortSignal.abort()
 
-const shownRequest = shownAs<ChannelRequest>(({ route, params }) => ({ route, params }))
+const shownRequest = inspectAs<ChannelRequest>(({ route, params }) => ({ route, params }))
 
 function requestOf<Auth>(
   opening: Pick<Opening<Auth>, 'entry' | 'params' | 'headers' | 'stream'>,

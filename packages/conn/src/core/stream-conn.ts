@@ -1,8 +1,8 @@
 import type { Conn, ConnClosed, WaitOptions, WriteOptions } from './conn.ts'
 import { checkedDelay, connDefaults } from '../limits.ts'
-import { ConnError, refusedBy } from '../errors.ts'
+import { abortError, ConnError, signalError } from '../errors.ts'
 import { inOwnMemory } from './own-memory.ts'
-import { shownAs } from '../runtime/shown.ts'
+import { inspectAs } from '../runtime/inspect-as.ts'
 import { clearTimeout, setTimeout } from '../runtime/timers.ts'
 import type { Transport, TransportEvents } from './transport.ts'
 import { WaitQueue } from '../waits/wait-queue.ts'
@@ -81,39 +81,50 @@ const nothing: Uint8Array[] = []
 
 const accepted = Promise.resolve()
 
-// Given by the class, which keeps to itself what it does with them.
-let eventsOf: (conn: StreamConn) => TransportEvents
-/** How far its halves are, for logs. */
-export let halvesOf: (conn: StreamConn) => { readonly reading: string; readonly writing: string }
+function readAborted(reason: unknown): ConnError {
+  return abortError('the read', reason)
+}
+
+function writeAborted(reason: unknown): ConnError {
+  return abortError('the write', reason)
+}
 
 /** A {@link Conn} over any {@link Transport}: the one place that decides who waits, who is served and how it ends. */
 export class StreamConn implements Conn {
-  static {
-    /** Methods, since five functions of its own for each conn would take more memory than its state. */
-    class Events implements TransportEvents {
-      readonly #conn: StreamConn
-      constructor(conn: StreamConn) {
-        this.#conn = conn
-      }
-      chunk(bytes: Uint8Array): void {
-        this.#conn.#onChunk(bytes)
-      }
-      end(): void {
-        this.#conn.#onEnd()
-      }
-      drain(): void {
-        this.#conn.#onDrain()
-      }
-      finish(): void {
-        this.#conn.#onFinish()
-      }
-      close(error: ConnError): void {
-        this.#conn.#onClose(error)
-      }
+  /** Its methods are shared: five functions for each conn would take more memory than the conn's state. */
+  static readonly #Events = class implements TransportEvents {
+    readonly #conn: StreamConn
+
+    constructor(conn: StreamConn) {
+      this.#conn = conn
     }
-    eventsOf = (conn) => new Events(conn)
-    halvesOf = (conn) => ({ reading: conn.#reading.at, writing: conn.#writing.at })
-    Object.defineProperties(this.prototype, shownAs<StreamConn>(halvesOf))
+
+    chunk(bytes: Uint8Array): void {
+      this.#conn.#onChunk(bytes)
+    }
+
+    end(): void {
+      this.#conn.#onEnd()
+    }
+
+    drain(): void {
+      this.#conn.#onDrain()
+    }
+
+    finish(): void {
+      this.#conn.#onFinish()
+    }
+
+    close(error: ConnError): void {
+      this.#conn.#onClose(error)
+    }
+  }
+
+  static {
+    Object.defineProperties(
+      this.prototype,
+      inspectAs<StreamConn>((conn) => conn.halves),
+    )
   }
 
   readonly closed: Promise<ConnClosed>
@@ -121,8 +132,8 @@ export class StreamConn implements Conn {
   readonly #transport: Transport
   readonly #closeTimeout: number
   readonly #lingerTimeout: number
-  readonly #readers = new WaitQueue<Shape, unknown>('the read')
-  readonly #writers = new WaitQueue<Write, void>('the write')
+  readonly #readers = new WaitQueue<Shape, unknown>(readAborted)
+  readonly #writers = new WaitQueue<Write, void>(writeAborted)
   /** Chunks that came unasked: one, what the transport reads ahead, and what it could not hold back. */
   #held = nothing
   #heldBytes = 0
@@ -145,7 +156,12 @@ export class StreamConn implements Conn {
     this.#closeTimeout = closeTimeout
     this.#lingerTimeout = lingerTimeout
     this.#transport = transport
-    transport.start(eventsOf(this))
+    transport.start(new StreamConn.#Events(this))
+  }
+
+  /** The state of each half, for logs. */
+  protected get halves(): { readonly reading: string; readonly writing: string } {
+    return { reading: this.#reading.at, writing: this.#writing.at }
   }
 
   read({ signal }: WaitOptions = {}): Promise<Uint8Array | null> {
@@ -153,12 +169,12 @@ export class StreamConn implements Conn {
   }
 
   write(bytes: Uint8Array, { signal, released, handedOn }: WriteOptions = {}): Promise<void> {
-    const refused = refusedBy(signal, 'the write')
+    const refused = signalError(signal, 'the write')
     if (refused !== undefined) return Promise.reject(refused)
     if (this.#writing.at === 'failed') return Promise.reject(this.#writing.error)
     if (this.#writing.at !== 'open') return Promise.reject(closedHere('write'))
     const write = { bytes, released, handedOn }
-    if (this.#room && this.#writers.isEmpty) return this.#take(write)
+    if (this.#room && this.#writers.size === 0) return this.#take(write)
     return this.#writers.add(write, signal)
   }
 
@@ -216,7 +232,7 @@ export class StreamConn implements Conn {
 
   /** Waits for the next chunk, in the shape in which the caller gives it on: that saves a promise a chunk. */
   #pull<Result>(shape: (chunk: Uint8Array | null) => Result, signal: WaitOptions['signal']): Promise<Result> {
-    const refused = refusedBy(signal, 'the read')
+    const refused = signalError(signal, 'the read')
     if (refused !== undefined) return Promise.reject(refused)
     if (this.#reading.at === 'failed') return Promise.reject(this.#reading.error)
     if (this.#reading.at === 'discarding') return Promise.reject(closedHere('read'))
@@ -285,7 +301,7 @@ export class StreamConn implements Conn {
   }
 
   #endWhenWritten(): void {
-    if (this.#writing.at !== 'ending' || !this.#writers.isEmpty) return
+    if (this.#writing.at !== 'ending' || this.#writers.size > 0) return
     this.#writing = { at: 'finishing' }
     this.#transport.end()
   }

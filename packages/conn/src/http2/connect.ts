@@ -3,7 +3,7 @@ import type { ConnectionOptions } from 'node:tls'
 
 import { addAbortListener, removeAbortListener } from '../waits/abort-listeners.ts'
 import { checkedDelay, connDefaults } from '../limits.ts'
-import { ConnError, givenUp, refusedBy } from '../errors.ts'
+import { ConnError, abortError, signalError } from '../errors.ts'
 import { mergeHeaders } from './headers.ts'
 import { Http2Conn } from './http2-conn.ts'
 import { RstCode, streamFailure } from './node-errors.ts'
@@ -61,7 +61,7 @@ export async function connect(url: string | URL, options: ConnectOptions = {}): 
     throw new ConnError('INVALID_ARGUMENT', `tls has no meaning for ${target.origin}: its URL would begin with https:`)
   }
   const signal = options.signal ?? undefined
-  const refused = refusedBy(signal, 'connecting')
+  const refused = signalError(signal, 'connecting')
   if (refused !== undefined) throw refused
   const path = target.pathname + target.search
   const headers = mergeHeaders(options.headers, { ':method': method, ':path': path })
@@ -69,7 +69,7 @@ export async function connect(url: string | URL, options: ConnectOptions = {}): 
   if (headers['host'] === undefined) headers[':authority'] ??= target.host
 
   const giveUp = new AbortController()
-  const onAbort = (): void => giveUp.abort(givenUp('connecting', signal?.reason))
+  const onAbort = (): void => giveUp.abort(abortError('connecting', signal?.reason))
   let requestSent = false
   // In a process that stood still, the response may lie unread in the socket.
   const timer = setTimeout(afterTurn, connectTimeout, () => {

@@ -1,9 +1,9 @@
 import type { Http2Session, Http2Stream, IncomingHttpHeaders } from 'node:http2'
 
 import type { Http2Transport } from './http2-stream.ts'
-import { shownAs } from '../runtime/shown.ts'
+import { inspectAs } from '../runtime/inspect-as.ts'
 import type { CloseTimeouts } from '../core/stream-conn.ts'
-import { halvesOf, StreamConn } from '../core/stream-conn.ts'
+import { StreamConn } from '../core/stream-conn.ts'
 
 /** Where one end of a connection is. */
 export interface Address {
@@ -32,7 +32,7 @@ export class Http2Conn extends StreamConn implements RequestInfo {
   static {
     Object.defineProperties(
       this.prototype,
-      shownAs<Http2Conn>((conn) => ({
+      inspectAs<Http2Conn>((conn) => ({
         side: conn.side,
         method: conn.method,
         path: conn.path.split('?', 1)[0],
@@ -40,7 +40,7 @@ export class Http2Conn extends StreamConn implements RequestInfo {
         localAddress: conn.localAddress,
         remoteAddress: conn.remoteAddress,
         streamId: conn.streamId,
-        ...halvesOf(conn),
+        ...conn.halves,
       })),
     )
   }

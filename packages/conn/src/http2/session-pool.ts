@@ -4,10 +4,11 @@ import type { ConnectionOptions } from 'node:tls'
 import { checkedDelay, connDefaults, longestDelay } from '../limits.ts'
 import { ConnError } from '../errors.ts'
 import { isSessionSpent, sendFailure } from './node-errors.ts'
-import { outside } from '../runtime/outside.ts'
+import { runInRootContext } from '../runtime/root-context.ts'
 import type { Pool, SessionTimeouts } from './session.ts'
 import { Session } from './session.ts'
 import { clearTimeout, setTimeout } from '../runtime/timers.ts'
+import { WaitQueue } from '../waits/wait-queue.ts'
 
 /** Times in milliseconds. */
 export interface SessionPoolOptions {
@@ -35,10 +36,10 @@ export class SessionPool implements AsyncDisposable {
   readonly #byOrigin = new Map<string, Set<Session>>()
   /** How often to ping those that asked to be pinged less (ENHANCE_YOUR_CALM), by origin. */
   readonly #calmer = new Map<string, number>()
-  /** Who waits for a place on a connection. */
-  readonly #waiting = new Set<() => void>()
+  /** Waits for room on a connection. The signal of each aborts with a ConnError. */
+  readonly #waiting = new WaitQueue<null, void>((reason) => reason)
   readonly #wake = (): void => {
-    for (const settle of this.#waiting) settle()
+    for (let waiting = this.#waiting.take(); waiting !== undefined; waiting = this.#waiting.take()) waiting.resolve()
   }
   #closed = false
 
@@ -93,7 +94,9 @@ export class SessionPool implements AsyncDisposable {
     for (;;) {
       const session = this.#take(origin, tls)
       if (session === undefined) {
-        await this.#room(signal)
+        signal.throwIfAborted()
+        // Until a stream has ended somewhere.
+        await this.#waiting.add(null, signal)
         continue
       }
       await session.connected(signal)
@@ -106,23 +109,6 @@ export class SessionPool implements AsyncDisposable {
         if (!isSessionSpent(error)) throw sendFailure('the request was refused', error)
         session.drain()
       }
-    }
-  }
-
-  /** Waits until a stream has ended somewhere. */
-  async #room(signal: AbortSignal): Promise<void> {
-    let settle = (): void => {}
-    const room = new Promise<void>((resolve, reject) => {
-      settle = () => (signal.aborted ? reject(signal.reason) : resolve())
-    })
-    this.#waiting.add(settle)
-    signal.addEventListener('abort', settle)
-    if (signal.aborted) settle()
-    try {
-      await room
-    } finally {
-      this.#waiting.delete(settle)
-      signal.removeEventListener('abort', settle)
     }
   }
 
@@ -145,7 +131,7 @@ export class SessionPool implements AsyncDisposable {
       onRoom: this.#wake,
       onTooManyPings: () => this.#calmer.set(origin.origin, Math.min(2 * pingInterval, longestDelay)),
     }
-    return outside(() => {
+    return runInRootContext(() => {
       const session = dial(origin, tls, timeouts, pool)
       this.#byOrigin.set(key, sessions.add(session))
       void session.gone().then(() => {

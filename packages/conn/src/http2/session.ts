@@ -18,6 +18,7 @@ import { readOn } from '../node/keep-reading.ts'
 import { mostWaiting, Resets } from './reset-budget.ts'
 import { pingForResponses } from './response-ping.ts'
 import { clearTimeout, setTimeout } from '../runtime/timers.ts'
+import { abortable } from '../waits/abortable.ts'
 import { widenWindows } from './windows.ts'
 
 /**
@@ -155,16 +156,9 @@ export class Session {
   /** Waits for the connection. When nobody waits any more, the attempt is given up. */
   async connected(signal: AbortSignal): Promise<void> {
     this.#waiting += 1
-    let giveUp = (): void => {}
-    const givenUp = new Promise<never>((_resolve, reject) => {
-      giveUp = () => reject(signal.reason)
-      signal.addEventListener('abort', giveUp)
-    })
     try {
-      signal.throwIfAborted()
-      await Promise.race([this.#connected, givenUp])
+      await abortable(this.#connected, signal)
     } finally {
-      signal.removeEventListener('abort', giveUp)
       this.#waiting -= 1
       if (this.#waiting === 0 && this.#state.at === 'connecting') {
         this.destroy(new ConnError('CONNECT_FAILED', `connecting to ${this.authority} was given up`))

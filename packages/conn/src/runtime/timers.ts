@@ -1,9 +1,9 @@
 /**
  * The timers of this package. They are those from when this module was loaded: a test runner that puts fake ones in their place
  * does so later, for the program under test, and what keeps a connection alive goes by the real time. And they belong to no
- * caller: see {@link outside}.
+ * caller: see {@link runInRootContext}.
  */
-import { outside } from './outside.ts'
+import { runInRootContext } from './root-context.ts'
 
 const real = {
   setTimeout: globalThis.setTimeout,
@@ -20,7 +20,7 @@ export function setTimeout<Subjects extends unknown[]>(
   delay: number,
   ...subjects: Subjects
 ): NodeJS.Timeout {
-  return outside(() => real.setTimeout(task, delay, ...subjects))
+  return runInRootContext(() => real.setTimeout(task, delay, ...subjects))
 }
 
 export function setInterval<Subjects extends unknown[]>(
@@ -28,7 +28,7 @@ export function setInterval<Subjects extends unknown[]>(
   delay: number,
   ...subjects: Subjects
 ): NodeJS.Timeout {
-  return outside(() => real.setInterval(task, delay, ...subjects))
+  return runInRootContext(() => real.setInterval(task, delay, ...subjects))
 }
 
 /** Only where the platform has it. */
@@ -36,7 +36,7 @@ export function setImmediate<Subjects extends unknown[]>(
   task: Task<Subjects>,
   ...subjects: Subjects
 ): NodeJS.Immediate {
-  return outside(() => real.setImmediate(task, ...subjects))
+  return runInRootContext(() => real.setImmediate(task, ...subjects))
 }
 
 /**

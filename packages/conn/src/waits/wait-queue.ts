@@ -1,64 +1,64 @@
 import { addAbortListener, removeAbortListener } from './abort-listeners.ts'
-import type { ConnError } from '../errors.ts'
-import { givenUp } from '../errors.ts'
 
-/** A promise that waits, and what it waits with. */
+/** A promise that waits, and the item it waits with. */
 export interface Waiting<Item, Result> {
   readonly item: Item
   resolve(result: Result | PromiseLike<Result>): void
-  reject(error: ConnError): void
+  reject(error: unknown): void
 }
 
-interface Link<Item, Result> extends Waiting<Item, Result> {
-  previous: Link<Item, Result> | undefined
-  next: Link<Item, Result> | undefined
-  /** Takes its listener off the signal. */
-  release: (() => void) | undefined
+/** A link of a circular list: its neighbours are itself while it is alone. */
+class Link<Item, Result> implements Waiting<Item, Result> {
+  readonly item: Item
+  readonly resolve: (result: Result | PromiseLike<Result>) => void
+  readonly reject: (error: unknown) => void
+  previous: Link<Item, Result> = this
+  next: Link<Item, Result> = this
+  /** Removes the listener from the signal. */
+  release: (() => void) | undefined = undefined
+
+  constructor(item: Item, resolve: (result: Result | PromiseLike<Result>) => void, reject: (error: unknown) => void) {
+    this.item = item
+    this.resolve = resolve
+    this.reject = reject
+  }
 }
 
 /**
- * Promises that wait in order, each of which its signal can take out of the queue. A linked list, since one passes through for
- * every chunk: a Set costs twice as much.
+ * Promises that wait in order. The signal of each may remove it. An empty queue holds no memory but its own.
+ *
+ * It is a linked list, since a wait passes through for every chunk: a Set costs twice as much.
  */
 export class WaitQueue<Item, Result> {
-  readonly #what: string
+  readonly #makeError: (reason: unknown) => unknown
   #first: Link<Item, Result> | undefined
-  #last: Link<Item, Result> | undefined
+  #size = 0
 
-  /** @param what - names the wait in errors, such as `the read`. */
-  constructor(what: string) {
-    this.#what = what
+  /** @param makeError - makes the error of a wait that its signal ended, out of the signal's reason. */
+  constructor(makeError: (reason: unknown) => unknown) {
+    this.#makeError = makeError
   }
 
-  get isEmpty(): boolean {
-    return this.#first === undefined
+  get size(): number {
+    return this.#size
   }
 
-  /** @param signal - one that has been looked at: see `refusedBy`. */
+  /** @param signal - was checked by the caller: it is an AbortSignal that has not aborted. */
   add(item: Item, signal: AbortSignal | null | undefined): Promise<Result> {
     return new Promise<Result>((resolve, reject) => {
-      const link: Link<Item, Result> = {
-        item,
-        resolve,
-        reject,
-        previous: this.#last,
-        next: undefined,
-        release: undefined,
-      }
-      if (this.#last === undefined) this.#first = link
-      else this.#last.next = link
-      this.#last = link
+      const link = new Link(item, resolve, reject)
+      this.#append(link)
       if (signal === undefined || signal === null) return
-      const giveUp = (): void => {
+      const onAbort = (): void => {
         this.#remove(link)
-        reject(givenUp(this.#what, signal.reason))
+        reject(this.#makeError(signal.reason))
       }
-      link.release = () => removeAbortListener(signal, giveUp)
-      addAbortListener(signal, giveUp)
+      link.release = () => removeAbortListener(signal, onAbort)
+      addAbortListener(signal, onAbort)
     })
   }
 
-  /** Takes the first out, to be resolved or rejected. */
+  /** Removes the first, for the caller to resolve or reject. */
   take(): Waiting<Item, Result> | undefined {
     const first = this.#first
     if (first === undefined) return undefined
@@ -67,9 +67,10 @@ export class WaitQueue<Item, Result> {
     return first
   }
 
-  /** Takes out all that wait with `item`, and resolves them. */
+  /** Removes all that wait with `item`, and resolves them. */
   withdraw(item: Item, result: Result): void {
-    for (let link = this.#first; link !== undefined; link = link.next) {
+    let link = this.#first
+    for (let left = this.#size; left > 0 && link !== undefined; left -= 1, link = link.next) {
       if (link.item !== item) continue
       this.#remove(link)
       link.release?.()
@@ -77,15 +78,28 @@ export class WaitQueue<Item, Result> {
     }
   }
 
-  /** Takes all out and rejects them. */
-  fail(error: ConnError): void {
+  /** Removes all and rejects them. */
+  fail(error: unknown): void {
     for (let waiting = this.take(); waiting !== undefined; waiting = this.take()) waiting.reject(error)
   }
 
-  #remove({ previous, next }: Link<Item, Result>): void {
-    if (previous === undefined) this.#first = next
-    else previous.next = next
-    if (next === undefined) this.#last = previous
-    else next.previous = previous
+  #append(link: Link<Item, Result>): void {
+    this.#size += 1
+    const first = this.#first
+    if (first === undefined) {
+      this.#first = link
+      return
+    }
+    link.previous = first.previous
+    link.next = first
+    first.previous.next = link
+    first.previous = link
+  }
+
+  #remove(link: Link<Item, Result>): void {
+    this.#size -= 1
+    link.previous.next = link.next
+    link.next.previous = link.previous
+    if (this.#first === link) this.#first = this.#size === 0 ? undefined : link.next
   }
 }

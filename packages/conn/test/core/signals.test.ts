@@ -2,8 +2,9 @@
 import { createServer } from 'node:http2'
 import { describe, expect, test } from 'vitest'
 
-import { accept, connect, isAbortSignal, pipe } from '../../src/index.ts'
+import { accept, connect, pipe } from '../../src/index.ts'
 import { listen } from '../../src/testing.ts'
+import { isAbortSignal } from '../../src/waits/abort-listeners.ts'
 import { bytes, failure, text } from '../support/support.ts'
 
 /** As a program without types may give them. */

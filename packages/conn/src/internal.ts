@@ -1,0 +1,8 @@
+/** For `@h2channel/channel` alone: what is here does not follow semantic versioning. It runs anywhere, as `./web` does. */
+export { inspectAs } from './runtime/inspect-as.ts'
+export { runInRootContext } from './runtime/root-context.ts'
+export { abortable } from './waits/abortable.ts'
+export { waitErrors } from './waits/wait-errors.ts'
+export type { WaitErrors } from './waits/wait-errors.ts'
+export { WaitQueue } from './waits/wait-queue.ts'
+export type { Waiting } from './waits/wait-queue.ts'
