@@ -1,22 +1,22 @@
-/** `abort()` at every moment, and what both sides see of it. */
+/** The cases about `abort()`, at every moment. */
 import assert from 'node:assert/strict'
 
 import type { Case, Scope } from './kit.ts'
 import {
   assertCause,
-  bothClean,
-  carries,
-  endAs,
-  endsAborted,
+  expectClean,
+  carry,
+  expectOutcomes,
+  expectAbortedClose,
   expectToEnd,
   fill,
-  isAborted,
+  expectAborted,
   late,
   nothing,
   randomBytes,
   reason,
-  seenBy,
-  seesAbort,
+  readsOfAbort,
+  expectPeerAborted,
 } from './kit.ts'
 
 export const abortCases: readonly Case[] = [
@@ -25,20 +25,20 @@ export const abortCases: readonly Case[] = [
     async (scope) => {
       const [left, right] = await scope.pair()
       left.abort(reason)
-      await isAborted(scope, left)
-      await seesAbort(scope, right)
+      await expectAborted(scope, left)
+      await expectPeerAborted(scope, right)
     },
   ],
   [
     'abort() after bytes is seen as an error by the peer, never as a clean end',
     async (scope) => {
       const [left, right] = await scope.pair()
-      await carries(left, right, 'half a mess')
-      const read = endAs(scope, 'when the peer aborts', { 'a read': [right.read(), ...seenBy(scope)] })
+      await carry(left, right, 'half a mess')
+      const read = expectOutcomes(scope, 'when the peer aborts', { 'a read': [right.read(), ...readsOfAbort(scope)] })
       left.abort(reason)
       await read
-      await isAborted(scope, left)
-      await seesAbort(scope, right)
+      await expectAborted(scope, left)
+      await expectPeerAborted(scope, right)
     },
   ],
   ...[false, true].map(
@@ -47,13 +47,13 @@ export const abortCases: readonly Case[] = [
         `abort() after bytes that the peer has not read${ended ? ', and has ended its own half' : ''}`,
         async (scope: Scope): Promise<void> => {
           const [left, right] = await scope.pair()
-          const taken = await fill(left, randomBytes(16 * 1024, scope.seed))
-          assert.ok(taken > 0, 'not one write was taken')
+          const accepted = await fill(left, randomBytes(16 * 1024, scope.seed))
+          assert.ok(accepted > 0, 'no write was accepted')
           if (ended) await scope.wait('closeWrite()', right.closeWrite())
           if (ended) assert.equal(await left.read(), null)
           left.abort(reason)
-          await isAborted(scope, left)
-          await seesAbort(scope, right, { ended })
+          await expectAborted(scope, left)
+          await expectPeerAborted(scope, right, { ended })
         },
       ] as const,
   ),
@@ -61,14 +61,14 @@ export const abortCases: readonly Case[] = [
     'abort() while a read waits',
     async (scope) => {
       const [left, right] = await scope.pair()
-      const waits = endAs(scope, 'when this side aborts', {
+      const waits = expectOutcomes(scope, 'when this side aborts', {
         'a read': [left.read(), 'ABORTED'],
         'a read with a signal': [left.read({ signal: new AbortController().signal }), 'ABORTED'],
       })
       left.abort(reason)
       assertCause(await waits, reason)
-      await isAborted(scope, left)
-      await seesAbort(scope, right)
+      await expectAborted(scope, left)
+      await expectPeerAborted(scope, right)
     },
   ],
   [
@@ -76,14 +76,14 @@ export const abortCases: readonly Case[] = [
     async (scope) => {
       const [left, right] = await scope.pair()
       await fill(left, randomBytes(64 * 1024, scope.seed))
-      const waits = endAs(scope, 'when this side aborts', {
+      const waits = expectOutcomes(scope, 'when this side aborts', {
         'a write': [left.write(late), 'ABORTED'],
         'a write with a signal': [left.write(late, { signal: new AbortController().signal }), 'ABORTED'],
       })
       left.abort(reason)
       assertCause(await waits, reason)
-      await isAborted(scope, left)
-      await seesAbort(scope, right)
+      await expectAborted(scope, left)
+      await expectPeerAborted(scope, right)
     },
   ],
   [
@@ -92,11 +92,11 @@ export const abortCases: readonly Case[] = [
       const [left, right] = await scope.pair()
       await scope.wait('closeWrite()', left.closeWrite())
       assert.equal(await right.read(), null)
-      const read = endAs(scope, 'when this side aborts', { 'a read': [left.read(), 'ABORTED'] })
+      const read = expectOutcomes(scope, 'when this side aborts', { 'a read': [left.read(), 'ABORTED'] })
       left.abort(reason)
       await read
-      await isAborted(scope, left, { ended: true })
-      await seesAbort(scope, right, { readEnd: true })
+      await expectAborted(scope, left, { ended: true })
+      await expectPeerAborted(scope, right, { readEnd: true })
     },
   ],
   [
@@ -105,11 +105,11 @@ export const abortCases: readonly Case[] = [
       const [left, right] = await scope.pair()
       await scope.wait('closeWrite()', right.closeWrite())
       assert.equal(await left.read(), null)
-      const read = endAs(scope, 'when the peer aborts', { 'a read': [right.read(), ...seenBy(scope)] })
+      const read = expectOutcomes(scope, 'when the peer aborts', { 'a read': [right.read(), ...readsOfAbort(scope)] })
       left.abort(reason)
       await read
-      await isAborted(scope, left)
-      await seesAbort(scope, right, { ended: true })
+      await expectAborted(scope, left)
+      await expectPeerAborted(scope, right, { ended: true })
     },
   ],
   [
@@ -124,7 +124,7 @@ export const abortCases: readonly Case[] = [
       ])
       left.abort(reason)
       right.abort(reason)
-      await bothClean(scope, left, right)
+      await expectClean(scope, left, right)
     },
   ],
   [
@@ -132,7 +132,7 @@ export const abortCases: readonly Case[] = [
     async (scope) => {
       const [left, right] = await scope.pair()
       await fill(left, randomBytes(64 * 1024, scope.seed))
-      const waits = endAs(scope, 'when this side aborts', {
+      const waits = expectOutcomes(scope, 'when this side aborts', {
         'a write': [left.write(late), 'ABORTED'],
         'close()': [left.close(), 'ABORTED'],
         'close() again': [left.close(), 'ABORTED'],
@@ -140,21 +140,21 @@ export const abortCases: readonly Case[] = [
       })
       left.abort(reason)
       assertCause(await waits, reason)
-      await endsAborted(scope, left)
-      await seesAbort(scope, right)
+      await expectAbortedClose(scope, left)
+      await expectPeerAborted(scope, right)
     },
   ],
   [
     'abort() during close() that waits for the peer to end',
     async (scope) => {
       const [left, right] = await scope.pair({ lingerTimeout: 60_000 })
-      const closing = endAs(scope, 'when this side aborts', { 'close()': [left.close(), 'done'] })
+      const closing = expectOutcomes(scope, 'when this side aborts', { 'close()': [left.close(), 'done'] })
       assert.equal(await right.read(), null)
       await scope.wait('closeWrite()', left.closeWrite())
       left.abort(reason)
       await closing
-      await endsAborted(scope, left)
-      await seesAbort(scope, right, { readEnd: true })
+      await expectAbortedClose(scope, left)
+      await expectPeerAborted(scope, right, { readEnd: true })
     },
   ],
   [
@@ -163,10 +163,10 @@ export const abortCases: readonly Case[] = [
       const [left, right] = await scope.pair()
       left.abort(reason)
       left.abort(new Error('another reason'))
-      await isAborted(scope, left)
+      await expectAborted(scope, left)
       left.abort(new Error('yet another reason'))
-      await isAborted(scope, left)
-      await seesAbort(scope, right)
+      await expectAborted(scope, left)
+      await expectPeerAborted(scope, right)
     },
   ],
   [
@@ -175,8 +175,8 @@ export const abortCases: readonly Case[] = [
       const [left, right] = await scope.pair()
       left.abort(reason)
       right.abort(reason)
-      await isAborted(scope, left)
-      await isAborted(scope, right)
+      await expectAborted(scope, left)
+      await expectAborted(scope, right)
     },
   ],
   [
@@ -184,16 +184,16 @@ export const abortCases: readonly Case[] = [
     async (scope) => {
       const [left, right] = await scope.pair()
       await Promise.all([scope.wait('close()', left.close()), scope.wait('the other close()', right.close())])
-      await bothClean(scope, left, right)
+      await expectClean(scope, left, right)
       left.abort(reason)
       await scope.turn()
-      await endAs(scope, 'after it was closed', {
+      await expectOutcomes(scope, 'after it was closed', {
         'a read': [left.read(), 'CLOSED'],
         'a write': [left.write(late), 'CLOSED'],
         'closeWrite()': [left.closeWrite(), 'done'],
         'close()': [left.close(), 'done'],
       })
-      await bothClean(scope, left, right)
+      await expectClean(scope, left, right)
     },
   ],
 ]

@@ -1,15 +1,15 @@
-/** Waits that their signals give up: nothing is lost by them, and nothing is sent. */
+/** The cases about waits that their signals cancel: nothing is lost, and nothing is sent. */
 import type { Case, Scope } from './kit.ts'
 import {
   assertCode,
-  assertGivenUp,
+  assertCancelled,
   assertSame,
-  bytesOf,
-  carries,
+  utf8,
+  carry,
   concat,
-  endAs,
+  expectOutcomes,
   expectToEnd,
-  fails,
+  expectFailure,
   fill,
   late,
   nonEmpty,
@@ -25,17 +25,17 @@ export const cancelCases: readonly Case[] = [
     async (scope) => {
       const [left, right] = await scope.pair()
       const giveUp = new AbortController()
-      const waits = endAs(scope, 'of which the first is aborted', {
+      const waits = expectOutcomes(scope, 'of which the first is aborted', {
         'the first read': [right.read({ signal: giveUp.signal }), 'CANCELLED'],
       })
       const second = scope.wait('the second read', right.read())
       const reason = new Error('not today')
       giveUp.abort(reason)
-      assertGivenUp(await waits, reason)
-      await left.write(bytesOf('bytes'))
-      assertSame((await second) ?? nothing, bytesOf('bytes'))
-      await fails(right.read({ signal: giveUp.signal }), 'CANCELLED')
-      await carries(left, right, 'more')
+      assertCancelled(await waits, reason)
+      await left.write(utf8('bytes'))
+      assertSame((await second) ?? nothing, utf8('bytes'))
+      await expectFailure(right.read({ signal: giveUp.signal }), 'CANCELLED')
+      await carry(left, right, 'more')
     },
   ],
   [
@@ -71,7 +71,7 @@ export const cancelCases: readonly Case[] = [
     },
   ],
   [
-    'settles a write that waits to be handed on, and keeps it in order with the others',
+    'settles a write with `handedOn`, in order with the others',
     async (scope) => {
       const [left, right] = await scope.pair()
       const pieces = Array.from({ length: 9 }, (_, index) => randomBytes(1 + index * 20_000, scope.seed + index))
@@ -81,7 +81,7 @@ export const cancelCases: readonly Case[] = [
         scope.wait('closeWrite()', left.closeWrite()),
         scope.wait('the reader', expectToEnd(right, concat(pieces))),
       ])
-      // That of a conn that breaks off is handed on or fails, but does not stay.
+      // Such a write must settle too when its conn breaks off.
       const [broken] = await scope.pair()
       await fill(broken, randomBytes(64 * 1024, scope.seed))
       const last = broken.write(late, { handedOn: true })
@@ -91,24 +91,24 @@ export const cancelCases: readonly Case[] = [
     },
   ],
   [
-    'takes nothing of an aborted write',
+    'sends nothing of an aborted write',
     async (scope) => {
       const [left, right] = await scope.pair()
       const piece = randomBytes(64 * 1024, scope.seed)
-      const taken = await fill(left, piece)
+      const accepted = await fill(left, piece)
       const giveUp = new AbortController()
-      const refused = [bytesOf('not this'), bytesOf('nor this')] as const
-      const ended = endAs(scope, 'of which two are aborted', {
+      const refused = [utf8('not this'), utf8('nor this')] as const
+      const ended = expectOutcomes(scope, 'of which two are aborted', {
         'the first write': [left.write(refused[0], { signal: giveUp.signal }), 'CANCELLED'],
-        'the second write': [left.write(bytesOf('this'), { signal: new AbortController().signal }), 'done'],
+        'the second write': [left.write(utf8('this'), { signal: new AbortController().signal }), 'done'],
         'the third write': [left.write(refused[1], { signal: giveUp.signal }), 'CANCELLED'],
-        'the fourth write': [left.write(bytesOf(' and this')), 'done'],
+        'the fourth write': [left.write(utf8(' and this')), 'done'],
         'closeWrite()': [left.closeWrite(), 'done'],
       })
       giveUp.abort()
-      // Refused, so they are the caller's again.
+      // They were refused, so the caller may use them again.
       for (const bytes of refused) bytes.fill(0)
-      const sent = concat([repeated(piece, taken), bytesOf('this and this')])
+      const sent = concat([repeated(piece, accepted), utf8('this and this')])
       await Promise.all([ended, scope.wait('the reader', expectToEnd(right, sent))])
     },
   ],

@@ -1,24 +1,37 @@
-/** `close()`, and what `closed` says in the end. */
+/** The cases about `close()` and `closed`. */
 import assert from 'node:assert/strict'
 
 import type { Conn, ConnClosed } from '../core/conn.ts'
 import type { Case, Scope } from './kit.ts'
 import {
-  bothClean,
-  bytesOf,
-  carries,
+  expectClean,
+  utf8,
+  carry,
   describe,
-  endAs,
+  expectOutcomes,
   expectToEnd,
-  fails,
+  expectFailure,
   late,
   nothing,
   randomBytes,
   reason,
-  stillOpen,
+  expectPending,
   writeInPieces,
   writeUntilBroken,
 } from './kit.ts'
+
+const ends: readonly (readonly [way: string, end: (left: Conn, right: Conn) => Promise<unknown>])[] = [
+  ['both halves end', (left, right) => Promise.all([left.closeWrite(), right.closeWrite(), left.read(), right.read()])],
+  ['both sides close', (left, right) => Promise.all([left.close(), right.close()])],
+  [
+    'one side aborts',
+    async (left, right) => {
+      left.abort(reason)
+      // A peer that cannot tell an abort from an end ends with its own half.
+      await Promise.allSettled([right.close()])
+    },
+  ],
+]
 
 export const closeCases: readonly Case[] = [
   [
@@ -27,7 +40,7 @@ export const closeCases: readonly Case[] = [
       const [left, right] = await scope.pair()
       const content = randomBytes(300_000, scope.seed)
       await left.write(content)
-      const closing = endAs(scope, 'when this side closes', {
+      const closing = expectOutcomes(scope, 'when this side closes', {
         'close()': [left.close(), 'done'],
         'close() again': [left.close(), 'done'],
         'a read afterwards': [left.read(), 'CLOSED'],
@@ -37,7 +50,7 @@ export const closeCases: readonly Case[] = [
       await expectToEnd(right, content)
       await right.close()
       await closing
-      await bothClean(scope, left, right)
+      await expectClean(scope, left, right)
     },
   ],
   [
@@ -49,34 +62,34 @@ export const closeCases: readonly Case[] = [
       await scope.wait('the writer', writeInPieces(right, randomBytes(1024 * 1024, scope.seed), scope.seed))
       await scope.wait('closeWrite()', right.closeWrite())
       await closing
-      await bothClean(scope, left, right)
+      await expectClean(scope, left, right)
     },
   ],
   [
-    'tells a peer to stop that goes on after close()',
+    'stops a peer that keeps sending after close()',
     async (scope) => {
       const [left, right] = await scope.pair({ lingerTimeout: 20 })
-      await right.write(bytesOf('unread'))
+      await right.write(utf8('unread'))
       const stopped = scope.wait('the writer, which must be stopped', writeUntilBroken(scope, right))
       await scope.wait('close()', left.close())
       assert.deepEqual(await left.closed, { clean: true })
       await stopped
-      await endAs(scope, 'after the peer closed', { 'a read': [right.read(), 'end', 'BROKEN'] })
-      await fails(right.write(late), 'RESET', 'CONNECTION_LOST')
+      await expectOutcomes(scope, 'after the peer closed', { 'a read': [right.read(), 'end', 'BROKEN'] })
+      await expectFailure(right.write(late), 'RESET', 'CONNECTION_LOST')
     },
   ],
   [
     'closes from both sides at once',
     async (scope) => {
       const [left, right] = await scope.pair()
-      await Promise.all([left.write(bytesOf('a')), right.write(bytesOf('b'))])
-      await endAs(scope, 'from both sides', {
+      await Promise.all([left.write(utf8('a')), right.write(utf8('b'))])
+      await expectOutcomes(scope, 'from both sides', {
         'close() of one side': [left.close(), 'done'],
         'close() of the other side': [right.close(), 'done'],
         'close() of one side again': [left.close(), 'done'],
         'close() of the other side again': [right.close(), 'done'],
       })
-      await bothClean(scope, left, right)
+      await expectClean(scope, left, right)
     },
   ],
   [
@@ -87,8 +100,8 @@ export const closeCases: readonly Case[] = [
       await expectToEnd(right, nothing)
       await scope.wait('the other scope', Promise.resolve(right[Symbol.asyncDispose]()))
       await closing
-      await fails(left.read(), 'CLOSED')
-      await bothClean(scope, left, right)
+      await expectFailure(left.read(), 'CLOSED')
+      await expectClean(scope, left, right)
     },
   ],
 
@@ -96,55 +109,44 @@ export const closeCases: readonly Case[] = [
     '`closed` settles when both halves have ended, and not before',
     async (scope) => {
       const [left, right] = await scope.pair()
-      await stillOpen(scope, '`closed` of a new conn', left.closed, right.closed)
-      await carries(left, right, 'there')
-      await carries(right, left, 'back')
-      await fails(left.read({ signal: AbortSignal.abort() }), 'CANCELLED')
-      await stillOpen(scope, '`closed` of a conn that is used', left.closed, right.closed)
+      await expectPending(scope, '`closed` of a new conn', left.closed, right.closed)
+      await carry(left, right, 'there')
+      await carry(right, left, 'back')
+      await expectFailure(left.read({ signal: AbortSignal.abort() }), 'CANCELLED')
+      await expectPending(scope, '`closed` of a conn that is used', left.closed, right.closed)
       await scope.wait('closeWrite()', left.closeWrite())
       assert.equal(await right.read(), null)
-      await carries(right, left, 'still here')
-      await stillOpen(scope, '`closed` with one half open', left.closed, right.closed)
+      await carry(right, left, 'still here')
+      await expectPending(scope, '`closed` with one half open', left.closed, right.closed)
       await scope.wait('the other closeWrite()', right.closeWrite())
       assert.equal(await left.read(), null)
-      await bothClean(scope, left, right)
+      await expectClean(scope, left, right)
     },
   ],
-  ...['both halves end', 'both sides close', 'one side aborts'].map(
-    (way, at) =>
+  ...ends.map(
+    ([way, end]) =>
       [
-        `\`closed\` says the same to all and for ever when ${way}`,
+        `\`closed\` is the same for every caller, and never changes, when ${way}`,
         async (scope: Scope): Promise<void> => {
           const [left, right] = await scope.pair()
-          const early = [left.closed, right.closed, left.closed, right.closed]
-          await ways[at]?.(left, right)
-          const told = await scope.wait('`closed`', Promise.all(early))
+          const closed = (): Promise<ConnClosed[]> =>
+            Promise.all([left.closed, right.closed, left.closed, right.closed])
+          const early = closed()
+          await end(left, right)
+          const first = await scope.wait('`closed`', early)
           for (const conn of [left, right]) {
-            conn.abort(new Error('long over'))
-            await scope.wait('what comes late', Promise.allSettled([conn.read(), conn.write(late), conn.closeWrite()]))
-            await scope.wait('close() at last', Promise.allSettled([conn.close(), conn.closed]))
+            conn.abort(new Error('long after'))
+            await scope.wait('late calls', Promise.allSettled([conn.read(), conn.write(late), conn.closeWrite()]))
+            await scope.wait('a late close()', Promise.allSettled([conn.close(), conn.closed]))
           }
           await scope.turn()
-          const toldLate = await scope.wait(
-            '`closed` again',
-            Promise.all([left.closed, right.closed, left.closed, right.closed]),
-          )
-          assert.deepEqual(toldLate.map(describe), told.map(describe), '`closed` changed')
-          assert.deepEqual(told.map(describe).slice(2), told.map(describe).slice(0, 2), '`closed` differs by who asks')
-          assert.deepEqual(told.map(errorOf), toldLate.map(errorOf), 'the error of `closed` changed')
+          const last = await scope.wait('`closed` again', closed())
+          assert.deepEqual(last.map(describe), first.map(describe), '`closed` changed')
+          assert.deepEqual(first.map(describe).slice(2), first.map(describe).slice(0, 2), '`closed` differs by caller')
+          assert.deepEqual(first.map(errorOf), last.map(errorOf), 'the error of `closed` changed')
         },
       ] as const,
   ),
-]
-
-const ways: readonly ((left: Conn, right: Conn) => Promise<unknown>)[] = [
-  (left, right) => Promise.all([left.closeWrite(), right.closeWrite(), left.read(), right.read()]),
-  (left, right) => Promise.all([left.close(), right.close()]),
-  async (left, right) => {
-    left.abort(reason)
-    // Where the peer can't tell an abort from an end, it is over once its own half has ended.
-    await Promise.allSettled([right.close()])
-  },
 ]
 
 function errorOf(closed: ConnClosed): unknown {

@@ -1,27 +1,27 @@
-/** Both halves: their order, their ends, and what holds a writer back. */
+/** The cases about both halves: their order, their ends, and backpressure. */
 import assert from 'node:assert/strict'
 
 import type { Case } from './kit.ts'
 import {
   assertSame,
-  bothClean,
-  bytesOf,
-  carries,
+  expectClean,
+  utf8,
+  carry,
   concat,
-  endAs,
+  expectOutcomes,
   expectToEnd,
-  fails,
+  expectFailure,
   fill,
   late,
   nothing,
   randomBytes,
   repeated,
-  stillOpen,
+  expectPending,
 } from './kit.ts'
 
 export const halfCases: readonly Case[] = [
   [
-    'goes on with one half after the other ended, in either order',
+    'keeps one half open after the other has ended, in either order',
     async (scope) => {
       for (const [one, other] of [
         [0, 1],
@@ -29,19 +29,19 @@ export const halfCases: readonly Case[] = [
       ] as const) {
         const pair = await scope.pair()
         const [first, second] = [pair[one], pair[other]]
-        await first.write(bytesOf('request'))
+        await first.write(utf8('request'))
         const ending = scope.wait('closeWrite()', first.closeWrite())
-        await expectToEnd(second, bytesOf('request'))
+        await expectToEnd(second, utf8('request'))
         await ending
         assert.equal(await second.read(), null)
-        for (const part of ['one', 'two', 'three']) await carries(second, first, part)
-        await fails(first.write(late), 'CLOSED')
-        await stillOpen(scope, '`closed` with one half open', first.closed, second.closed)
+        for (const part of ['one', 'two', 'three']) await carry(second, first, part)
+        await expectFailure(first.write(late), 'CLOSED')
+        await expectPending(scope, '`closed` with one half open', first.closed, second.closed)
         await scope.wait('the second closeWrite()', second.closeWrite())
         await expectToEnd(first, nothing)
         assert.equal(await first.read(), null)
-        await fails(second.write(late), 'CLOSED')
-        await bothClean(scope, first, second)
+        await expectFailure(second.write(late), 'CLOSED')
+        await expectClean(scope, first, second)
       }
     },
   ],
@@ -49,41 +49,41 @@ export const halfCases: readonly Case[] = [
     'ends halves that carried nothing',
     async (scope) => {
       const [left, right] = await scope.pair()
-      await endAs(scope, 'when both halves end', {
+      await expectOutcomes(scope, 'when both halves end', {
         'a read on one side': [left.read(), 'end'],
         'a read on the other side': [right.read(), 'end'],
         'closeWrite() of one side': [left.closeWrite(), 'done'],
         'closeWrite() of the other side': [right.closeWrite(), 'done'],
       })
-      await bothClean(scope, left, right)
+      await expectClean(scope, left, right)
     },
   ],
   [
-    'hands on no empty chunk',
+    'delivers no empty chunk',
     async (scope) => {
       const [left, right] = await scope.pair()
       const read = scope.wait('a read', right.read())
       await left.write(nothing)
-      await stillOpen(scope, 'a read of nothing', read)
-      await left.write(bytesOf('a'))
+      await expectPending(scope, 'a read of nothing', read)
+      await left.write(utf8('a'))
       await left.write(nothing)
       await left.closeWrite()
-      assert.deepEqual(new Uint8Array((await read) ?? nothing), bytesOf('a'))
+      assert.deepEqual(new Uint8Array((await read) ?? nothing), utf8('a'))
       assert.equal(await right.read(), null)
     },
   ],
   [
-    'holds a writer back while the reader rests, and delivers all of it afterwards',
+    'holds a writer back while the reader pauses, and delivers everything afterwards',
     async (scope) => {
       const [left, right] = await scope.pair()
       const piece = randomBytes(64 * 1024, scope.seed)
-      const taken = await fill(left, piece)
+      const accepted = await fill(left, piece)
       const last = left.write(piece)
-      await stillOpen(scope, 'a write without room', last)
+      await expectPending(scope, 'a write without room', last)
       await Promise.all([
         scope.wait('the write that was held back', last),
         scope.wait('closeWrite()', left.closeWrite()),
-        scope.wait('the reader', expectToEnd(right, repeated(piece, taken + 1))),
+        scope.wait('the reader', expectToEnd(right, repeated(piece, accepted + 1))),
       ])
     },
   ],
@@ -109,7 +109,7 @@ export const halfCases: readonly Case[] = [
     },
   ],
   [
-    'leaves both halves whole when an iteration is left early',
+    'keeps both halves open when an iteration is left early',
     async (scope) => {
       const [left, right] = await scope.pair()
       const thrown = new Error('thrown inside the loop')
@@ -122,12 +122,12 @@ export const halfCases: readonly Case[] = [
         },
       ]
       for (const leave of leaves) {
-        await left.write(bytesOf('ping'))
+        await left.write(utf8('ping'))
         const error: unknown = await leave().catch((reason: unknown) => reason)
         assert.ok(error === undefined || error === thrown, `iterating failed: ${String(error)}`)
       }
-      await carries(right, left, 'pong')
-      await carries(left, right, 'again')
+      await carry(right, left, 'pong')
+      await carry(left, right, 'again')
     },
   ],
 ]

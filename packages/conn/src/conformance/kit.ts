@@ -1,4 +1,4 @@
-/** What the cases of the conformance suite are made of. */
+/** Shared by the cases of the conformance suite. */
 import assert from 'node:assert/strict'
 
 import type { Conn, ConnClosed } from '../core/conn.ts'
@@ -6,16 +6,16 @@ import type { ConnErrorCode } from '../errors.ts'
 import { ConnError } from '../errors.ts'
 import type { CloseTimeouts } from '../core/stream-conn.ts'
 
-/** What a case is given. */
+/** What a case may use. */
 export interface Scope {
   readonly seed: number
-  /** Whether the peer of an abort can tell it from a clean end. */
+  /** Whether the peer can tell an abort from a clean end. */
   readonly resets: boolean
-  /** Makes two joined conns, which end with the case at the latest. */
+  /** Makes two joined conns. They are aborted when the case ends. */
   pair(timeouts?: CloseTimeouts): Promise<readonly [Conn, Conn]>
-  /** Names what is waited for, in case that it never comes. A failure that nobody looks at is none. */
+  /** Names a wait for the error message, should it never settle. Returns `promise`, and counts its failure as handled. */
   wait<T>(what: string, promise: Promise<T>): Promise<T>
-  /** Lets timers and sockets have their turn. Throws once the case is over, so that no loop outlives it. */
+  /** Waits for a turn of the event loop. Throws once the case has ended, so that no loop outlives it. */
   turn(): Promise<void>
 }
 
@@ -23,16 +23,16 @@ export interface Scope {
 export type Case = readonly [name: string, run: (scope: Scope) => Promise<void>]
 
 export const nothing: Uint8Array = new Uint8Array()
-export const late: Uint8Array = bytesOf('too late')
+export const late: Uint8Array = utf8('too late')
 
-/** Given up by a real deadline that has passed. */
-export async function pastDeadline(scope: Scope): Promise<AbortSignal> {
+/** A signal whose deadline has passed. */
+export async function passedDeadline(scope: Scope): Promise<AbortSignal> {
   const signal = AbortSignal.timeout(1)
   while (!signal.aborted) await scope.turn()
   return signal
 }
 
-/** xorshift32, four bytes at a time: the same bytes for the same seed. */
+/** Makes the bytes of a seed. */
 export function randomBytes(length: number, seed: number): Uint8Array {
   const words = new Uint32Array(Math.ceil(length / 4))
   const next = randomNumbers(seed)
@@ -40,9 +40,9 @@ export function randomBytes(length: number, seed: number): Uint8Array {
   return new Uint8Array(words.buffer, 0, length)
 }
 
-/** Whole numbers of 32 bits, never 0. */
+/** Makes the numbers of a seed by xorshift32: integers of 32 bits, never 0. */
 export function randomNumbers(seed: number): () => number {
-  // Neighbouring seeds would begin with neighbouring numbers.
+  // Without mixing, similar seeds would begin with similar numbers.
   let state = Math.imul(seed ^ 0x9e37_79b9, 0x85eb_ca6b) | 1
   return () => {
     state ^= state << 13
@@ -52,7 +52,7 @@ export function randomNumbers(seed: number): () => number {
   }
 }
 
-export function bytesOf(text: string): Uint8Array {
+export function utf8(text: string): Uint8Array {
   return new TextEncoder().encode(text)
 }
 
@@ -75,7 +75,7 @@ export function assertSame(came: Uint8Array, sent: Uint8Array): void {
   assert.equal(came.length, sent.length, `bytes were lost: ${came.length} came of ${sent.length}`)
 }
 
-/** Asserts that a chunk is what was sent from `at` on. */
+/** Asserts that `chunk` equals the part of `sent` that begins at `at`. */
 function assertAt(chunk: Uint8Array, sent: Uint8Array, at: number): void {
   const end = Math.min(chunk.length, sent.length - at)
   for (let index = 0; index < end; index += 1) {
@@ -85,7 +85,7 @@ function assertAt(chunk: Uint8Array, sent: Uint8Array, at: number): void {
   assert.ok(chunk.length === end, `more came than was sent: ${at + chunk.length} bytes, not ${sent.length}`)
 }
 
-/** Asserts that what comes, up to the peer's end, is `sent`. */
+/** Reads to the end, and asserts that exactly `sent` came. */
 export async function expectToEnd(conn: Conn, sent: Uint8Array): Promise<void> {
   let at = 0
   for await (const chunk of conn) {
@@ -95,7 +95,7 @@ export async function expectToEnd(conn: Conn, sent: Uint8Array): Promise<void> {
   assert.equal(at, sent.length, `the end came after ${at} bytes, not ${sent.length}`)
 }
 
-/** Asserts that what comes next is `sent`, and that no chunk holds more than that. */
+/** Reads until `sent` has come, and asserts that no chunk holds more. */
 export async function expectNext(conn: Conn, sent: Uint8Array): Promise<void> {
   for (let at = 0; at < sent.length;) {
     const chunk = await conn.read()
@@ -111,23 +111,23 @@ export function nonEmpty(chunk: Uint8Array): Uint8Array {
 }
 
 /** Writes `text` on one conn and reads it on the other. */
-export async function carries(from: Conn, to: Conn, text: string): Promise<void> {
-  const bytes = bytesOf(text)
+export async function carry(from: Conn, to: Conn, text: string): Promise<void> {
+  const bytes = utf8(text)
   await Promise.all([from.write(bytes.slice()), expectNext(to, bytes)])
 }
 
-/** Sends something to a peer that echoes, and reads it back. */
+/** Sends a text to a peer that echoes, and reads it back. */
 export async function roundTrip(conn: Conn): Promise<void> {
-  await carries(conn, conn, 'there and back')
+  await carry(conn, conn, 'there and back')
 }
 
-/** Writes back what comes, until the peer ends its half. */
+/** Writes back each chunk until the peer ends its half. */
 export async function echo(conn: Conn): Promise<void> {
   for await (const chunk of conn) await conn.write(chunk)
   await conn.close()
 }
 
-/** Writes all in pieces of random sizes, at most 64 KiB. */
+/** Writes `content` in pieces of random sizes, at most 64 KiB each. */
 export async function writeInPieces(conn: Conn, content: Uint8Array, seed: number): Promise<void> {
   const next = randomNumbers(seed)
   for (let at = 0; at < content.length;) {
@@ -137,50 +137,53 @@ export async function writeInPieces(conn: Conn, content: Uint8Array, seed: numbe
   }
 }
 
-/** What a conn may take from a writer whose peer doesn't read. */
-const boundOfBuffers = 64 * 1024 * 1024
+/** How much a conn may accept while its peer reads nothing. Unit: bytes. */
+const maxBuffered = 64 * 1024 * 1024
 
-/** Writes pieces until no more is taken. Returns how many were. */
+/** Writes pieces until the conn has no room. Returns how many it accepted. */
 export async function fill(conn: Conn, piece: Uint8Array): Promise<number> {
-  let taken = 0
-  // One wait may be long because the machine is busy. Two in a row are long because there is no room.
+  let accepted = 0
+  // A busy machine may cause one long wait. Two in a row mean that there is no room.
   for (let refused = 0; refused < 2;) {
     try {
       await conn.write(piece, { signal: AbortSignal.timeout(20) })
-      taken += 1
+      accepted += 1
       refused = 0
     } catch (error) {
       assertCode(error, ['TIMEOUT'])
       refused += 1
     }
-    assertHeldBack(taken * piece.length)
+    assertHeldBack(accepted * piece.length)
   }
-  return taken
+  return accepted
 }
 
 export function assertHeldBack(written: number): void {
-  assert.ok(written < boundOfBuffers, `${written} bytes were taken while nobody read: nothing held the writer back`)
+  assert.ok(
+    written < maxBuffered,
+    `${written} bytes were accepted while the peer read nothing: nothing held the writer back`,
+  )
 }
 
-/** Writes until the conn breaks, which its peer has brought about. */
+/** Writes until the conn fails because its peer broke it off. */
 export async function writeUntilBroken(scope: Scope, conn: Conn): Promise<void> {
   const piece = new Uint8Array(64 * 1024)
   for (;;) {
     try {
       await conn.write(piece)
     } catch (error) {
-      assertCode(error, broken)
+      assertCode(error, brokenCodes)
       return
     }
     await scope.turn()
   }
 }
 
-/** What a peer sees of a conn that broke off. */
-const broken: readonly ConnErrorCode[] = ['RESET', 'CONNECTION_LOST']
+/** The errors of a conn that its peer broke off. */
+const brokenCodes: readonly ConnErrorCode[] = ['RESET', 'CONNECTION_LOST']
 
 export function isBroken(error: ConnError): boolean {
-  return broken.includes(error.code)
+  return brokenCodes.includes(error.code)
 }
 
 export function assertCode(error: unknown, codes: readonly ConnErrorCode[]): asserts error is ConnError {
@@ -190,8 +193,8 @@ export function assertCode(error: unknown, codes: readonly ConnErrorCode[]): ass
   assert.ok(codes.includes(error.code), `expected ${codes.join(' or ')}, not ${error.code}: ${error.message}`)
 }
 
-/** Waits for a failure of one of these codes. */
-export async function fails(wait: Promise<unknown>, ...codes: readonly ConnErrorCode[]): Promise<ConnError> {
+/** Waits until `wait` fails with one of `codes`. */
+export async function expectFailure(wait: Promise<unknown>, ...codes: readonly ConnErrorCode[]): Promise<ConnError> {
   const error: unknown = await wait.then(
     () => assert.fail(`expected ${codes.join(' or ')}, but it succeeded`),
     (reason: unknown) => reason,
@@ -200,60 +203,61 @@ export async function fails(wait: Promise<unknown>, ...codes: readonly ConnError
   return error
 }
 
-/** How a wait came out: a code, `BROKEN` for what a peer sees of an abort, or what was returned. */
+/** How a wait came out: a code, `BROKEN` for the codes by which a peer sees an abort, or the kind of its result. */
 type Outcome = Exclude<ConnErrorCode, 'RESET' | 'CONNECTION_LOST'> | 'BROKEN' | 'bytes' | 'end' | 'done'
 
 type Expected = readonly [wait: Promise<unknown>, ...outcomes: readonly Outcome[]]
 
-/** Waits for every one of these, and asserts how each came out. Those that failed are returned with their errors. */
-export function endAs(
+/** Waits for all `waits`, and asserts how each came out. Returns the errors of the failed ones. */
+export function expectOutcomes(
   scope: Scope,
   when: string,
   waits: Readonly<Record<string, Expected>>,
 ): Promise<readonly ConnError[]> {
   const ended = async ([name, [wait, ...outcomes]]: readonly [string, Expected]): Promise<ConnError | undefined> => {
     const what = `${name} ${when}`
-    const [outcome, error] = await scope.wait(what, outcomeOf(what, wait))
+    const [outcome, error] = await scope.wait(what, settle(what, wait))
     assert.ok(outcomes.includes(outcome), `${what} came out as ${outcome}, not as ${outcomes.join(' or ')}`)
     return error
   }
   const errors = Promise.all(Object.entries(waits).map(ended)).then((some) =>
     some.filter((error) => error !== undefined),
   )
-  // Whatever else is asserted before these are awaited may fail first.
+  // Another assertion may fail before the case awaits these.
   errors.catch(() => {})
   return errors
 }
 
-/** Asserts that waits failed because of `reason`. */
+/** Asserts that `reason` is the cause of all `errors`. */
 export function assertCause(errors: readonly ConnError[], reason: unknown): void {
   for (const { code, cause } of errors) {
     assert.ok(cause === reason, `the cause of ${code} is ${String(cause)}, not the reason that was given`)
   }
 }
 
-/** Asserts that waits were given up because of `reason`, and that this ended nothing. */
-export function assertGivenUp(errors: readonly ConnError[], reason: unknown): void {
+/** Asserts that the signal's `reason` ended the waits, and not the conn. */
+export function assertCancelled(errors: readonly ConnError[], reason: unknown): void {
   assertCause(errors, reason)
-  for (const { code, fatal } of errors) assert.ok(!fatal, `${code} says that the conn is over`)
+  for (const { code, fatal } of errors) assert.ok(!fatal, `${code} says that the conn has ended`)
 }
 
-async function outcomeOf(what: string, wait: Promise<unknown>): Promise<readonly [Outcome, ConnError?]> {
+async function settle(what: string, wait: Promise<unknown>): Promise<readonly [Outcome, ConnError?]> {
   try {
     const value = await wait
     if (value === null) return ['end']
     return [value instanceof Uint8Array ? 'bytes' : 'done']
   } catch (error) {
-    if (!(error instanceof ConnError)) assert.fail(`${what} failed with what is no ConnError: ${String(error)}`)
+    if (!(error instanceof ConnError))
+      assert.fail(`${what} failed with an error that is no ConnError: ${String(error)}`)
     const { code } = error
     return [code === 'RESET' || code === 'CONNECTION_LOST' ? 'BROKEN' : code, error]
   }
 }
 
-export async function bothClean(scope: Scope, left: Conn, right: Conn): Promise<void> {
+export async function expectClean(scope: Scope, left: Conn, right: Conn): Promise<void> {
   for (const conn of [left, right]) {
     const closed = await scope.wait('`closed` after both halves ended', conn.closed)
-    assert.deepEqual(closed, { clean: true }, `a clean end is told as ${describe(closed)}`)
+    assert.deepEqual(closed, { clean: true }, `a clean end shows as ${describe(closed)}`)
   }
 }
 
@@ -261,8 +265,8 @@ export function describe(closed: ConnClosed): string {
   return closed.clean ? 'clean' : `${closed.error.code}: ${closed.error.message}`
 }
 
-/** Asserts that none of these is settled, now and after a turn. */
-export async function stillOpen(scope: Scope, what: string, ...waits: readonly Promise<unknown>[]): Promise<void> {
+/** Asserts that all `waits` are still pending after a turn. */
+export async function expectPending(scope: Scope, what: string, ...waits: readonly Promise<unknown>[]): Promise<void> {
   const pending = Symbol('pending')
   await scope.turn()
   for (const wait of waits) {
@@ -274,8 +278,8 @@ export async function stillOpen(scope: Scope, what: string, ...waits: readonly P
 /** Why the cases abort. */
 export const reason: Error = new Error('broken off')
 
-/** What a waiting read makes of the peer's abort. */
-export function seenBy({ resets }: Scope): readonly ('BROKEN' | 'end')[] {
+/** How a waiting read may come out when the peer aborts. */
+export function readsOfAbort({ resets }: Scope): readonly ('BROKEN' | 'end')[] {
   return resets ? ['BROKEN'] : ['BROKEN', 'end']
 }
 
@@ -286,9 +290,9 @@ interface Halves {
   readonly readEnd?: boolean
 }
 
-/** Asserts that a conn that was aborted says so to everybody. */
-export async function isAborted(scope: Scope, conn: Conn, { ended = false }: Halves = {}): Promise<void> {
-  const errors = await endAs(scope, 'after this side aborted', {
+/** Asserts that every method of an aborted conn reports the abort. */
+export async function expectAborted(scope: Scope, conn: Conn, { ended = false }: Halves = {}): Promise<void> {
+  const errors = await expectOutcomes(scope, 'after this side aborted', {
     'a read': [conn.read(), 'ABORTED'],
     'a write': [conn.write(late), 'ABORTED', ...(ended ? (['CLOSED'] as const) : [])],
     'closeWrite()': [conn.closeWrite(), ended ? 'done' : 'ABORTED'],
@@ -297,39 +301,39 @@ export async function isAborted(scope: Scope, conn: Conn, { ended = false }: Hal
     errors.filter(({ code }) => code === 'ABORTED'),
     reason,
   )
-  await endsAborted(scope, conn)
-  await endAs(scope, 'of a conn that is over', { 'close()': [conn.close(), 'done'] })
+  await expectAbortedClose(scope, conn)
+  await expectOutcomes(scope, 'of an ended conn', { 'close()': [conn.close(), 'done'] })
 }
 
-export async function endsAborted(scope: Scope, conn: Conn): Promise<void> {
+export async function expectAbortedClose(scope: Scope, conn: Conn): Promise<void> {
   const closed = await scope.wait('`closed` after abort()', conn.closed)
-  assert.ok(!closed.clean && closed.error.code === 'ABORTED', `an abort is told as ${describe(closed)}`)
+  assert.ok(!closed.clean && closed.error.code === 'ABORTED', `an abort shows as ${describe(closed)}`)
   assertCause([closed.error], reason)
 }
 
 /**
- * Asserts that the peer of a conn that was aborted learns of it, and by an error where the carrier has a reset. What had
- * arrived before may be read first.
+ * Asserts that `conn` sees the abort of its peer: as an error where the carrier has resets. Bytes that arrived before it may
+ * be read first.
  */
-export async function seesAbort(
+export async function expectPeerAborted(
   scope: Scope,
   conn: Conn,
   { ended = false, readEnd = false }: Halves = {},
 ): Promise<void> {
-  const last = scope.wait('reads after the peer aborted', readOn(conn))
-  await endAs(scope, 'after the peer aborted', {
-    'the last read': [last, ...(readEnd ? (['end', 'BROKEN'] as const) : seenBy(scope))],
+  const last = scope.wait('reads after the peer aborted', readToEnd(conn))
+  await expectOutcomes(scope, 'after the peer aborted', {
+    'the last read': [last, ...(readEnd ? (['end', 'BROKEN'] as const) : readsOfAbort(scope))],
   })
   if (scope.resets) {
     if (!ended) await scope.wait('a write after the peer aborted', writeUntilBroken(scope, conn))
   } else {
-    await endAs(scope, 'after the peer aborted', { 'close()': [conn.close(), 'done', 'BROKEN'] })
+    await expectOutcomes(scope, 'after the peer aborted', { 'close()': [conn.close(), 'done', 'BROKEN'] })
   }
   const closed = await scope.wait('`closed` after the peer aborted', conn.closed)
-  const fair = closed.clean ? !scope.resets : isBroken(closed.error)
-  assert.ok(fair, `an abort of the peer is told as ${describe(closed)}`)
+  const isExpected = closed.clean ? !scope.resets : isBroken(closed.error)
+  assert.ok(isExpected, `an abort of the peer shows as ${describe(closed)}`)
 }
 
-async function readOn(conn: Conn): Promise<null> {
+async function readToEnd(conn: Conn): Promise<null> {
   for (;;) if ((await conn.read()) === null) return null
 }

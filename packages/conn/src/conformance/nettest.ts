@@ -1,33 +1,30 @@
-/**
- * What Go's `nettest.TestConn` asks of a conn, by the same names. A deadline is an `AbortSignal` here; one that was set
- * and has passed is a signal that is aborted already.
- */
+/** The cases of Go's `nettest.TestConn`, by their names. A deadline is an `AbortSignal` here. */
 import assert from 'node:assert/strict'
 
 import type { Conn } from '../core/conn.ts'
 import type { Case } from './kit.ts'
 import {
   assertCode,
-  assertGivenUp,
+  assertCancelled,
   assertHeldBack,
   assertSame,
-  bothClean,
-  bytesOf,
-  carries,
+  expectClean,
+  utf8,
+  carry,
   concat,
   echo,
-  endAs,
+  expectOutcomes,
   expectNext,
   expectToEnd,
-  fails,
+  expectFailure,
   fill,
   nonEmpty,
-  pastDeadline,
+  passedDeadline,
   randomBytes,
   randomNumbers,
   repeated,
   roundTrip,
-  stillOpen,
+  expectPending,
   writeInPieces,
 } from './kit.ts'
 import type { ConnError } from '../errors.ts'
@@ -50,7 +47,7 @@ export const nettest: readonly Case[] = [
         scope.wait('what comes back', expectToEnd(left, content)),
         scope.wait('what goes there', write()),
       ])
-      await bothClean(scope, left, right)
+      await expectClean(scope, left, right)
     },
   ],
   [
@@ -61,7 +58,7 @@ export const nettest: readonly Case[] = [
         { from: left, to: right, seed: scope.seed },
         { from: right, to: left, seed: scope.seed + 1 },
       ]
-      const carry = async ({ from, to, seed }: (typeof ways)[number]): Promise<void> => {
+      const carryAll = async ({ from, to, seed }: (typeof ways)[number]): Promise<void> => {
         const content = randomBytes(bulk, seed)
         const write = async (): Promise<void> => {
           await writeInPieces(from, content, seed)
@@ -69,8 +66,8 @@ export const nettest: readonly Case[] = [
         }
         await Promise.all([scope.wait('a reader', expectToEnd(to, content)), scope.wait('a writer', write())])
       }
-      await Promise.all(ways.map(carry))
-      await bothClean(scope, left, right)
+      await Promise.all(ways.map(carryAll))
+      await expectClean(scope, left, right)
     },
   ],
   [
@@ -86,7 +83,7 @@ export const nettest: readonly Case[] = [
       }
       await left.write(counter(0))
       await Promise.all([scope.wait('one player', play(right, 0)), scope.wait('the other player', play(left, 1))])
-      await bothClean(scope, left, right)
+      await expectClean(scope, left, right)
     },
   ],
   [
@@ -95,11 +92,11 @@ export const nettest: readonly Case[] = [
       const [left, right] = await scope.pair()
       const content = randomBytes(1024 * 1024, scope.seed)
       let enough = false
-      const rested = (): boolean => enough
+      const isEnough = (): boolean => enough
       const write = async (): Promise<Uint8Array> => {
         let at = 0
-        while (!rested() && at < content.length) {
-          // A copy: who reads over memory gets these very bytes, and overwrites them.
+        while (!isEnough() && at < content.length) {
+          // A copy, since the reader overwrites its chunks, which are these very bytes in a conn over memory.
           await right.write(content.slice(at, at + 1024))
           at += 1024
           await scope.turn()
@@ -117,7 +114,7 @@ export const nettest: readonly Case[] = [
           try {
             const chunk = await left.read({ signal: deadline })
             if (chunk === null) return
-            // A Buffer has a `slice` that copies nothing.
+            // `slice` of a Buffer would not copy.
             chunks[call] = Uint8Array.from(nonEmpty(chunk))
             chunk.fill(0)
           } catch (error) {
@@ -140,7 +137,7 @@ export const nettest: readonly Case[] = [
     async (scope) => {
       const [left, right] = await scope.pair()
       const next = randomNumbers(scope.seed)
-      const taken: Uint8Array[] = []
+      const accepted: Uint8Array[] = []
       let calls = 0
       let deadline = AbortSignal.timeout(1)
       let startReading = (): void => {}
@@ -155,11 +152,11 @@ export const nettest: readonly Case[] = [
           const copy = piece.fill(next() & 0xff).slice()
           try {
             await left.write(piece, { signal: deadline })
-            taken[call] = copy
+            accepted[call] = copy
             piece = new Uint8Array(1024)
           } catch (error) {
             assertCode(error, ['TIMEOUT'])
-            // Refused, so it is the caller's again, at once.
+            // It was refused, so the caller may use it again at once.
             piece.fill(0)
             deadline = AbortSignal.timeout(1)
             startReading()
@@ -178,7 +175,7 @@ export const nettest: readonly Case[] = [
         return concat(chunks)
       }
       const [came] = await Promise.all([scope.wait('the reader', read()), scope.wait('the writers', writeAll())])
-      assertSame(came, concat(withoutHoles(taken)))
+      assertSame(came, concat(withoutHoles(accepted)))
     },
   ],
   [
@@ -186,10 +183,13 @@ export const nettest: readonly Case[] = [
     async (scope) => {
       const [left, right] = await scope.pair()
       const sent = randomBytes(1024, scope.seed)
-      await fails(left.read({ signal: await pastDeadline(scope) }), 'TIMEOUT')
+      await expectFailure(left.read({ signal: await passedDeadline(scope) }), 'TIMEOUT')
       await left.write(sent)
       await expectNext(right, sent)
-      const read = scope.wait('a read with a deadline', fails(left.read({ signal: AbortSignal.timeout(5) }), 'TIMEOUT'))
+      const read = scope.wait(
+        'a read with a deadline',
+        expectFailure(left.read({ signal: AbortSignal.timeout(5) }), 'TIMEOUT'),
+      )
       await left.write(sent)
       await expectNext(right, sent)
       await read
@@ -200,18 +200,18 @@ export const nettest: readonly Case[] = [
     async (scope) => {
       const [left, right] = await scope.pair()
       const sent = randomBytes(1024, scope.seed)
-      await fails(left.write(bytesOf('refused'), { signal: await pastDeadline(scope) }), 'TIMEOUT')
+      await expectFailure(left.write(utf8('refused'), { signal: await passedDeadline(scope) }), 'TIMEOUT')
       await right.write(sent)
       await expectNext(left, sent)
       const piece = randomBytes(64 * 1024, scope.seed)
-      const taken = await fill(left, piece)
-      const write = left.write(bytesOf('refused'), { signal: AbortSignal.timeout(5) })
-      const refused = scope.wait('a write with a deadline', fails(write, 'TIMEOUT'))
+      const accepted = await fill(left, piece)
+      const write = left.write(utf8('refused'), { signal: AbortSignal.timeout(5) })
+      const refused = scope.wait('a write with a deadline', expectFailure(write, 'TIMEOUT'))
       await right.write(sent)
       await expectNext(left, sent)
       await refused
       const ended = scope.wait('closeWrite()', left.closeWrite())
-      await expectToEnd(right, repeated(piece, taken))
+      await expectToEnd(right, repeated(piece, accepted))
       await ended
     },
   ],
@@ -221,18 +221,18 @@ export const nettest: readonly Case[] = [
       const [left, right] = await scope.pair()
       const echoing = scope.wait('the echo', echo(right))
       await roundTrip(left)
-      const signal = await pastDeadline(scope)
+      const signal = await passedDeadline(scope)
       const reason = new Error('no longer wanted')
-      const past = await endAs(scope, 'with a deadline in the past', {
-        'a write': [left.write(bytesOf('refused'), { signal }), 'TIMEOUT'],
+      const past = await expectOutcomes(scope, 'with a deadline in the past', {
+        'a write': [left.write(utf8('refused'), { signal }), 'TIMEOUT'],
         'a read': [left.read({ signal }), 'TIMEOUT'],
       })
-      assertGivenUp(past, signal.reason)
-      const cancelled = await endAs(scope, 'with an aborted signal', {
-        'a write': [left.write(bytesOf('refused'), { signal: AbortSignal.abort(reason) }), 'CANCELLED'],
+      assertCancelled(past, signal.reason)
+      const cancelled = await expectOutcomes(scope, 'with an aborted signal', {
+        'a write': [left.write(utf8('refused'), { signal: AbortSignal.abort(reason) }), 'CANCELLED'],
         'a read': [left.read({ signal: AbortSignal.abort(reason) }), 'CANCELLED'],
       })
-      assertGivenUp(cancelled, reason)
+      assertCancelled(cancelled, reason)
       await roundTrip(left)
       await left.closeWrite()
       await expectToEnd(left, new Uint8Array())
@@ -244,24 +244,24 @@ export const nettest: readonly Case[] = [
     async (scope) => {
       const [left, right] = await scope.pair()
       const piece = randomBytes(64 * 1024, scope.seed)
-      const taken = await fill(left, piece)
+      const accepted = await fill(left, piece)
       const giveUp = new AbortController()
       const { signal } = giveUp
       const reads = [left.read({ signal }), left.read({ signal })] as const
       const writes = [left.write(piece, { signal }), left.write(piece, { signal })] as const
-      const ended = endAs(scope, 'when its signal is aborted', {
+      const ended = expectOutcomes(scope, 'when its signal is aborted', {
         'a read': [reads[0], 'CANCELLED'],
         'a second read': [reads[1], 'CANCELLED'],
         'a write that is held back': [writes[0], 'CANCELLED'],
         'a second write': [writes[1], 'CANCELLED'],
       })
-      await stillOpen(scope, 'a wait whose signal was not aborted', ...reads, ...writes)
+      await expectPending(scope, 'a wait whose signal was not aborted', ...reads, ...writes)
       const reason = new Error('no longer wanted')
       giveUp.abort(reason)
-      assertGivenUp(await ended, reason)
-      await carries(right, left, 'the other way')
+      assertCancelled(await ended, reason)
+      await carry(right, left, 'the other way')
       const finished = scope.wait('closeWrite()', left.closeWrite())
-      await expectToEnd(right, repeated(piece, taken))
+      await expectToEnd(right, repeated(piece, accepted))
       await finished
     },
   ],
@@ -271,7 +271,7 @@ export const nettest: readonly Case[] = [
       const [left, right] = await scope.pair()
       const piece = randomBytes(16 * 1024, scope.seed)
       const signal = AbortSignal.timeout(30)
-      let taken = 0
+      let accepted = 0
       const write = async (): Promise<ConnError> => {
         for (;;) {
           const error: unknown = await left.write(piece, { signal }).catch((reason: unknown) => reason)
@@ -279,18 +279,18 @@ export const nettest: readonly Case[] = [
             assertCode(error, ['TIMEOUT'])
             return error
           }
-          taken += 1
-          assertHeldBack(taken * piece.length)
+          accepted += 1
+          assertHeldBack(accepted * piece.length)
           await scope.turn()
         }
       }
       const errors = await Promise.all([
-        scope.wait('a read with a deadline', fails(left.read({ signal }), 'TIMEOUT')),
+        scope.wait('a read with a deadline', expectFailure(left.read({ signal }), 'TIMEOUT')),
         scope.wait('writes with a deadline', write()),
       ])
-      assertGivenUp(errors, signal.reason)
+      assertCancelled(errors, signal.reason)
       scope.wait('the echo', echo(right)).catch(() => {})
-      await scope.wait('what was written before', expectNext(left, repeated(piece, taken)))
+      await scope.wait('what was written before', expectNext(left, repeated(piece, accepted)))
       await roundTrip(left)
     },
   ],
@@ -306,7 +306,7 @@ export const nettest: readonly Case[] = [
       })
       const read = async (): Promise<never> => {
         for (;;) {
-          assert.ok((await left.read()) !== null, 'an end that nobody made')
+          assert.ok((await left.read()) !== null, 'an end came, although no side ended its half')
           flows()
         }
       }
@@ -316,12 +316,15 @@ export const nettest: readonly Case[] = [
           await scope.turn()
         }
       }
-      const ended = endAs(scope, 'when this side closes', { reading: [read(), 'CLOSED'], writing: [write(), 'CLOSED'] })
+      const ended = expectOutcomes(scope, 'when this side closes', {
+        reading: [read(), 'CLOSED'],
+        writing: [write(), 'CLOSED'],
+      })
       await Promise.race([scope.wait('the first chunk', flowing), ended])
       await scope.wait('close()', left.close())
       await ended
       await echoing
-      await bothClean(scope, left, right)
+      await expectClean(scope, left, right)
     },
   ],
   [
@@ -329,17 +332,17 @@ export const nettest: readonly Case[] = [
     async (scope) => {
       const [left, right] = await scope.pair()
       const echoing = scope.wait('the echo', echo(right))
-      const past = await pastDeadline(scope)
+      const past = await passedDeadline(scope)
       const next = randomNumbers(scope.seed)
-      const taken: Uint8Array[] = []
+      const accepted: Uint8Array[] = []
       const chunks: Uint8Array[] = []
       const write = async (index: number, signal: AbortSignal): Promise<void> => {
         const piece = new Uint8Array(1024).fill(next() & 0xff)
         const copy = piece.slice()
-        if (await left.write(piece, { signal }).then(() => true, expectGivenUp)) taken[index] = copy
+        if (await left.write(piece, { signal }).then(() => true, expectCancelled)) accepted[index] = copy
       }
       const read = async (index: number, signal: AbortSignal): Promise<void> => {
-        const chunk = await left.read({ signal }).catch(expectGivenUp)
+        const chunk = await left.read({ signal }).catch(expectCancelled)
         if (chunk !== undefined) chunks[index] = nonEmpty(chunk ?? new Uint8Array())
       }
       const all: Promise<void>[] = []
@@ -353,43 +356,43 @@ export const nettest: readonly Case[] = [
           read(index + 2, giveUp.signal),
           write(index + 2, giveUp.signal),
           write(index + 3, AbortSignal.timeout(10)),
-          stillOpen(scope, '`closed`', left.closed, right.closed),
+          expectPending(scope, '`closed`', left.closed, right.closed),
         )
         setImmediate(() => giveUp.abort())
       }
       await scope.wait('reads and writes at once', Promise.all(all))
-      const sent = concat(withoutHoles(taken))
+      const sent = concat(withoutHoles(accepted))
       const came = concat(withoutHoles(chunks))
       assertSame(came, sent.subarray(0, came.length))
       await expectNext(left, sent.subarray(came.length))
       await roundTrip(left)
 
       const many = <T>(wait: () => Promise<T>): Promise<T[]> => Promise.all(Array.from({ length: 20 }, wait))
-      await endAs(scope, 'by many at once', {
-        'reading, which close() ends': [many(() => fails(left.read(), 'CLOSED')), 'done'],
+      await expectOutcomes(scope, 'by many at once', {
+        'reading, which close() ends': [many(() => expectFailure(left.read(), 'CLOSED')), 'done'],
         'closeWrite()': [many(() => left.closeWrite()), 'done'],
-        'writing after closeWrite()': [many(() => fails(left.write(bytesOf('late')), 'CLOSED')), 'done'],
+        'writing after closeWrite()': [many(() => expectFailure(left.write(utf8('late')), 'CLOSED')), 'done'],
         'asking for `closed`': [many(() => left.closed), 'done'],
         'close()': [many(() => left.close()), 'done'],
       })
       await echoing
-      await bothClean(scope, left, right)
+      await expectClean(scope, left, right)
     },
   ],
 ]
 
-/** Eight bytes, the lowest first. */
+/** Writes `count` as eight bytes, little-endian. */
 function counter(count: number): Uint8Array {
   const bytes = new Uint8Array(8)
   new DataView(bytes.buffer).setUint32(0, count, true)
   return bytes
 }
 
-function expectGivenUp(error: unknown): undefined {
+function expectCancelled(error: unknown): undefined {
   assertCode(error, ['TIMEOUT', 'CANCELLED'])
 }
 
-/** What was had, by the order of the calls: those that were given up have left their place empty. */
+/** Removes the empty places of calls that were cancelled. */
 function withoutHoles(parts: readonly Uint8Array[]): readonly Uint8Array[] {
   return parts.filter(() => true)
 }

@@ -1,7 +1,4 @@
-/**
- * What every conn must do, whatever carries its bytes: named cases for whoever writes a transport, bound to no test
- * runner.
- */
+/** Named cases that every conn must pass, for authors of transports. They need no particular test runner. */
 import type { Conn } from '../core/conn.ts'
 import { abortCases } from './abort.ts'
 import { cancelCases } from './cancel.ts'
@@ -16,49 +13,49 @@ import type { CloseTimeouts } from '../core/stream-conn.ts'
 import { clearTimeout, setImmediate, setTimeout } from '../runtime/timers.ts'
 
 /**
- * Makes two new conns, of which each reads what the other writes. Both must keep to the timeouts. A case may ask for
- * several pairs. It ends each conn that it was given; what else a pair needs can go when both have `closed`.
+ * Makes two new conns, each of which reads what the other writes. Both must use the timeouts. A case may call it several
+ * times. The case ends both conns; release what else the pair needs when both have `closed`.
  */
 export type MakePair = (timeouts?: CloseTimeouts) => Promise<readonly [Conn, Conn]>
 
 export interface ConformanceOptions {
-  /** Where all random bytes, sizes and moments come from: {@link conformanceSeed} unless said otherwise. */
+  /** Determines all random bytes, sizes and moments. Default: {@link conformanceSeed}. */
   readonly seed?: number | undefined
   /**
-   * Whether the carrier has a reset, by which the peer tells an abort from a clean end: yes unless said otherwise. TCP has,
-   * a Unix socket hasn't: there the cases ask that the peer sees an end or a `CONNECTION_LOST`, rather than nothing.
+   * Whether the peer can tell an abort from a clean end, because the carrier has a reset as TCP has. Default: true. Set it to
+   * false for a carrier such as a Unix socket: then the peer of an abort may see either an end or a `CONNECTION_LOST`.
    */
   readonly resets?: boolean | undefined
   /**
-   * After how long a case gives up by itself, to which up to 2,000 ms are added for cleaning up: 10,000 unless said
-   * otherwise. Give the test runner more than that, or its own message hides what was waited for. Unit: milliseconds.
+   * How long a case may run before it fails. Cleaning up may take 2,000 ms more. Give the test runner a longer timeout, or its
+   * message hides what the case was waiting for. Unit: milliseconds. Default: 10,000.
    */
   readonly timeout?: number | undefined
 }
 
-/** One thing that every conn must do. */
+/** One thing that every conn must do, as a test. */
 export interface ConformanceCase {
-  /** Unique. The names of Go's `nettest.TestConn` mean what they mean there. */
+  /** Unique in the suite. A name of Go's `nettest.TestConn` means what it means there. */
   readonly name: string
   /**
-   * Runs the case over new pairs. Cases share nothing, so they may run at once. When it is done, however it went, it has
-   * aborted both conns of each pair and waited until they are closed. It needs no `this`.
+   * Runs the case over new pairs. Cases share nothing, so they may run at the same time. Before it settles, it aborts both
+   * conns of each pair and waits until they have closed. It needs no `this`.
    *
-   * @throws Error that names the case, the seed and what is wrong, with the failed assertion, or the conn's own error, as
-   *   its cause; also when it didn't end in time, naming what was waited for; and when `makePair` fails.
-   *   `ConnError` `INVALID_ARGUMENT` for a timeout that can't be.
+   * @throws Error that names the case, the seed and the fault. Its cause is the failed assertion, or the error of the conn or of
+   *   `makePair`. When the case takes too long, the message names what it was waiting for.
+   * @throws ConnError `INVALID_ARGUMENT` for an invalid timeout.
    */
   run(makePair: MakePair, options?: ConformanceOptions): Promise<void>
 }
 
-/** The seed of a run that is given none. */
+/** The default seed. */
 export const conformanceSeed: number = 0x68_32_63_68
 
 const cases = [...nettest, ...halfCases, ...cancelCases, ...closeCases, ...abortCases, ...waiterCases]
 
 /**
- * Every case there is: first those of Go's `nettest.TestConn` by their names, with `AbortSignal`s for deadlines, then what
- * a conn promises beyond them. Each should pass with either end as the first of the pair.
+ * All cases: first the cases of Go's `nettest.TestConn` by their names, with `AbortSignal`s for deadlines, then the further
+ * promises of a conn. Each case should pass with either end as the first of the pair.
  *
  * @example
  * ```ts
@@ -75,8 +72,8 @@ export const connConformance: readonly ConformanceCase[] = cases.map(([name, bod
   run: (makePair, options) => runCase(name, body, makePair, options),
 }))
 
-/** How long conns that were aborted may take to close. */
-const cleanUpTime = 2_000
+/** How long aborted conns may take to close. Unit: milliseconds. */
+const maxCleanUp = 2_000
 
 async function runCase(
   name: string,
@@ -87,7 +84,7 @@ async function runCase(
   const delay = checkedDelay('timeout', timeout)
   const made: Conn[] = []
   const waiting = new Set<string>()
-  let over = false
+  let hasEnded = false
 
   const scope: Scope = {
     seed,
@@ -95,7 +92,7 @@ async function runCase(
     pair: async (timeouts) => {
       const pair = await scope.wait('makePair', makePair(timeouts))
       made.push(...pair)
-      if (over) await endAll(pair)
+      if (hasEnded) await endAll(pair)
       return pair
     },
     wait: (what, promise) => {
@@ -110,35 +107,35 @@ async function runCase(
       await new Promise<void>((resolve) => {
         setImmediate(resolve)
       })
-      if (over) throw new Error('the case is over')
+      if (hasEnded) throw new Error('the case has ended')
     },
   }
 
   const failures: unknown[] = []
-  const attempt = (within: number, run: () => Promise<unknown>, late: () => string): Promise<void> =>
-    endsWithin(within, run, late).catch((error: unknown) => {
+  const attempt = (within: number, run: () => Promise<unknown>, message: () => string): Promise<void> =>
+    endsWithin(within, run, message).catch((error: unknown) => {
       failures.push(error)
     })
   await attempt(
     delay,
     () => body(scope),
-    () => `it did not end within ${delay} ms, waiting for ${[...waiting].join(', ') || 'what has no name'}`,
+    () => `it did not end within ${delay} ms, waiting for ${[...waiting].join(', ') || 'something unnamed'}`,
   )
-  over = true
+  hasEnded = true
   await attempt(
-    cleanUpTime,
+    maxCleanUp,
     () => endAll(made),
-    () => `\`closed\` did not settle within ${cleanUpTime} ms of abort()`,
+    () => `\`closed\` did not settle within ${maxCleanUp} ms of abort()`,
   )
   if (failures.length === 0) return
-  // A conn that can't be cleaned up either is broken in the way that the case found first.
+  // A conn that then fails to close as well is reported for the fault that the case found first.
   const [cause] = failures
   const code = cause instanceof ConnError ? `${cause.code}, ` : ''
   const said = cause instanceof Error ? cause.message : String(cause)
   throw new Error(`${name}: ${code}${said} (seed ${seed})`, { cause })
 }
 
-/** Each by itself: one that throws keeps none of the others. */
+/** Ends every conn, even if the `abort()` of one throws. */
 async function endAll(conns: readonly Conn[]): Promise<void> {
   const end = async (conn: Conn): Promise<void> => {
     conn.abort()
@@ -147,10 +144,10 @@ async function endAll(conns: readonly Conn[]): Promise<void> {
   await Promise.all(conns.map(end))
 }
 
-async function endsWithin(delay: number, run: () => Promise<unknown>, late: () => string): Promise<void> {
+async function endsWithin(delay: number, run: () => Promise<unknown>, message: () => string): Promise<void> {
   let timer: NodeJS.Timeout | undefined
   const tooLate = new Promise<never>((_resolve, reject) => {
-    timer = setTimeout(() => reject(new Error(late())), delay)
+    timer = setTimeout(() => reject(new Error(message())), delay)
   })
   try {
     await Promise.race([run(), tooLate])

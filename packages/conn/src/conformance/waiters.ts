@@ -1,25 +1,25 @@
-/** Every wait ends, however the conn does. */
+/** The cases about every end of a conn, which settles every wait. */
 import assert from 'node:assert/strict'
 
 import type { Case } from './kit.ts'
 import {
   assertCause,
-  bothClean,
-  bytesOf,
+  expectClean,
+  utf8,
   concat,
   describe,
-  endAs,
+  expectOutcomes,
   expectToEnd,
   fill,
-  isAborted,
+  expectAborted,
   isBroken,
   late,
   randomBytes,
   reason,
   repeated,
-  seenBy,
-  seesAbort,
-  stillOpen,
+  readsOfAbort,
+  expectPeerAborted,
+  expectPending,
 } from './kit.ts'
 
 export const waiterCases: readonly Case[] = [
@@ -28,7 +28,7 @@ export const waiterCases: readonly Case[] = [
     async (scope) => {
       const [left, right] = await scope.pair()
       await fill(left, randomBytes(64 * 1024, scope.seed))
-      const waits = endAs(scope, 'when this side aborts', {
+      const waits = expectOutcomes(scope, 'when this side aborts', {
         'a read': [left.read(), 'ABORTED'],
         'a second read': [left.read(), 'ABORTED'],
         'a write': [left.write(late), 'ABORTED'],
@@ -37,8 +37,8 @@ export const waiterCases: readonly Case[] = [
       })
       left.abort(reason)
       assertCause(await waits, reason)
-      await isAborted(scope, left)
-      await seesAbort(scope, right)
+      await expectAborted(scope, left)
+      await expectPeerAborted(scope, right)
     },
   ],
   [
@@ -46,8 +46,8 @@ export const waiterCases: readonly Case[] = [
     async (scope) => {
       const [left, right] = await scope.pair()
       await fill(right, randomBytes(64 * 1024, scope.seed))
-      const seen = seenBy(scope)
-      const waits = endAs(scope, 'when the peer aborts', {
+      const seen = readsOfAbort(scope)
+      const waits = expectOutcomes(scope, 'when the peer aborts', {
         'a read': [right.read(), ...seen],
         'a second read': [right.read(), ...seen],
         'a write': [right.write(late), 'BROKEN'],
@@ -56,7 +56,7 @@ export const waiterCases: readonly Case[] = [
       })
       left.abort(reason)
       await waits
-      await seesAbort(scope, right, { ended: true })
+      await expectPeerAborted(scope, right, { ended: true })
     },
   ],
   [
@@ -64,7 +64,7 @@ export const waiterCases: readonly Case[] = [
     async (scope) => {
       const [left, right] = await scope.pair()
       await fill(right, randomBytes(64 * 1024, scope.seed))
-      const waits = endAs(scope, 'when the peer aborts', {
+      const waits = expectOutcomes(scope, 'when the peer aborts', {
         'a write': [right.write(late), 'BROKEN'],
         'close()': [right.close(), 'BROKEN'],
         'close() again': [right.close(), 'BROKEN'],
@@ -72,7 +72,7 @@ export const waiterCases: readonly Case[] = [
       left.abort(reason)
       await waits
       const closed = await scope.wait('`closed`', right.closed)
-      assert.ok(!closed.clean && isBroken(closed.error), `an abort of the peer is told as ${describe(closed)}`)
+      assert.ok(!closed.clean && isBroken(closed.error), `an abort of the peer shows as ${describe(closed)}`)
     },
   ],
   [
@@ -80,21 +80,21 @@ export const waiterCases: readonly Case[] = [
     async (scope) => {
       const [left, right] = await scope.pair()
       const piece = randomBytes(64 * 1024, scope.seed)
-      const taken = await fill(left, piece)
-      const waits = endAs(scope, 'when this side closes', {
+      const accepted = await fill(left, piece)
+      const waits = expectOutcomes(scope, 'when this side closes', {
         'a read': [left.read(), 'CLOSED'],
         'a second read': [left.read(), 'CLOSED'],
-        'a write': [left.write(bytesOf('one')), 'done'],
-        'a second write': [left.write(bytesOf('two')), 'done'],
+        'a write': [left.write(utf8('one')), 'done'],
+        'a second write': [left.write(utf8('two')), 'done'],
         'closeWrite()': [left.closeWrite(), 'done'],
         'close()': [left.close(), 'done'],
         'close() again': [left.close(), 'done'],
       })
-      const sent = concat([repeated(piece, taken), bytesOf('onetwo')])
+      const sent = concat([repeated(piece, accepted), utf8('onetwo')])
       await scope.wait('the peer that reads', expectToEnd(right, sent))
       await scope.wait('close() of the peer', right.close())
       await waits
-      await bothClean(scope, left, right)
+      await expectClean(scope, left, right)
     },
   ],
   [
@@ -102,7 +102,7 @@ export const waiterCases: readonly Case[] = [
     async (scope) => {
       const [left, right] = await scope.pair({ lingerTimeout: 5_000 })
       await fill(right, randomBytes(64 * 1024, scope.seed))
-      const waits = endAs(scope, 'when the peer closes', {
+      const waits = expectOutcomes(scope, 'when the peer closes', {
         'a read': [right.read(), 'end'],
         'a second read': [right.read(), 'end'],
         'a write': [right.write(late), 'done'],
@@ -112,7 +112,7 @@ export const waiterCases: readonly Case[] = [
       })
       await waits
       await scope.wait('close()', right.close())
-      await bothClean(scope, left, right)
+      await expectClean(scope, left, right)
     },
   ],
   [
@@ -120,31 +120,31 @@ export const waiterCases: readonly Case[] = [
     async (scope) => {
       const [left, right] = await scope.pair()
       const piece = randomBytes(64 * 1024, scope.seed)
-      const taken = await fill(right, piece)
-      const waits = endAs(scope, 'when the peer ends its half', {
+      const accepted = await fill(right, piece)
+      const waits = expectOutcomes(scope, 'when the peer ends its half', {
         'a read': [right.read(), 'end'],
         'a second read': [right.read(), 'end'],
         'a read with a signal': [right.read({ signal: new AbortController().signal }), 'end'],
         'closeWrite() of the peer': [left.closeWrite(), 'done'],
       })
-      const write = right.write(bytesOf('and on'))
+      const write = right.write(utf8('and on'))
       const closing = right.closeWrite()
       await waits
-      await stillOpen(scope, 'a write that is held back', write, closing)
+      await expectPending(scope, 'a write that is held back', write, closing)
       await Promise.all([
         scope.wait('the write that was held back', write),
         scope.wait('closeWrite()', closing),
-        scope.wait('the peer that reads', expectToEnd(left, concat([repeated(piece, taken), bytesOf('and on')]))),
+        scope.wait('the peer that reads', expectToEnd(left, concat([repeated(piece, accepted), utf8('and on')]))),
       ])
-      await bothClean(scope, left, right)
+      await expectClean(scope, left, right)
     },
   ],
   [
-    'wakes every waiter when the peer takes nothing for as long as closeTimeout',
+    'wakes every waiter when the peer reads nothing for closeTimeout',
     async (scope) => {
       const [left, right] = await scope.pair({ closeTimeout: 30 })
       await fill(left, randomBytes(64 * 1024, scope.seed))
-      await endAs(scope, 'when closeTimeout is over', {
+      await expectOutcomes(scope, 'when closeTimeout has passed', {
         'a read': [left.read(), 'CLOSED'],
         'a write': [left.write(late), 'CLOSE_TIMEOUT'],
         'a second write': [left.write(late), 'CLOSE_TIMEOUT'],
@@ -153,8 +153,8 @@ export const waiterCases: readonly Case[] = [
         'close() again': [left.close(), 'CLOSE_TIMEOUT'],
       })
       const closed = await scope.wait('`closed`', left.closed)
-      assert.ok(!closed.clean && closed.error.code === 'CLOSE_TIMEOUT', `told as ${describe(closed)}`)
-      await seesAbort(scope, right)
+      assert.ok(!closed.clean && closed.error.code === 'CLOSE_TIMEOUT', `closed shows as ${describe(closed)}`)
+      await expectPeerAborted(scope, right)
     },
   ],
 ]

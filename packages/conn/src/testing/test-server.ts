@@ -1,4 +1,3 @@
-/** What tests of programs that use conns need, and of what carries them. */
 import type { Http2SecureServer, Http2Server } from 'node:http2'
 import { createSecureServer, createServer } from 'node:http2'
 import type { AddressInfo, Socket } from 'node:net'
@@ -18,13 +17,13 @@ export interface Certificate {
 }
 
 /**
- * Makes a certificate for `localhost`, 127.0.0.1 and ::1, valid for a day. It is its own authority: trust `cert` as `ca`.
- * It needs `selfsigned`, an optional peer dependency, and rejects where that is not installed.
+ * Makes a certificate for `localhost`, 127.0.0.1 and ::1, valid for a day. It is its own authority: pass `cert` as `ca`.
+ * It needs `selfsigned`, an optional peer dependency, and rejects if that is not installed.
  */
 export async function makeCertificate(): Promise<Certificate> {
-  // Not before it is called: all else here does without it.
+  // Imported here, since the rest of this file works without it.
   const { generate } = await import('selfsigned')
-  const made = await generate([{ name: 'commonName', value: 'localhost' }], {
+  const { private: key, cert } = await generate([{ name: 'commonName', value: 'localhost' }], {
     keyType: 'ec',
     algorithm: 'sha256',
     notAfterDate: new Date(Date.now() + 24 * 60 * 60 * 1000),
@@ -40,31 +39,31 @@ export async function makeCertificate(): Promise<Certificate> {
       },
     ],
   })
-  return { key: made.private, cert: made.cert }
+  return { key, cert }
 }
 
 export interface TestServerOptions {
-  /** Whether to speak TLS: yes unless said otherwise. Otherwise cleartext HTTP/2. */
+  /** Whether the server speaks TLS, or cleartext HTTP/2. Default: true. */
   readonly tls?: boolean | undefined
 }
 
 /** A server on a free port of 127.0.0.1, and a client that trusts it. */
 export interface TestServer extends AsyncDisposable {
-  /** Such as `https://127.0.0.1:49152`. */
+  /** For example `https://127.0.0.1:49152`. */
   readonly origin: string
-  /** TLS options of a client that trusts the server. Undefined for cleartext. */
+  /** The TLS options of a client that trusts the server, undefined for cleartext. */
   readonly tls: SecureContextOptions | undefined
   readonly server: Http2Server | Http2SecureServer
-  /** The connections of the client that is built in. */
+  /** The connections that `connect` uses. */
   readonly sessions: SessionPool
-  /** Opens a conn to the server. */
+  /** Opens a conn to the server. `path` defaults to `/`. */
   connect(path?: string, options?: ConnectOptions): Promise<Http2Conn>
-  /** Ends the server, its connections, and those of the client. */
+  /** Closes the server, its connections and the connections of the client. */
   close(): Promise<void>
 }
 
 /**
- * Starts a server that accepts every request and hands its conn to `handler`; a handler that throws aborts its conn.
+ * Starts a server that accepts every request and calls `handler` with its conn. The conn of a handler that throws is aborted.
  *
  * @example
  * ```ts
@@ -91,13 +90,13 @@ export async function startServer(
         conn.abort(error)
       }
     }
-    // A client that left before it was accepted has no conn to tell it to.
+    // The client left before it was accepted, so there is no conn.
     serve().catch(() => stream.destroy())
   })
   return listen(server, certificate)
 }
 
-/** Listens on a free port of 127.0.0.1 with a server of one's own, and gives it the same client. */
+/** Has your own `server` listen on a free port of 127.0.0.1, with the client that `startServer` gives. */
 export async function listen(
   server: Http2Server | Http2SecureServer,
   certificate: Certificate | undefined,

@@ -1,4 +1,4 @@
-/** Whether the conformance suite finds what is wrong: conns of a pipe, each broken in one way. */
+/** The conformance suite finds faults: each conn of a pipe here is broken in one way. */
 import { describe, expect, it, vi } from 'vitest'
 
 import type { Conn, ConnClosed, WaitOptions } from '../../src/index.ts'
@@ -6,7 +6,7 @@ import { ConnError, pipe } from '../../src/index.ts'
 import type { ConformanceOptions, MakePair } from '../../src/testing.ts'
 import { conformanceSeed, connConformance } from '../../src/testing.ts'
 
-/** A conn that does what another does. */
+/** Forwards every call to another conn. */
 class Wrapped implements Conn {
   protected readonly inner: Conn
 
@@ -54,7 +54,7 @@ class Wrapped implements Conn {
 
 const never = new Promise<never>(() => {})
 
-/** How long a case may take that will hang. What is found by an assertion has all the time that a busy machine needs. */
+/** How long a case that should hang may take. The others have the time that a busy machine needs. Unit: milliseconds. */
 const patience = 500
 
 function hangs(says: RegExp): boolean {
@@ -64,7 +64,7 @@ function hangs(says: RegExp): boolean {
 interface Mutant {
   readonly fault: string
   readonly Broken: new (inner: Conn) => Conn
-  /** A case that must find it, and what it must say. */
+  /** The case that must find the fault, and its message. */
   readonly finder: string
   readonly says: RegExp
 }
@@ -121,7 +121,7 @@ const mutants: readonly Mutant[] = [
     says: /byte 0 of 8 came as 6, not as 7/,
   },
   {
-    fault: 'goes on using the bytes of a refused write',
+    fault: 'still uses the bytes of a refused write',
     Broken: class extends Wrapped {
       override async write(bytes: Uint8Array, options: WaitOptions = {}): Promise<void> {
         const signal = options.signal ?? undefined
@@ -175,7 +175,7 @@ const mutants: readonly Mutant[] = [
     says: /it did not end within 500 ms, waiting for a read when its signal is aborted/,
   },
   {
-    fault: 'says CANCELLED of a deadline',
+    fault: 'reports a deadline as CANCELLED',
     Broken: class extends Wrapped {
       override read(options?: WaitOptions): Promise<Uint8Array | null> {
         return super.read(options).catch((error: unknown) => {
@@ -187,7 +187,7 @@ const mutants: readonly Mutant[] = [
     says: /expected TIMEOUT, not CANCELLED/,
   },
   {
-    fault: 'does not come back after a deadline',
+    fault: 'never reads again after a deadline',
     Broken: class extends Wrapped {
       #late = false
       override async read(options?: WaitOptions): Promise<Uint8Array | null> {
@@ -204,7 +204,7 @@ const mutants: readonly Mutant[] = [
     says: /it did not end within 500 ms, waiting for .*what was written before/,
   },
   {
-    fault: 'forgets those who read when it closes',
+    fault: 'never settles its reads when it closes',
     Broken: class extends Wrapped {
       override read(options?: WaitOptions): Promise<Uint8Array | null> {
         return super.read(options).catch((error: unknown) => {
@@ -260,18 +260,18 @@ const mutants: readonly Mutant[] = [
     says: /came as/,
   },
   {
-    fault: 'holds nobody back',
+    fault: 'holds no writer back',
     Broken: class extends Wrapped {
       override async write(bytes: Uint8Array, options?: WaitOptions): Promise<void> {
         if (options?.signal?.aborted === true) return super.write(bytes, options)
         super.write(bytes).catch(() => {})
       }
     },
-    finder: 'holds a writer back while the reader rests, and delivers all of it afterwards',
+    finder: 'holds a writer back while the reader pauses, and delivers everything afterwards',
     says: /nothing held the writer back/,
   },
   {
-    fault: 'hands on empty chunks',
+    fault: 'delivers empty chunks',
     Broken: class extends Wrapped {
       #told = false
       override async read(options?: WaitOptions): Promise<Uint8Array | null> {
@@ -281,7 +281,7 @@ const mutants: readonly Mutant[] = [
         return new Uint8Array()
       }
     },
-    finder: 'goes on with one half after the other ended, in either order',
+    finder: 'keeps one half open after the other has ended, in either order',
     says: /a read gave an empty chunk/,
   },
   {
@@ -291,7 +291,7 @@ const mutants: readonly Mutant[] = [
         return super.close()
       }
     },
-    finder: 'goes on with one half after the other ended, in either order',
+    finder: 'keeps one half open after the other has ended, in either order',
     says: /it did not end within 500 ms/,
   },
   {
@@ -305,7 +305,7 @@ const mutants: readonly Mutant[] = [
         return { ...super[Symbol.asyncIterator](), return: leave }
       }
     },
-    finder: 'leaves both halves whole when an iteration is left early',
+    finder: 'keeps both halves open when an iteration is left early',
     says: /write after this side closed/,
   },
   {
@@ -335,7 +335,7 @@ const mutants: readonly Mutant[] = [
     says: /came as|bytes were lost/,
   },
   {
-    fault: 'takes what an aborted write was to write',
+    fault: 'sends the bytes of an aborted write',
     Broken: class extends Wrapped {
       override async write(bytes: Uint8Array, options: WaitOptions = {}): Promise<void> {
         const signal = options.signal ?? undefined
@@ -344,7 +344,7 @@ const mutants: readonly Mutant[] = [
         return Promise.race([taken, gaveUp(signal)])
       }
     },
-    finder: 'takes nothing of an aborted write',
+    finder: 'sends nothing of an aborted write',
     says: /came as/,
   },
   {
@@ -359,7 +359,7 @@ const mutants: readonly Mutant[] = [
     says: /RESET/,
   },
   {
-    fault: 'never gives a peer up that goes on',
+    fault: 'never stops a peer that keeps sending',
     Broken: class extends Wrapped {
       override async close(): Promise<void> {
         await super.closeWrite()
@@ -367,7 +367,7 @@ const mutants: readonly Mutant[] = [
         await super.close()
       }
     },
-    finder: 'tells a peer to stop that goes on after close()',
+    finder: 'stops a peer that keeps sending after close()',
     says: /it did not end within 500 ms, waiting for the writer, which must be stopped, close\(\)/,
   },
   {
@@ -381,7 +381,7 @@ const mutants: readonly Mutant[] = [
     says: /a read when the peer aborts came out as end, not as BROKEN/,
   },
   {
-    fault: 'takes a break for an end',
+    fault: 'shows its reader an abort as a clean end',
     Broken: class extends Wrapped {
       override read(options?: WaitOptions): Promise<Uint8Array | null> {
         return super.read(options).catch((error: unknown) => {
@@ -394,7 +394,7 @@ const mutants: readonly Mutant[] = [
     says: /the last read after the peer aborted came out as end, not as BROKEN/,
   },
   {
-    fault: 'forgets those who read when it aborts',
+    fault: 'never settles its reads when it aborts',
     Broken: class extends Wrapped {
       override read(options?: WaitOptions): Promise<Uint8Array | null> {
         return super.read(options).catch((error: unknown) => {
@@ -407,7 +407,7 @@ const mutants: readonly Mutant[] = [
     says: /within 500 ms, waiting for a read when this side aborts, a second read when this side aborts \(/,
   },
   {
-    fault: 'forgets those who write when the peer aborts',
+    fault: 'never settles its writes when the peer aborts',
     Broken: class extends Wrapped {
       override write(bytes: Uint8Array, options?: WaitOptions): Promise<void> {
         return super.write(bytes, options).catch((error: unknown) => {
@@ -429,7 +429,7 @@ const mutants: readonly Mutant[] = [
       }
     },
     finder: 'wakes every waiter when the peer aborts',
-    says: /closeWrite\(\) when the peer aborts failed with what is no ConnError: Error: EPIPE/,
+    says: /closeWrite\(\) when the peer aborts failed with an error that is no ConnError: Error: EPIPE/,
   },
   {
     fault: 'loses the reason for an abort',
@@ -442,14 +442,14 @@ const mutants: readonly Mutant[] = [
     says: /the cause of ABORTED is Error: some reason, not the reason that was given/,
   },
   {
-    fault: 'closes without end where the peer takes nothing',
+    fault: 'never ends close() when the peer reads nothing',
     Broken: class extends Wrapped {
       override async close(): Promise<void> {
         await super.closeWrite()
         await super.close()
       }
     },
-    finder: 'wakes every waiter when the peer takes nothing for as long as closeTimeout',
+    finder: 'wakes every waiter when the peer reads nothing for closeTimeout',
     says: /it did not end within 500 ms, waiting for/,
   },
   {
@@ -471,7 +471,7 @@ const mutants: readonly Mutant[] = [
     says: /`closed` with one half open settled too early/,
   },
   {
-    fault: 'changes its mind about how it ended',
+    fault: 'changes how it says that it ended',
     Broken: class extends Wrapped {
       #aborted = false
       override get closed(): Promise<ConnClosed> {
@@ -483,24 +483,24 @@ const mutants: readonly Mutant[] = [
         super.abort(reason)
       }
     },
-    finder: '`closed` says the same to all and for ever when both halves end',
+    finder: '`closed` is the same for every caller, and never changes, when both halves end',
     says: /`closed` changed/,
   },
   {
-    fault: 'never tells that it is closed',
+    fault: 'never settles `closed`',
     Broken: class extends Wrapped {
       override get closed(): Promise<ConnClosed> {
         return never
       }
     },
-    finder: 'hands on no empty chunk',
+    finder: 'delivers no empty chunk',
     says: /`closed` did not settle within 2000 ms of abort\(\)/,
   },
 ]
 
 function gaveUp(signal: AbortSignal): Promise<never> {
   return new Promise((_resolve, reject) => {
-    // A signal of its own: Node warns of signals with many listeners.
+    // A new signal for each wait, since Node warns of a signal with many listeners.
     AbortSignal.any([signal]).addEventListener('abort', () => {
       const code = signal.reason instanceof Error && signal.reason.name === 'TimeoutError' ? 'TIMEOUT' : 'CANCELLED'
       reject(new ConnError(code, 'given up', { cause: signal.reason }))
@@ -508,8 +508,8 @@ function gaveUp(signal: AbortSignal): Promise<never> {
   })
 }
 
-/** Pairs of a pipe, wrapped, and all that were made. */
-function pairsOf(Kind: new (inner: Conn) => Conn): { readonly makePair: MakePair; readonly made: Conn[] } {
+/** Makes wrapped pairs of a pipe, and lists their conns in `made`. */
+function wrappedPairs(Kind: new (inner: Conn) => Conn): { readonly makePair: MakePair; readonly made: Conn[] } {
   const made: Conn[] = []
   const makePair: MakePair = async (timeouts) => {
     const pair = pipe(timeouts)
@@ -519,8 +519,8 @@ function pairsOf(Kind: new (inner: Conn) => Conn): { readonly makePair: MakePair
   return { makePair, made }
 }
 
-/** What a case says of it: undefined when it passes. */
-async function verdict(name: string, makePair: MakePair, options?: ConformanceOptions): Promise<Error | undefined> {
+/** Runs one case. Returns its error, or undefined when it passes. */
+async function runCase(name: string, makePair: MakePair, options?: ConformanceOptions): Promise<Error | undefined> {
   const found = connConformance.find((one) => one.name === name)
   if (found === undefined) throw new Error(`no case is called ${name}`)
   return found.run(makePair, options).then(
@@ -530,7 +530,7 @@ async function verdict(name: string, makePair: MakePair, options?: ConformanceOp
 }
 
 describe('the conformance suite', () => {
-  it("has nettest's eleven, and no name twice", () => {
+  it('has the eleven cases of nettest, and no name twice', () => {
     const names = connConformance.map(({ name }) => name)
     expect(names).toEqual(
       expect.arrayContaining([
@@ -550,27 +550,27 @@ describe('the conformance suite', () => {
     expect(new Set(names).size).toBe(names.length)
   })
 
-  it('passes a conn that only looks different, all cases at once', async () => {
-    const { makePair } = pairsOf(Wrapped)
-    const verdicts = await Promise.all(connConformance.map(({ name }) => verdict(name, makePair)))
-    expect(verdicts.filter((one) => one !== undefined)).toEqual([])
+  it('passes a conn that only looks different, with all cases at once', async () => {
+    const { makePair } = wrappedPairs(Wrapped)
+    const failures = await Promise.all(connConformance.map(({ name }) => runCase(name, makePair)))
+    expect(failures.filter((one) => one !== undefined)).toEqual([])
   })
 
   for (const { fault, Broken, finder, says } of mutants) {
     it(`finds a conn that ${fault}`, async () => {
-      const { makePair, made } = pairsOf(Broken)
-      const error = await verdict(finder, makePair, { timeout: hangs(says) ? patience : 10_000 })
+      const { makePair, made } = wrappedPairs(Broken)
+      const error = await runCase(finder, makePair, { timeout: hangs(says) ? patience : 10_000 })
       expect(error?.message).toMatch(says)
       expect(error?.message.startsWith(`${finder}: `)).toBe(true)
       expect(error?.message.endsWith(` (seed ${conformanceSeed})`)).toBe(true)
       expect(error?.cause).toBeInstanceOf(Error)
-      // Nothing of it is left, as far as the conn let itself be ended.
+      // Some of the broken conns cannot be closed by the suite, so their inner conns are aborted here.
       for (const conn of made) conn.abort()
       await Promise.all(made.map(({ closed }) => closed))
     })
   }
 
-  it('takes its bytes from the seed, and says which it was', async () => {
+  it('makes its bytes from the seed, and names the seed', async () => {
     const sent: Uint8Array[] = []
     class Recorded extends Wrapped {
       override write(bytes: Uint8Array, options?: WaitOptions): Promise<void> {
@@ -580,24 +580,24 @@ describe('the conformance suite', () => {
     }
     const first = async (seed?: number): Promise<Uint8Array | undefined> => {
       sent.length = 0
-      await verdict('ReadTimeout', pairsOf(Recorded).makePair, { seed })
+      await runCase('ReadTimeout', wrappedPairs(Recorded).makePair, { seed })
       return sent[0]
     }
     const [one, same, other] = [await first(), await first(conformanceSeed), await first(conformanceSeed + 1)]
     expect(same).toEqual(one)
     expect(other).not.toEqual(one)
-    const error = await verdict('BasicIO', () => Promise.reject(new Error('no pair today')), { seed: 7 })
+    const error = await runCase('BasicIO', () => Promise.reject(new Error('no pair today')), { seed: 7 })
     expect(error?.message).toBe('BasicIO: no pair today (seed 7)')
   })
 
-  it('says so of a pair that is never made, and ends one that comes too late', async () => {
+  it('reports a pair that is never made, and ends one that comes too late', async () => {
     let make: () => void = () => {}
     const pair = pipe()
     const makePair: MakePair = () =>
       new Promise((resolve) => {
         make = () => resolve(pair)
       })
-    const error = await verdict('PingPong', makePair, { timeout: 20 })
+    const error = await runCase('PingPong', makePair, { timeout: 20 })
     expect(error?.message).toMatch(/^PingPong: it did not end within 20 ms, waiting for makePair/)
     make()
     const ends = await Promise.all(pair.map(({ closed }) => closed))
@@ -605,20 +605,20 @@ describe('the conformance suite', () => {
   })
 
   it('leaves no conn open, whether the case passed or failed', async () => {
-    const good = pairsOf(Wrapped)
-    expect(await verdict('RacyRead', good.makePair)).toBeUndefined()
-    const bad = pairsOf(
+    const good = wrappedPairs(Wrapped)
+    expect(await runCase('RacyRead', good.makePair)).toBeUndefined()
+    const bad = wrappedPairs(
       class extends Wrapped {
         override read(): Promise<null> {
           return Promise.resolve(null)
         }
       },
     )
-    expect(await verdict('RacyRead', bad.makePair, { timeout: patience })).toBeInstanceOf(Error)
+    expect(await runCase('RacyRead', bad.makePair, { timeout: patience })).toBeInstanceOf(Error)
     expect(await Promise.all([...good.made, ...bad.made].map(({ closed }) => closed))).toHaveLength(4)
   })
 
-  it('asks of a carrier without a reset that the peer sees an end or a break, and not nothing', async () => {
+  it('accepts an end or a break, but not silence, from a carrier without resets', async () => {
     const name = 'abort() after bytes is seen as an error by the peer, never as a clean end'
     class NoReset extends Wrapped {
       override read(options?: WaitOptions): Promise<Uint8Array | null> {
@@ -628,23 +628,23 @@ describe('the conformance suite', () => {
         })
       }
     }
-    expect((await verdict(name, pairsOf(NoReset).makePair))?.message).toMatch(/came out as end, not as BROKEN/)
-    expect(await verdict(name, pairsOf(NoReset).makePair, { resets: false })).toBeUndefined()
+    expect((await runCase(name, wrappedPairs(NoReset).makePair))?.message).toMatch(/came out as end, not as BROKEN/)
+    expect(await runCase(name, wrappedPairs(NoReset).makePair, { resets: false })).toBeUndefined()
     class Silent extends NoReset {
       override read(options?: WaitOptions): Promise<Uint8Array | null> {
         return super.read(options).then((chunk) => chunk ?? never)
       }
     }
-    const error = await verdict(name, pairsOf(Silent).makePair, { resets: false, timeout: patience })
+    const error = await runCase(name, wrappedPairs(Silent).makePair, { resets: false, timeout: patience })
     expect(error?.message).toMatch(/waiting for a read when the peer aborts/)
   })
 
-  it('refuses a timeout that no timer keeps', async () => {
-    const error = await verdict('BasicIO', pairsOf(Wrapped).makePair, { timeout: 0 })
+  it('rejects an invalid timeout', async () => {
+    const error = await runCase('BasicIO', wrappedPairs(Wrapped).makePair, { timeout: 0 })
     expect(error).toMatchObject({ name: 'ConnError', code: 'INVALID_ARGUMENT' })
   })
 
-  it('does without selfsigned, but for certificates', async () => {
+  it('needs selfsigned for certificates alone', async () => {
     vi.resetModules()
     vi.doMock('selfsigned', () => {
       throw new Error('not installed')

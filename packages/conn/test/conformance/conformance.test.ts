@@ -14,22 +14,22 @@ import { conformanceSeed, connConformance, listen, makeCertificate } from '../..
 import type { Deferred } from '../support/support.ts'
 import { deferred } from '../support/support.ts'
 
-/** Another seed shows what one hides: `SEED=1 npx vitest run packages/conn/test/conformance.test.ts`. */
+/** Another seed may find more: `SEED=1 npx vitest run packages/conn/test/conformance/conformance.test.ts`. */
 const seed = Number(process.env['SEED'] ?? conformanceSeed)
 
-/** A way to carry bytes. Once started, it makes pairs until it is stopped. */
+/** A way to carry bytes, which makes pairs between `start` and `stop`. */
 interface Carrier {
   readonly name: string
-  /** Whether the peer of an abort can tell it from a clean end. */
+  /** Whether the peer can tell an abort from a clean end. */
   readonly resets?: boolean
-  /** How many pairs go through a case at once: one unless said otherwise. */
+  /** How many pairs run a case at the same time. Default: 1. */
   readonly atOnce?: number
   start(): Promise<Running>
 }
 
 interface Running {
   readonly makePair: MakePair
-  /** How many connections were opened so far. */
+  /** Number of connections opened so far. */
   connections?(): number
   stop(): Promise<void>
 }
@@ -47,7 +47,7 @@ const carriers: readonly Carrier[] = [
   { name: 'TCP', start: () => sockets({ port: 0, host: '127.0.0.1' }) },
   {
     name: 'a Unix socket',
-    // Whoever closes it has ended it: it knows no reset.
+    // It has no reset: an abort looks like an end.
     resets: false,
     start: async () => {
       const folder = await mkdtemp(join(tmpdir(), 'conn-'))
@@ -78,7 +78,7 @@ function inMemory(name: string, make: (timeouts?: CloseTimeouts) => readonly [Co
   return { name, start: () => Promise.resolve({ makePair, stop: () => Promise.resolve() }) }
 }
 
-/** All pairs are streams of one session: the pool of the server's own client opens no second one. */
+/** Makes pairs that are streams of one session: the pool opens no second one. */
 async function http2(server: Http2Server | Http2SecureServer, certificate?: Certificate): Promise<Running> {
   const running = await listen(server, certificate)
   const expected = new Map<string, { readonly timeouts: CloseTimeouts; readonly accepted: Deferred<Conn> }>()
@@ -122,7 +122,7 @@ const orders: readonly { readonly order: string; readonly turned: boolean }[] = 
   { order: 'turned round', turned: true },
 ]
 
-// Loops rather than `each`, which cuts long names short.
+// Loops, because `each` truncates long names.
 for (const { name: carrier, start, resets, atOnce = 1 } of carriers) {
   describe(`a conn over ${carrier} (seed ${seed})`, () => {
     let running: Running

@@ -62,7 +62,7 @@ describe('startServer', () => {
     expect(await (await accepted.promise).closed).toMatchObject({ error: { code: 'ABORTED', cause: reason } })
   })
 
-  it('lets a client go that left before it was accepted', async () => {
+  it('survives a client that left before it was accepted', async () => {
     const server = await startServer(echo, { tls: false })
     const { port } = server.server.address() as AddressInfo
     const socket = connectSocket(port, '127.0.0.1')
@@ -79,7 +79,7 @@ describe('startServer', () => {
     await server.close()
   })
 
-  it('ends with its conns, and with connections that never said a word', async () => {
+  it('closes its conns, and connections that never sent a byte', async () => {
     const server = await startServer(echo)
     const conn = await server.connect()
     const { port } = server.server.address() as AddressInfo
@@ -96,7 +96,7 @@ describe('startServer', () => {
 })
 
 describe('listen', () => {
-  it('fails where it cannot listen', async () => {
+  it('fails when it cannot listen', async () => {
     const taken = createSocketServer()
     taken.listen(0, '127.0.0.1')
     await once(taken, 'listening')
