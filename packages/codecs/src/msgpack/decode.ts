@@ -7,60 +7,61 @@ import { readShortAscii } from '../text/ascii.ts'
 import { utf8 } from '../text/utf8.ts'
 import { doubles, floats, highWord, lowWord, words } from '../core/scratch.ts'
 
-/** Deeper nesting is refused on both sides. Unit: arrays, maps and extensions inside each other. */
-export const MAX_DEPTH = 512
+/** Maximum nesting, in both directions. Unit: arrays, maps and extensions inside each other. */
+export const maxDepth = 512
 
-/** From here on an array is made faster at its full length than item by item. Unit: items. */
-const LONG_ARRAY = 16
+/** Arrays of at least this length are faster allocated at full length than grown item by item. Unit: items. */
+const minPresized = 16
 
-const nothing = new Uint8Array(0)
+const noBytes = new Uint8Array(0)
 
 /**
- * Builds values of MessagePack's bytes. A length is compared with the bytes that are left before it is used, and those of
- * arrays and maps inside each other together, so what a message costs follows from its size.
+ * Reads MessagePack values. Every length is checked against the remaining bytes before it is used, and the lengths of
+ * nested arrays and maps are checked together. So the memory that a message costs is bounded by its size.
  */
 export class MsgpackDecoder {
   private readonly extensions: ReadonlyMap<number, MsgpackExtension>
-  private bytes: Uint8Array = nothing
-  /** Where the message lies, and how far it is read. */
+  private bytes: Uint8Array = noBytes
+  /** The message lies from `start` to `end` in `bytes`, and is read up to `position`. */
   private start = 0
   private end = 0
   private position = 0
   private depth = 0
-  /** How many values the open arrays and maps still claim. */
-  private owed = 0
+  /** Number of values that the enclosing arrays and maps still expect. */
+  private claimed = 0
 
   constructor(extensions: ReadonlyMap<number, MsgpackExtension>) {
     this.extensions = extensions
   }
 
   /**
-   * Reads the one value that is all of `bytes` from `start` to `end`. An extension may call this while it runs: what that reads counts as deeper levels.
+   * Reads the value that fills `bytes` from `start` to `end`. An extension may call this recursively. Its values then count
+   * as deeper levels.
    *
    * @throws CodecError `DECODE_FAILED`.
    */
   decode(bytes: Uint8Array, start: number, end: number): unknown {
-    const { bytes: outerBytes, start: outerStart, end: outerEnd, position, depth, owed } = this
+    const { bytes: outerBytes, start: outerStart, end: outerEnd, position, depth, claimed } = this
     this.bytes = bytes
     this.start = start
     this.end = end
     this.position = start
-    this.owed = 0
+    this.claimed = 0
     try {
       const value = this.readValue()
       const extra = end - this.position
-      if (extra > 0) throw refuse(`${extra} bytes after the value`)
+      if (extra > 0) throw decodeError(`${extra} bytes after the value`)
       return value
     } catch (cause) {
       if (cause instanceof CodecError && cause.code === 'DECODE_FAILED') throw cause
-      throw refuse(reasonOf(cause), cause)
+      throw decodeError(reasonOf(cause), cause)
     } finally {
       this.bytes = outerBytes
       this.start = outerStart
       this.end = outerEnd
       this.position = position
       this.depth = depth
-      this.owed = owed
+      this.claimed = claimed
     }
   }
 
@@ -135,7 +136,7 @@ export class MsgpackDecoder {
       case 0xdf:
         return this.readMap(this.readUint32())
       default:
-        throw refuse('the byte c1 begins no value')
+        throw decodeError('the byte c1 does not begin a value')
     }
   }
 
@@ -143,7 +144,7 @@ export class MsgpackDecoder {
     this.enter(2 * size)
     const map: Record<string, unknown> = {}
     for (let left = size; left > 0; left--) {
-      this.owed -= 2
+      this.claimed -= 2
       const key = this.readMapKey()
       const value = this.readValue()
       if (key === '__proto__') {
@@ -160,18 +161,18 @@ export class MsgpackDecoder {
     const head = this.bytes[this.position] ?? 0
     if (head >= 0xa0 && head < 0xc0) {
       this.position++
-      const from = this.take(head - 0xa0)
+      const from = this.advance(head - 0xa0)
       return readKey(this.bytes, from, this.position)
     }
     const key = this.readValue()
     if (typeof key === 'string') return key
     if (typeof key === 'number' || typeof key === 'bigint') return String(key)
-    throw refuse('a key that is neither a string nor a number')
+    throw decodeError('a key that is neither a string nor a number')
   }
 
   private readArray(size: number): unknown[] {
     this.enter(size)
-    const array = size < LONG_ARRAY ? this.readItems(size) : this.readManyItems(size)
+    const array = size < minPresized ? this.readItems(size) : this.readManyItems(size)
     this.depth--
     return array
   }
@@ -179,30 +180,30 @@ export class MsgpackDecoder {
   private readItems(size: number): unknown[] {
     const array: unknown[] = []
     for (let left = size; left > 0; left--) {
-      this.owed--
+      this.claimed--
       array.push(this.readValue())
     }
     return array
   }
 
   private readManyItems(size: number): unknown[] {
-    // oxlint-disable-next-line unicorn/no-new-array -- a length, and no more than there are bytes
+    // oxlint-disable-next-line unicorn/no-new-array -- a length, at most the number of bytes left
     const array: unknown[] = new Array(size)
     for (let index = 0; index < size; index++) {
-      this.owed--
+      this.claimed--
       array[index] = this.readValue()
     }
     return array
   }
 
   private readString(size: number): string {
-    const from = this.take(size)
+    const from = this.advance(size)
     return readShortAscii(this.bytes, from, this.position) ?? utf8.read(this.bytes, from, this.position)
   }
 
-  /** A plain view: a `Buffer` differs from a `Uint8Array` in what `slice` does and how it prints. */
+  /** Returns a plain `Uint8Array`: the `slice` of a `Buffer` does not copy, and a `Buffer` prints differently. */
   private readBytes(size: number): Uint8Array {
-    const from = this.take(size)
+    const from = this.advance(size)
     return new Uint8Array(this.bytes.buffer, this.bytes.byteOffset + from, size)
   }
 
@@ -218,7 +219,7 @@ export class MsgpackDecoder {
     return value
   }
 
-  /** `high` has the sign. What a number would round is a bigint. */
+  /** Reads the low half of an integer. `high` has the sign. The result is a bigint where a number would be rounded. */
   private readInteger64(high: number): number | bigint {
     const low = this.readUint32()
     const value = high * 0x1_0000_0000 + low
@@ -237,46 +238,46 @@ export class MsgpackDecoder {
   }
 
   private readUint32(): number {
-    const from = this.take(4)
+    const from = this.advance(4)
     const { bytes } = this
     const high = ((bytes[from] ?? 0) << 8) | (bytes[from + 1] ?? 0)
     return high * 0x1_0000 + (((bytes[from + 2] ?? 0) << 8) | (bytes[from + 3] ?? 0))
   }
 
   private readUint16(): number {
-    const from = this.take(2)
+    const from = this.advance(2)
     return ((this.bytes[from] ?? 0) << 8) | (this.bytes[from + 1] ?? 0)
   }
 
   private readByte(): number {
-    return this.bytes[this.take(1)] ?? 0
+    return this.bytes[this.advance(1)] ?? 0
   }
 
-  /** Moves past `size` bytes, which must be there. Returns where they begin. */
-  private take(size: number): number {
+  /** Moves past the next `size` bytes, which must exist. Returns their offset. */
+  private advance(size: number): number {
     const from = this.position
-    if (size > this.end - from) throw refuse(`ends after ${this.end - this.start} bytes, inside a value`)
+    if (size > this.end - from) throw decodeError(`ends after ${this.end - this.start} bytes, inside a value`)
     this.position = from + size
     return from
   }
 
-  /** Goes one level down, into `values` values more, each of which takes a byte at least. */
+  /** Enters one more level, with `values` values of at least one byte each. */
   private enter(values: number): void {
-    this.owed += values
+    this.claimed += values
     const left = this.end - this.position
-    if (this.owed > left) throw refuse(`${this.owed} values claimed, with ${left} bytes left`)
-    if (++this.depth > MAX_DEPTH) throw refuse(`nested deeper than ${MAX_DEPTH} levels`)
+    if (this.claimed > left) throw decodeError(`${this.claimed} values claimed, with ${left} bytes left`)
+    if (++this.depth > maxDepth) throw decodeError(`nested deeper than ${maxDepth} levels`)
   }
 }
 
-/** A `Date` has milliseconds: what is finer is cut off. */
+/** Reads a timestamp. A `Date` has milliseconds, so anything finer is cut off. */
 function readTimestamp(data: Uint8Array): Date {
   const { sec, nsec } = decodeTimestampToTimeSpec(data)
   const date = new Date(sec * 1000 + Math.floor(nsec / 1e6))
-  if (nsec >= 1e9 || Number.isNaN(date.getTime())) throw refuse('a timestamp out of range')
+  if (nsec >= 1e9 || Number.isNaN(date.getTime())) throw decodeError('a timestamp out of range')
   return date
 }
 
-function refuse(why: string, cause?: unknown): CodecError {
+function decodeError(why: string, cause?: unknown): CodecError {
   return new CodecError('DECODE_FAILED', `not a MessagePack message: ${why}`, cause === undefined ? {} : { cause })
 }

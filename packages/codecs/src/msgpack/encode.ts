@@ -1,35 +1,32 @@
-import { Encoder, ExtData } from '@msgpack/msgpack'
+import { encodeDateToTimeSpec, encodeTimeSpecToTimestamp, EXT_TIMESTAMP, ExtData } from '@msgpack/msgpack'
 import type { ByteWriter } from '../core/byte-writer.ts'
 import { describe, isUint8Array, reasonOf } from '../core/describe.ts'
 import { CodecError } from '../core/errors.ts'
-import { MAX_DEPTH } from './decode.ts'
+import { maxDepth } from './decode.ts'
 import type { MsgpackExtension } from './extension.ts'
 import { maxShortText, writeAscii } from '../text/ascii.ts'
 import { utf8 } from '../text/utf8.ts'
 
-/** The longest header: a byte that says what it is, and a length of four. */
-const MAX_HEADER = 5
+/** The longest header: one byte for the kind of value and four for its length. Unit: bytes. */
+const maxHeader = 5
 
 /**
- * By how much a message may be longer while it is written: a map that turns out to have fewer properties moves back by up to four
- * bytes. Who calls the codec looks at the size of the whole. Unit: bytes.
+ * How much longer than its final size a message can be while it is written. A map with fewer properties than it has keys
+ * moves back by up to four bytes. The channel checks the size of the complete message. Unit: bytes.
  */
-const MAX_MOVED = 4 * MAX_DEPTH
+const maxSlack = 4 * maxDepth
 
-/** An encoder keeps its memory for the next value, unless one made it larger than this. Unit: bytes. */
-const MAX_KEPT_MEMORY = 1024 * 1024
+/** Sizes of extension data that the header implies: `d4` means one byte, `d8` sixteen. Unit: bytes. */
+const fixedSizes = [1, 2, 4, 8, 16]
 
-/** Classes whose content is not in their properties: it would not arrive. As `Object.prototype.toString` names them. */
-const CONTENT_GETS_LOST: ReadonlySet<string> = new Set(
+/** Classes whose content is not in their properties and would be lost, as `Object.prototype.toString` names them. */
+const opaqueClasses: ReadonlySet<string> = new Set(
   ['Map', 'Set', 'WeakMap', 'WeakSet', 'WeakRef', 'Promise', 'ArrayBuffer', 'SharedArrayBuffer', 'RegExp', 'Error']
     .concat(['Number', 'String', 'Boolean'])
     .map((name) => `[object ${name}]`),
 )
 
-/** Writes timestamps and extension data that is there already. */
-let libraryEncoder = new Encoder()
-
-/** Appends values as MessagePack, in as few bytes as each can have. */
+/** Appends values as MessagePack, each in its shortest form. */
 export class MsgpackEncoder {
   private readonly extensions: readonly MsgpackExtension[]
   private depth = 0
@@ -39,8 +36,8 @@ export class MsgpackEncoder {
   }
 
   /**
-   * Appends `message`. An extension or a getter may call this while it runs, with a writer of its own: what that writes
-   * counts as deeper levels.
+   * Appends `message`. An extension or a getter may call this recursively with another writer. Its values then count as
+   * deeper levels.
    *
    * @throws CodecError `ENCODE_FAILED`.
    */
@@ -50,7 +47,7 @@ export class MsgpackEncoder {
       this.writeValue(message, out)
     } catch (cause) {
       if (cause instanceof CodecError && cause.code === 'ENCODE_FAILED') throw cause
-      throw refuse(reasonOf(cause), cause)
+      throw encodeError(reasonOf(cause), cause)
     } finally {
       this.depth = outerDepth
     }
@@ -66,13 +63,13 @@ export class MsgpackEncoder {
 
   private writeOther(value: unknown, out: ByteWriter): void {
     if (typeof value === 'bigint') writeBigint(value, out)
-    else if (typeof value !== 'object' || value === null) throw refuse(describe(value))
+    else if (typeof value !== 'object' || value === null) throw encodeError(describe(value))
     else if (Array.isArray(value)) this.writeArray(value, out)
     else if (ArrayBuffer.isView(value)) writeBinary(value, out)
     else if (isPlain(value)) this.writeMap(value, out)
     else if (isDate(value)) writeDate(value, out)
-    else if (value instanceof ExtData) writeByLibrary(value, out)
-    else this.writeMap(contentOf(value), out)
+    else if (value instanceof ExtData) writeExtData(value, out)
+    else this.writeInstance(value, out)
   }
 
   private wroteExtension(value: unknown, out: ByteWriter): boolean {
@@ -81,8 +78,8 @@ export class MsgpackEncoder {
       this.enter()
       const data = type.encode(value)
       this.depth--
-      if (!isUint8Array(data)) throw refuse(`extension ${type.id} made ${describe(data)}, not a Uint8Array`)
-      writeByLibrary(new ExtData(type.id, data), out)
+      if (!isUint8Array(data)) throw encodeError(`extension ${type.id} made ${describe(data)}, not a Uint8Array`)
+      writeExtension(type.id, data, out)
       return true
     }
     return false
@@ -92,21 +89,21 @@ export class MsgpackEncoder {
     this.enter()
     const { length } = array
     const header = collectionHeader(length)
-    // Each item takes a byte at least, also one that is missing: `items[2 ** 30] = 1` makes a billion of them.
-    if (length > out.left + MAX_MOVED) out.overflow()
-    out.reserve(MAX_HEADER + length)
-    putCollectionHeader(out, out.position, 0x90, 0xdc, length)
+    // Each item takes at least one byte, also a missing one: `items[2 ** 30] = 1` makes a billion of them.
+    if (length > out.left + maxSlack) out.overflow()
+    out.reserve(maxHeader + length)
+    putHeader(out, out.position, header, 0x90, 0xdb, length)
     out.position += header
     for (let index = 0; index < length; index++) this.writeValue(array[index], out)
     this.depth--
   }
 
-  /** Reads each property once, since a getter may answer differently, so the size is known at the end. */
+  /** Reads each property once, since a getter may answer differently. So the size is known only at the end. */
   private writeMap(map: object, out: ByteWriter): void {
     this.enter()
     const keys = Object.keys(map)
     const header = collectionHeader(keys.length)
-    out.reserve(MAX_HEADER)
+    out.reserve(maxHeader)
     const start = out.position
     out.position += header
     let size = 0
@@ -117,13 +114,21 @@ export class MsgpackEncoder {
       this.writeValue(value, out)
       size++
     }
-    moveBehindHeader(out, start, header, collectionHeader(size))
-    putCollectionHeader(out, start, 0x80, 0xde, size)
+    const needed = collectionHeader(size)
+    moveBehindHeader(out, start, header, needed)
+    putHeader(out, start, needed, 0x80, 0xdd, size)
     this.depth--
   }
 
+  /** Writes an object of a class as its own properties. */
+  private writeInstance(value: object, out: ByteWriter): void {
+    const tag = Object.prototype.toString.call(value)
+    if (opaqueClasses.has(tag)) throw encodeError(`an object of class ${tag.slice('[object '.length, -1)}`)
+    this.writeMap(value, out)
+  }
+
   private enter(): void {
-    if (++this.depth > MAX_DEPTH) throw refuse(`nested deeper than ${MAX_DEPTH} levels, or a cycle`)
+    if (++this.depth > maxDepth) throw encodeError(`nested deeper than ${maxDepth} levels, or a cycle`)
   }
 }
 
@@ -132,11 +137,9 @@ function isPlain(value: object): boolean {
   return prototype === Object.prototype || prototype === null
 }
 
-/** Objects of classes travel as their own properties. */
-function contentOf(value: object): object {
-  const tag = Object.prototype.toString.call(value)
-  if (CONTENT_GETS_LOST.has(tag)) throw refuse(`an object of class ${tag.slice('[object '.length, -1)}`)
-  return value
+/** Recognises Dates of other realms too. */
+function isDate(value: object): value is Date {
+  return Object.prototype.toString.call(value) === '[object Date]'
 }
 
 function writeNumber(value: number, out: ByteWriter): void {
@@ -200,7 +203,7 @@ function putNegative(value: number, { bytes, view, position }: ByteWriter): numb
 
 function writeBigint(value: bigint, out: ByteWriter): void {
   const fits = value < 0n ? BigInt.asIntN(64, value) === value : BigInt.asUintN(64, value) === value
-  if (!fits) throw refuse('a bigint outside -(2^63) to 2^64 - 1')
+  if (!fits) throw encodeError('a bigint outside -(2^63) to 2^64 - 1')
   out.reserve(9)
   out.bytes[out.position] = value < 0n ? 0xd3 : 0xcf
   out.view.setBigUint64(out.position + 1, BigInt.asUintN(64, value))
@@ -221,7 +224,7 @@ function writeString(text: string, out: ByteWriter): void {
   writeLongString(text, out)
 }
 
-/** Leaves as much room for the header as the text takes if it is ASCII. */
+/** Reserves the header that ASCII text of this length needs, and moves the bytes if the text needs a longer one. */
 function writeLongString(text: string, out: ByteWriter): void {
   const start = out.position
   const header = stringHeader(text.length)
@@ -229,45 +232,56 @@ function writeLongString(text: string, out: ByteWriter): void {
   out.position += header
   utf8.write(text, out)
   const size = out.position - start - header
-  moveBehindHeader(out, start, header, stringHeader(size))
-  if (size < 0x20) out.bytes[start] = 0xa0 + size
-  else putHeader(out, start, 0xd9, size)
+  const needed = stringHeader(size)
+  moveBehindHeader(out, start, header, needed)
+  putHeader(out, start, needed, 0xa0, 0xd9, size)
 }
 
 function writeBinary(data: ArrayBufferView, out: ByteWriter): void {
   const { byteLength } = data
-  if (byteLength > out.left + MAX_MOVED) out.overflow()
-  if (byteLength > 0xffff_ffff) throw refuse(`${byteLength} bytes of binary data`)
-  out.reserve(MAX_HEADER + byteLength)
-  out.position += putHeader(out, out.position, 0xc4, byteLength)
-  append(isUint8Array(data) ? data : new Uint8Array(data.buffer, data.byteOffset, byteLength), out)
-}
-
-/** Of this realm or another. */
-function isDate(value: object): value is Date {
-  return Object.prototype.toString.call(value) === '[object Date]'
+  reserveData(byteLength, out)
+  const header = lengthHeader(byteLength)
+  putHeader(out, out.position, header, 0, 0xc4, byteLength)
+  out.position += header
+  appendData(isUint8Array(data) ? data : new Uint8Array(data.buffer, data.byteOffset, byteLength), out)
 }
 
 function writeDate(date: Date, out: ByteWriter): void {
-  const time = date.getTime()
-  if (Number.isNaN(time)) throw refuse('an invalid Date')
-  // The library knows those of its own realm alone.
-  writeByLibrary(date instanceof Date ? date : new Date(time), out)
+  if (Number.isNaN(date.getTime())) throw encodeError('an invalid Date')
+  writeExtension(EXT_TIMESTAMP, encodeTimeSpecToTimestamp(encodeDateToTimeSpec(date)), out)
 }
 
-function writeByLibrary(value: Date | ExtData, out: ByteWriter): void {
-  if (value instanceof ExtData && (value.type << 24) >> 24 !== value.type) throw refuse('an ExtData of no int8 type')
-  const bytes = libraryEncoder.encodeSharedRef(value)
-  if (bytes.length > MAX_KEPT_MEMORY) libraryEncoder = new Encoder()
-  append(bytes, out)
+function writeExtData({ type, data }: ExtData, out: ByteWriter): void {
+  if ((type << 24) >> 24 !== type) throw encodeError('an ExtData whose type is not an int8')
+  // The library's own class may compute its data.
+  writeExtension(type, typeof data === 'function' ? data(0) : data, out)
 }
 
-/** `out.write`, but for what {@link MAX_MOVED} allows. */
-function append(bytes: Uint8Array, out: ByteWriter): void {
-  if (bytes.length > out.left + MAX_MOVED) out.overflow()
-  out.reserve(bytes.length)
-  out.bytes.set(bytes, out.position)
-  out.position += bytes.length
+function writeExtension(type: number, data: Uint8Array, out: ByteWriter): void {
+  const { length } = data
+  reserveData(length, out)
+  const fixed = fixedSizes.indexOf(length)
+  if (fixed === -1) {
+    const header = lengthHeader(length)
+    putHeader(out, out.position, header, 0, 0xc7, length)
+    out.position += header
+  } else {
+    writeByte(0xd4 + fixed, out)
+  }
+  writeByte(type, out)
+  appendData(data, out)
+}
+
+/** Makes room for `length` bytes of data, a header and the type of an extension. */
+function reserveData(length: number, out: ByteWriter): void {
+  if (length > out.left + maxSlack) out.overflow()
+  if (length > 0xffff_ffff) throw encodeError(`${length} bytes of binary data`)
+  out.reserve(maxHeader + 1 + length)
+}
+
+function appendData(data: Uint8Array, out: ByteWriter): void {
+  out.bytes.set(data, out.position)
+  out.position += data.length
 }
 
 function writeByte(byte: number, out: ByteWriter): void {
@@ -275,61 +289,52 @@ function writeByte(byte: number, out: ByteWriter): void {
   out.bytes[out.position++] = byte
 }
 
-/** How long the header of a string of so many bytes is. Unit: bytes. */
+/** Size of the header of a string of `size` bytes. Unit: bytes. */
 function stringHeader(size: number): number {
-  if (size < 0x20) return 1
-  if (size < 0x100) return 2
-  return size < 0x1_0000 ? 3 : 5
+  return size < 0x20 ? 1 : lengthHeader(size)
 }
 
-/** How long the header of an array or a map of so many items is. Unit: bytes. */
+/** Size of the header of an array or a map with `size` entries. Unit: bytes. */
 function collectionHeader(size: number): number {
   if (size < 0x10) return 1
   return size < 0x1_0000 ? 3 : 5
 }
 
-/** Writes `first`, or one of the two after it, and the length behind it in 1, 2 or 4 bytes. Returns how long that is. */
-function putHeader({ bytes, view }: ByteWriter, at: number, first: number, size: number): number {
-  if (size < 0x100) {
-    bytes[at] = first
+/** Size of a header that holds the length `size` in 1, 2 or 4 bytes. Unit: bytes. */
+function lengthHeader(size: number): number {
+  if (size < 0x100) return 2
+  return size < 0x1_0000 ? 3 : 5
+}
+
+/**
+ * Writes a header of `length` bytes at `at`: `short` plus the size in one byte, or else a byte for the kind of value and
+ * the size behind it. `kind` stands for a size in one byte, the two bytes after it for a size in two and in four.
+ */
+function putHeader(out: ByteWriter, at: number, length: number, short: number, kind: number, size: number): void {
+  const { bytes } = out
+  if (length === 1) {
+    bytes[at] = short + size
+  } else if (length === 2) {
+    bytes[at] = kind
     bytes[at + 1] = size
-    return 2
+  } else if (length === 3) {
+    bytes[at] = kind + 1
+    out.view.setUint16(at + 1, size)
+  } else {
+    bytes[at] = kind + 2
+    out.view.setUint32(at + 1, size)
   }
-  return putWideHeader(bytes, view, at, first + 1, size)
 }
 
-/** The same for what has no header with a length of 1 byte, but one that holds a length below 16. */
-function putCollectionHeader(
-  { bytes, view }: ByteWriter,
-  at: number,
-  fixed: number,
-  first: number,
-  size: number,
-): void {
-  if (size < 0x10) bytes[at] = fixed + size
-  else putWideHeader(bytes, view, at, first, size)
+/** Moves the bytes behind a reserved header of `reserved` bytes at `start` if the header needs another size. */
+function moveBehindHeader(out: ByteWriter, start: number, reserved: number, needed: number): void {
+  if (needed === reserved) return
+  if (needed > reserved) out.reserve(needed - reserved)
+  out.bytes.copyWithin(start + needed, start + reserved, out.position)
+  out.position += needed - reserved
 }
 
-function putWideHeader(bytes: Uint8Array, view: DataView, at: number, first: number, size: number): number {
-  if (size < 0x1_0000) {
-    bytes[at] = first
-    view.setUint16(at + 1, size)
-    return 3
-  }
-  bytes[at] = first + 1
-  view.setUint32(at + 1, size)
-  return 5
-}
-
-/** Moves what follows the room of `left` bytes at `start`, when the header turns out to need `needed`. */
-function moveBehindHeader(out: ByteWriter, start: number, left: number, needed: number): void {
-  if (needed === left) return
-  if (needed > left) out.reserve(needed - left)
-  out.bytes.copyWithin(start + needed, start + left, out.position)
-  out.position += needed - left
-}
-
-function refuse(why: string, cause?: unknown): CodecError {
+function encodeError(why: string, cause?: unknown): CodecError {
   const text = `the message has no MessagePack form: ${why}`
   return new CodecError('ENCODE_FAILED', text, cause === undefined ? {} : { cause })
 }

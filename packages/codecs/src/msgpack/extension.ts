@@ -23,7 +23,7 @@ export interface MsgpackExtension<T = unknown> extends ExtensionType<T> {
 }
 
 /** MessagePack keeps the negative numbers for itself. */
-const MAX_ID = 127
+const maxId = 127
 
 /**
  * A MessagePack extension type: values of a class of your own that travel as bytes under a number.
@@ -69,6 +69,6 @@ export function extensionsById(extensions: readonly MsgpackExtension[]): Readonl
 }
 
 function checkId(id: number): void {
-  if (Number.isInteger(id) && id >= 0 && id <= MAX_ID) return
-  throw new CodecError('INVALID_CODEC', `an extension's id is a whole number from 0 to ${MAX_ID}, not ${describe(id)}`)
+  if (Number.isInteger(id) && id >= 0 && id <= maxId) return
+  throw new CodecError('INVALID_CODEC', `an extension's id is a whole number from 0 to ${maxId}, not ${describe(id)}`)
 }
