@@ -69,9 +69,9 @@ function figuresOf({ figures }: Result): readonly number[] {
 
 const stream: Load = {
   name: 'stream',
-  title: 'One way',
+  title: 'One-way throughput',
   about:
-    'The client sends on one channel as fast as it may; the server adds up all ids and lengths and answers at the end with count and sum, which must be right. Messages a second, from the first `send` to the answer.',
+    'The client sends on one channel as fast as it can. The server adds up all ids and lengths, and answers at the end with count and sum, which must be correct. Messages a second, from the first `send` to the answer.',
   part: 1,
   warmUp: 4,
   cases: [
@@ -92,9 +92,9 @@ const stream: Load = {
 
 const echo: Load = {
   name: 'echo',
-  title: 'There and back, many at once',
+  title: 'Echo throughput',
   about:
-    'The client sends as fast as it may, the server sends every message back, and the client receives meanwhile. Messages a second that came back, of which count and sum must be right.',
+    'The client sends as fast as it can, and receives at the same time. The server sends every message back. Messages a second that came back; their count and sum must be correct.',
   part: 1,
   warmUp: 2,
   cases: [
@@ -116,9 +116,9 @@ const microseconds = { unit: 'µs', better: 'less', digits: 0, isCompared: true 
 
 const ping: Load = {
   name: 'ping',
-  title: 'There and back, one at a time',
+  title: 'Latency',
   about:
-    'One message on its way at a time: from `send` until it is back. Half of them took no longer than p50, 99 of 100 no longer than p99. Microseconds, so less is better.',
+    'One message at a time, from `send` until it is back. Half of the messages took no longer than p50, and 99 of 100 no longer than p99. Microseconds, so less is better.',
   part: 0.7,
   warmUp: 1,
   spared: ['ours-batches'],
@@ -161,7 +161,7 @@ const bulk: Load = {
   name: 'bulk',
   title: 'Large messages',
   about:
-    'One way, as above, with a text of 64 KiB or 1 MiB in each message, and with as many bytes where a peer has bytes. MB of payload a second. Bare HTTP/2 and bare TCP keep no borders between pieces of bytes.',
+    'One way, as above. Each message has a text of 64 KiB or 1 MiB, or as many bytes if the peer supports bytes. MB of payload a second. Bare HTTP/2 and bare TCP do not separate pieces of bytes.',
   part: 0.5,
   warmUp: 0,
   spared: ['ours-batches'],
@@ -217,7 +217,7 @@ const struct: Load = {
   name: 'struct',
   title: 'Records',
   about:
-    'Records of 16 bytes from the client to the server, where a `for await` receives each as an object of named fields, beside a `DataView` loop over bare HTTP/2 that one writes by hand, which batches to 64 KiB and checks nothing. Records a second, from the first to the answer with count and sum.',
+    'The client sends records of 16 bytes, and the server receives each in a `for await` as an object of named fields. For comparison: a hand-written `DataView` loop over bare HTTP/2, which batches to 64 KiB and checks nothing. Records a second, from the first to the answer with count and sum.',
   part: 1,
   warmUp: 4,
   cases: [
@@ -240,8 +240,8 @@ const far = 20
 
 const distance: Load = {
   name: 'distance',
-  title: 'A network that is far',
-  about: `One way, as above, through a TCP relay that delivers everything ${far / 2} ms later, so that a round trip takes ${far} ms, and holds back nothing. Messages of the usual size, and texts of 64 KiB. What counts here is how much a peer lets be on its way: bare HTTP/2 is at Node's defaults, 64 KiB.`,
+  title: 'High-latency link',
+  about: `One way, as above, through a TCP relay that delivers everything ${far / 2} ms later, so a round trip takes ${far} ms. The relay does not limit the amount. Messages of the usual size, and texts of 64 KiB. The result depends on how many bytes a peer allows to be under way: bare HTTP/2 has Node's default, 64 KiB.`,
   part: 1,
   warmUp: 0,
   cases: [
@@ -274,7 +274,7 @@ export function loadsOf(mode: 'short' | 'full' | 'smoke'): readonly Load[] {
       name: 'fan',
       title: 'Many channels',
       about:
-        'So many channels of one client at once, and on each 8 messages there and back at a time (4 with 1,000 channels, 1 with 10,000). Messages a second of all together, and how much of a fair share the slowest channel had: 100% is as much as the average. A channel is a stream of one connection with h2channel, gRPC, Connect and bare HTTP/2, an object of one connection with capnweb, and a connection with the others.',
+        'One client has this many channels at once. Each channel has 8 messages under way at a time (4 with 1,000 channels, 1 with 10,000), and the server sends them back. Messages a second of all channels together, and the share of the slowest channel: 100% is as much as the average. A channel is a stream of one connection with h2channel, gRPC, Connect and bare HTTP/2, an object of one connection with capnweb, and a connection with the others.',
       part: 0.6,
       warmUp: 0,
       cases: channels.map(fanOf),
@@ -285,7 +285,7 @@ export function loadsOf(mode: 'short' | 'full' | 'smoke'): readonly Load[] {
       name: 'idle',
       title: 'Idle channels',
       about:
-        "What an open channel that has carried a message, and does nothing, takes of the server's resident memory: with so many open, above that with ten, after garbage collection, divided by how many were opened. KiB, so less is better. The same of bare HTTP/2 streams is the row of `node:http2`.",
+        "The server's resident memory per open channel that has carried one message and now does nothing. It is the memory with this many channels minus that with ten, after garbage collection, divided by the number of opened channels. KiB, so less is better. The row of `node:http2` shows bare HTTP/2 streams.",
       part: 1,
       warmUp: 0,
       cases: idle.map(idleOf),

@@ -45,19 +45,15 @@ async function opening({ command, machine, rounds }: About): Promise<string> {
   const peers = inMarkdown({ head: ['', 'version', 'how it is used'], rows, isText: true })
   return `# Performance
 
-h2channel beside what else there is. This page is what \`${command}\` wrote.
+This page compares h2channel with its alternatives. \`${command}\` wrote it.
 
-**${machine}**. ${rounds} A busy machine gets fewer rounds.
+**${machine}**. ${rounds} A busy machine runs fewer rounds.
 
-Client and server are two processes on one machine, over loopback and without TLS. Everybody sends the same messages
-where nothing else is said, \`{ id, user, text, ts }\` with a text of 64 characters, about 120 bytes of JSON. The peers have their turn one after the
-other, in an order that changes from round to round, and every figure is the median of its rounds. **Ours ÷ peer** is the
-median of what the ratio was in each round: \`json ÷\` is h2channel with json, divided by the peer of the row. Of speeds,
-more than 1.00 means that ours is faster; of times and memory, less than 1.00 means that ours takes less. Figures of another machine will differ; the ratios will differ less.
+Client and server are two processes on one machine, over loopback and without TLS. All peers send the same messages unless a section has others: \`{ id, user, text, ts }\` with a text of 64 characters, about 120 bytes of JSON. The peers run one after the other, in an order that changes from round to round. Every figure is the median of its rounds. **h2channel ÷ peer** is the median of the ratios of all rounds: \`json ÷\` is h2channel with json, divided by the peer of the row. For speeds, more than 1.00 means that h2channel is faster. For times and memory, less than 1.00 means that h2channel needs less. Another machine gives other figures; the ratios differ less.
 
 ${peers}
 
-In the charts, ours is green, and what is only there as a limit is ochre. Pure JavaScript everywhere: the optional native part of \`ws\`, \`bufferutil\`, is not installed.`
+In the charts, h2channel is green. Ochre bars are limits: they show how fast anything could be. All peers are pure JavaScript: the optional native part of \`ws\`, \`bufferutil\`, is not installed.`
 }
 
 function sparedIn({ spared = [] }: Load): string {
@@ -68,9 +64,9 @@ function sparedIn({ spared = [] }: Load): string {
 function slower(results: Results): string {
   const lines = defeatsOf(results)
   const list = lines.length === 0 ? 'Nothing.' : lines.map((line) => `- ${line}`).join('\n')
-  return `## Where ours is behind
+  return `## Where h2channel is slower
 
-Every cell above in which a peer did better than one of ours, with ours ÷ peer.
+Every cell above in which a peer did better than h2channel, with the ratio h2channel ÷ peer.
 
 ${list}`
 }
@@ -84,7 +80,7 @@ ${failures.map(({ case: one, entry, error }) => `- ${one.name}, ${entry.title}: 
 }
 
 function again({ command }: About): string {
-  return `## Again
+  return `## Reproduce
 
 \`\`\`sh
 ${command}                              # this page

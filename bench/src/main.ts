@@ -79,7 +79,7 @@ function printTables({ loads }: Options, results: Results): void {
     for (const table of tablesOf(load, results)) console.log(inTerminal(table))
   }
   const slower = defeatsOf(results).map((line) => `- ${line.replaceAll('**', '')}`)
-  if (slower.length > 0) console.log(`\nOurs is behind (ours ÷ peer):\n${slower.join('\n')}`)
+  if (slower.length > 0) console.log(`\nh2channel is slower (h2channel ÷ peer):\n${slower.join('\n')}`)
   console.log('')
 }
 

@@ -26,8 +26,7 @@ export const entries: Entry[] = [
   {
     name: 'ours-json',
     title: 'h2channel, json',
-    about:
-      '`json<Message>()`: nothing is validated, as with the other peers. A `send` that is awaited for each message',
+    about: '`json<Message>()`: nothing is validated, as with the other peers. Each `send` is awaited',
     kind: 'ours',
     does: ['messages'],
     load: async () => (await import('./ours.ts')).oursJson,
@@ -35,7 +34,7 @@ export const entries: Entry[] = [
   {
     name: 'ours-batches',
     title: 'h2channel, json, many at a time',
-    about: 'the same, by `channel.sendAll(messages)` and `for await (const batch of channel.batches())`',
+    about: 'the same codec with `channel.sendAll(messages)` and `for await (const batch of channel.batches())`',
     kind: 'ours',
     does: ['messages'],
     load: async () => (await import('./ours.ts')).oursBatches,
@@ -43,7 +42,7 @@ export const entries: Entry[] = [
   {
     name: 'ours-zod',
     title: 'h2channel, json with a schema',
-    about: '`json(z.object(…))`: what arrives is validated',
+    about: '`json(z.object(…))`: received messages are validated',
     kind: 'ours',
     does: ['messages'],
     load: async () => (await import('./ours.ts')).oursZod,
@@ -75,7 +74,7 @@ export const entries: Entry[] = [
   {
     name: 'ours-fixed',
     title: 'h2channel, struct, fixed length',
-    about: 'the same with `framing: fixedLength(16)`: the records and nothing between them',
+    about: 'the same codec with `framing: fixedLength(16)`: the records and nothing between them',
     kind: 'ours',
     does: ['trades'],
     load: async () => (await import('./ours.ts')).oursFixed,
@@ -83,7 +82,7 @@ export const entries: Entry[] = [
   {
     name: 'ours-fixed-batches',
     title: 'h2channel, struct, fixed length, many at a time',
-    about: 'the same, by `channel.sendAll(records)` and `for await (const batch of channel.batches())`',
+    about: 'the same framing with `channel.sendAll(records)` and `for await (const batch of channel.batches())`',
     kind: 'ours',
     does: ['trades'],
     load: async () => (await import('./ours.ts')).oursFixedBatches,
@@ -109,7 +108,7 @@ export const entries: Entry[] = [
   {
     name: 'connect-json',
     title: 'connect-node, JSON',
-    about: 'the same with `useBinaryFormat: false`; bytes are base64',
+    about: 'the same library with `useBinaryFormat: false`; bytes are base64',
     kind: 'other',
     does: ['messages', 'bytes'],
     library: '@connectrpc/connect-node',
@@ -118,7 +117,7 @@ export const entries: Entry[] = [
   {
     name: 'ws',
     title: 'ws',
-    about: 'JSON in text messages, bytes in binary ones; no compression; waits while over 1 MiB is buffered',
+    about: 'JSON in text messages, bytes in binary ones; no compression; waits while more than 1 MiB is buffered',
     kind: 'other',
     does: ['messages', 'bytes'],
     library: 'ws',
@@ -127,7 +126,8 @@ export const entries: Entry[] = [
   {
     name: 'ws-corked',
     title: 'ws, corked by hand',
-    about: 'the same, and the TCP socket below is corked for each turn; its documentation does not speak of that',
+    about:
+      'the same, and the TCP socket below is corked for each turn of the event loop; its documentation does not mention that',
     kind: 'other',
     does: ['messages', 'bytes'],
     library: 'ws',
@@ -136,7 +136,7 @@ export const entries: Entry[] = [
   {
     name: 'socket.io',
     title: 'socket.io',
-    about: 'WebSocket from the start; at each MiB an acknowledgement is awaited, since there is no backpressure',
+    about: 'WebSocket from the start; awaits an acknowledgement after each MiB, because there is no backpressure',
     kind: 'other',
     does: ['messages', 'bytes'],
     library: 'socket.io',
@@ -146,7 +146,7 @@ export const entries: Entry[] = [
     name: 'capnweb',
     title: 'capnweb',
     about:
-      'over one `ws` connection; one way a `WritableStream` with its flow control, there and back calls, 1,000 at once',
+      'over one `ws` connection; one way with a `WritableStream` and its flow control, echo with calls, 1,000 at once',
     kind: 'other',
     does: ['messages', 'bytes'],
     library: 'capnweb',
@@ -155,7 +155,7 @@ export const entries: Entry[] = [
   {
     name: 'http2',
     title: 'bare node:http2',
-    about: 'a stream at the defaults of Node, a JSON line for each message, `drain` honoured; bytes without borders',
+    about: "one stream with Node's defaults, one JSON line per message, `drain` honoured; bytes are not separated",
     kind: 'other',
     does: ['messages', 'bytes', 'trades'],
     load: async () => (await import('./http2.ts')).http2,
@@ -163,7 +163,7 @@ export const entries: Entry[] = [
   {
     name: 'tcp',
     title: 'limit: bare TCP, batched by hand',
-    about: 'JSON lines gathered to 64 KiB for each write; bytes without borders. No HTTP, no streams, no limits',
+    about: 'JSON lines, collected to 64 KiB per write; bytes are not separated. No HTTP, no streams, no limits',
     kind: 'limit',
     does: ['messages', 'bytes'],
     load: async () => (await import('./tcp.ts')).tcp,
@@ -179,7 +179,7 @@ export const entries: Entry[] = [
   {
     name: 'codec-msgpack',
     title: 'limit: a MessagePack Decoder alone',
-    about: 'a `Decoder` of `@msgpack/msgpack` that is used over and over, in one process; nothing is written or sent',
+    about: 'one reused `Decoder` of `@msgpack/msgpack`, in one process; nothing is encoded or sent',
     kind: 'limit',
     does: ['alone'],
     library: '@msgpack/msgpack',
@@ -193,7 +193,7 @@ export function addBuild(checkout: string): void {
   if (!existsSync(program)) throw new Error(`there is no ${program}: build that checkout first`)
   for (const entry of entries.filter(({ kind }) => kind === 'ours')) {
     const name = entry.name.replace('ours', 'against')
-    const about = 'as the checkout built it that `--against` names'
+    const about = 'as built by the checkout that `--against` names'
     entries.push({
       ...entry,
       name,

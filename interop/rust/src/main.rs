@@ -42,7 +42,7 @@ async fn say(socket: OwnedWriteHalf, msgpack: bool) -> Result<()> {
         };
         frames.send(Bytes::from(payload)).await?;
     }
-        // Ends this half: this side sends nothing more, but the other side may.
+    // Ends this half: this side sends nothing more, but the other side may.
     Ok(frames.into_inner().shutdown().await?)
 }
 
