@@ -83,7 +83,7 @@ const reading: DecodeOptions = {
 
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
-/** cborg repairs text that is not UTF-8 and drops a byte order mark. This class refuses such text and keeps the mark. */
+/** cborg repairs text that is not UTF-8 and drops a byte order mark. This class refuses such text and keeps marks. */
 class StrictTokenizer extends Tokenizer {
   override next(): Token {
     const token = super.next()
