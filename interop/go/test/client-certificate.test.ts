@@ -54,6 +54,6 @@ describe.each(Object.entries(alerts))('a server of Go that asks for a client cer
     expect(error).toMatchObject({ code: 'CONNECT_FAILED', retryable: false, cause: { code: 'TLS_FAILED' } })
     expect(String(error)).toMatch(said[which])
     expect(took).toBeLessThan(1_000)
-    expect(events).toMatchObject([{ type: 'failed', attempts: 1 }])
+    expect(events).toMatchObject([{ type: 'fail', attempts: 1 }])
   })
 })

@@ -80,6 +80,35 @@ export function limitsFrom(limits: LimitOptions | undefined): ChannelLimits {
   return merged
 }
 
+/** How often `client.open` is tried, and how long it waits between the attempts. */
+export interface RetryOptions {
+  /** How many attempts one `open` has in all. 1 means that it is never tried again. Default: 4. */
+  readonly maxAttempts?: number | undefined
+  /**
+   * The upper bound of the first delay, which doubles for each delay after it. A delay is a random time below its bound, so that
+   * clients that failed together do not return together. Unit: milliseconds. Default: 100.
+   */
+  readonly initialDelay?: number | undefined
+  /** The longest delay, whatever the server asks for. Unit: milliseconds. Default: 5,000. */
+  readonly maxDelay?: number | undefined
+}
+
+/** {@link RetryOptions} with every value. */
+export interface RetryLimits {
+  readonly maxAttempts: number
+  readonly initialDelay: number
+  readonly maxDelay: number
+}
+
+/** Completes and checks the options of retries. Throws `INVALID_ARGUMENT` for an invalid value. */
+export function resolveRetry(options: RetryOptions = {}): RetryLimits {
+  const { maxAttempts = 4, initialDelay = 100, maxDelay = 5_000 } = options
+  checkLimit('maxAttempts', maxAttempts)
+  checkDelay('initialDelay', initialDelay)
+  checkDelay('maxDelay', maxDelay)
+  return { maxAttempts, initialDelay, maxDelay }
+}
+
 /** What of some options was given: `undefined` stands for nothing. */
 export function givenOf<Options extends object>(options: Options | undefined): Given<Options> {
   const given = Object.entries(options ?? {}).filter(([, value]) => value !== undefined)

@@ -1,13 +1,12 @@
-/** The channels of a client, and their end with it. */
+/** The channels of a client, which `client.close` ends. */
 import type { Channel } from '../core/channel.ts'
 import { coreOf } from '../core/channel.ts'
 import type { Clock } from '../runtime/clock.ts'
 import { ChannelError } from '../errors.ts'
 
-/** How long a peer may take to hear that the time is up, before its channel is cut. Unit: milliseconds. */
-export const lastWords = 1_000
+/** How long a peer has to read why its channel ended, before the channel is reset. Unit: milliseconds. */
+export const forceCloseDelay = 1_000
 
-/** Those that are open. */
 export class ClientChannels {
   readonly #open = new Set<Channel<unknown, unknown>>()
   readonly #clock: Clock
@@ -22,24 +21,25 @@ export class ClientChannels {
   }
 
   /**
-   * Says at both ends of each that it should end, and ends those that are left after `timeout`.
+   * Asks both ends of each channel to end it, and ends the channels that are still open after `timeout`.
    *
    * @param timeout - unit: milliseconds.
-   * @returns once none is open.
+   * @returns once no channel is open.
    */
   async close(timeout: number): Promise<void> {
     const channels = [...this.#open]
-    const late = new ChannelError('GOING_AWAY', `the client was closed, and ${timeout} ms are over`, { side: 'local' })
+    const message = `the client was closed, and the channel was still open after ${timeout} ms`
+    const error = new ChannelError('GOING_AWAY', message, { side: 'local' })
     for (const channel of channels) coreOf(channel).startDraining()
-    const end = (): void => {
-      for (const channel of this.#open) coreOf(channel).closeWithError(late)
-      // One that does not read does not see that either.
-      timer = this.#clock.setTimer(cut, lastWords, undefined)
+    const closeAll = (): void => {
+      for (const channel of this.#open) coreOf(channel).closeWithError(error)
+      // A peer that does not read does not see the error either.
+      timer = this.#clock.setTimer(resetAll, forceCloseDelay, undefined)
     }
-    const cut = (): void => {
-      for (const channel of this.#open) coreOf(channel).reset(late)
+    const resetAll = (): void => {
+      for (const channel of this.#open) coreOf(channel).reset(error)
     }
-    let timer = this.#clock.setTimer(end, timeout, undefined)
+    let timer = this.#clock.setTimer(closeAll, timeout, undefined)
     await Promise.all(channels.map(async (channel) => channel.closed))
     this.#clock.clearTimer(timer)
   }

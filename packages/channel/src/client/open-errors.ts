@@ -1,11 +1,12 @@
-/** What it means for an `open` that there is no conn. */
+/** What a failed attempt of `open` means: its error, whether it may be tried again, and when. */
 import { ConnError } from '@h2channel/conn'
 
 import { printable } from '../framing/control-frames.ts'
+import type { RetryLimits } from '../options.ts'
 import { ChannelError } from '../errors.ts'
 
-/** The error of an `open` whose `connect` to `url` failed, where `signal` gave it up with the signal's reason. */
-export function openFailure(error: unknown, url: URL, signal: AbortSignal): unknown {
+/** The error of an `open` whose `connect` to `url` failed. The reason of `signal` is the error where it ended the wait. */
+export function openError(error: unknown, url: URL, signal: AbortSignal): unknown {
   if (!(error instanceof ConnError)) return error
   const cause = error
   switch (error.code) {
@@ -15,7 +16,7 @@ export function openFailure(error: unknown, url: URL, signal: AbortSignal): unkn
     case 'INVALID_ARGUMENT':
       return new ChannelError('INVALID_ARGUMENT', error.message, { cause })
     case 'UNEXPECTED_STATUS':
-      return refusal(error, url)
+      return statusError(error, url)
     case 'SESSIONS_CLOSED':
       return new ChannelError('CLOSED', 'open after the client, or its sessions, were closed', { cause })
     default:
@@ -23,10 +24,10 @@ export function openFailure(error: unknown, url: URL, signal: AbortSignal): unkn
   }
 }
 
-/** RST_STREAM's code for "nothing was done with it" (RFC 9113, section 8.7): an overloaded server's, and after GOAWAY. */
+/** RST_STREAM's code for a request that was not processed (RFC 9113, section 8.7): from a busy server, or after GOAWAY. */
 const REFUSED_STREAM = 7
 
-/** Whether nobody can have handled the request, and a later one may meet with better luck. */
+/** Whether no server can have handled the request, so that sending it again is safe and may succeed. */
 function isUnhandled(error: ConnError): boolean {
   switch (error.code) {
     case 'CONNECT_FAILED':
@@ -41,44 +42,56 @@ function isUnhandled(error: ConnError): boolean {
   }
 }
 
-/** "Too many requests" and "not now". A channel's handler runs after 200 alone, so that none has begun. */
+/** "Too many requests" and "not now". A handler starts after status 200 only, so it has not started. */
 const retryableStatuses: ReadonlySet<number> = new Set([429, 503])
 
-function refusal(cause: ConnError, url: URL): ChannelError {
+function statusError(cause: ConnError, url: URL): ChannelError {
   const status = cause.response?.status ?? 0
   const isFormat = status === 415 || status === 406
-  // A page may be anything. Lists of formats are wanted whole: where two layouts differ may be far in.
-  const most = isFormat ? Infinity : 200
-  const said = printable(new TextDecoder().decode(cause.response?.body).trim()).slice(0, most)
-  const message = `${url.pathname} was refused with status ${status}${said === '' ? '' : `: ${said}`}`
+  // A page may be anything. A list of formats stays whole: two layouts may differ only near its end.
+  const maxLength = isFormat ? Infinity : 200
+  const body = printable(new TextDecoder().decode(cause.response?.body).trim()).slice(0, maxLength)
+  const message = `${url.pathname} was refused with status ${status}${body === '' ? '' : `: ${body}`}`
   if (status === 404) return new ChannelError('NOT_FOUND', message, { cause })
   if (isFormat) return new ChannelError('UNSUPPORTED_CODEC', message, { cause })
   if (status === 401) return new ChannelError('UNAUTHENTICATED', message, { cause })
   return new ChannelError('REFUSED', message, { cause, retryable: retryableStatuses.has(status) })
 }
 
-/** What a failed attempt says of its address: that no channel can be had there now, that it answers, or nothing. */
+/** Whether the address of a failed attempt can open channels. Undefined where the error does not show it. */
 export function availability(error: unknown): boolean | undefined {
   const cause = error instanceof ChannelError ? error.cause : undefined
   if (!(cause instanceof ConnError)) return undefined
   if (cause.response !== undefined) return cause.response.status !== 503
-  // Neither gets better by being tried again, but another address may do.
+  // Another attempt at this address would fail too, but another address may work.
   const noConnection = cause.code === 'TLS_FAILED' || cause.code === 'HTTP2_NOT_SUPPORTED'
   return noConnection || isUnhandled(cause) ? false : undefined
 }
 
-/** How long the server wants to be left alone (RFC 9110, section 10.2.3), 0 unless it says so. Unit: milliseconds. */
-export function retryAfter({ cause }: ChannelError): number {
+/**
+ * How long to wait after a failed attempt: as long as the server asked for, and a random time below a bound that grows
+ * exponentially ("full jitter").
+ *
+ * @param earlier - how many delays came before this one.
+ * @returns milliseconds, at most `maxDelay`.
+ */
+export function retryDelay({ initialDelay, maxDelay }: RetryLimits, earlier: number, error: ChannelError): number {
+  const jitter = Math.floor(Math.random() * Math.min(maxDelay, initialDelay * 2 ** earlier))
+  return Math.min(maxDelay, retryAfter(error) + jitter)
+}
+
+/** How long the server asks the client to wait (RFC 9110, section 10.2.3), or 0. Unit: milliseconds. */
+function retryAfter({ cause }: ChannelError): number {
   const { 'retry-after': wish, date } = (cause instanceof ConnError && cause.response?.headers) || {}
   if (typeof wish !== 'string') return 0
   if (/^\d+$/.test(wish)) return Number(wish) * 1_000
-  const until = dateOf(wish)
-  // By the server's own clock, where it tells: this one's may be another.
-  return until === undefined ? 0 : Math.max(0, until - (dateOf(date) ?? Date.now()))
+  const until = parseHttpDate(wish)
+  // Compared with the server's clock where it sends a date: this machine's clock may differ.
+  return until === undefined ? 0 : Math.max(0, until - (parseHttpDate(date) ?? Date.now()))
 }
 
-/** Takes HTTP dates alone: `Date.parse` finds dates in much else. */
-function dateOf(value: unknown): number | undefined {
+/** Parses HTTP dates only: `Date.parse` accepts many other texts. */
+function parseHttpDate(value: unknown): number | undefined {
   if (typeof value !== 'string' || !value.endsWith(' GMT')) return undefined
   const date = Date.parse(value)
   return Number.isNaN(date) ? undefined : date

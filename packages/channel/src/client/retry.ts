@@ -1,81 +1,71 @@
-/** How often an `open` is tried, and how long it waits in between. */
-import type { IBackoffFactory } from 'cockatiel'
-import { ExponentialBackoff, fullJitterGenerator } from 'cockatiel'
+/** The retry loop of `open`. */
+import { abortable } from '@h2channel/conn/internal'
 
-import { checkDelay } from '../options.ts'
+import type { Address, AddressPool } from './address-pool.ts'
+import type { OnClientEvent } from './events.ts'
+import type { RetryLimits } from '../options.ts'
+import type { Clock } from '../runtime/clock.ts'
 import { ChannelError } from '../errors.ts'
+import { availability, retryDelay } from './open-errors.ts'
 
-export interface RetryOptions {
-  /** How often one `open` is tried in all: 4 times unless said otherwise. 1 means that nothing is tried again. */
-  readonly maxAttempts?: number | undefined
-  /**
-   * The bound of the first delay, which doubles with each further one: 100 unless said otherwise. A delay is a random time
-   * below its bound, so that clients that failed together don't come back together. Unit: milliseconds.
-   */
-  readonly initialDelay?: number | undefined
-  /** No delay is longer, whatever a server asks for: 5,000 unless said otherwise. Unit: milliseconds. */
-  readonly maxDelay?: number | undefined
-}
-
-/** {@link RetryOptions}, complete. */
-export interface RetryLimits {
-  readonly maxAttempts: number
-  readonly initialDelay: number
-  readonly maxDelay: number
-}
-
-/** The defaults, with what `options` says instead. Throws `INVALID_ARGUMENT` for what can't be. */
-export function retryLimits(options: RetryOptions = {}): RetryLimits {
-  const { maxAttempts = 4, initialDelay = 100, maxDelay = 5_000 } = options
-  if (!Number.isSafeInteger(maxAttempts) || maxAttempts < 1) {
-    throw new ChannelError('INVALID_ARGUMENT', `maxAttempts must be a whole number above 0, not ${String(maxAttempts)}`)
-  }
-  checkDelay('initialDelay', initialDelay)
-  checkDelay('maxDelay', maxDelay)
-  return { maxAttempts, initialDelay, maxDelay }
-}
-
-/** What tries. */
-export interface RetryPolicy {
-  execute<T>(attempt: () => Promise<T>): Promise<T>
+/** What the retries of one client share. */
+export interface RetryContext {
+  readonly addresses: AddressPool
+  readonly limits: RetryLimits
+  /** Times the delays. */
+  readonly clock: Clock
+  readonly report: OnClientEvent
 }
 
 /**
- * Tries again after each error that is retryable, up to `maxAttempts`; then throws the last one. Waits for nothing: who tries does.
- * cockatiel's own policy waits for a timer even so, which keeps to no signal and may be a test runner's.
+ * Calls `open` until it resolves, throws an error that is not retryable, or has used its last attempt.
+ *
+ * @param path - the route's path, for the events.
+ * @param signal - ends a delay with its reason.
+ * @throws what the last attempt threw, or the signal's reason.
  */
-export function retryPolicy({ maxAttempts }: RetryLimits): RetryPolicy {
-  return {
-    async execute(attempt) {
-      for (let attempts = 1; ; attempts += 1) {
-        try {
-          return await attempt()
-        } catch (error) {
-          if (attempts >= maxAttempts || !isRetryable(error)) throw error
-        }
+export async function openWithRetry<T>(
+  { addresses, limits, clock, report }: RetryContext,
+  path: string,
+  signal: AbortSignal,
+  open: (address: Address) => Promise<T>,
+): Promise<T> {
+  let attempt = addresses.next()
+  let attempts = 0
+  let delays = 0
+  try {
+    for (;;) {
+      const { address } = attempt
+      const origin = address.name
+      attempts += 1
+      try {
+        const opened = await open(address)
+        attempt.succeeded()
+        report({ type: 'open', origin, path, attempts })
+        return opened
+      } catch (error) {
+        attempt.failed(error)
+        if (!(error instanceof ChannelError) || !error.retryable || attempts >= limits.maxAttempts) throw error
+        // Another address may be tried at once where this one is the trouble.
+        const wait = availability(error) === false ? addresses.delayUntilOther(address) : Infinity
+        const delay = wait === 0 ? 0 : Math.min(Math.ceil(wait), retryDelay(limits, delays++, error))
+        report({ type: 'retry', origin, path, attempt: attempts, delay, error })
+        await sleep(clock, delay, signal)
       }
-    },
+      attempt = addresses.next()
+    }
+  } catch (error) {
+    report({ type: 'fail', origin: attempt.address.name, path, attempts, error })
+    throw error
   }
 }
 
-function isRetryable(error: unknown): boolean {
-  return error instanceof ChannelError && error.retryable
-}
-
-/** Delays that grow exponentially, each with full jitter. */
-export class Backoff {
-  readonly #maxDelay: number
-  #next: IBackoffFactory<undefined>
-
-  constructor({ initialDelay, maxDelay }: RetryLimits) {
-    this.#maxDelay = maxDelay
-    this.#next = new ExponentialBackoff({ generator: fullJitterGenerator, initialDelay, maxDelay })
-  }
-
-  /** @returns `atLeast` and a random time more, but never over `maxDelay`. Unit: milliseconds. */
-  next(atLeast: number): number {
-    const backoff = this.#next.next(undefined)
-    this.#next = backoff
-    return Math.min(this.#maxDelay, atLeast + backoff.duration)
-  }
+async function sleep(clock: Clock, delay: number, signal: AbortSignal): Promise<void> {
+  signal.throwIfAborted()
+  if (delay === 0) return
+  let timer: unknown
+  const timeUp = new Promise<void>((resolve) => {
+    timer = clock.setTimer(resolve, delay, undefined)
+  })
+  await abortable(timeUp, signal).finally(() => clock.clearTimer(timer))
 }

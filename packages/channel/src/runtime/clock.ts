@@ -34,3 +34,6 @@ export const systemClock: Clock = {
   // Two turns: a peer in this very process reads in the first, and its answer is read in the second.
   ...(setImmediate && { afterTurn: (task) => setImmediate(() => setImmediate(task, undefined), undefined) }),
 }
+
+/** The platform's clock with timers that keep the process alive, as Node's do by default: for delays that a caller waits for. */
+export const refClock: Clock = { ...systemClock, setTimer: platform.setTimeout }

@@ -11,17 +11,18 @@ import { createFormat, createFormats } from '../route/media-types.ts'
 import { lengthPrefixed } from '../framing/length-prefixed.ts'
 import type { Route } from '../route/route.ts'
 
+/** Options of `channelPair`. */
 export interface ChannelPairOptions {
   /** The limits of both ends. */
   readonly limits?: LimitOptions | undefined
-  /** Where both ends have their times from: see `testClock`. */
+  /** The clock of both ends, such as `testClock()`. Default: the platform's clock. */
   readonly clock?: Clock | undefined
-  /** What each end does about an invalid message, as `client.open` and `router.handle` take it. */
+  /** What each end does about an invalid message, as in `client.open` and `router.handle`. */
   readonly onInvalid?: { readonly client?: OnInvalid | undefined; readonly server?: OnInvalid | undefined } | undefined
 }
 
 /**
- * Both typed ends of a route, joined in memory: everything of a channel but the network.
+ * Creates both ends of a route, joined in memory: complete channels without a network.
  *
  * @example
  * ```ts
@@ -38,18 +39,28 @@ export function channelPair<Path extends string, C, S>(
   const [clientConn, serverConn] = pipe()
   const [sent, answered] = [formatOf(route.client, route), formatOf(route.server, route)]
   const { limits, clock, onInvalid } = options
-  const client = endOf(clientConn, sent, answered, { limits, clock, name: route.path, onInvalid: onInvalid?.client })
-  const server = endOf(serverConn, answered, sent, { limits, clock, name: route.path, onInvalid: onInvalid?.server })
+  const client = openChannel(clientConn, sent, answered, {
+    limits,
+    clock,
+    name: route.path,
+    onInvalid: onInvalid?.client,
+  })
+  const server = openChannel(serverConn, answered, sent, {
+    limits,
+    clock,
+    name: route.path,
+    onInvalid: onInvalid?.server,
+  })
   return [client, server]
 }
 
-/** The format that both sides would agree on. */
+/** The format that a client and a server would choose. */
 function formatOf<T>(codec: Codec<T>, route: Route): Format<T> {
   const [first = createFormat(codec.contentType, codec, lengthPrefixed())] = createFormats(codec, route.framing)
   return first
 }
 
-function endOf<S, R>(
+function openChannel<S, R>(
   conn: Conn,
   send: Format<S>,
   receive: Format<R>,

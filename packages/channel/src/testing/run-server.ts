@@ -2,11 +2,13 @@ import { connDefaults } from '@h2channel/conn'
 import { listen, makeCertificate } from '@h2channel/conn/testing'
 import { createSecureServer, createServer } from 'node:http2'
 
-import { type Client, type ClientOptions, createClient } from '../client/create-client.ts'
+import type { ClientOptions } from '../client/client-options.ts'
+import type { Client } from '../client/create-client.ts'
+import { createClient } from '../client/create-client.ts'
 import type { RunningServer, StartServerOptions } from './test-server.ts'
 import type { Router } from '../server/router.ts'
 
-/** What `startServer` does: in a file of its own, since it needs Node. */
+/** Implements `startServer`, in a file of its own because it needs Node. */
 export async function run<Auth>(router: Router<Auth>, options: StartServerOptions): Promise<RunningServer> {
   const certificate = options.tls === true ? await makeCertificate() : undefined
   const memory = { maxSessionMemory: connDefaults.sessionMemory }

@@ -1,19 +1,19 @@
 import type { Clock } from '../runtime/clock.ts'
 import { platform } from '../runtime/platform.ts'
 
-/** A clock that stands still until it is moved. */
+/** A clock that stands still until a test advances it. */
 export interface TestClock extends Clock {
   /**
-   * Moves the clock on. Timers that are due by then fire in order, each at its time, and what they make channels of
-   * `channelPair` send has arrived before the next fires.
+   * Advances the clock. Timers that are due by then fire in order, each at its time. Before the next one fires, the messages that
+   * channels of `channelPair` sent because of it have arrived.
    */
   advance(milliseconds: number): Promise<void>
-  /** How many timers are set. */
+  /** The number of pending timers. */
   readonly timers: number
 }
 
 /**
- * A clock for tests of what happens after a while: heartbeats, and peers that are gone.
+ * Creates a clock for tests of timeouts: heartbeats, and peers that stop responding.
  *
  * @example
  * ```ts
@@ -38,7 +38,7 @@ export function testClock(): TestClock {
     },
     async advance(milliseconds) {
       const end = now + milliseconds
-      // What was sent before arrives before.
+      // What was sent earlier arrives first.
       await settle()
       for (;;) {
         const [first] = [...timers].filter(({ at }) => at <= end).toSorted((left, right) => left.at - right.at)
@@ -53,10 +53,10 @@ export function testClock(): TestClock {
   }
 }
 
-/** A pipe hands its bytes over in a turn of its own: there, and back again, with one to spare at each end. */
+/** A pipe needs a turn of the event loop for each direction. The rest is a margin. */
 const turnsToSettle = 6
 
-/** Taken when the module is loaded, so that a test's fake timers don't stop it. */
+/** The timers from before a test runner replaced them: fake ones would stop this clock. */
 const { setImmediate, setTimeout } = platform
 
 async function settle(): Promise<void> {

@@ -95,7 +95,7 @@ function watched(
 
 /** All but those of each open that went well. */
 function notable(events: readonly ClientEvent[]): ClientEvent[] {
-  return events.filter(({ type }) => type !== 'opened')
+  return events.filter(({ type }) => type !== 'open')
 }
 
 describe('several addresses', () => {
@@ -106,7 +106,7 @@ describe('several addresses', () => {
     const { client, events } = watched([a.origin, b.origin, c.origin])
     expect(await askTimes(client, 7)).toEqual(['a', 'b', 'c', 'a', 'b', 'c', 'a'])
     expect(events).toEqual(
-      [a, b, c, a, b, c, a].map(({ origin }) => ({ type: 'opened', origin, path: '/who/:asks', attempts: 1 })),
+      [a, b, c, a, b, c, a].map(({ origin }) => ({ type: 'open', origin, path: '/who/:asks', attempts: 1 })),
     )
     await client.close()
   })
@@ -163,10 +163,10 @@ describe('an address that can’t be reached', () => {
     expect(await askTimes(client, 3)).toEqual(['b', 'b', 'b'])
     expect(events).toMatchObject([
       { type: 'unavailable', origin: dead, error: { code: 'CONNECT_FAILED' } },
-      { type: 'retrying', origin: dead, path: '/who/:asks', attempt: 1, delay: 0, error: { code: 'CONNECT_FAILED' } },
-      { type: 'opened', origin: b.origin, attempts: 2 },
-      { type: 'opened', origin: b.origin, attempts: 1 },
-      { type: 'opened', origin: b.origin, attempts: 1 },
+      { type: 'retry', origin: dead, path: '/who/:asks', attempt: 1, delay: 0, error: { code: 'CONNECT_FAILED' } },
+      { type: 'open', origin: b.origin, attempts: 2 },
+      { type: 'open', origin: b.origin, attempts: 1 },
+      { type: 'open', origin: b.origin, attempts: 1 },
     ])
     await client.close()
   })
@@ -180,7 +180,7 @@ describe('an address that can’t be reached', () => {
     for (let round = 0; round < 4; round++) {
       expect(await askTimes(client, 2)).toEqual(['b', 'b'])
       const told = notable(events.splice(0))
-      expect(told).toMatchObject([{ type: 'unavailable' }, { type: 'retrying', delay: 0 }])
+      expect(told).toMatchObject([{ type: 'unavailable' }, { type: 'retry', delay: 0 }])
       const [event] = told
       if (event?.type !== 'unavailable') throw new Error('not told')
       delays.push(event.delay)
@@ -227,7 +227,7 @@ describe('an address that can’t be reached', () => {
       Array.from({ length: 20 }, () => 'b'),
     )
     expect(events.filter(({ type }) => type === 'unavailable')).toHaveLength(1)
-    expect(events.filter(({ type }) => type === 'retrying')).toHaveLength(10)
+    expect(events.filter(({ type }) => type === 'retry')).toHaveLength(10)
     await client.close()
   })
 
@@ -266,7 +266,7 @@ describe('an address that can’t be reached', () => {
     expect(await askTimes(client, 2)).toEqual(['b', 'b'])
     answers[0]?.()
     await (await early).close()
-    expect(notable(events).map(({ type }) => type)).toEqual(['unavailable', 'retrying'])
+    expect(notable(events).map(({ type }) => type)).toEqual(['unavailable', 'retry'])
     await client.close()
   })
 
@@ -281,7 +281,7 @@ describe('an address that can’t be reached', () => {
     expect(await askTimes(client, 4)).toEqual(['b', 'b', 'b', 'b'])
     expect(notable(events)).toMatchObject([
       { type: 'unavailable', origin: a.origin },
-      { type: 'retrying', origin: a.origin, delay: 0 },
+      { type: 'retry', origin: a.origin, delay: 0 },
     ])
     await client.close()
   })
@@ -297,7 +297,7 @@ describe('an address that can’t be reached', () => {
     expect(await failure(open(client), 'CONNECT_FAILED')).toMatchObject({ cause: { code: 'TLS_FAILED' } })
     expect(events).toMatchObject([
       { type: 'unavailable', origin: stranger.origin },
-      { type: 'failed', origin: stranger.origin, attempts: 1 },
+      { type: 'fail', origin: stranger.origin, attempts: 1 },
     ])
     expect(await askTimes(client, 3)).toEqual(['known', 'known', 'known'])
     await client.close()
@@ -313,20 +313,20 @@ describe('an address that drains', () => {
     const [first, second] = [await open(client), await open(client)]
     expect([await first.receive(), await second.receive()]).toEqual(['a', 'b'])
     const drained = a.router.drain()
-    await until(() => events.some(({ type }) => type === 'draining'))
-    expect(events.at(-1)).toEqual({ type: 'draining', origin: a.origin, path: '/who/:asks' })
+    await until(() => events.some(({ type }) => type === 'drain'))
+    expect(events.at(-1)).toEqual({ type: 'drain', origin: a.origin, path: '/who/:asks' })
     expect(await askTimes(client, 4)).toEqual(['b', 'b', 'b', 'b'])
     const told = notable(events).slice(1)
     expect(told).toMatchObject([
       { type: 'unavailable', origin: a.origin, error: { code: 'REFUSED', retryable: true } },
-      { type: 'retrying', origin: a.origin, delay: 0 },
+      { type: 'retry', origin: a.origin, delay: 0 },
     ])
     // retry-after is a second.
     await clock.advance(999)
     expect(await askTimes(client, 2)).toEqual(['b', 'b'])
     await clock.advance(101)
     expect(await askTimes(client, 2)).toEqual(['b', 'b'])
-    expect(notable(events).slice(3)).toMatchObject([{ type: 'unavailable', origin: a.origin }, { type: 'retrying' }])
+    expect(notable(events).slice(3)).toMatchObject([{ type: 'unavailable', origin: a.origin }, { type: 'retry' }])
     await first.close()
     await second.close()
     await drained
@@ -340,7 +340,7 @@ describe('an address that drains', () => {
     expect(await askTimes(client, 3)).toEqual(['b', 'b', 'b'])
     expect(notable(events)).toMatchObject([
       { type: 'unavailable', origin: peer.origin },
-      { type: 'retrying', delay: 0 },
+      { type: 'retry', delay: 0 },
     ])
     await peer[Symbol.asyncDispose]()
     await client.close()
@@ -375,7 +375,7 @@ describe('an address that is too busy', () => {
       clock,
       onEvent(event) {
         events.push(event)
-        if (event.type === 'retrying') waiting.resolve(event.delay)
+        if (event.type === 'retry') waiting.resolve(event.delay)
       },
     })
     const asking = ask(client)
@@ -383,7 +383,7 @@ describe('an address that is too busy', () => {
     expect(delay).toBeGreaterThanOrEqual(1_000)
     await clock.advance(delay)
     expect(await asking).toBe('b')
-    expect([requests, ...events.map(({ type }) => type)]).toEqual([1, 'retrying', 'opened'])
+    expect([requests, ...events.map(({ type }) => type)]).toEqual([1, 'retry', 'open'])
     await client.close()
   })
 })
@@ -394,7 +394,7 @@ describe('with none that can be reached', () => {
     const clock = testClock()
     const { client, events } = watched(dead, { clock })
     const opening = failure(open(client), 'CONNECT_FAILED')
-    const retryings = (): ClientEvent[] => events.filter(({ type }) => type === 'retrying')
+    const retryings = (): ClientEvent[] => events.filter(({ type }) => type === 'retry')
     // At once, then after the delay of one address, then when the other is due: both have passed.
     await until(() => retryings().length === 2)
     await clock.advance(50)
@@ -405,7 +405,7 @@ describe('with none that can be reached', () => {
       { origin: dead[1], delay: 50 },
       { origin: dead[0], delay: 0 },
     ])
-    expect(events.at(-1)).toEqual({ type: 'failed', origin: dead[1], path: '/who/:asks', attempts: 4, error })
+    expect(events.at(-1)).toEqual({ type: 'fail', origin: dead[1], path: '/who/:asks', attempts: 4, error })
     await client.close()
   })
 
@@ -413,16 +413,16 @@ describe('with none that can be reached', () => {
     const dead = [`http://127.0.0.1:${await deadPort()}`, `http://127.0.0.1:${await deadPort()}`]
     const clock = testClock()
     const { client, events } = watched(dead, { clock, retry: { maxAttempts: 2, maxDelay: 60_000 } })
-    const delaysOf = (kind: 'retrying' | 'unavailable'): number[] =>
+    const delaysOf = (kind: 'retry' | 'unavailable'): number[] =>
       events.flatMap((event) => (event.type === kind && 'delay' in event ? [event.delay] : []))
     for (let round = 1; round <= 6; round++) {
       const opening = failure(open(client), 'CONNECT_FAILED')
-      await until(() => delaysOf('retrying').length === round)
-      await clock.advance(delaysOf('retrying').at(-1) ?? 0)
+      await until(() => delaysOf('retry').length === round)
+      await clock.advance(delaysOf('retry').at(-1) ?? 0)
       await opening
     }
     expect(delaysOf('unavailable')).toEqual([50, 50, 100, 100, 200, 200, 400, 400, 800, 800, 1_600, 1_600])
-    expect(delaysOf('retrying')).toEqual([0, 50, 50, 50, 50, 50])
+    expect(delaysOf('retry')).toEqual([0, 50, 50, 50, 50, 50])
     await client.close()
   })
 
@@ -432,9 +432,9 @@ describe('with none that can be reached', () => {
     const clock = testClock()
     const { client, events } = watched(origins, { clock, retry: { maxAttempts: 10 } })
     const asking = ask(client)
-    await until(() => events.some((event) => event.type === 'retrying' && event.delay > 0))
+    await until(() => events.some((event) => event.type === 'retry' && event.delay > 0))
     await using b = await service('b', right)
-    while (!events.some(({ type }) => type === 'opened')) {
+    while (!events.some(({ type }) => type === 'open')) {
       await clock.advance(5_000)
       await settled()
     }

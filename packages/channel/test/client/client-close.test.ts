@@ -65,7 +65,7 @@ describe.each(kinds)('close, of a client with $kind', ({ make }) => {
     await closing
     expect(await channel.closed).toEqual({ clean: true })
     // It is not the server that stops.
-    expect(events.map(({ type }) => type)).toEqual(['opened'])
+    expect(events.map(({ type }) => type)).toEqual(['open'])
   })
 
   test('ends what is open after the timeout with GOING_AWAY at both ends', async () => {
@@ -161,7 +161,7 @@ describe('an open that is not through ends with CLOSED', () => {
         ...options,
         ...(isShared ? { sessions: peer.sessions } : {}),
         ...(typeof headers === 'function' ? { headers: () => (waiting.resolve(), headers()) } : {}),
-        onEvent: ({ type }) => void (type === 'retrying' && waiting.resolve()),
+        onEvent: ({ type }) => void (type === 'retry' && waiting.resolve()),
       })
       const opening = failure(client.open(feed), 'CLOSED')
       await waiting.promise

@@ -9,7 +9,7 @@ import { describe, expect, test, vi } from 'vitest'
 
 import type { ClientEvent } from '../../src/client.ts'
 import { createClient } from '../../src/client.ts'
-import { awake } from '../../src/client/delays.ts'
+import { refClock } from '../../src/runtime/clock.ts'
 import { defineRoute, fixedLength, newlineDelimited } from '../../src/index.ts'
 import type { createRouter } from '../../src/server.ts'
 import { bare, deadPort, serve, testCertificate } from '../support/server-support.ts'
@@ -430,8 +430,8 @@ describe('connectTimeout', () => {
   })
 
   test('headers that never come keep no timer once the open was given up, so that a process may end', async () => {
-    const timers = vi.spyOn(awake, 'setTimer')
-    const cleared = vi.spyOn(awake, 'clearTimer')
+    const timers = vi.spyOn(refClock, 'setTimer')
+    const cleared = vi.spyOn(refClock, 'clearTimer')
     const waiting = deferred()
     const client = createClient('http://localhost', {
       connectTimeout: 123_456,
@@ -466,7 +466,7 @@ describe('connectTimeout', () => {
       onEvent: (event) => void events.push(event),
     })
     await failure(client.open(echo), 'CONNECT_FAILED')
-    expect(events).toMatchObject([{ type: 'failed' }])
+    expect(events).toMatchObject([{ type: 'fail' }])
   })
 
   test('is one for the headers and the response', async () => {

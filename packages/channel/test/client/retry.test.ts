@@ -53,7 +53,7 @@ async function answering(...answers: readonly ((stream: ServerHttp2Stream) => vo
   })
 }
 
-type Retrying = Extract<ClientEvent, { type: 'retrying' }>
+type Retrying = Extract<ClientEvent, { type: 'retry' }>
 
 /** What a client tells, and waiting for it to wait. */
 function watch(): {
@@ -68,7 +68,7 @@ function watch(): {
     events,
     onEvent: (event) => void events.push(event),
     async retrying() {
-      const found = (): Retrying | undefined => events.filter((event) => event.type === 'retrying')[seen]
+      const found = (): Retrying | undefined => events.filter((event) => event.type === 'retry')[seen]
       await until(() => found() !== undefined)
       const event = found()
       seen += 1
@@ -109,9 +109,9 @@ describe('open is tried again', () => {
     await client.close()
     await new Promise((resolve) => server.close(resolve))
     expect(watched.events).toMatchObject([
-      { type: 'retrying', attempt: 1, error: { code: 'CONNECT_FAILED', retryable: true } },
-      { type: 'retrying', attempt: 2 },
-      { type: 'opened', origin: `http://127.0.0.1:${port}`, path: '/echo', attempts: 3 },
+      { type: 'retry', attempt: 1, error: { code: 'CONNECT_FAILED', retryable: true } },
+      { type: 'retry', attempt: 2 },
+      { type: 'open', origin: `http://127.0.0.1:${port}`, path: '/echo', attempts: 3 },
     ])
   })
 
@@ -139,7 +139,7 @@ describe('open is tried again', () => {
     const watched = watch()
     const client = createClient(peer.origin, { sessions, retry: quick, onEvent: watched.onEvent })
     const channel = await client.open(lines)
-    expect(watched.events.map(({ type }) => type)).toEqual(['retrying', 'opened'])
+    expect(watched.events.map(({ type }) => type)).toEqual(['retry', 'open'])
     channel.abort()
   })
 
@@ -154,9 +154,9 @@ describe('open is tried again', () => {
     expect(server.asked).toHaveLength(3)
     const where = { origin, path: '/greet/:name' }
     expect(watched.events).toMatchObject([
-      { type: 'retrying', attempt: 1, error: { code: 'REFUSED' }, ...where },
-      { type: 'retrying', attempt: 2, error: { code: 'REFUSED' }, ...where },
-      { type: 'failed', attempts: 3, ...where },
+      { type: 'retry', attempt: 1, error: { code: 'REFUSED' }, ...where },
+      { type: 'retry', attempt: 2, error: { code: 'REFUSED' }, ...where },
+      { type: 'fail', attempts: 3, ...where },
     ])
     expect(watched.events.at(-1)).toHaveProperty('error', error)
   })
@@ -190,7 +190,7 @@ describe('open is tried again', () => {
     const client = createClient(server.origin, { sessions, retry: quick, headers, onEvent: watched.onEvent })
     await expect(client.open(echo)).rejects.toBe(error)
     expect(asked).toBe(1)
-    expect(watched.events).toMatchObject([{ type: 'failed', attempts: 1, error }])
+    expect(watched.events).toMatchObject([{ type: 'fail', attempts: 1, error }])
   })
 
   test('with headers that are asked for anew', async () => {
@@ -289,7 +289,7 @@ describe('an open that waits to be tried again', () => {
     expect(await failure(opening, 'CANCELLED')).toMatchObject({ cause: 'mine', retryable: false })
     await clock.advance(delay)
     expect(server.asked).toHaveLength(1)
-    expect(watched.events.at(-1)).toMatchObject({ type: 'failed', attempts: 1, error: { code: 'CANCELLED' } })
+    expect(watched.events.at(-1)).toMatchObject({ type: 'fail', attempts: 1, error: { code: 'CANCELLED' } })
   })
 
   test('ends with TIMEOUT: the signal’s time counts for all attempts together', async () => {
@@ -305,7 +305,7 @@ describe('an open that waits to be tried again', () => {
     const controller = new AbortController()
     const { client } = slowClient(server, {
       onEvent: ({ type }) => {
-        if (type === 'retrying') controller.abort()
+        if (type === 'retry') controller.abort()
       },
     })
     await failure(client.open(echo, { signal: controller.signal }), 'CANCELLED')
@@ -366,7 +366,7 @@ describe('an open that waits to be tried again', () => {
       const echo = { path: '/echo', client: json(), server: json() }
       const controller = new AbortController()
       let count = 0
-      const onEvent = ({ type }) => type === 'retrying' && ++count === 2 && process.send('waiting')
+      const onEvent = ({ type }) => type === 'retry' && ++count === 2 && process.send('waiting')
       const first = createClient('${server.origin}', { onEvent, retry: { maxDelay: 3_600_000 } })
       const second = createClient('${server.origin}', { onEvent, retry: { maxDelay: 3_600_000 } })
       process.once('message', () => {

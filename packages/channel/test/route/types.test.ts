@@ -485,8 +485,8 @@ describe('options', () => {
     unrun((): ClientOptions => ({ headers: 'authorization: x' }))
 
     unrun((event: ClientEvent) => {
-      if (event.type === 'retrying') expectTypeOf(event.error).toEqualTypeOf<ChannelError>()
-      if (event.type === 'failed') expectTypeOf(event.error).toEqualTypeOf<unknown>()
+      if (event.type === 'retry') expectTypeOf(event.error).toEqualTypeOf<ChannelError>()
+      if (event.type === 'fail') expectTypeOf(event.error).toEqualTypeOf<unknown>()
       // @ts-expect-error -- no path: an address is there for all routes
       if (event.type === 'available') expectTypeOf(event.path).toEqualTypeOf<string>()
     })

@@ -1,0 +1,130 @@
+/** One attempt to open a channel: sends the request, and checks that the response is a channel of the route. */
+import type { Http2Conn, SessionPool } from '@h2channel/conn'
+import { connect, ConnError, mergeHeaders } from '@h2channel/conn'
+import { abortable } from '@h2channel/conn/internal'
+
+import type { Address } from './address-pool.ts'
+import type { ClientOptions, OpenOptions } from './client-options.ts'
+import { Channel } from '../core/channel.ts'
+import { excerpt, printable } from '../framing/control-frames.ts'
+import type { OpenRequestEvent } from '../observe/diagnostics.ts'
+import { diagnostics, publishingSlow, publishOpening } from '../observe/diagnostics.ts'
+import { refClock, systemClock } from '../runtime/clock.ts'
+import { ChannelError } from '../errors.ts'
+import type { Format } from '../route/media-types.ts'
+import { contentCoding, formatForContentType, acceptHeader } from '../route/media-types.ts'
+import { openError } from './open-errors.ts'
+import { controlHeader, supportsControl, version } from '../route/negotiate.ts'
+
+/** What all channels of one client have in common. */
+export interface ClientSettings extends ClientOptions {
+  readonly connectTimeout: number
+  readonly sessions: SessionPool
+  /** Called with each channel as soon as there is one. */
+  onOpen(channel: Channel<unknown, unknown>, address: Address, route: string): void
+}
+
+/** What all attempts of one `open` have in common. */
+export interface OpenRequest<C, S> extends Omit<OpenOptions, 'signal'> {
+  /** The path of the route, as it was defined. */
+  readonly route: string
+  /** The path with its parameters filled in. */
+  readonly path: string
+  readonly send: Format<C>
+  /** The formats that the server may send in. */
+  readonly receives: readonly Format<S>[]
+  /** Ends the attempt with its reason. */
+  readonly signal: AbortSignal
+}
+
+export async function connectChannel<C, S>(
+  address: Address,
+  request: OpenRequest<C, S>,
+  settings: ClientSettings,
+): Promise<Channel<C, S>> {
+  const { route, send, receives, signal, method, onInvalid } = request
+  const { connectTimeout, tls, sessions, limits, clock } = settings
+  // The headers of a request that will not be sent are not asked for.
+  signal.throwIfAborted()
+  const url = new URL(address.url.pathname.replace(/\/$/, '') + request.path, address.url)
+  const began = systemClock.now()
+  const given = settings.headers
+  const common = typeof given === 'function' ? await inTime(given(), connectTimeout, signal) : given
+  const headers = mergeHeaders(common, request.headers, {
+    'content-type': send.mediaType,
+    accept: acceptHeader(receives),
+    ...(send.framing.control ? { [controlHeader]: version } : {}),
+  })
+  // The headers and the connection share the time of the attempt.
+  const timeLeft = Math.max(1, Math.ceil(connectTimeout - (systemClock.now() - began)))
+  const opening = publishOpening('client', route, address.name, headers)
+  let conn: Http2Conn | undefined
+  try {
+    conn = await connect(url, { signal, method, tls, connectTimeout: timeLeft, sessions, headers })
+    // The response may have come in the turn of the abort.
+    signal.throwIfAborted()
+    const receive = responseFormat(conn, url, receives)
+    const channel: Channel<C, S> = new Channel<C, S>(conn, {
+      send: send.codec,
+      receive: receive.codec,
+      framing: { send: send.framing, receive: receive.framing },
+      control: supportsControl(conn.headers[controlHeader]),
+      limits,
+      onInvalid,
+      onSlow: publishingSlow(request.onSlow, opening, () => channel as Channel<unknown, unknown>),
+      clock,
+      name: route,
+    })
+    settings.onOpen(channel as Channel<unknown, unknown>, address, route)
+    if (opening !== undefined) publishOpen(opening, channel as Channel<unknown, unknown>)
+    return channel
+  } catch (thrown) {
+    const error = conn === undefined ? openError(thrown, url, signal) : thrown
+    conn?.abort(error)
+    if (opening !== undefined) publishRefusal(opening, error)
+    throw error
+  }
+}
+
+function publishOpen(opening: OpenRequestEvent, channel: Channel<unknown, unknown>): void {
+  diagnostics.open.publish({ opening, channel })
+  void channel.closed.then((closed) => diagnostics.close.publish({ opening, channel, closed }))
+}
+
+function publishRefusal(opening: OpenRequestEvent, error: unknown): void {
+  const cause = error instanceof ChannelError ? error.cause : undefined
+  const status = cause instanceof ConnError ? cause.response?.status : undefined
+  diagnostics.refuse.publish({ opening, status, message: undefined, error })
+}
+
+/** Waits for the headers of a request. Leaves no timer and no listener, even if the headers never come. */
+async function inTime<T>(headers: T | Promise<T>, timeout: number, signal: AbortSignal): Promise<T> {
+  let timer: unknown
+  const timeUp = new Promise<never>((_resolve, reject) => {
+    const onTime = (): void => {
+      const message = `the headers of the request were not there in ${timeout} ms`
+      reject(new ChannelError('CONNECT_FAILED', message, { side: 'local', retryable: true }))
+    }
+    timer = refClock.setTimer(onTime, timeout, undefined)
+  })
+  return abortable(Promise.race([headers, timeUp]), signal).finally(() => refClock.clearTimer(timer))
+}
+
+/** The format of the server's messages. Throws `BAD_RESPONSE` where the response is not a channel of the route. */
+function responseFormat<S>({ headers }: Http2Conn, url: URL, receives: readonly Format<S>[]): Format<S> {
+  const { 'content-type': contentType, 'content-encoding': contentEncoding } = headers
+  const coding = contentCoding(contentEncoding)
+  if (coding !== undefined) {
+    const what = `with content-encoding ${excerpt(printable(coding))}, which is not supported`
+    throw new ChannelError('BAD_RESPONSE', `${url.pathname} was answered ${what}`)
+  }
+  // Plain peers of lines or records may send no content type. Length prefixes need one: any bytes could be taken for them.
+  const plain = receives[0]?.framing.control === true ? undefined : receives[0]
+  const format = contentType === undefined ? plain : formatForContentType(receives, contentType)
+  if (format !== undefined) return format
+  const what = contentType === undefined ? 'without a content type' : `of type ${excerpt(printable(contentType))}`
+  throw new ChannelError(
+    'BAD_RESPONSE',
+    `${url.pathname} was answered with a response ${what}, not one of ${acceptHeader(receives)}: is it a route of the server?`,
+  )
+}
