@@ -1,111 +1,127 @@
+import type { Http2Conn } from '@h2channel/conn'
 import type { Http2Session } from 'node:http2'
 
+import type { Channel } from '../core/channel.ts'
+import { coreOf } from '../core/channel.ts'
 import type { Clock } from '../runtime/clock.ts'
-import { type Member, secondOf, Share, type QuotaLimits } from './quota.ts'
+import type { QuotaLimits } from './quota.ts'
+import { ChannelUsage, Quota, secondOf } from './quota.ts'
+import type { Rejection } from './respond.ts'
+import { unavailable } from './respond.ts'
 
-/** Limits unless others are given: finite, except for the rate, where no number would be right for all. */
+/** The default quotas of a router. They are finite, but for message rates: no rate would be right for every service. */
 export const routerDefaults: {
-  /** Of all channels of a router together. */
+  /** The quota of all channels of a router. */
   readonly total: QuotaLimits
-  /** Of all channels of one connection together. */
+  /** The quota of all channels of one connection. */
   readonly perSession: QuotaLimits
 } = {
   total: { maxChannels: 100_000, maxBufferedBytes: 1024 * 1024 * 1024 },
   perSession: { maxChannels: 10_000, maxBufferedBytes: 256 * 1024 * 1024 },
 }
 
-/** One more channel than there may be. */
-export interface Full {
-  readonly status: 429 | 503
-  readonly message: string
+/** The quotas that count one channel. */
+export interface Grant {
+  /** Those of its route, of its connection and of the router. */
+  readonly quotas: readonly Quota[]
+  /** The quota of its connection. */
+  readonly session: Quota
 }
 
-/** What was taken for one channel: a place in each of these. */
-export interface Place {
-  readonly shares: readonly Share[]
-  /** That of its connection. */
-  readonly session: Share
-}
-
-/** What a router knows of a connection. */
 interface SessionState {
-  /** By route, so that channels of the same route share one list: that of the route, of this connection, of all. */
-  readonly shares: Map<Share, readonly Share[]>
-  readonly share: Share
-  isLeaving: boolean
+  readonly quota: Quota
+  /** The quotas of its channels by route, so that all channels of a route share one list. */
+  readonly quotasOfRoutes: Map<Quota, readonly Quota[]>
+  isGoingAway: boolean
 }
 
-/** The connections and channels of a router, and who may still come in. */
+/** Admission control: the connections and channels of a router, and whether there is room for another channel. */
 export class Admission {
-  /** The channels that are not over, or whose handlers are not. */
-  readonly members: Set<Member> = new Set()
+  /** The channels that are open, or whose handler is still running. */
+  readonly usages: Set<ChannelUsage> = new Set()
   readonly #sessions = new Map<Http2Session, SessionState>()
-  readonly #total: Share
+  readonly #total: Quota
   readonly #perSession: QuotaLimits
   readonly #clock: Clock
 
   constructor(total: QuotaLimits, perSession: QuotaLimits, clock: Clock) {
     this.#clock = clock
-    this.#total = new Share('all routes', total, this.members)
+    this.#total = new Quota('all routes', total, this.usages)
     this.#perSession = perSession
   }
 
-  /** Notes a connection, until it is closed. */
-  note(session: Http2Session): SessionState {
+  /** Keeps track of a connection until it closes. */
+  track(session: Http2Session): SessionState {
     const known = this.#sessions.get(session)
     if (known !== undefined) return known
-    const share = new Share('this connection', this.#perSession, this.members)
-    const state: SessionState = { share, shares: new Map(), isLeaving: false }
+    const quota = new Quota('this connection', this.#perSession, this.usages)
+    const state: SessionState = { quota, quotasOfRoutes: new Map(), isGoingAway: false }
     if (session.destroyed) return state
     this.#sessions.set(session, state)
     session.once('close', () => this.#sessions.delete(session))
     return state
   }
 
-  /** Takes a place for a channel of a route, in each of its shares. */
-  enter(session: Http2Session, route: Share): Place | Full {
-    const state = this.note(session)
-    const full = state.share.exceededIn === secondOf(this.#clock) ? 'too many messages a second' : state.share.fullness
-    if (full !== undefined) return { status: 429, message: full }
-    const message = route.fullness ?? this.#total.fullness
-    if (message !== undefined) return { status: 503, message }
-    let shares = state.shares.get(route)
-    if (shares === undefined) {
-      shares = [route, state.share, this.#total]
-      state.shares.set(route, shares)
+  /** Counts a channel in each of its quotas, if all of them have room. */
+  admit(session: Http2Session, route: Quota): Grant | Rejection {
+    const state = this.track(session)
+    const isOverRate = state.quota.exceededIn === secondOf(this.#clock)
+    const rejection = isOverRate ? 'too many messages a second' : state.quota.rejection
+    if (rejection !== undefined) return { status: 429, message: rejection, headers: { 'retry-after': '1' } }
+    const message = route.rejection ?? this.#total.rejection
+    if (message !== undefined) return unavailable(message)
+    let quotas = state.quotasOfRoutes.get(route)
+    if (quotas === undefined) {
+      quotas = [route, state.quota, this.#total]
+      state.quotasOfRoutes.set(route, quotas)
     }
-    for (const share of shares) share.take()
-    return { shares, session: state.share }
+    for (const quota of quotas) quota.addChannel()
+    return { quotas, session: state.quota }
   }
 
-  /** Gives the places back. */
-  leave(shares: readonly Share[]): void {
-    for (const share of shares) share.release()
+  /** Stops counting a channel that {@link admit} has counted. */
+  release(quotas: readonly Quota[]): void {
+    for (const quota of quotas) quota.removeChannel()
   }
 
-  /** Tells a client that its next channel should be on another connection. What is under way goes on. */
-  sendAway(session: Http2Session): void {
-    const state = this.note(session)
-    if (state.isLeaving || session.destroyed) return
-    state.isLeaving = true
-    // Node's own `close` would do the same, and then take no more requests that are on their way.
+  /** Adds a channel that was admitted and is open now, and measures it as far as its quotas have limits. */
+  add(channel: Channel<unknown, unknown>, conn: Http2Conn, { quotas, session }: Grant): ChannelUsage {
+    const usage = new ChannelUsage(channel, quotas, session, this.#clock)
+    const hasByteLimit = quotas.some(({ limits }) => limits.maxBufferedBytes !== undefined)
+    const hasMessageLimit = quotas.some(({ limits }) => limits.maxMessagesPerSecond !== undefined)
+    const memory = hasByteLimit ? usage : undefined
+    if (hasByteLimit || hasMessageLimit) {
+      coreOf(channel).watch({ memory, messages: hasMessageLimit ? usage : undefined })
+    }
+    this.usages.add(usage)
+    // Much may have arrived before the request was accepted, so that the channel may be reset here.
+    if (hasByteLimit) conn.watchUnread((change) => usage.onArrived(change))
+    return usage
+  }
+
+  /** Removes a channel that has ended, and whose handler has returned. */
+  remove(usage: ChannelUsage): void {
+    this.usages.delete(usage)
+    this.release(usage.quotas)
+    usage.end()
+  }
+
+  /** Sends GOAWAY, so that the client opens its next channel on another connection. Open channels continue. */
+  goAway(session: Http2Session): void {
+    const state = this.track(session)
+    if (state.isGoingAway || session.destroyed) return
+    state.isGoingAway = true
+    // `close` of Node would also refuse requests that are on their way.
     session.goaway()
   }
 
-  sendAllAway(): void {
-    for (const session of this.#sessions.keys()) this.sendAway(session)
+  /** Sends GOAWAY on every connection. */
+  goAwayAll(): void {
+    for (const session of this.#sessions.keys()) this.goAway(session)
   }
 
-  /** Closes the connections as soon as what is under way on them is done. */
+  /** Closes each connection as soon as it has no open streams. */
   closeAll(): void {
     for (const session of this.#sessions.keys()) session.close()
-  }
-}
-
-/** Whether a channel's messages are counted, or its bytes: where nobody set a limit, it costs nothing. */
-export function countsOf(shares: readonly Share[]): { readonly messages: boolean; readonly bytes: boolean } {
-  return {
-    messages: shares.some(({ limits }) => limits.maxMessagesPerSecond !== undefined),
-    bytes: shares.some(({ limits }) => limits.maxBufferedBytes !== undefined),
   }
 }

@@ -1,34 +1,37 @@
 import type { IncomingHttpHeaders, OutgoingHttpHeaders, ServerHttp2Session } from 'node:http2'
 
 import { ChannelError } from '../errors.ts'
-import { answerHeaders } from './headers.ts'
+import { checkedHeaders } from './headers.ts'
+import type { Rejection } from './respond.ts'
 
-/** What there is to know of a request for a channel before it is accepted. */
+/** A request for a channel, before it is accepted. */
 export interface ChannelRequest {
   /** The route's path, as it was defined: `/quotes/:market`. */
   readonly route: string
-  /** What stands in the path for the route's parameters, decoded. */
+  /** The parameters of the path, decoded. */
   readonly params: Readonly<Record<string, string>>
   readonly headers: IncomingHttpHeaders
   /** The query, without its `?`. */
   readonly query: URLSearchParams
-  /** The connection, with its socket: `session?.socket` has the client's address and, with mutual TLS, its certificate. */
+  /** The connection. `session?.socket` has the address of the client and, with mutual TLS, its certificate. */
   readonly session: ServerHttp2Session | undefined
-  /** Aborts when the client has left, or `authorizeTimeout` is up. */
+  /** Aborts when the client has left, or after `authorizeTimeout`. */
   readonly signal: AbortSignal
 }
 
 /**
- * Decides who may open a channel, and says what the handler is to know of them: it stands in the handler's `context.auth`.
- * Where that has an `expiresAt` (a Date, or milliseconds since 1970), the channel ends then with `UNAUTHENTICATED`.
+ * Decides whether a client may open a channel. What it returns becomes `context.auth` of the handler. If that has an
+ * `expiresAt` (a Date, or milliseconds since 1970), the channel ends then with `UNAUTHENTICATED`; one that has passed
+ * is answered with 401.
  *
- * It throws a {@link Refusal} for whoever may not; an `expiresAt` that has passed is answered with 401. It has a place among the
- * limits until it is done, also where the client has left: it should heed `signal`. Anything else that it throws is answered with 500 and told to `onError`.
+ * To reject the request, it throws a {@link Refusal}. Any other error is answered with 500 and passed to `onError`. The
+ * request counts towards the limits until `authorize` has settled, even if the client has left, so `authorize` should
+ * stop when `signal` aborts.
  */
 export type Authorize<Auth> = (request: ChannelRequest) => Auth | Promise<Auth>
 
 /**
- * Thrown by `authorize`, for an answer of its own instead of a channel.
+ * Thrown by `authorize` to reject a request with a certain answer.
  *
  * @example
  * ```ts
@@ -44,54 +47,55 @@ export type Authorize<Auth> = (request: ChannelRequest) => Auth | Promise<Auth>
 export class Refusal extends Error {
   override readonly name = 'Refusal'
 
-  /** Takes one of another realm, such as that of a test runner, and of another copy of this package, for the same. */
+  /** Also accepts a Refusal of another realm, such as that of a test runner, or of another copy of this package. */
   static override [Symbol.hasInstance](value: unknown): boolean {
-    // One of a class that extends this may have a name of its own.
+    // A subclass may have another name.
     if (Function.prototype[Symbol.hasInstance].call(this, value)) return true
     if (this !== Refusal) return false
     return typeof value === 'object' && value !== null && 'name' in value && value.name === 'Refusal'
   }
-  /** The status: 401, 403 or 429, say. */
+  /** The status of the answer, such as 401, 403 or 429. */
   readonly status: number
-  /** The answer's headers, with names in lower case. */
+  /** The headers of the answer, with names in lower case. */
   readonly headers: OutgoingHttpHeaders
 
   /**
-   * @param message - the client reads it.
-   * @param headers - names are compared without regard to case; an array stands for several headers of a name. Those of a body, such as
-   *   `content-length`, are left out. The rest may take 16 KiB, as HTTP/2 counts headers: name, value, and 32 bytes for each.
-   * @throws ChannelError `INVALID_ARGUMENT` for a status that refuses nothing, for a header that HTTP/2 can't send, or that
-   *   stands there twice, and for headers over the limit.
+   * @param message - the body of the answer.
+   * @param headers - names are case-insensitive; an array has several values of one header. Headers of a body, such as
+   *   `content-length`, are left out. The others may have 16 KiB, as HTTP/2 counts headers: name, value, and 32 bytes
+   *   for each.
+   * @throws ChannelError `INVALID_ARGUMENT` for a status outside 400 to 599, for a header that is invalid in HTTP/2 or
+   *   given twice, and for headers over the limit.
    */
   constructor(status: number, message: string, headers: OutgoingHttpHeaders = {}) {
     super(message)
-    if (!refuses(status)) {
-      throw new ChannelError('INVALID_ARGUMENT', `a refusal's status must be from 400 to 599, not ${status}`)
+    if (!isErrorStatus(status)) {
+      throw new ChannelError('INVALID_ARGUMENT', `the status of a Refusal must be from 400 to 599, not ${status}`)
     }
     this.status = status
-    this.headers = answerHeaders(headers)
-    // There may be cookies among them, which no log should show.
+    this.headers = checkedHeaders(headers)
+    // They may contain cookies, which no log should show.
     Object.defineProperty(this, 'headers', { enumerable: false })
   }
 }
 
-function refuses(status: unknown): boolean {
+function isErrorStatus(status: unknown): boolean {
   return Number.isInteger(status) && Number(status) >= 400 && Number(status) <= 599
 }
 
 /**
- * What to answer where `authorize` threw `error`: nothing of its own where that is no refusal. Others may call an error so too, whose
- * text is not for the client, and the headers of one of ours may have been added to.
+ * The answer for an error of `authorize`. Undefined unless it is a Refusal: the text of other errors is not for the
+ * client. The headers are checked again, since they may have been changed.
  *
- * @throws ChannelError `INVALID_ARGUMENT` for headers that can't be sent.
+ * @throws ChannelError `INVALID_ARGUMENT` for invalid headers.
  */
-export function refusalOf(error: unknown): Pick<Refusal, 'status' | 'message' | 'headers'> | undefined {
-  if (!(error instanceof Refusal) || !refuses(error.status)) return undefined
+export function rejectionOf(error: unknown): Rejection | undefined {
+  if (!(error instanceof Refusal) || !isErrorStatus(error.status)) return undefined
   const { status, message, headers } = error
-  return { status, message, headers: answerHeaders(headers) }
+  return { status, message, headers: checkedHeaders(headers) }
 }
 
-/** When `auth` ends, where it says so. */
+/** The `expiresAt` of what `authorize` returned, if it has one. */
 export function expiryOf(auth: unknown): Date | number | undefined {
   if (typeof auth !== 'object' || auth === null || !('expiresAt' in auth)) return undefined
   return auth.expiresAt as Date | number | undefined

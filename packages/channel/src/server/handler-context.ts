@@ -4,62 +4,76 @@ import { inspectAs } from '@h2channel/conn/internal'
 import type { ChannelClosed } from '../core/channel-core.ts'
 import type { Channel } from '../core/channel.ts'
 import { coreOf } from '../core/channel.ts'
-import type { Clock } from '../runtime/clock.ts'
-import { longestDelay } from '../options.ts'
 import { ChannelError } from '../errors.ts'
+import { longestDelay } from '../options.ts'
 import type { PathParams } from '../route/route.ts'
+import type { Clock } from '../runtime/clock.ts'
 
 /**
- * What a handler knows of the request beside its channel.
+ * What a handler knows about the request of its channel.
  *
- * @typeParam Auth - what `authorize` of the router returned.
+ * @typeParam Auth - what `authorize` of the router returns.
  */
 export interface HandlerContext<Path extends string = string, Auth = unknown> {
-  /** What the router's `authorize` returned. */
+  /** What `authorize` of the router returned. */
   readonly auth: Auth
   /**
-   * When the channel ends with `UNAUTHENTICATED`, because the client's credentials do. At first, `auth` says it. `expiryGrace`
-   * before, it drains. May be set anew, to a Date or milliseconds since 1970, when the client has sent others; to `undefined`,
-   * and it does not end by that. Once it drains, it ends no more by that either, but both ends have been asked to end it.
+   * When the channel ends with `UNAUTHENTICATED`, because the credentials of the client expire. The channel drains
+   * `expiryGrace` before. Initially it is `auth.expiresAt`, if there is one. When the client has sent new credentials,
+   * set it to their Date, or milliseconds since 1970; with `undefined` they never expire. A channel that drains already
+   * is then not ended, but both ends know that it drains.
    *
    * @throws ChannelError `INVALID_ARGUMENT` when it is set to anything else.
    */
   get expiresAt(): Date | undefined
   set expiresAt(at: Date | number | undefined)
-  /** What stands in the path for the route's parameters, decoded. */
+  /** The parameters of the path, decoded. */
   readonly params: PathParams<Path>
-  /** The request's headers. */
+  /** The headers of the request. */
   readonly headers: Http2Conn['headers']
   /** The query, without its `?`. */
   readonly query: URLSearchParams
-  /** Aborts when the channel is over, however it came to it. */
+  /** Aborts when the channel has ended in any way. */
   readonly signal: AbortSignal
-  /** The conn below, with method, path and addresses. To be looked at, not to be used. */
+  /** The conn below the channel, with method, path and addresses. Only for inspection: the channel owns it. */
   readonly conn: Http2Conn
 }
 
-let awaitExpiry: (rest: Late) => void
+/** Serves one channel of a route. */
+export type Handler<Path extends string, Client, Server, Auth = unknown> = (
+  channel: Channel<Server, Client>,
+  context: HandlerContext<Path, Auth>,
+) => void | Promise<void>
 
-/** What a context has that is not made before it is asked for: there is one for every channel that is open. */
-export class Late {
+/**
+ * Members of a handler's context that are created on demand. One exists per open channel, so nothing is allocated up
+ * front.
+ */
+export class LazyContext {
   readonly #path: string
   #query: URLSearchParams | undefined
   readonly #clock: Clock
-  #over: AbortController | undefined
+  #closing: AbortController | undefined
   #channel: Channel<unknown, unknown> | undefined
   #expiresAt: Date | undefined
-  /** The same on the clock. */
+  /** When the credentials expire, on the clock. */
   #expiresOn = 0
   readonly #expiryGrace: number
-  /** When it drains before that, on the clock. */
+  /** When the channel drains before that, on the clock. */
   #drainsOn = 0
-  #expiry: unknown
+  #timer: unknown
 
-  /** @param expiryGrace - how long before its credentials' end the channel drains. Unit: milliseconds. */
+  /** @param expiryGrace - how long before its credentials expire the channel drains. Unit: milliseconds. */
   constructor(path: string, clock: Clock, expiryGrace: number) {
     this.#path = path
     this.#expiryGrace = expiryGrace
     this.#clock = clock
+  }
+
+  /** Sets the channel. It is created after the context, but before any user code gets the context. */
+  start(channel: Channel<unknown, unknown>, expiresAt: Date | number | undefined): void {
+    this.#channel = channel
+    this.expiresAt = expiresAt
   }
 
   get expiresAt(): Date | undefined {
@@ -67,70 +81,64 @@ export class Late {
   }
 
   set expiresAt(at: Date | number | undefined) {
-    this.#expiresAt = at === undefined ? undefined : dateOf(at)
+    this.#expiresAt = at === undefined ? undefined : parseExpiry(at)
     const left = Number(this.#expiresAt ?? 0) - Date.now()
     this.#expiresOn = this.#clock.now() + left
     // Credentials that last for a minute would otherwise be drained for a third of that.
     this.#drainsOn = this.#expiresOn - Math.min(this.#expiryGrace, left / 10)
-    this.#awaitExpiry()
+    this.scheduleExpiry()
   }
 
-  /** Drains the channel, and ends it when its time is up, which may be further away than a timer goes. */
-  #awaitExpiry(): void {
+  /** Drains the channel, or ends it, when its credentials expire. That may be further away than a timer can be set. */
+  scheduleExpiry(): void {
     this.release()
-    const channel = this.#channel
-    if (this.#expiresAt === undefined || channel === undefined || coreOf(channel).outcome !== undefined) return
+    const core = this.#channel && coreOf(this.#channel)
+    if (this.#expiresAt === undefined || core === undefined || core.outcome !== undefined) return
     const left = Math.ceil(this.#expiresOn - this.#clock.now())
     if (left <= 0) {
-      coreOf(channel).closeWithError(new ChannelError('UNAUTHENTICATED', "the client's credentials have ended"))
+      core.closeWithError(new ChannelError('UNAUTHENTICATED', "the client's credentials have expired"))
       return
     }
     const leftToDrain = Math.ceil(this.#drainsOn - this.#clock.now())
-    if (leftToDrain <= 0) coreOf(channel).startDraining()
-    this.#expiry = this.#clock.setTimer(awaitExpiry, Math.min(leftToDrain > 0 ? leftToDrain : left, longestDelay), this)
+    if (leftToDrain <= 0) core.startDraining()
+    this.#timer = this.#clock.setTimer(
+      onExpiryTimer,
+      Math.min(leftToDrain > 0 ? leftToDrain : left, longestDelay),
+      this,
+    )
   }
 
-  /** The channel is over: nothing is left to wait for. */
+  /** Clears the timer, for a channel that has ended. */
   release(): void {
-    this.#clock.clearTimer(this.#expiry)
+    this.#clock.clearTimer(this.#timer)
   }
 
   get query(): URLSearchParams {
-    this.#query ??= new URLSearchParams(this.#path.split(/\?(.*)/s)[1] ?? '')
+    this.#query ??= parseQuery(this.#path)
     return this.#query
   }
 
   get signal(): AbortSignal {
-    if (this.#over === undefined) {
-      this.#over = new AbortController()
-      void this.#channel?.closed.then((closed) => this.#end(closed))
+    if (this.#closing === undefined) {
+      this.#closing = new AbortController()
+      void this.#channel?.closed.then((closed) => this.#abort(closed))
     }
-    // Others may have been told of the end before this.
+    // Other listeners of `closed` may have run before that one.
     const outcome = this.#channel && coreOf(this.#channel).outcome
-    if (outcome !== undefined) this.#end(outcome)
-    return this.#over.signal
+    if (outcome !== undefined) this.#abort(outcome)
+    return this.#closing.signal
   }
 
-  /** The channel whose end is meant. It is made after the context, but before anybody is given that. */
-  set channel(channel: Channel<unknown, unknown>) {
-    this.#channel = channel
-    this.#awaitExpiry()
-  }
-
-  static {
-    awaitExpiry = (rest) => rest.#awaitExpiry()
-  }
-
-  #end(closed: ChannelClosed): void {
-    this.#over?.abort(closed.clean ? undefined : closed.error)
+  #abort(closed: ChannelClosed): void {
+    this.#closing?.abort(closed.clean ? undefined : closed.error)
   }
 
   /**
-   * Whether `error` is what a wait that `signal`, or the channel's `draining`, gave up rejects with: its reason, or as Node
-   * does with that as the cause.
+   * Whether `error` is how a wait rejects that was ended by `signal` or by the channel's `draining`: with the reason of
+   * the signal, or as in Node with an error whose cause is the reason.
    */
   isReason(error: unknown): boolean {
-    const signals = [this.#over?.signal, this.#channel?.draining]
+    const signals = [this.#closing?.signal, this.#channel?.draining]
     return signals.some((signal) => {
       if (signal?.aborted !== true) return false
       const { cause } = (error ?? {}) as { readonly cause?: unknown }
@@ -139,63 +147,74 @@ export class Late {
   }
 }
 
-const late = Symbol('late')
+function onExpiryTimer(lazy: LazyContext): void {
+  lazy.scheduleExpiry()
+}
 
-type LateKey = 'expiresAt' | 'query' | 'signal'
+/** Parses the query of a request's `:path`. */
+export function parseQuery(path: string): URLSearchParams {
+  return new URLSearchParams(path.split(/\?(.*)/s)[1] ?? '')
+}
 
-/** Those of all contexts: getters of its own would take more memory than all else that a context has. */
+const lazyContext = Symbol('lazyContext')
+
+type LazyKey = 'expiresAt' | 'query' | 'signal'
+
+/** The getters of all contexts. Separate ones for each would take more memory than the rest of a context. */
 const getters = {
   expiresAt: {
     enumerable: true,
     get() {
-      return this[late].expiresAt
+      return this[lazyContext].expiresAt
     },
     set(at: Date | number | undefined) {
-      this[late].expiresAt = at
+      this[lazyContext].expiresAt = at
     },
   },
   query: {
     enumerable: true,
     get() {
-      return this[late].query
+      return this[lazyContext].query
     },
   },
   signal: {
     enumerable: true,
     get() {
-      return this[late].signal
+      return this[lazyContext].signal
     },
   },
-} satisfies Record<LateKey, PropertyDescriptor> & ThisType<{ readonly [late]: Late }>
+} satisfies Record<LazyKey, PropertyDescriptor> & ThisType<{ readonly [lazyContext]: LazyContext }>
 
-/** What `authorize` made of the credentials is not shown either. */
+/** Logs and JSON show neither the headers nor what `authorize` returned: both may hold credentials. */
 const shown = inspectAs<HandlerContext>(({ params, conn, expiresAt }) => ({ params, expiresAt, conn }))
 
-/** What a handler is given: an object that it may copy, with all that it has. */
-export function contextOf<Auth>(
+/** Creates the context of a handler. A copy of it has all its properties. */
+export function createContext<Auth>(
   params: Record<string, string>,
   conn: Http2Conn,
   auth: Auth,
-  rest: Late,
+  lazy: LazyContext,
 ): HandlerContext<string, Auth> {
-  const context: Omit<HandlerContext<string, Auth>, LateKey> = { params, headers: conn.headers, conn, auth }
-  Object.defineProperty(context, late, { value: rest })
+  const context: Omit<HandlerContext<string, Auth>, LazyKey> = { params, headers: conn.headers, conn, auth }
+  Object.defineProperty(context, lazyContext, { value: lazy })
   Object.defineProperties(context, shown)
   return Object.defineProperties(context, getters) as HandlerContext<string, Auth>
 }
 
-/** Whether that time has come. Throws `INVALID_ARGUMENT` for what is no time, nor `undefined`. */
+/**
+ * Whether `at` has passed. `undefined` never does. Throws `INVALID_ARGUMENT` for anything but a Date or milliseconds.
+ */
 export function isExpired(at: unknown): boolean {
-  return at !== undefined && dateOf(at).getTime() <= Date.now()
+  return at !== undefined && parseExpiry(at).getTime() <= Date.now()
 }
 
-function dateOf(at: unknown): Date {
+function parseExpiry(at: unknown): Date {
   const date = isDate(at) || typeof at === 'number' ? new Date(at) : undefined
   if (date !== undefined && !Number.isNaN(date.getTime())) return date
   throw new ChannelError('INVALID_ARGUMENT', `expiresAt must be a Date, or milliseconds since 1970, not ${String(at)}`)
 }
 
-/** Of this realm or another. */
+/** Whether `at` is a Date, of this realm or another. */
 function isDate(at: unknown): at is Date {
   return Object.prototype.toString.call(at) === '[object Date]'
 }

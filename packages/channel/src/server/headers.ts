@@ -1,61 +1,65 @@
-import type { IncomingHttpHeaders, OutgoingHttpHeaders } from 'node:http2'
+import type { Http2ServerResponse, IncomingHttpHeaders, OutgoingHttpHeaders } from 'node:http2'
+import type { ServerResponse } from 'node:http'
 import { validateHeaderName, validateHeaderValue } from 'node:http'
 
+import { ChannelError, textOf } from '../errors.ts'
 import { excerpt } from '../framing/control-frames.ts'
-import { ChannelError } from '../errors.ts'
+import { controlHeader } from '../route/negotiate.ts'
 
-/** What the headers of a request may take, unless `maxHeaderBytes` of the router says otherwise, and those of a `Refusal`. Unit: bytes. */
-export const mostHeaderBytes: number = 16 * 1024
+/** Maximum size of the headers of an answer, and default of `maxHeaderBytes` for a request. Unit: bytes. */
+export const maxHeaderBytes: number = 16 * 1024
 
-/** What headers take as HTTP/2 counts them (RFC 9113, section 6.5.2): name, value, and 32 for each field. Unit: bytes. */
+/**
+ * The size of headers as HTTP/2 counts it (RFC 9113, section 6.5.2): name, value, and 32 for each field. Unit: bytes.
+ */
 export function headerBytes(headers: IncomingHttpHeaders | OutgoingHttpHeaders): number {
   let bytes = 0
   for (const [name, value = ''] of Object.entries(headers)) {
-    // Each character of a value is one byte of it, in what Node gives and in what it takes.
+    // Node reads and writes each character of a value as one byte.
     for (const one of Array.isArray(value) ? value : [value]) bytes += name.length + String(one).length + 32
   }
   return bytes
 }
 
 /**
- * The headers of an answer whose body is text of this package, as HTTP/2 has them: with names in lower case. Node leaves out
- * some of those that can't be sent without a word, and for others it ends the whole connection.
+ * Checks the headers of an answer, and returns them with names in lower case, without those of a body. Node silently
+ * drops some invalid headers, and for others it ends the whole connection.
  *
- * @throws ChannelError `INVALID_ARGUMENT` for a header that can't be sent, or for too many of them.
+ * @throws ChannelError `INVALID_ARGUMENT` for an invalid header, or when they are too large.
  */
-export function answerHeaders(headers: OutgoingHttpHeaders): OutgoingHttpHeaders {
-  // What is marked as sensitive stands under a symbol, which a copy keeps.
+export function checkedHeaders(headers: OutgoingHttpHeaders): OutgoingHttpHeaders {
+  // The copy keeps the symbol that lists sensitive headers.
   const kept = { ...headers }
   for (const name of Object.keys(headers)) delete kept[name]
   for (const [given, value] of Object.entries(headers)) {
     const name = given.toLowerCase()
-    // An answer that is handed on from elsewhere has those of its own body.
-    if (value === undefined || ofBodies.has(name)) continue
-    if (name in kept) throw invalid(given, 'stands there twice: an array has several values of one header')
+    // An answer that is passed on from another server has headers of its own body.
+    if (value === undefined || bodyHeaders.has(name)) continue
+    if (name in kept) throw invalid(given, 'is given twice: use an array for several values of one header')
     checkField(given, name, value)
     kept[name] = value
   }
   const bytes = headerBytes(kept)
-  if (bytes <= mostHeaderBytes) return kept
-  throw new ChannelError('INVALID_ARGUMENT', `headers of ${bytes} bytes are over the limit of ${mostHeaderBytes}`)
+  if (bytes <= maxHeaderBytes) return kept
+  throw new ChannelError('INVALID_ARGUMENT', `headers of ${bytes} bytes are over the limit of ${maxHeaderBytes}`)
 }
 
 function checkField(given: string, name: string, value: unknown): void {
-  if (name.startsWith(':') || ofConnections.has(name)) throw invalid(given, 'is none of an answer over HTTP/2')
+  if (name.startsWith(':') || connectionHeaders.has(name)) throw invalid(given, 'is not allowed in an HTTP/2 response')
   const values: readonly unknown[] = Array.isArray(value) ? value : [value]
-  if (values.length > 1 && single.has(name)) throw invalid(given, 'has several values, and may have one')
+  if (values.length > 1 && singleHeaders.has(name)) throw invalid(given, 'has several values, and only one is allowed')
   try {
     validateHeaderName(given)
     for (const one of values) {
       if (typeof one !== 'string' && typeof one !== 'number') throw invalid(given, `has a value of type ${typeof one}`)
       validateHeaderValue(given, String(one))
-      // RFC 9113, section 8.2.1: the peer would leave it out.
+      // The client would ignore it (RFC 9113, section 8.2.1).
       if (/^\s|\s$/.test(String(one))) throw invalid(given, 'has a value that begins or ends with a space')
     }
   } catch (cause) {
     if (cause instanceof ChannelError) throw cause
-    // Node's text has the value, which may be a secret.
-    throw invalid(given, 'has characters that no header has', cause)
+    // The text of Node's error contains the value, which may be a secret.
+    throw invalid(given, 'has characters that are not allowed in a header', cause)
   }
 }
 
@@ -63,14 +67,26 @@ function invalid(name: string, why: string, cause?: unknown): ChannelError {
   return new ChannelError('INVALID_ARGUMENT', `the header ${JSON.stringify(excerpt(name))} ${why}`, { cause })
 }
 
-/** RFC 9113, section 8.2.2. */
-const ofConnections = new Set(['connection', 'keep-alive', 'proxy-connection', 'transfer-encoding', 'upgrade', 'te'])
+/** Headers of HTTP/1 connections (RFC 9113, section 8.2.2). */
+const connectionHeaders = new Set([
+  'connection',
+  'keep-alive',
+  'proxy-connection',
+  'transfer-encoding',
+  'upgrade',
+  'te',
+])
 
-/** Headers that only whoever writes the body can know. */
-export const ofBodies: ReadonlySet<string> = new Set(['content-length', 'content-encoding', 'content-range', 'trailer'])
+/** Headers that depend on the body, so that only the code that writes the body can set them. */
+export const bodyHeaders: ReadonlySet<string> = new Set([
+  'content-length',
+  'content-encoding',
+  'content-range',
+  'trailer',
+])
 
-/** Headers of an answer that Node takes one value of. */
-const single = new Set([
+/** Response headers of which Node accepts one value. */
+const singleHeaders = new Set([
   'access-control-allow-credentials',
   'access-control-max-age',
   'age',
@@ -87,3 +103,31 @@ const single = new Set([
   'tk',
   'x-content-type-options',
 ])
+
+/** Headers that middleware has set on a response. */
+export interface PresetHeaders {
+  readonly headers: OutgoingHttpHeaders
+  /** Why they can't be sent. `headers` is empty then. */
+  readonly error?: ChannelError
+}
+
+/** No headers were set. */
+export const noPresetHeaders: PresetHeaders = { headers: {} }
+
+/** Response headers that the router sets. */
+const routerHeaders: ReadonlySet<string> = new Set([...bodyHeaders, 'content-type', controlHeader])
+
+/**
+ * The headers that middleware has set on `response`, but for those that the router sets. For an invalid one Node would
+ * throw when the channel is about to open, or end the whole connection.
+ */
+export function presetHeaders(response: Http2ServerResponse | ServerResponse): PresetHeaders {
+  const given = Object.entries(response.getHeaders()).filter(([name]) => !routerHeaders.has(name))
+  if (given.length === 0) return noPresetHeaders
+  try {
+    return { headers: checkedHeaders(Object.fromEntries(given)) }
+  } catch (cause) {
+    const message = `the response has headers that can't be sent: ${textOf(cause)}`
+    return { headers: {}, error: new ChannelError('INVALID_ARGUMENT', message, { cause }) }
+  }
+}

@@ -10,72 +10,80 @@ import type {
 } from 'node:http2'
 
 import { ChannelError } from '../errors.ts'
-import { refuse, refuseHttp1 } from './respond.ts'
+import { respond, respondHttp1 } from './respond.ts'
 
 /** A server that a router can be attached to. */
 export type Attachable = Http2Server | Http2SecureServer
 
-/** Takes requests out of what a server gets. Each says whether the request was for it. */
-export interface Taker {
-  /** A connection was made. */
-  takeSession(session: ServerHttp2Session): void
-  takeStream(stream: ServerHttp2Stream, headers: IncomingHttpHeaders): boolean
-  /** Requests of HTTP/1, which come no other way. Those of HTTP/2 come as streams. */
-  takeRequest(request: IncomingMessage, response: ServerResponse): boolean
+/** Receives the requests of a server before its listeners do. */
+export interface RequestInterceptor {
+  /** Called for each new connection. */
+  onSession(session: ServerHttp2Session): void
+  /** Called for each HTTP/2 request. Returns whether it handles the request, which then reaches no listener. */
+  onStream(stream: ServerHttp2Stream, headers: IncomingHttpHeaders): boolean
+  /** Called for each HTTP/1 request. Returns whether it handles the request, which then reaches no listener. */
+  onRequest(request: IncomingMessage, response: ServerResponse): boolean
 }
 
-/** Who is attached to a server, in order. */
-const takersOf = new WeakMap<EventEmitter, Set<Taker>>()
+/** The interceptors of each server, in order. */
+const interceptors = new WeakMap<EventEmitter, Set<RequestInterceptor>>()
 
 /**
- * Puts `taker` before the listeners of `server`, whenever those are added. Node tells of a request by emitting it, so that
- * is where it is taken: a listener could not keep it from the others.
+ * Puts `interceptor` before the listeners of `server`, also those that are added later. Node emits each request, and a
+ * listener can't hide an event from other listeners: `emit` itself is replaced.
  *
- * @returns a function that takes it away again.
- * @throws ChannelError `INVALID_ARGUMENT` when it is there already.
+ * @returns a function that removes it again.
+ * @throws ChannelError `INVALID_ARGUMENT` when it is attached to `server` already.
  */
-export function attach(server: Attachable, taker: Taker): () => void {
+export function attach(server: Attachable, interceptor: RequestInterceptor): () => void {
   const emitter: EventEmitter = server
-  const takers = takersOf.get(emitter) ?? intercept(emitter)
-  if (takers.has(taker)) throw new ChannelError('INVALID_ARGUMENT', 'the router is attached to this server already')
-  takers.add(taker)
+  const attached = interceptors.get(emitter) ?? intercept(emitter)
+  if (attached.has(interceptor)) {
+    throw new ChannelError('INVALID_ARGUMENT', 'the router is attached to this server already')
+  }
+  attached.add(interceptor)
   let isAttached = true
   return () => {
-    // Called again, it leaves alone who was attached anew.
-    if (isAttached) takers.delete(taker)
+    // A second call must not detach what was attached again since.
+    if (isAttached) attached.delete(interceptor)
     isAttached = false
   }
 }
 
-function intercept(emitter: EventEmitter): Set<Taker> {
-  const takers = new Set<Taker>()
-  takersOf.set(emitter, takers)
+function intercept(emitter: EventEmitter): Set<RequestInterceptor> {
+  const attached = new Set<RequestInterceptor>()
+  interceptors.set(emitter, attached)
   const { emit } = emitter
   emitter.emit = (event: string | symbol, ...values: unknown[]): boolean => {
-    if (takers.size === 0 || (event !== 'stream' && event !== 'request')) return emit.call(emitter, event, ...values)
-    return isTaken(takers, event, values) || emit.call(emitter, event, ...values) || answer(event, values)
+    if (attached.size === 0 || (event !== 'stream' && event !== 'request')) return emit.call(emitter, event, ...values)
+    return isHandled(attached, event, values) || emit.call(emitter, event, ...values) || respondNotFound(event, values)
   }
   emitter.on('session', (session: ServerHttp2Session) => {
-    if (takers.size > 0) widenWindows(session)
-    for (const taker of takers) taker.takeSession(session)
+    if (attached.size > 0) widenWindows(session)
+    for (const interceptor of attached) interceptor.onSession(session)
   })
-  return takers
+  return attached
 }
 
-function isTaken(takers: ReadonlySet<Taker>, event: string, [source, detail]: readonly unknown[]): boolean {
-  for (const taker of takers) {
+function isHandled(
+  attached: ReadonlySet<RequestInterceptor>,
+  event: string,
+  [source, detail]: readonly unknown[],
+): boolean {
+  for (const interceptor of attached) {
     if (event === 'stream') {
-      if (taker.takeStream(source as ServerHttp2Stream, detail as IncomingHttpHeaders)) return true
+      if (interceptor.onStream(source as ServerHttp2Stream, detail as IncomingHttpHeaders)) return true
     } else if ((source as IncomingMessage).httpVersionMajor < 2) {
-      if (taker.takeRequest(source as IncomingMessage, detail as ServerResponse)) return true
+      if (interceptor.onRequest(source as IncomingMessage, detail as ServerResponse)) return true
     }
   }
   return false
 }
 
-/** Answers a request that nobody listens for. */
-function answer(event: string, [source, detail]: readonly unknown[]): true {
-  if (event === 'stream') refuse(source as ServerHttp2Stream, 404, 'no such route')
-  else refuseHttp1(detail as ServerResponse, 404, 'no such route')
+/** Answers a request that has no listener. */
+function respondNotFound(event: string, [source, detail]: readonly unknown[]): true {
+  const rejection = { status: 404, message: 'no such route' }
+  if (event === 'stream') respond(source as ServerHttp2Stream, rejection)
+  else respondHttp1(detail as ServerResponse, rejection)
   return true
 }

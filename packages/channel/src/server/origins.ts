@@ -1,35 +1,35 @@
-/** Which web pages may open channels. Other programs say nothing of pages. */
+/** Decides which web pages may open channels. Requests of other programs have no origin. */
 import type { IncomingHttpHeaders, OutgoingHttpHeaders } from 'node:http2'
 
 import { ChannelError } from '../errors.ts'
 
-/** Throws `INVALID_ARGUMENT` for what is no list of origins. */
-export function checkedOrigins(origins: readonly string[] = []): ReadonlySet<string> {
+/** Makes a set of origins. Throws `INVALID_ARGUMENT` for anything but a list of origins. */
+export function resolveOrigins(origins: readonly string[] = []): ReadonlySet<string> {
   if (!Array.isArray(origins)) throw new ChannelError('INVALID_ARGUMENT', 'origins must be an array')
   for (const origin of origins) {
     const actual = originOf(origin)
     if (actual === origin && actual !== 'null') continue
     const hint = actual === undefined || actual === 'null' ? '' : `: ${JSON.stringify(actual)} is`
-    throw new ChannelError('INVALID_ARGUMENT', `origins: ${JSON.stringify(origin)} is no origin${hint}`)
+    throw new ChannelError('INVALID_ARGUMENT', `origins: ${JSON.stringify(origin)} is not an origin${hint}`)
   }
   return new Set(origins)
 }
 
 /**
- * Whether a request comes from a page of another origin than the server's, and of none that is listed. Each of the two
- * headers by which a browser tells must say so, since either may be missing: old browsers have no `sec-fetch-site`, and it is
- * not sent in cleartext; `origin` is not sent with every GET.
+ * Whether a request comes from a page whose origin is neither the server's nor in `origins`. A browser tells by either
+ * of two headers, and either may be missing: old browsers send no `sec-fetch-site`, nor does any in cleartext, and
+ * `origin` is not part of every GET. Both must therefore allow the request.
  */
-export function isForeign(headers: IncomingHttpHeaders, encrypted: boolean, listed: ReadonlySet<string>): boolean {
+export function isForeign(headers: IncomingHttpHeaders, encrypted: boolean, origins: ReadonlySet<string>): boolean {
   const { origin, 'sec-fetch-site': site } = headers
-  if (origin !== undefined && listed.has(origin)) return false
+  if (origin !== undefined && origins.has(origin)) return false
   if (site !== undefined && site !== 'same-origin' && site !== 'none') return true
   return origin !== undefined && !isOwn(origin, headers[':authority'] ?? headers.host ?? '', encrypted)
 }
 
 /**
- * Where this process speaks TLS, it knows the scheme under which it is reached. Elsewhere a proxy may do that, so that only host and
- * port are compared.
+ * Whether `origin` is the server's. In cleartext, a proxy may have terminated TLS, so that only host and port are
+ * compared. A server that speaks TLS knows its scheme.
  */
 function isOwn(origin: string, authority: string, encrypted: boolean): boolean {
   const [scheme] = /^https?(?=:)/.exec(origin) ?? []
@@ -44,20 +44,33 @@ function originOf(url: string): string | undefined {
   }
 }
 
-/** What lets a page of a listed origin read an answer, with its credentials (the Fetch Standard, "CORS protocol"). */
-export function shareWith(headers: IncomingHttpHeaders, listed: ReadonlySet<string>): OutgoingHttpHeaders | undefined {
+/**
+ * The headers that let a page of a listed origin read the answer and send credentials (Fetch Standard, "CORS
+ * protocol").
+ */
+export function corsHeaders(
+  headers: IncomingHttpHeaders,
+  origins: ReadonlySet<string>,
+): OutgoingHttpHeaders | undefined {
   const { origin } = headers
-  if (origin === undefined || !listed.has(origin)) return undefined
+  if (origin === undefined || !origins.has(origin)) return undefined
   return { 'access-control-allow-origin': origin, 'access-control-allow-credentials': 'true' }
 }
 
-/** Names of headers that a preflight may ask for. No answer repeats more of what a client sent. Unit: characters. */
-const longestNames = 200
+/** Maximum length of the header names of a preflight that an answer repeats. Unit: characters. */
+const maxRepeatedNames = 200
 
-/** What to answer a preflight of a listed origin: that the headers which it names may be sent. */
-export function preflightAnswer(headers: IncomingHttpHeaders): OutgoingHttpHeaders | undefined {
+/**
+ * The headers that allow a preflight of a listed origin the request headers that it names. Undefined for other
+ * requests.
+ */
+export function preflightHeaders(
+  headers: IncomingHttpHeaders,
+  origins: ReadonlySet<string>,
+): OutgoingHttpHeaders | undefined {
+  if (headers.origin === undefined || !origins.has(headers.origin)) return undefined
   if (headers[':method'] !== 'OPTIONS' || headers['access-control-request-method'] === undefined) return undefined
   const names = headers['access-control-request-headers']
-  if (names === undefined || names.length > longestNames) return {}
+  if (names === undefined || names.length > maxRepeatedNames) return {}
   return { 'access-control-allow-headers': names }
 }

@@ -5,65 +5,70 @@ import { checkLimit, givenOf } from '../options.ts'
 import { ChannelError } from '../errors.ts'
 import { Ranking } from './ranking.ts'
 
-/** Limits of several channels together. Where one is not given, there is none but the default. */
+/** Limits that several channels share. A limit that is not given has its default, or does not exist. */
 export interface QuotaLimits {
-  /** How many there may be at once. One more is refused: with 429 where a connection has too many, with 503 otherwise. */
+  /**
+   * Maximum number of channels at once. Beyond it, requests are rejected: with 429 for the limit of a connection, with
+   * 503 otherwise.
+   */
   readonly maxChannels?: number | undefined
   /**
-   * How much memory all of them may hold for messages under way: for what was sent and has not left this process, and for
-   * what has arrived and nobody has received, be it a whole message or a part. Beyond it, the channel that holds most is cut off:
-   * with `PEER_TOO_SLOW`, or with `RATE_LIMITED` where it is mostly what has arrived. Channels that have got nothing out of the
-   * way for a second come first. What each channel reads ahead, up to 96 KiB, does not count. Unit: bytes.
+   * Maximum bytes buffered across all these channels: what was sent and has not left this process, and what has
+   * arrived, whole messages or parts, and was not received. Beyond it, the channel with the largest backlog is reset:
+   * with `PEER_TOO_SLOW`, or with `RATE_LIMITED` when most of its backlog has arrived. Channels whose backlog has not
+   * shrunk for a second come first. What each channel reads ahead, up to 96 KiB, does not count. Unit: bytes.
    */
   readonly maxBufferedBytes?: number | undefined
   /**
-   * How many messages may be handed out on all of them within a second, as seconds are counted since the process began. One
-   * more ends the channel on which most came within that second, with `RATE_LIMITED`; they count no more, and its connection
-   * gets no further channel before the next second. It costs some time for each message. Control frames do not count.
+   * Maximum messages delivered on all these channels within one second, as seconds are counted since the process began.
+   * One more ends the channel that received most in that second, with `RATE_LIMITED`. Its messages no longer count
+   * then, and its connection gets no further channel before the next second. Counting costs some time for each message.
+   * Control frames do not count.
    */
   readonly maxMessagesPerSecond?: number | undefined
 }
 
-/** Throws `INVALID_ARGUMENT` for a limit that is none. */
-export function shareLimits(name: string, given: QuotaLimits | undefined, defaults: QuotaLimits = {}): QuotaLimits {
+/** Fills in defaults. Throws `INVALID_ARGUMENT` for an invalid limit. */
+export function resolveQuota(name: string, given: QuotaLimits | undefined, defaults: QuotaLimits = {}): QuotaLimits {
   for (const [limit, value] of Object.entries(givenOf(given))) checkLimit(`${name}.${limit}`, value)
   return { ...defaults, ...givenOf(given) }
 }
 
-/** What one channel has of its shares. */
-export class Member {
+/** The usage of one channel within its quotas. */
+export class ChannelUsage {
   readonly channel: Channel<unknown, unknown>
-  readonly shares: readonly Share[]
-  /** That of its connection. */
-  readonly session: Share
+  readonly quotas: readonly Quota[]
+  /** The quota of its connection, which is one of `quotas`. */
+  readonly session: Quota
   readonly #clock: Clock
-  /** How much memory it holds for messages under way, and how much of that for what has arrived. Unit: bytes. */
+  /** The memory that it holds for messages. Unit: bytes. */
   held = 0
+  /** The part of `held` that has arrived and was not received. Unit: bytes. */
   arrived = 0
-  /** How many messages came on it within `second`. */
+  /** Messages that came within `#second`. */
   messages = 0
   #second = 0
-  /** When something left last, or the first came. */
+  /** When some of its memory was released last, or the first was taken. */
   #progressAt = 0
-  #isOver = false
+  #hasEnded = false
 
-  constructor(channel: Channel<unknown, unknown>, shares: readonly Share[], session: Share, clock: Clock) {
+  constructor(channel: Channel<unknown, unknown>, quotas: readonly Quota[], session: Quota, clock: Clock) {
     this.channel = channel
-    this.shares = shares
+    this.quotas = quotas
     this.session = session
     this.#clock = clock
   }
 
-  /** Whether it may be ended for what it has. */
-  get isThere(): boolean {
-    return !this.#isOver && coreOf(this.channel).outcome === undefined
+  /** Whether ending the channel would still help. */
+  get isOpen(): boolean {
+    return !this.#hasEnded && coreOf(this.channel).outcome === undefined
   }
 
   onHeld(change: number): void {
-    if (this.#isOver) return
+    if (this.#hasEnded) return
     if (change < 0 || this.held === 0) this.#progressAt = this.#clock.now()
     this.held += change
-    for (const share of this.shares) share.onHeld(change, this.#clock)
+    for (const quota of this.quotas) quota.onHeld(change, this.#clock)
   }
 
   onArrived(change: number): void {
@@ -71,22 +76,23 @@ export class Member {
     this.onHeld(change)
   }
 
+  /** Whether its backlog has not shrunk for a second. */
   isStalled(now: number): boolean {
     return now - this.#progressAt > 1_000
   }
 
-  /** It is over, or as good as: it has nothing any more. */
-  leave(): void {
-    if (this.#isOver) return
+  /** Stops counting the channel, which has ended or is about to. */
+  end(): void {
+    if (this.#hasEnded) return
     this.onHeld(-this.held)
-    this.#isOver = true
+    this.#hasEnded = true
   }
 
   onMessage(): void {
     const second = secondOf(this.#clock)
     this.messages = this.messagesIn(second) + 1
     this.#second = second
-    for (const share of this.shares) share.onMessage(second, this)
+    for (const quota of this.quotas) quota.onMessage(second, this)
   }
 
   messagesIn(second: number): number {
@@ -94,44 +100,44 @@ export class Member {
   }
 }
 
-/** Several channels that have limits together: those of a route, of a connection, or of a router. */
-export class Share {
+/** Limits that the channels of a route, of a connection or of a router share, and what of them is used. */
+export class Quota {
   readonly limits: QuotaLimits
   readonly #name: string
-  /** Of all that there are; those of this share are among them. */
-  readonly #members: Iterable<Member>
+  /** All channels of the router. Those of this quota are among them. */
+  readonly #usages: Iterable<ChannelUsage>
   #channels = 0
   #held = 0
-  /** Those that held most a moment ago, the largest last. */
-  #largest: Member[] = []
+  /** The channels that held most at `#largestAt`, in ascending order. */
+  #largest: ChannelUsage[] = []
   #largestAt = 0
   #messages = 0
   #second = 0
-  /** On whom messages came within `second`, in the order of their first. */
-  #senders: Member[] = []
-  /** The same by how many came on each, from the first channel on that is ended within `second`. */
-  #ranking: Ranking<Member> | undefined
-  /** The second in which one of its channels was ended for its messages. */
+  /** The channels that received messages within `#second`, in the order of the first one. */
+  #receivers: ChannelUsage[] = []
+  /** The same channels by number of messages. Made when the first of them is ended within `#second`. */
+  #ranking: Ranking<ChannelUsage> | undefined
+  /** The second in which a channel was ended for its messages. */
   exceededIn: number | undefined
 
-  /** @param name - of whom it is, for errors: `all channels`. */
-  constructor(name: string, limits: QuotaLimits, members: Iterable<Member>) {
+  /** @param name - for errors: `all routes`, `this connection` or the path of a route. */
+  constructor(name: string, limits: QuotaLimits, usages: Iterable<ChannelUsage>) {
     this.#name = name
     this.limits = limits
-    this.#members = members
+    this.#usages = usages
   }
 
-  /** Why there is no place for one more channel, if so. */
-  get fullness(): string | undefined {
+  /** Why there is no room for another channel. Undefined if there is. */
+  get rejection(): string | undefined {
     const { maxChannels = Infinity } = this.limits
     return this.#channels < maxChannels ? undefined : `there are ${maxChannels} channels of ${this.#name} already`
   }
 
-  take(): void {
+  addChannel(): void {
     this.#channels += 1
   }
 
-  release(): void {
+  removeChannel(): void {
     this.#channels -= 1
   }
 
@@ -139,28 +145,34 @@ export class Share {
     this.#held += change
     const { maxBufferedBytes = Infinity } = this.limits
     while (this.#held > maxBufferedBytes) {
-      const largest = this.#takeLargest(clock.now())
+      const largest = this.#nextLargest(clock.now())
       if (largest === undefined) return
-      coreOf(largest.channel).reset(this.#tooMuch(largest, maxBufferedBytes))
-      largest.leave()
+      coreOf(largest.channel).reset(this.#bufferedError(largest, maxBufferedBytes))
+      largest.end()
     }
   }
 
-  #tooMuch({ held, arrived }: Member, limit: number): ChannelError {
+  #bufferedError({ held, arrived }: ChannelUsage, limit: number): ChannelError {
     return 2 * arrived > held
       ? new ChannelError(
           'RATE_LIMITED',
-          `over ${limit} bytes that came on ${this.#name} wait to be received, and most of them here`,
+          `over ${limit} bytes that came on ${this.#name} wait to be received, most of them on this channel`,
         )
-      : new ChannelError('PEER_TOO_SLOW', `over ${limit} bytes wait to be sent on ${this.#name}, and most of them here`)
+      : new ChannelError(
+          'PEER_TOO_SLOW',
+          `over ${limit} bytes wait to be sent on ${this.#name}, most of them on this channel`,
+        )
   }
 
-  /** A flood over many channels ends many of them: one walk over all finds several, and there are few walks a second. */
-  #takeLargest(now: number): Member | undefined {
-    if (now - this.#largestAt > longestUse) this.#largest = []
+  /**
+   * One walk over all channels finds several, since a flood over many channels ends many of them. Walks are limited in
+   * rate.
+   */
+  #nextLargest(now: number): ChannelUsage | undefined {
+    if (now - this.#largestAt > maxAgeOfLargest) this.#largest = []
     for (let isNew = false; ; isNew = true) {
-      for (let member = this.#largest.pop(); member !== undefined; member = this.#largest.pop()) {
-        if (member.isThere && member.held > 0) return member
+      for (let usage = this.#largest.pop(); usage !== undefined; usage = this.#largest.pop()) {
+        if (usage.isOpen && usage.held > 0) return usage
       }
       if (isNew) return undefined
       this.#largest = this.#findLargest(now)
@@ -168,63 +180,67 @@ export class Share {
     }
   }
 
-  #findLargest(now: number): Member[] {
-    const rankOf = (member: Member): number => (member.isStalled(now) ? Number.MAX_SAFE_INTEGER / 2 : 0) + member.held
-    let found: Member[] = []
-    const cut = (): Member[] => found.toSorted((left, right) => rankOf(left) - rankOf(right)).slice(-mostFound)
-    for (const member of this.#members) {
-      if (member.held === 0 || !member.isThere || !member.shares.includes(this)) continue
-      found.push(member)
-      if (found.length === 2 * mostFound) found = cut()
+  #findLargest(now: number): ChannelUsage[] {
+    const rankOf = (usage: ChannelUsage): number =>
+      (usage.isStalled(now) ? Number.MAX_SAFE_INTEGER / 2 : 0) + usage.held
+    let found: ChannelUsage[] = []
+    const cut = (): ChannelUsage[] => found.toSorted((left, right) => rankOf(left) - rankOf(right)).slice(-maxLargest)
+    for (const usage of this.#usages) {
+      if (usage.held === 0 || !usage.isOpen || !usage.quotas.includes(this)) continue
+      found.push(usage)
+      if (found.length === 2 * maxLargest) found = cut()
     }
     return cut()
   }
 
-  onMessage(second: number, from: Member): void {
+  onMessage(second: number, from: ChannelUsage): void {
     const { maxMessagesPerSecond } = this.limits
     if (maxMessagesPerSecond === undefined) return
     if (this.#second !== second) {
       this.#second = second
       this.#messages = 0
-      this.#senders = []
+      this.#receivers = []
       this.#ranking = undefined
     }
     this.#messages += 1
-    if (from.messages === 1) this.#senders.push(from)
+    if (from.messages === 1) this.#receivers.push(from)
     this.#ranking?.add(from, from.messages)
     if (this.#messages <= maxMessagesPerSecond) return
     const busiest = this.#takeBusiest(second, from)
     const count = busiest.messagesIn(second)
     busiest.messages = 0
-    for (const share of busiest.shares) share.#forget(second, count)
+    for (const quota of busiest.quotas) quota.#forget(second, count)
     busiest.session.exceededIn = second
-    const message = `more than ${maxMessagesPerSecond} messages a second came on ${this.#name}, and most of them here`
+    const message = `more than ${maxMessagesPerSecond} messages a second came on ${this.#name}, most of them on this channel`
     coreOf(busiest.channel).closeWithError(new ChannelError('RATE_LIMITED', message))
   }
 
-  /** The one on which most came, and of several such ones `from`. A flood over many channels ends many: all of them cost one walk a second. */
-  #takeBusiest(second: number, from: Member): Member {
+  /**
+   * Removes and returns the channel that received most: `from`, if it is one of several. A flood over many channels
+   * ends many of them, and one walk a second serves them all.
+   */
+  #takeBusiest(second: number, from: ChannelUsage): ChannelUsage {
     if (this.#ranking === undefined) {
-      this.#ranking = new Ranking((member) => (member.isThere ? member.messagesIn(second) : 0))
-      for (const member of this.#senders) this.#ranking.add(member, member.messagesIn(second))
-      this.#senders = []
+      this.#ranking = new Ranking((usage) => (usage.isOpen ? usage.messagesIn(second) : 0))
+      for (const usage of this.#receivers) this.#ranking.add(usage, usage.messagesIn(second))
+      this.#receivers = []
     }
     return this.#ranking.takeFirst(from) ?? from
   }
 
-  /** What a channel that was ended has sent counts no more: the others did not send it. */
+  /** Stops counting the messages of a channel that was ended: the other channels did not cause them. */
   #forget(second: number, count: number): void {
     if (this.#second === second) this.#messages = Math.max(0, this.#messages - count)
   }
 }
 
-/** How many of the largest channels one walk finds. */
-const mostFound = 64
+/** Maximum number of channels that one walk finds. */
+const maxLargest = 64
 
-/** For how long what a walk found is used. Unit: milliseconds. */
-const longestUse = 100
+/** How long the result of a walk is used. Unit: milliseconds. */
+const maxAgeOfLargest = 100
 
-/** In which second it is, as they are counted for rates. */
+/** The current second, as rates count them. */
 export function secondOf(clock: Clock): number {
   return Math.floor(clock.now() / 1_000)
 }

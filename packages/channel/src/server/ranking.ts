@@ -1,19 +1,19 @@
 /**
- * Members by a count that only grows. To add one, or to take one out, costs the same however many there are; counts that
- * nobody has any more are passed once.
+ * Ranks members by counts that only grow. Adding or removing one costs the same with any number of members. A count
+ * that no member has any more is passed once.
  */
 export class Ranking<Member> {
   readonly #countOf: (member: Member) => number
-  /** At each count, those that had it when they were added last. */
+  /** The members at each count, as of when each was added last. */
   readonly #levels = new Map<number, Set<Member>>()
   #highest = 0
 
-  /** @param countOf - How many a member has. One that has no longer what it was added with is passed over. */
+  /** @param countOf - The count of a member now. A member whose count is not the one it was added with is skipped. */
   constructor(countOf: (member: Member) => number) {
     this.#countOf = countOf
   }
 
-  /** Notes that `member` has `count` now: one more than when it was added before, if it was. */
+  /** Notes that `member` has `count` now: one more than when it was added last, if it was. */
   add(member: Member, count: number): void {
     const before = this.#levels.get(count - 1)
     if (before?.delete(member) === true && before.size === 0) this.#levels.delete(count - 1)
@@ -23,7 +23,7 @@ export class Ranking<Member> {
     this.#highest = Math.max(this.#highest, count)
   }
 
-  /** Takes out one that has most: `preferred`, if that does. */
+  /** Removes and returns a member with the highest count: `preferred`, if it has that. */
   takeFirst(preferred: Member): Member | undefined {
     for (; this.#highest > 0; this.#highest -= 1) {
       const level = this.#levels.get(this.#highest)

@@ -4,55 +4,58 @@ import type { Http2Session, OutgoingHttpHeaders, ServerHttp2Stream } from 'node:
 import { constants } from 'node:http2'
 
 import { systemClock } from '../runtime/clock.ts'
-import { ofBodies } from './headers.ts'
+import { bodyHeaders } from './headers.ts'
 
-/** How many refused streams of a connection may wait for their second at once: as many as it may have channels. */
-const mostRefused = 10_000
+/** The answer to a request that gets no channel. */
+export interface Rejection {
+  readonly status: number
+  readonly message: string
+  readonly headers?: OutgoingHttpHeaders
+}
 
-/** How many there are. */
-const refused = new WeakMap<Http2Session, number>()
+/** Makes a 503: the client may try again soon, at another server if it has one. */
+export function unavailable(message: string): Rejection {
+  return { status: 503, message, headers: { 'retry-after': '1' } }
+}
+
+/** Maximum rejected streams of a connection that linger at once: as many as it may have channels. */
+const maxLingering = 10_000
+
+/** The number of rejected streams of a connection that linger. */
+const lingering = new WeakMap<Http2Session, number>()
 
 /**
- * Answers a request that gets no channel, unless it was answered or its client has left. The rest of its body is
- * discarded, since Node resets a stream whose body nobody wants, and some clients then lose the answer; but not for ever.
+ * Answers a request that gets no channel, unless it was answered or the client has left. Node resets a stream whose
+ * body is not read, and some clients then lose the answer. The rest of the body is therefore discarded, but only for
+ * `lingerTimeout`.
  */
-export function refuse(
-  stream: ServerHttp2Stream,
-  status: number,
-  message: string,
-  headers: OutgoingHttpHeaders = {},
-): void {
-  // Stays for good: a client that resets a refused stream would end the process otherwise.
+export function respond(stream: ServerHttp2Stream, { status, message, headers }: Rejection): void {
+  // Stays for good: a client that resets a rejected stream would end the process otherwise.
   stream.on('error', () => {})
   const { session } = stream
   if (stream.destroyed || stream.closed || stream.headersSent || session === undefined) return
-  const others = refused.get(session) ?? 0
-  if (others >= mostRefused) {
+  const others = lingering.get(session) ?? 0
+  if (others >= maxLingering) {
     stream.close(constants.NGHTTP2_REFUSED_STREAM)
     stream.destroy()
     return
   }
   stream.resume()
-  // Not `close`, which waits until all of the answer has left: without a window it never does.
-  const cut = systemClock.setTimer(() => void stream.destroy(), connDefaults.lingerTimeout, undefined)
-  refused.set(session, others + 1)
+  // Not `close`, which waits until the whole answer has left: without a window that never happens.
+  const timer = systemClock.setTimer(() => void stream.destroy(), connDefaults.lingerTimeout, undefined)
+  lingering.set(session, others + 1)
   stream.once('close', () => {
-    systemClock.clearTimer(cut)
-    refused.set(session, (refused.get(session) ?? 1) - 1)
+    systemClock.clearTimer(timer)
+    lingering.set(session, (lingering.get(session) ?? 1) - 1)
   })
   stream.respond({ 'content-type': 'text/plain; charset=utf-8', ...headers, ':status': status })
-  // A response to HEAD, or with 204, has ended with its headers.
+  // A response to HEAD, or with 204, ends with its headers.
   if (!stream.writableEnded) stream.end(`${message}\n`)
 }
 
-/** The same over HTTP/1. */
-export function refuseHttp1(
-  response: ServerResponse,
-  status: number,
-  message: string,
-  headers: OutgoingHttpHeaders = {},
-): void {
-  // What middleware has set is about another body.
-  for (const name of ofBodies) response.removeHeader(name)
+/** Answers an HTTP/1 request, which never gets a channel. */
+export function respondHttp1(response: ServerResponse, { status, message, headers }: Rejection): void {
+  // Middleware set these for another body.
+  for (const name of bodyHeaders) response.removeHeader(name)
   response.writeHead(status, { 'content-type': 'text/plain; charset=utf-8', ...headers }).end(`${message}\n`)
 }

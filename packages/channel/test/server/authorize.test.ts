@@ -205,7 +205,7 @@ describe('authorize', () => {
   test('credentials that have ended already get 401, and no handler', async () => {
     await using served = await guarded(() => ({ expiresAt: Date.now() - 1 }))
     const refused = await ask(served.at, plain, new Uint8Array())
-    expect([refused.status, refused.body.toString()]).toEqual([401, 'the credentials have ended\n'])
+    expect([refused.status, refused.body.toString()]).toEqual([401, 'the credentials have expired\n'])
   })
 
   test('does not hold up a router that drains', async () => {

@@ -11,7 +11,7 @@ import { systemClock } from '../../src/runtime/clock.ts'
 import { Channel, ChannelError, defineRoute } from '../../src/index.ts'
 import type { HandleOptions, RouterOptions, QuotaLimits } from '../../src/server.ts'
 import { createRouter, routerDefaults } from '../../src/server.ts'
-import { Member, Share } from '../../src/server/quota.ts'
+import { ChannelUsage, Quota } from '../../src/server/quota.ts'
 import { testClock } from '../../src/testing.ts'
 import type { Served } from '../support/server-support.ts'
 import { ask, bareSession, serve } from '../support/server-support.ts'
@@ -195,23 +195,23 @@ describe.each(scopes)('messages a second of one %s', (scope) => {
 })
 
 describe('whom a rate ends', () => {
-  /** Channels of one share, each with who sends on it. */
+  /** Channels of one quota, each with who sends on it. */
   function sharing(
     maxMessagesPerSecond: number,
     count: number,
-  ): { channel: Channel<string, string>; member: Member }[] {
-    const members = new Set<Member>()
-    const share = new Share('all', { maxMessagesPerSecond }, members)
+  ): { channel: Channel<string, string>; member: ChannelUsage }[] {
+    const members = new Set<ChannelUsage>()
+    const share = new Quota('all', { maxMessagesPerSecond }, members)
     const clock = testClock()
     return Array.from({ length: count }, () => {
       const channel = new Channel<unknown, unknown>(pipe()[0], { send: json(), receive: json() })
-      const member = new Member(channel, [share], share, clock)
+      const member = new ChannelUsage(channel, [share], share, clock)
       members.add(member)
       return { channel: channel as Channel<string, string>, member }
     })
   }
 
-  const sends = ({ member }: { readonly member: Member }, count: number): void => {
+  const sends = ({ member }: { readonly member: ChannelUsage }, count: number): void => {
     for (let sent = 0; sent < count; sent++) member.onMessage()
   }
 
@@ -234,9 +234,9 @@ describe('whom a rate ends', () => {
 
   test('a message on each of many ends as many as are too much, with no look at all of them for each', () => {
     const count = 2_000
-    const members = new Set<Member>()
+    const members = new Set<ChannelUsage>()
     let looks = 0
-    const counting: Iterable<Member> = {
+    const counting: Iterable<ChannelUsage> = {
       *[Symbol.iterator]() {
         for (const member of members) {
           looks += 1
@@ -244,11 +244,11 @@ describe('whom a rate ends', () => {
         }
       },
     }
-    const share = new Share('all', { maxMessagesPerSecond: 100 }, counting)
+    const share = new Quota('all', { maxMessagesPerSecond: 100 }, counting)
     const clock = testClock()
     for (let made = 0; made < count; made++) {
       const channel = new Channel<unknown, unknown>(pipe()[0], { send: json(), receive: json() })
-      members.add(new Member(channel, [share], share, clock))
+      members.add(new ChannelUsage(channel, [share], share, clock))
     }
     for (const member of members) member.onMessage()
     expect(looks).toBeLessThanOrEqual(count)
@@ -257,14 +257,14 @@ describe('whom a rate ends', () => {
 })
 
 describe('bytes that wait, to the byte', () => {
-  /** Channels of one share, to peers that do not read, and have been sent something before. */
+  /** Channels of one quota, to peers that do not read, and have been sent something before. */
   async function sharing(maxBufferedBytes: number, count: number): Promise<Channel<string, string>[]> {
-    const members = new Set<Member>()
-    const share = new Share('all', { maxBufferedBytes }, members)
+    const members = new Set<ChannelUsage>()
+    const share = new Quota('all', { maxBufferedBytes }, members)
     const made = Array.from({ length: count }, () => {
       const [near] = pipe({ highWaterMark: 1 })
       const channel = new Channel<unknown, unknown>(near, { send: json(), receive: json() })
-      const member = new Member(channel, [share], share, systemClock)
+      const member = new ChannelUsage(channel, [share], share, systemClock)
       members.add(member)
       coreOf(channel).watch({ memory: member })
       return channel as Channel<string, string>

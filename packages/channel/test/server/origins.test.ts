@@ -218,6 +218,6 @@ test.each([
 
 test('origins: says which origin a URL is of, and must be an array', () => {
   const { message } = thrown(() => createRouter({ origins: ['https://SHOP.example/cart'] }), 'INVALID_ARGUMENT')
-  expect(message).toBe('origins: "https://SHOP.example/cart" is no origin: "https://shop.example" is')
+  expect(message).toBe('origins: "https://SHOP.example/cart" is not an origin: "https://shop.example" is')
   thrown(() => createRouter({ origins: shop as never }), 'INVALID_ARGUMENT')
 })
