@@ -1,4 +1,4 @@
-/** Runs programs for the tests of the examples, and waits for what they say. */
+/** Runs programs for the tests of the examples, and waits for their output. */
 import type { ChildProcess } from 'node:child_process'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -17,7 +17,7 @@ interface Waiting {
   readonly reject: (error: Error) => void
 }
 
-/** A running program. Disposing of it kills it, where it has not ended. */
+/** A running program. Disposing of it kills the process if it has not ended. */
 export class Program implements AsyncDisposable {
   readonly lines: string[] = []
   readonly #child: ChildProcess
@@ -47,7 +47,7 @@ export class Program implements AsyncDisposable {
     return this.lines.join('\n')
   }
 
-  /** Waits until one of its lines matches, if none has yet. */
+  /** Waits until one of its lines matches, unless one already does. */
   line(pattern: RegExp): Promise<RegExpExecArray> {
     for (const line of this.lines) {
       const found = pattern.exec(line)
@@ -57,7 +57,7 @@ export class Program implements AsyncDisposable {
     return new Promise((resolve, reject) => this.#waiting.add({ pattern, resolve, reject }))
   }
 
-  /** Waits for the line in which it says where it listens. */
+  /** Waits for the line with the address at which it listens. */
   async url(): Promise<string> {
     const [, url = ''] = await this.line(/listening on (\S+)/)
     return url
@@ -75,16 +75,17 @@ export class Program implements AsyncDisposable {
     this.#child.kill(signal)
   }
 
-  /** Waits for its end. Its exit code is null where a signal ended it. */
+  /** Waits for its end. Its exit code is null if a signal ended it. */
   async exited(): Promise<number | null> {
     await this.#closed
     return this.#child.exitCode
   }
 
-  /** Waits for its end, and throws what it said where that is not the right one. */
+  /** Waits for its end. Throws its output if the exit code differs. */
   async exitsWith(expected: number): Promise<void> {
     const code = await this.exited()
-    if (code !== expected) throw new Error(`the program ended with ${code}, not ${expected}. It said:\n${this.output}`)
+    if (code !== expected)
+      throw new Error(`the program ended with ${code}, not ${expected}. Its output:\n${this.output}`)
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -108,6 +109,6 @@ export class Program implements AsyncDisposable {
   }
 
   #silent(pattern: RegExp): Error {
-    return new Error(`the program ended without a line like ${pattern}. It said:\n${this.output}`)
+    return new Error(`the program ended without a line like ${pattern}. Its output:\n${this.output}`)
   }
 }

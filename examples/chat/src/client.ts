@@ -33,7 +33,7 @@ async function join(name: string): Promise<number> {
     console.error(answer?.type === 'refused' ? `refused: ${answer.reason}` : 'no welcome')
     return 1
   }
-  console.log(answer.members.length === 0 ? 'nobody else is here' : `here: ${answer.members.join(', ')}`)
+  console.log(answer.members.length === 0 ? 'no other member is here' : `here: ${answer.members.join(', ')}`)
 
   const { stdin, stdout } = process
   const isTerminal = stdin.isTTY && stdout.isTTY
@@ -62,7 +62,7 @@ async function join(name: string): Promise<number> {
       console.log(text)
       return
     }
-    // Keeps what is being typed below.
+    // Keeps the line that is being typed below.
     clearLine(stdout, 0)
     cursorTo(stdout, 0)
     console.log(text)

@@ -4,13 +4,13 @@ import { z } from 'zod'
 
 export const Name = z.string().regex(/^[\p{L}\p{N}_-]{1,20}$/u, 'a name has 1 to 20 letters, digits, _ or -')
 
-// Everybody's terminal prints it: no control characters.
+// Every member's terminal prints it: no control characters.
 const Text = z
   .string()
   .max(2_000)
   .regex(/^\P{Cc}*$/u)
 
-/** A login comes first, and is answered with `welcome` or `refused`. */
+/** A login comes first. The server answers it with `welcome` or `refused`. */
 const FromClient = z.discriminatedUnion('type', [
   z.object({ type: z.literal('login'), name: Name }),
   z.object({ type: z.literal('say'), text: Text }),

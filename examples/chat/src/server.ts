@@ -1,4 +1,4 @@
-/** Tells everybody what each member says. */
+/** Sends each member's messages to all members. */
 import type { ServerChannel } from '@h2channel/channel'
 import { ChannelError } from '@h2channel/channel'
 import { createRouter } from '@h2channel/channel/server'
@@ -20,7 +20,7 @@ const { values } = parseArgs({
 
 const members = new Map<string, Member>()
 
-// What may wait for a member who doesn't read: 256 KiB encoded, and 64 messages behind them.
+// At most this much waits for a member who does not read: 256 KiB encoded, and 64 messages behind them.
 const limits = { maxBufferedBytes: 256 * 1024, maxWaitingSends: 64 }
 
 const router = createRouter({ limits })
@@ -59,10 +59,10 @@ function tellAll(message: FromServer): void {
   for (const channel of members.values()) tell(channel, message)
 }
 
-/** Doesn't wait, so that nobody holds the others up. Who has too much waiting already is dropped. */
+/** Does not wait, so that no member delays the others. A member with too many waiting messages is dropped. */
 function tell(channel: Member, message: FromServer): void {
   channel.send(message).catch((error: unknown) => {
-    // After any other error the channel is over, and its handler knows.
+    // Any other error has ended the channel, and its handler gets it too.
     if (error instanceof ChannelError && error.code === 'SEND_BUFFER_FULL') channel.abort(error)
   })
 }
@@ -74,5 +74,5 @@ server.listen(Number(values.port), values.host, () => {
   console.log(`listening on http://${address.includes(':') ? `[${address}]` : address}:${port}`)
 })
 
-// Before it stops, open channels may come to their end.
+// Open channels may end before the server stops.
 process.once('SIGTERM', () => void router.drain().then(() => server.close()))

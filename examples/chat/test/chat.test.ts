@@ -16,31 +16,31 @@ beforeEach(async () => {
 
 afterEach(() => server[Symbol.asyncDispose]())
 
-/** Waits until the member is in. */
+/** Waits until the member has joined. */
 async function join(name: string): Promise<Program> {
   const member = Program.run('chat/src/client.ts', ['--url', url, '--name', name])
-  await member.line(/^here: |^nobody else/)
+  await member.line(/^here: |^no other/)
   return member
 }
 
-test('everybody hears everybody, and who comes and goes', async () => {
+test('all members receive all messages, and see who joins and leaves', async () => {
   await using ada = await join('ada')
   await using grace = await join('grace')
   await using edsger = await join('edsger')
-  expect(ada.lines[0]).toBe('nobody else is here')
+  expect(ada.lines[0]).toBe('no other member is here')
   expect(grace.lines[0]).toBe('here: ada')
   expect(edsger.lines[0]).toBe('here: ada, grace')
-  const everybody = [ada, grace, edsger]
+  const members = [ada, grace, edsger]
 
   ada.write('good morning\n')
-  await Promise.all(everybody.map((member) => member.line(/^ada: good morning$/)))
+  await Promise.all(members.map((member) => member.line(/^ada: good morning$/)))
   grace.write('\tschönen Tag\n')
-  await Promise.all(everybody.map((member) => member.line(/^grace: schönen Tag$/)))
+  await Promise.all(members.map((member) => member.line(/^grace: schönen Tag$/)))
 
   edsger.kill('SIGKILL')
   await Promise.all([ada, grace].map((member) => member.line(/^\* edsger left$/)))
 
-  // What was typed before the end of the input is still said.
+  // Lines that were typed before the end of the input are still sent.
   ada.end('goodbye\n')
   await ada.exitsWith(0)
   await grace.line(/^\* ada left$/)
@@ -54,7 +54,7 @@ test('everybody hears everybody, and who comes and goes', async () => {
   ])
 })
 
-test('a name is given to one member at a time', async () => {
+test('a name belongs to one member at a time', async () => {
   await using ada = await join('ada')
   await using impostor = Program.run('chat/src/client.ts', ['--url', url, '--name', 'ada'])
   await impostor.exitsWith(1)
@@ -63,12 +63,12 @@ test('a name is given to one member at a time', async () => {
   ada.end()
   await ada.exitsWith(0)
   await using next = await join('ada')
-  expect(next.lines).toEqual(['nobody else is here'])
+  expect(next.lines).toEqual(['no other member is here'])
   next.write('hello\n')
   await next.line(/^ada: hello$/)
 })
 
-test('nobody gets in without a name', async () => {
+test('a member without a name is refused', async () => {
   await using client = createClient(url)
   await using channel = await client.open(chat)
   await channel.send({ type: 'say', text: 'hello' })
@@ -76,7 +76,7 @@ test('nobody gets in without a name', async () => {
   expect(await channel.receive()).toBeUndefined()
 })
 
-test('a message that is none ends its own channel, and no other', async () => {
+test('an invalid message ends its own channel, and no other', async () => {
   await using ada = await join('ada')
   await using client = createClient(url)
   await using channel = await client.open(chat)
@@ -91,7 +91,7 @@ test('a message that is none ends its own channel, and no other', async () => {
   await ada.line(/^ada: still here$/)
 })
 
-test('a member who reads nothing is dropped, and holds nobody up', async () => {
+test('a member who reads nothing is dropped, and delays no other member', async () => {
   await using client = createClient(url)
   await using sleeper = await client.open(chat)
   await sleeper.send({ type: 'login', name: 'sleeper' })
@@ -100,7 +100,8 @@ test('a member who reads nothing is dropped, and holds nobody up', async () => {
   await talker.send({ type: 'login', name: 'talker' })
   expect(await talker.receive()).toEqual({ type: 'welcome', members: ['sleeper'] })
 
-  // Says as much as it hears, until the sleeper is gone: that is more than the windows and buffers between can hold.
+  // Sends a message for each one that it receives, until the sleeper is dropped. The windows and buffers between cannot
+  // hold that much.
   const text = 'x'.repeat(2_000)
   let count = 0
   for (;;) {
@@ -115,7 +116,7 @@ test('a member who reads nothing is dropped, and holds nobody up', async () => {
   expect(await sleeper.closed).toMatchObject({ clean: false, error: { code: 'PEER_ABORTED' } })
 })
 
-test('a client says why it can not join, and notices when the server goes', async () => {
+test('a client prints why it cannot join, and notices when the server stops', async () => {
   await using ada = await join('ada')
   server.kill()
   await ada.exitsWith(1)

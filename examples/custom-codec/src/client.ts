@@ -1,4 +1,4 @@
-/** Sends each line of the standard input as a reading: a time, a sensor's name, and the nine bytes of a DS18B20 in hex. */
+/** Sends each line of the standard input as a reading: a time, a sensor's name, and nine bytes of a DS18B20 in hex. */
 import { createClient } from '@h2channel/channel/client'
 import { createInterface } from 'node:readline'
 import { parseArgs } from 'node:util'
@@ -8,7 +8,7 @@ import { readings, readingsInJson } from './routes.ts'
 const { values } = parseArgs({
   options: {
     url: { type: 'string', default: 'http://localhost:8080' },
-    /** Speaks JSON instead of CBOR. */
+    /** Sends JSON instead of CBOR. */
     json: { type: 'boolean', default: false },
   },
 })

@@ -1,11 +1,11 @@
-/** What a thermometer's client and the server say to each other: the same messages in CBOR and in JSON. */
+/** The messages between a thermometer's client and the server, in CBOR and in JSON. */
 import { defineRoute } from '@h2channel/channel'
 import { json, oneOf } from '@h2channel/codecs'
 import { z } from 'zod'
 
 import { cbor } from './cbor.ts'
 
-// At both ends, a time is a Date and bytes are a Uint8Array. In between, each format has what suits it.
+// At both ends, a time is a Date and bytes are a Uint8Array. In between, each format has its own representation.
 const milliseconds = z.codec(z.int(), z.date(), {
   decode: (time) => new Date(time),
   encode: (date) => date.getTime(),
@@ -23,7 +23,7 @@ const base64 = z.codec(z.base64(), bytes, {
 /** One reading, with the bytes that the sensor gave. */
 const reading = { sensor: z.string().max(40), celsius: z.number() }
 
-/** What there is of that sensor so far, and the digest of the bytes that came last. */
+/** A summary of that sensor's readings, and the digest of its last bytes. */
 const receipt = { sensor: z.string(), count: z.int(), mean: z.number() }
 
 const inCbor = {
@@ -35,11 +35,11 @@ const inJson = {
   server: json(z.object({ ...receipt, since: isoText, sha256: base64 })),
 }
 
-/** A client that uses this route speaks CBOR, which comes first. The server speaks both. */
+/** The route for clients that send CBOR, which comes first. The server accepts both formats. */
 export const readings = defineRoute('/readings', {
   client: oneOf(inCbor.client, inJson.client),
   server: oneOf(inCbor.server, inJson.server),
 })
 
-/** The same for a client that wants JSON. */
+/** The route for clients that send JSON. */
 export const readingsInJson = defineRoute('/readings', inJson)

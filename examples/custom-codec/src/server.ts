@@ -1,4 +1,4 @@
-/** Takes the readings of thermometers, and acknowledges each. */
+/** Receives the readings of thermometers, and acknowledges each. */
 import { createRouter } from '@h2channel/channel/server'
 import { createHash } from 'node:crypto'
 import { createServer } from 'node:http2'
@@ -27,5 +27,5 @@ server.listen(Number(values.port), '127.0.0.1', () => {
   console.log(`listening on http://localhost:${(server.address() as AddressInfo).port}`)
 })
 
-// Before it stops, open channels may come to their end.
+// Open channels may end before the server stops.
 process.once('SIGTERM', () => void router.drain().then(() => server.close()))

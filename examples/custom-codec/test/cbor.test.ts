@@ -54,19 +54,19 @@ const samples = {
   broken: [
     '', // nothing
     '0102', // two items
-    '19 03', // cut short
+    '19 03', // truncated
     '62 c3 28', // text that is not UTF-8
     '61 ff',
-    '5f 42 0102 43 030405 ff', // lengths that are not known: bytes,
+    '5f 42 0102 43 030405 ff', // unknown lengths: bytes,
     '9f ff', // an array,
     'bf 61 61 01 ff', // an object
-    'ff', // a break outside, or in the place of a value
+    'ff', // a break outside, or in place of a value
     'a1 61 61 ff',
     'f7', // undefined
     'f0', // a simple value without a meaning
     'f8 18',
-    '1c', // what is reserved
-    'a1 01 02', // a key that is no text
+    '1c', // reserved values
+    'a1 01 02', // a key that is not text
     'a2 61 61 01 61 61 02', // a key twice
     'c1 00', // tags
     `c2 5a 00 10 00 00 ${'ff'.repeat(0x10_00_00)}`, // one that would make a number of 8,388,608 bits
@@ -146,12 +146,12 @@ describe('the examples of the RFC', () => {
     [['a', { b: 'c' }], '826161a161626163'],
     [{ a: 'A', b: 'B', c: 'C', d: 'D', e: 'E' }, 'a56161614161626142616361436164614461656145'],
   ]
-  test.each(both)('%o is %s, both ways', (message, digits) => {
+  test.each(both)('%o is %s, in both directions', (message, digits) => {
     expect(encoded(cbor(), message)).toEqual(hex(digits))
     expect(cbor().decode(hex(digits))).toEqual(message)
   })
 
-  // Of a number without a fraction, JavaScript doesn't know that it was a float.
+  // JavaScript does not know that a number without a fraction was a float.
   test.each([
     [0, 'f90000'],
     [-0, 'f98000'],
@@ -194,7 +194,7 @@ describe('cbor', () => {
     expect(cbor().decode(encoded(cbor(), sent))).toStrictEqual(came)
   })
 
-  test('keeps what the library has thrown', () => {
+  test('keeps the error that the library threw', () => {
     expect(() => encoded(cbor(), new Date(0))).toThrow(
       expect.objectContaining({
         code: 'ENCODE_FAILED',
@@ -211,10 +211,10 @@ describe('cbor', () => {
     )
   })
 
-  test('keeps what was thrown that is no Error', () => {
+  test('keeps a thrown value that is not an Error', () => {
     const message = {
       get a(): never {
-        // oxlint-disable-next-line typescript/only-throw-error -- anybody can
+        // oxlint-disable-next-line typescript/only-throw-error -- a getter can throw anything
         throw 'a string'
       },
     }
@@ -223,7 +223,7 @@ describe('cbor', () => {
     )
   })
 
-  test('has the codes of the schema for what the schema refuses', () => {
+  test('has the codes of the schema for a message that the schema refuses', () => {
     const readings = cbor(Reading, { validate: 'both' })
     const wrong = { sensor: 7, celsius: 1, frame: hex('') }
     const refusal = (code: string): unknown =>
@@ -233,7 +233,7 @@ describe('cbor', () => {
     expect(() => readings.decode(encoded(cbor(), wrong))).toThrow(refusal('INVALID_MESSAGE'))
   })
 
-  test('hands out bytes of their own', () => {
+  test('returns bytes with their own memory', () => {
     const chunk = hex('83 42 0102 42 0304 00')
     const decoded = cbor<[Uint8Array, Uint8Array, number]>().decode(chunk)
     chunk.fill(0xff)

@@ -1,4 +1,4 @@
-/** Holds docs/custom-codec.md to what is here. */
+/** Compares docs/custom-codec.md with the files that it shows. */
 import { codecSuite } from '@h2channel/codecs/testing'
 import { existsSync } from 'node:fs'
 import { dirname, join } from 'node:path'
@@ -27,8 +27,8 @@ test("its tests run by Node's own runner", { timeout: 60_000 }, async () => {
   expect(tests.output).toMatch(new RegExp(`^\\S+ pass ${cases}$`, 'm'))
 })
 
-test('links to files of the repository lead somewhere', () => {
-  // In a program, `](` is no link.
+test('links to files of the repository have a target', () => {
+  // In a program, `](` is not a link.
   const prose = read(document).replaceAll(/^```[\s\S]*?^```$/gm, '')
   const links = [...prose.matchAll(/\]\((?!https?:|#)([^)#]+)/g)].map((found) => found[1] ?? '')
   expect(links.length).toBeGreaterThan(0)

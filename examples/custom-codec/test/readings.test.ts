@@ -12,7 +12,7 @@ import { cbor } from '../src/cbor.ts'
 const timeout = 60_000
 const curlVersion = spawnSync('curl', ['--version'], { encoding: 'utf8' }).stdout ?? ''
 const hasCurl = /\bHTTP2\b/.test(curlVersion)
-if (!hasCurl) console.warn('there is no curl with HTTP/2: its test is skipped')
+if (!hasCurl) console.warn('curl with HTTP/2 is not installed: its test is skipped')
 
 const lines = [
   '2026-03-01T12:00:00Z 28-000005e2fdc3 91 01 4b 46 7f ff 0f 10 25\n',
@@ -48,7 +48,7 @@ test.each([
   await server.line(announced)
 })
 
-test('a client passes over blank lines, and says which others are no readings', { timeout }, async () => {
+test('a client skips blank lines, and prints which other lines are not readings', { timeout }, async () => {
   await using client = Program.run('custom-codec/src/client.ts', ['--url', url])
   const wrong = ['hello', 'today 28-000005e2fdc3 91 01 4b 46 7f ff 0f 10 25', '2026-03-01T12:00:00Z 28-000005e2fdc3 91']
   client.end(['', ' ', ...wrong, lines[0]].join('\n'))
@@ -58,7 +58,7 @@ test('a client passes over blank lines, and says which others are no readings', 
   expect(new Set(client.lines)).toEqual(new Set([...complaints, receipts[0]]))
 })
 
-test.skipIf(!hasCurl)('curl speaks the same route in lines of JSON', { timeout }, async () => {
+test.skipIf(!hasCurl)('curl uses the same route with lines of JSON', { timeout }, async () => {
   const options = ['--http2-prior-knowledge', '-H', 'content-type: application/x-ndjson', '--data-binary', '@-']
   await using request = new Program('curl', ['-sSN', ...options, `${url}/readings`])
   request.end('{"sensor":"28","at":"2026-03-01T12:00:00Z","celsius":25.0625,"frame":"kQFLRn//DxAl"}\n')
@@ -68,14 +68,14 @@ test.skipIf(!hasCurl)('curl speaks the same route in lines of JSON', { timeout }
   expect(request.lines.map((line): unknown => JSON.parse(line))).toEqual([receipt])
 })
 
-test('a peer that knows nothing of the library sends CBOR, and gets CBOR', { timeout }, async () => {
+test('a peer without this library sends CBOR, and gets CBOR', { timeout }, async () => {
   const session = connect(url)
   try {
     const mediaType = 'application/vnd.example+cbor'
     const headers = { ':method': 'POST', ':path': '/readings', 'content-type': mediaType, accept: mediaType }
     const request = session.request(headers)
     const responded = once(request, 'response')
-    // { "at": 1000, "frame": h'9101', "sensor": "28", "celsius": 25.0625 }, with a float of 64 bits and keys in any order.
+    // { "at": 1000, "frame": h'9101', "sensor": "28", "celsius": 25.0625 }: a float of 64 bits, keys in any order.
     const item = 'a4 626174 1903e8 656672616d65 429101 6673656e736f72 623238 6763656c73697573 fb4039100000000000'
     request.end(Buffer.from(`0000002b ${item}`.replaceAll(' ', ''), 'hex'))
     const [{ 'content-type': answered }] = (await responded) as [{ 'content-type'?: string }]
@@ -90,7 +90,7 @@ test('a peer that knows nothing of the library sends CBOR, and gets CBOR', { tim
   }
 })
 
-test('a message that is none ends its own channel, and no other', { timeout }, async () => {
+test('an invalid message ends its own channel, and no other', { timeout }, async () => {
   const anything = defineRoute('/readings', { client: cbor(), server: cbor() })
   await using client = createClient(url)
   await using wrong = await client.open(anything)

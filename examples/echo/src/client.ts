@@ -1,4 +1,4 @@
-/** Sends each line of the standard input, and prints what comes back. */
+/** Sends each line of the standard input, and prints the answers. */
 import { createClient } from '@h2channel/channel/client'
 import { createInterface } from 'node:readline'
 import { parseArgs } from 'node:util'
@@ -8,7 +8,7 @@ import { echo } from './routes.ts'
 const { values } = parseArgs({
   options: {
     url: { type: 'string', default: 'http://localhost:8080' },
-    /** Takes any certificate, as curl's option of this name does. */
+    /** Accepts any certificate, like curl's option of this name. */
     insecure: { type: 'boolean', short: 'k', default: false },
   },
 })

@@ -4,5 +4,5 @@ import { z } from 'zod'
 
 const Line = z.object({ text: z.string() })
 
-/** JSON goes with two framings: length prefixes for typed clients, one message a line for curl. The client chooses. */
+/** JSON supports two framings: length prefixes for typed clients, one message per line for curl. The client chooses. */
 export const echo = defineRoute('/echo', { client: json(Line), server: json(Line) })

@@ -10,7 +10,7 @@ import { echo } from './routes.ts'
 const { values } = parseArgs({
   options: {
     port: { type: 'string', default: '8080' },
-    /** With a certificate made on the spot. */
+    /** With a new certificate. */
     tls: { type: 'boolean', default: false },
   },
 })
@@ -27,5 +27,5 @@ server.listen(Number(values.port), '127.0.0.1', () => {
   console.log(`listening on ${values.tls ? 'https' : 'http'}://localhost:${port}`)
 })
 
-// Before it stops, open channels may come to their end.
+// Open channels may end before the server stops.
 process.once('SIGTERM', () => void router.drain().then(() => server.close()))

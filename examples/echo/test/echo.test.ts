@@ -7,7 +7,7 @@ const timeout = 60_000
 const ndjson = ['-H', 'content-type: application/x-ndjson']
 const curlVersion = spawnSync('curl', ['--version'], { encoding: 'utf8' }).stdout ?? ''
 const hasCurl = /\bHTTP2\b/.test(curlVersion)
-if (!hasCurl) console.warn('there is no curl with HTTP/2: its tests are skipped')
+if (!hasCurl) console.warn('curl with HTTP/2 is not installed: its tests are skipped')
 
 function serve(...options: string[]): Program {
   return Program.run('echo/src/server.ts', ['--port', '0', ...options])
@@ -40,7 +40,7 @@ describe.each([
     expect(client.lines).toEqual(['hello', 'grüße', '', 'last'])
   })
 
-  test('a server that is to stop lets its channels end first', async () => {
+  test('a server that stops lets its channels end first', async () => {
     await using mortal = serve(...serverOptions)
     await using client = Program.run('echo/src/client.ts', ['--url', await mortal.url(), ...clientOptions])
     client.write('before\n')
@@ -71,7 +71,7 @@ describe.each([
     expect(request.lines).toEqual(lines)
   })
 
-  test.skipIf(!hasCurl)('a message that is none ends its own request, and no other', async () => {
+  test.skipIf(!hasCurl)('an invalid message ends its own request, and no other', async () => {
     await using wrongMessage = curl(...curlOptions, ...ndjson, '--data-binary', '@-', `${url}/echo`)
     wrongMessage.end('{"txt":"hello"}\n')
     expect(await wrongMessage.exited()).not.toBe(0)

@@ -1,4 +1,4 @@
-/** Sends every flight by each codec, receives summaries meanwhile, and compares them with what it adds up itself. */
+/** Sends every flight with each codec, receives summaries meanwhile, and compares them with its own sums. */
 import type { ClientChannel } from '@h2channel/channel'
 import { createClient } from '@h2channel/channel/client'
 import { readFileSync } from 'node:fs'
@@ -46,7 +46,7 @@ if (differing.length === 0) {
 }
 
 async function run(codec: CodecName): Promise<Run> {
-  // Each codec has a TCP connection of its own, whose socket counts what really went over it: TLS, HTTP/2 and all.
+  // Each codec has its own TCP connection, whose socket counts all bytes that went over it: TLS, HTTP/2 and all.
   const socket = connect(Number(url.port), url.hostname)
   await using client = createClient(url, { tls: { ca, socket } })
 

@@ -1,4 +1,4 @@
-/** Runs the server and the client, each in a process of its own, and ends as the client does. */
+/** Runs the server and the client, each in its own process, and exits with the client's code. */
 import type { ChildProcess } from 'node:child_process'
 import { fork } from 'node:child_process'
 import { once } from 'node:events'
@@ -23,7 +23,7 @@ try {
 }
 if (interrupt.signal.aborted) process.exitCode = 130
 
-/** The program beside this one: `.ts` runs `.ts`, `.js` runs `.js`. */
+/** The program next to this one: `.ts` runs `.ts`, `.js` runs `.js`. */
 function start(name: string, ...options: string[]): ChildProcess {
   const program = fork(new URL(name + extname(import.meta.url), import.meta.url), options)
   interrupt.signal.addEventListener('abort', () => program.kill())
@@ -31,7 +31,7 @@ function start(name: string, ...options: string[]): ChildProcess {
   return program
 }
 
-/** What it says once it listens, or undefined when it ends without. */
+/** The line that the program prints once it listens, or undefined if it ends without one. */
 function addressOf(program: ChildProcess): Promise<string | undefined> {
   return new Promise((resolve) => {
     program.once('message', (url: string) => resolve(url))
@@ -39,7 +39,7 @@ function addressOf(program: ChildProcess): Promise<string | undefined> {
   })
 }
 
-/** Its exit code; 1 where a signal ended it. */
+/** The exit code of the program; 1 if a signal ended it. */
 async function exitOf(program: ChildProcess): Promise<number> {
   if (program.exitCode === null && program.signalCode === null) await once(program, 'exit')
   return program.exitCode ?? 1

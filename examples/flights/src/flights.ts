@@ -1,4 +1,4 @@
-/** 231,083 flights within the USA, as `vega-datasets` has them up to its version 2. */
+/** 231,083 flights within the USA, from `vega-datasets` up to its version 2. */
 import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 

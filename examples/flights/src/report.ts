@@ -3,7 +3,7 @@ import { cpus } from 'node:os'
 
 import type { CodecName, Summary } from './routes.ts'
 
-/** How one codec did. */
+/** The results of one codec. */
 export interface Run {
   readonly codec: CodecName
   readonly summary: Summary | undefined
@@ -31,7 +31,7 @@ export function table(runs: readonly Run[]): string {
   return rows.toString()
 }
 
-/** A bar for each hour's flights, and their mean delay beside it. */
+/** A bar for each hour's flights, with their mean delay next to it. */
 export function chart({ hours }: Summary): string {
   const most = Math.max(...hours.map(({ flights }) => flights))
   const lines = hours.map(({ flights, meanDelay }, hour) => {

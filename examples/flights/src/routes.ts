@@ -1,10 +1,10 @@
-/** What client and server say to each other: the same conversation in three encodings. */
+/** The messages between client and server: the same conversation in three encodings. */
 import { defineRoute } from '@h2channel/channel'
 import { f64, i16, json, msgpack, struct, u16 } from '@h2channel/codecs'
 import { z } from 'zod'
 
 export const Flight = z.object({
-  /** Late by so many minutes; early where it is negative. */
+  /** Delay in minutes; negative if the flight was early. */
   delay: z.int(),
   /** Miles. */
   distance: z.int(),
@@ -22,7 +22,7 @@ const Summary = z.object({
   count: z.int(),
   /** Whether these were all. */
   final: z.boolean(),
-  /** For each hour of the day. Without flights there is no mean. */
+  /** One entry for each hour of the day. Without flights there is no mean. */
   hours: z.array(z.object({ flights: z.int(), meanDelay: z.number().nullable() })).length(24),
 })
 export type Summary = z.infer<typeof Summary>
@@ -30,7 +30,7 @@ export type Summary = z.infer<typeof Summary>
 export const routes = {
   json: defineRoute('/flights/json', { client: json(Flight), server: json(Summary) }),
   msgpack: defineRoute('/flights/msgpack', { client: msgpack(Flight), server: msgpack(Summary) }),
-  // Records are flat, and a summary holds a list: each side has its own codec.
+  // Records are flat, but a summary contains a list. So each side has its own codec.
   struct: defineRoute('/flights/struct', { client: flightRecord, server: json(Summary) }),
 }
 

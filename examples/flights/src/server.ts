@@ -1,4 +1,4 @@
-/** Adds up the flights that it receives, and says how far it is while more of them arrive. */
+/** Adds up the flights that it receives, and sends its progress while more of them arrive. */
 import type { ServerChannel } from '@h2channel/channel'
 import { createRouter } from '@h2channel/channel/server'
 import { makeCertificate } from '@h2channel/conn/testing'
@@ -14,7 +14,7 @@ import { Tally } from './tally.ts'
 const { values } = parseArgs({
   options: {
     port: { type: 'string', default: '8443' },
-    /** Where to put the certificate, for the client to trust. */
+    /** The file for the certificate, which the client must trust. */
     ca: { type: 'string', default: 'ca.pem' },
   },
 })
@@ -22,7 +22,7 @@ const { values } = parseArgs({
 const { key, cert } = await makeCertificate()
 writeFileSync(values.ca, cert)
 
-// An ordinary server, with other things to do.
+// An ordinary server, with other work too.
 const server = createSecureServer({ key, cert, allowHTTP1: true }, (request, response) => {
   const isHealthz = request.url === '/healthz'
   response.writeHead(isHealthz ? 200 : 404, { 'content-type': 'text/plain' })
@@ -48,5 +48,5 @@ server.listen(Number(values.port), '127.0.0.1', () => {
   process.send?.(url)
 })
 
-// Ends with the process that started it, however that ended.
+// Ends with the process that started it, however that process ended.
 process.once('disconnect', () => process.exit())

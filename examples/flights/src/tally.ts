@@ -1,6 +1,6 @@
 import type { Flight, Summary } from './routes.ts'
 
-/** Adds flights up by the hour. Delays are whole minutes, so that the sums are exact in any order. */
+/** Adds flights up by the hour. Delays are whole minutes, so the sums are exact in any order. */
 export class Tally {
   count = 0
   readonly #hours = Array.from({ length: 24 }, () => ({ flights: 0, delay: 0 }))

@@ -7,7 +7,7 @@ import { routes } from '../src/routes.ts'
 
 const flights = readFlights()
 
-test('there are as many flights as the example says', () => {
+test('there are as many flights as the example claims', () => {
   expect(flights).toHaveLength(231_083)
 })
 

@@ -18,7 +18,7 @@ beforeEach(async () => {
 
 afterEach(() => rm(directory, { recursive: true }))
 
-test('the demo sends all flights by each codec, and the summaries agree', { timeout }, async () => {
+test('the demo sends all flights with each codec, and the summaries agree', { timeout }, async () => {
   await using demo = Program.run('flights/src/demo.ts', [], { env: { TMPDIR: directory } })
   await demo.exitsWith(0)
   for (const codec of ['json', 'msgpack', 'struct']) {

@@ -9,7 +9,7 @@ const { values } = parseArgs({
   options: {
     url: { type: 'string', default: 'https://localhost:8443' },
     language: { type: 'string', default: 'en' },
-    /** Takes any certificate, as curl's option of this name does. */
+    /** Accepts any certificate, like curl's option of this name. */
     insecure: { type: 'boolean', short: 'k', default: false },
   },
 })
@@ -17,7 +17,7 @@ const { values } = parseArgs({
 await using client = createClient(values.url, { tls: { rejectUnauthorized: !values.insecure } })
 await using channel = await client.open(greetings, { params: { language: values.language } })
 const input = createInterface({ input: process.stdin })
-// A server that is about to stop waits for its channels to end.
+// A server that stops waits for its channels to end.
 channel.draining.addEventListener('abort', () => input.close())
 await Promise.all([sendNames(), printGreetings()])
 

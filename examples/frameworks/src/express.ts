@@ -1,4 +1,4 @@
-/** Express, which only speaks HTTP/1.1: it gets that, and channels have HTTP/2. */
+/** Express, which only supports HTTP/1.1: it gets those requests, and channels use HTTP/2. */
 import { createRouter } from '@h2channel/channel/server'
 import express from 'express'
 import type { IncomingMessage, ServerResponse } from 'node:http'
@@ -16,7 +16,8 @@ app.get('/hello', (_request, response) => {
 const server = createSecureServer(
   { ...certificate, allowHTTP1: true },
   (request: IncomingMessage | Http2ServerRequest, response: ServerResponse | Http2ServerResponse) => {
-    // Express would throw where nobody can catch it. With this code, browsers and curl ask again over HTTP/1.1.
+    // Express would throw an error that no code can catch. With this code, browsers and curl repeat the request over
+    // HTTP/1.1.
     if (response instanceof Http2ServerResponse) response.stream.close(constants.NGHTTP2_HTTP_1_1_REQUIRED)
     else if (!(request instanceof Http2ServerRequest)) app(request, response)
   },

@@ -9,7 +9,7 @@ const words = new Map([
   ['fr', 'Bonjour'],
 ])
 
-/** The handler of `greetings`, the same below every framework. */
+/** The handler of `greetings`, for every framework. */
 export async function greet(
   channel: ServerChannel<typeof greetings>,
   { params }: HandlerContext<typeof greetings.path>,

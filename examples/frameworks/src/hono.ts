@@ -12,7 +12,7 @@ import { announce, certificate, port } from './setup.ts'
 const app = new Hono()
 app.get('/hello', (context) => context.text('hello\n'))
 
-// `serve` says that it returns some server. It is the one that `createServer` makes.
+// `serve` is typed to return any server. It returns the one that `createServer` makes.
 const server = serve(
   {
     fetch: app.fetch,

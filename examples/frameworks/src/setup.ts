@@ -1,4 +1,4 @@
-/** What the servers of this example share: the port, the certificate, and what they say when they listen. */
+/** The shared parts of these servers: the port, the certificate, and the line that they print when they listen. */
 import { makeCertificate } from '@h2channel/conn/testing'
 import type { AddressInfo, Server } from 'node:net'
 import { parseArgs } from 'node:util'
@@ -7,7 +7,7 @@ const { values } = parseArgs({ options: { port: { type: 'string', default: '8443
 
 export const port = Number(values.port)
 
-/** Made on the spot: clients have to be told to take it. */
+/** A new certificate, which clients must be configured to accept. */
 export const certificate = await makeCertificate()
 
 export function announce(server: Server): void {

@@ -1,4 +1,4 @@
-/** README's second way: `router.accept` within what each framework runs before its handlers. */
+/** The second way of the README: `router.accept` within the code that each framework runs before its handlers. */
 import { createClient } from '@h2channel/channel/client'
 import type { Router } from '@h2channel/channel/server'
 import { createRouter } from '@h2channel/channel/server'
@@ -91,7 +91,7 @@ test.each([
   session.close()
   await once(session, 'close')
 
-  // By now the framework is long done with the channel's request.
+  // By now the framework has finished with the channel's request.
   await channel.send({ name: 'Grace' })
   expect(await channel.receive()).toEqual({ text: 'Guten Tag, Grace!' })
   await channel.end()

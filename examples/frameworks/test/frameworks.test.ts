@@ -19,7 +19,7 @@ interface Answer {
   readonly body: string
 }
 
-/** The code that a stream was reset with instead of an answer. */
+/** The reset code of a stream that got no answer. */
 interface Reset {
   readonly reset: number
 }
@@ -39,7 +39,7 @@ class Clients implements AsyncDisposable {
 
   #connect(): ClientHttp2Session {
     const session = connect(this.#url, tls)
-    // What fails shows in the request.
+    // Failures show in the request.
     session.on('error', () => {})
     return session
   }
@@ -51,7 +51,10 @@ class Clients implements AsyncDisposable {
     return { status: response.statusCode ?? 0, body: await text(response) }
   }
 
-  /** Asks again on another connection where that is safe: after GOAWAY, and when it crossed the request (RFC 9113, section 8.7). */
+  /**
+   * Repeats a request on another connection if that is safe: after GOAWAY, also if the two crossed (RFC 9113, section
+   * 8.7).
+   */
   async http2(path: string): Promise<Answer | Reset> {
     const answer = await this.#ask(path)
     return 'reset' in answer && answer.reset === constants.NGHTTP2_REFUSED_STREAM ? this.#ask(path) : answer
@@ -84,13 +87,13 @@ const hello: Answer = { status: 200, body: 'hello\n' }
 const useHttp1: Reset = { reset: constants.NGHTTP2_HTTP_1_1_REQUIRED }
 
 interface Framework {
-  /** Of its file. */
+  /** The name of its file. */
   readonly name: string
-  /** What its own 404 says. */
+  /** The text of the framework's own 404. */
   readonly notFound: RegExp
-  /** What all ordinary requests over HTTP/2 get, where it doesn't take them. */
+  /** The answer to all ordinary requests over HTTP/2, if the framework does not support it. */
   readonly http2?: Reset
-  /** What they get while channels drain, where it is nothing else than before. */
+  /** The answer to ordinary requests while channels drain, if it differs. */
   readonly whileDraining?: Partial<Answer>
 }
 
@@ -139,7 +142,7 @@ describe.each(frameworks)('$name', { timeout }, ({ name, notFound, http2, whileD
     )
   })
 
-  test("a path that nobody serves gets the framework's own 404, over HTTP/1.1 and HTTP/2", async () => {
+  test("a path without a handler gets the framework's own 404, over HTTP/1.1 and HTTP/2", async () => {
     const notThere = { status: 404, body: expect.stringMatching(notFound) as string }
     expect(await clients.http1('/nowhere')).toEqual(notThere)
     expect(await clients.http2('/nowhere')).toEqual(http2 ?? notThere)
@@ -150,7 +153,7 @@ describe.each(frameworks)('$name', { timeout }, ({ name, notFound, http2, whileD
     expect(await clients.http1('/greetings/de', 'POST')).toEqual(refused)
   })
 
-  test('SIGTERM: channels end first, then the program, though other clients stay connected', async () => {
+  test('SIGTERM: channels end first, then the program, although other clients stay connected', async () => {
     await using mortal = start()
     await using others = new Clients(await mortal.url())
     await using channel = await others.channels.open(greetings, { params: { language: 'de' } })
@@ -176,7 +179,7 @@ describe.each(frameworks)('$name', { timeout }, ({ name, notFound, http2, whileD
   })
 })
 
-test('the client prints a greeting for each name, and ends when the server is about to stop', { timeout }, async () => {
+test('the client prints a greeting for each name, and ends when the server drains', { timeout }, async () => {
   await using server = Program.run('frameworks/src/bare.ts', ['--port', '0'])
   await using client = Program.run('frameworks/src/client.ts', ['--url', await server.url(), '--insecure'])
   client.write('Ada\n')

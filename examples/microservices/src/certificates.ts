@@ -1,4 +1,4 @@
-/** Certificates for services of one machine, signed by an authority made on the spot. */
+/** Certificates for services of one machine, signed by a new authority. */
 import { generate } from 'selfsigned'
 
 export interface Certificate {
@@ -20,7 +20,7 @@ export async function makeAuthority(): Promise<Certificate> {
   return { key: made.private, cert: made.cert }
 }
 
-/** Of a service that is a server at 127.0.0.1, and a client of others. */
+/** A certificate for a service that is a server at 127.0.0.1, and a client of others. */
 export async function makeCertificate(service: string, ca: Certificate): Promise<Certificate> {
   const made = await generate([{ name: 'commonName', value: service }], {
     ...common,

@@ -1,6 +1,6 @@
 /**
- * Starts the three services, sends orders through the gateway, deploys the pricing service and then the order service anew
- * in the middle, and shows that each order was executed once.
+ * Starts the three services and sends orders through the gateway. In the middle it deploys a new pricing service, and
+ * then a new order service. It shows that each order was executed once.
  */
 import { createClient } from '@h2channel/channel/client'
 import type { ChildProcess } from 'node:child_process'
@@ -19,9 +19,9 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { makeAuthority, makeCertificate } from './certificates.ts'
 import { desk, type Execution } from './routes.ts'
 
-/** How many orders are executed before the first is deployed anew. */
+/** How many orders are executed before the first deployment. */
 const deployAfter = 200
-/** Until all that is new must have been seen at work. */
+/** The time in which all new instances must have worked. */
 const patience = AbortSignal.timeout(100_000)
 const symbols = ['ALV', 'BAS', 'SAP', 'SIE']
 const token = crypto.randomUUID()
@@ -30,7 +30,7 @@ const running = new Set<ChildProcess>()
 
 try {
   const ca = await writeCertificates('pricing', 'orders', 'gateway')
-  // Each of two services has an address now, and one at which it is next.
+  // Each of two services has its present address and its next one.
   const [pricingPorts, ordersPorts] = [await freePorts(2), await freePorts(2)]
   const startPricing = async (turn: 0 | 1): Promise<Started> => start('pricing', '--port', String(pricingPorts[turn]))
   const startOrders = async (turn: 0 | 1): Promise<Started> =>
@@ -47,7 +47,7 @@ try {
   const receive = async (): Promise<void> => {
     for await (const execution of channel) executions.push(execution)
   }
-  /** Starts the next before it ends the one that is there, and waits until it is at work. */
+  /** Starts the next instance before it stops the present one, and waits until the next has worked. */
   const deploy = async (
     old: Started,
     starting: Promise<Started>,
@@ -69,7 +69,7 @@ try {
       deployed.abort()
     }
   }
-  // Orders go on all the while, until each of the new instances was seen at work.
+  // Orders continue until each of the new instances has worked.
   let total = 0
   const send = async (): Promise<void> => {
     while (!deployed.signal.aborted) {
@@ -105,7 +105,7 @@ try {
   await rm(folder, { recursive: true })
 }
 
-/** For each service its own, all signed by one authority, whose certificate it returns. */
+/** Makes a certificate for each service, all signed by one authority, whose certificate it returns. */
 async function writeCertificates(...names: string[]): Promise<string> {
   const authority = await makeAuthority()
   await writeFile(join(folder, 'ca'), authority.cert)
@@ -142,7 +142,7 @@ interface Started {
   readonly process: ChildProcess
 }
 
-/** Starts the program beside this one: `.ts` runs `.ts`, `.js` runs `.js`. Waits until it listens. */
+/** Starts the program next to this one: `.ts` runs `.ts`, `.js` runs `.js`. Waits until it listens. */
 async function start(name: string, ...options: string[]): Promise<Started> {
   const program = fork(new URL(name + extname(import.meta.url), import.meta.url), [
     '--certificates',
@@ -158,7 +158,7 @@ async function start(name: string, ...options: string[]): Promise<Started> {
   return { name, url, process: program }
 }
 
-/** As an orchestrator does it. Returns the exit code. */
+/** Stops a process as an orchestrator does. Returns the exit code. */
 async function stop(program: ChildProcess): Promise<number | null> {
   const ended = once(program, 'exit')
   program.kill('SIGTERM')

@@ -1,4 +1,4 @@
-/** The gateway: JSON from the outside, which needs a token; MessagePack to the order service. */
+/** The gateway: JSON from outside clients, which need a token; MessagePack to the order service. */
 import type { ClientChannel, ServerChannel } from '@h2channel/channel'
 import { createClient } from '@h2channel/channel/client'
 import { createRouter, Refusal } from '@h2channel/channel/server'
@@ -11,7 +11,7 @@ const { values } = parseArgs({
   options: {
     port: { type: 'string', default: '0' },
     certificates: { type: 'string', default: '.' },
-    /** Addresses of the order service: where it is, and where it may be next. */
+    /** Addresses of the order service: the present one and the next one. */
     orders: { type: 'string', multiple: true, default: [] },
     token: { type: 'string', default: '' },
   },
@@ -39,7 +39,10 @@ router.handle(desk, async (channel, { signal }) => {
 type Desk = ServerChannel<typeof desk>
 type Orders = ClientChannel<typeof orders>
 
-/** Until the outside has no more, or this instance of the order service is about to stop: the next then gets the rest. */
+/**
+ * Returns when the client has no more orders, or when this instance of the order service drains. The next then gets the
+ * rest.
+ */
 async function passOrders(outer: Desk, inner: Orders): Promise<boolean> {
   let order = await nextOrder(outer, inner)
   for (; order !== undefined && order !== 'draining'; order = await nextOrder(outer, inner)) await inner.send(order)
@@ -51,13 +54,13 @@ async function nextOrder(outer: Desk, inner: Orders): Promise<Order | 'draining'
   try {
     return await outer.receive({ signal: inner.draining })
   } catch (error) {
-    // A wait that was aborted has taken no order: the next `receive` gives it.
+    // An aborted wait has consumed no order: the next `receive` returns it.
     if (inner.draining.aborted) return 'draining'
     throw error
   }
 }
 
-/** Until all orders that the instance got were answered. */
+/** Returns when all orders that the instance got were answered. */
 async function passExecutions(inner: Orders, outer: Desk): Promise<void> {
   for await (const batch of inner.batches()) await outer.sendAll(batch)
 }

@@ -1,4 +1,4 @@
-/** The order service: executes each order at the last price that the pricing service has sent. */
+/** The order service: executes each order at the last price from the pricing service. */
 import { createClient } from '@h2channel/channel/client'
 import { createRouter } from '@h2channel/channel/server'
 import type { MessageOf } from '@h2channel/codecs'
@@ -13,7 +13,7 @@ const { values } = parseArgs({
   options: {
     port: { type: 'string', default: '0' },
     certificates: { type: 'string', default: '.' },
-    /** Addresses of the pricing service: where it is, and where it may be next. */
+    /** Addresses of the pricing service: the present one and the next one. */
     pricing: { type: 'string', multiple: true, default: [] },
   },
 })
@@ -23,10 +23,10 @@ const pricing = createClient(values.pricing, { tls: credentials, retry: { maxAtt
 
 type Tick = MessageOf<typeof ticks.server>
 const last = new Map<string, Tick>()
-/** Tells of each symbol's prices. */
+/** Emits an event named by the symbol for each new price. */
 const changes = new EventEmitter()
 
-/** Subscribes, and subscribes again when the instance is about to stop, or was lost. */
+/** Subscribes, and subscribes again when the instance drains or was lost. */
 async function follow(): Promise<void> {
   while (!stopping.signal.aborted) {
     try {
@@ -39,7 +39,7 @@ async function follow(): Promise<void> {
       }
     } catch (error) {
       if (stopping.signal.aborted) return
-      console.error('orders: prices broke off:', error)
+      console.error('orders: the price subscription failed:', error)
       await pause(1_000)
     }
   }

@@ -1,4 +1,4 @@
-/** The pricing service: sends prices as they change, to whoever subscribes. */
+/** The pricing service: sends prices when they change, to all subscribers. */
 import { createRouter } from '@h2channel/channel/server'
 import { setInterval } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
@@ -23,9 +23,9 @@ const router = createRouter({ authorize: onlyServices })
 router.handle(ticks, async (channel, { signal }) => {
   const asked = await channel.receive()
   if (asked === undefined) return
-  // With the signal, the wait for the next prices ends too when the subscriber is gone.
+  // With the signal, the wait for the next prices also ends when the subscriber has left.
   for await (const _ of setInterval(5, undefined, { signal })) {
-    // The subscriber then opens another channel, to the instance that was deployed since.
+    // The subscriber then opens another channel, to the instance that was deployed meanwhile.
     if (channel.draining.aborted) return
     await channel.sendAll(asked.symbols.map((symbol) => ({ symbol, price: next(symbol), instance: process.pid })))
   }

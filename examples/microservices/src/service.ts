@@ -1,4 +1,4 @@
-/** What all services here have in common: mutual TLS, /healthz, /metrics, and an end that loses nothing. */
+/** The shared parts of all services: mutual TLS, /healthz, /metrics, and a stop without loss. */
 import { Refusal, type ChannelRequest, type Router } from '@h2channel/channel/server'
 import { instrument } from '@h2channel/channel/otel'
 import { PrometheusExporter } from '@opentelemetry/exporter-prometheus'
@@ -10,20 +10,20 @@ import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { TLSSocket } from 'node:tls'
 
-/** A service's certificate, and that of the authority which it trusts. */
+/** A service's certificate, and that of the authority that it trusts. */
 export interface Credentials {
   readonly key: string
   readonly cert: string
   readonly ca: string
 }
 
-/** Reads what the demo has written: `name.key`, `name.cert`, and `ca` with that of the authority. */
+/** Reads the files that the demo has written: `name.key`, `name.cert`, and `ca` with that of the authority. */
 export function credentialsOf(name: string, folder: string): Credentials {
   const read = (file: string): string => readFileSync(join(folder, file), 'utf8')
   return { key: read(`${name}.key`), cert: read(`${name}.cert`), ca: read('ca') }
 }
 
-/** For routers of services that only other services may ask. */
+/** For routers whose clients must be other services. */
 export function onlyServices({ session }: ChannelRequest): void {
   const socket = session?.socket
   if (!(socket instanceof TLSSocket) || !socket.authorized) throw new Refusal(403, 'a certificate is needed')
@@ -32,11 +32,11 @@ export function onlyServices({ session }: ChannelRequest): void {
 export interface ServiceOptions {
   readonly port: number
   readonly credentials: Credentials
-  /** Ends what the service does beside its channels. */
+  /** Ends the work of the service outside its channels. */
   readonly stop?: () => Promise<void>
 }
 
-/** Serves `router` until SIGTERM. Tells the process that started this one, or who reads its output, where. */
+/** Serves `router` until SIGTERM. Sends the address to the process that started this one, or prints it. */
 export function startService(router: Router, { port, credentials, stop }: ServiceOptions): void {
   const exporter = new PrometheusExporter({ preventServerStart: true })
   instrument({ meterProvider: new MeterProvider({ readers: [exporter] }) })
@@ -47,16 +47,16 @@ export function startService(router: Router, { port, credentials, stop }: Servic
     response: ServerResponse | Http2ServerResponse,
   ): void => {
     if (request.url === '/metrics') {
-      // It only sets headers and ends the response, which those of HTTP/2 do alike.
+      // It only sets headers and ends the response, which also works for HTTP/2.
       exporter.getMetricsRequestHandler(request as IncomingMessage, response as ServerResponse)
       return
     }
-    // Whoever balances the load sends nothing more to a service that is about to stop.
+    // A load balancer sends nothing more to a service that is about to stop.
     const healthy = isEnding ? 503 : 200
     response.statusCode = request.url === '/healthz' ? healthy : 404
     response.end()
   }
-  // Probes and scrapers have no certificate: channels ask for it.
+  // Probes and scrapers have no certificate: only channels require one.
   const tls = { ...credentials, requestCert: true, rejectUnauthorized: false, allowHTTP1: true }
   const server = createSecureServer(tls, answer)
   router.attach(server)
@@ -71,7 +71,7 @@ export function startService(router: Router, { port, credentials, stop }: Servic
     await router.drain()
     await stop?.()
     server.close()
-    // Nothing else is to be said to whoever started this.
+    // This process has nothing more to send to its parent.
     if (process.connected) process.disconnect()
   }
   process.once('SIGTERM', () => void end())

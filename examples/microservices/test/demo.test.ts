@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 
 import { Program } from '../../test/program.ts'
 
-test('the demo executes each order once, though two services are deployed anew below it', async () => {
+test('the demo executes each order once, although two services are deployed again during it', async () => {
   await using demo = Program.run('microservices/src/demo.ts')
   await demo.exitsWith(0)
   expect(demo.output).toMatch(/^(\d+) orders sent, \1 executed, each once and in order$/m)
