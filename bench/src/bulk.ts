@@ -1,4 +1,4 @@
-/** The same bytes over one stream, by a conn and by bare `node:http2`, with the same windows at both ends. */
+/** Compares a conn with bare `node:http2`: both send the same bytes over one stream, with the same windows. */
 import { once } from 'node:events'
 import type { Http2Session, Http2Stream, IncomingHttpHeaders, ServerHttp2Stream } from 'node:http2'
 import { connect as connectHttp2, createServer } from 'node:http2'
@@ -9,18 +9,18 @@ import { accept, connDefaults, connect, SessionPool } from '@h2channel/conn'
 
 export type Kind = 'conn' | 'bare'
 
-/** Who sends: the client, the server, or both at once. */
+/** Which end sends: the client, the server, or both at once. */
 export type Direction = 'up' | 'down' | 'both'
 
 export interface Bulk {
   readonly kind: Kind
   readonly direction: Direction
-  /** How many bytes each write has, and how many are sent each way. */
+  /** The size of each write, and the number of bytes sent in each direction. */
   readonly write: number
   readonly total: number
 }
 
-/** One end of a stream: sends `total` bytes and ends its half, and reads to the end of the peer's. */
+/** One end of a stream: sends `total` bytes and ends its half, and reads until the peer has ended. */
 type End = (total: number, write: number) => Promise<number>
 
 function conn(end: Conn): End {
@@ -59,7 +59,7 @@ function bare(end: Http2Stream): End {
   }
 }
 
-/** Serves both kinds, each on a port of its own. The path says what to send: `/<total>/<write>`. */
+/** Serves both kinds, each on its own port. The path says what to send: `/<total>/<write>`. */
 export async function serveBulk(): Promise<Readonly<Record<Kind, number>>> {
   const settings = { initialWindowSize: connDefaults.streamWindow }
   const listen = async (
@@ -84,7 +84,7 @@ export async function serveBulk(): Promise<Readonly<Record<Kind, number>>> {
   }
 }
 
-/** Runs one load on a session of its own. Returns the milliseconds from the first byte to both ends. */
+/** Runs one load on its own session. Returns the milliseconds from the first byte to the end at both sides. */
 export async function runBulk(port: number, { kind, direction, write, total }: Bulk): Promise<number> {
   const path = `/${direction === 'up' ? 0 : total}/${write}`
   const origin = `http://127.0.0.1:${port}`
@@ -93,7 +93,7 @@ export async function runBulk(port: number, { kind, direction, write, total }: B
   const time = async (end: End): Promise<number> => {
     const begin = performance.now()
     const received = await end(upwards, write)
-    if (received !== downwards) throw new Error(`${kind}: ${received} bytes came, not ${downwards}`)
+    if (received !== downwards) throw new Error(`${kind}: ${received} bytes arrived, not ${downwards}`)
     return performance.now() - begin
   }
   if (kind === 'conn') {

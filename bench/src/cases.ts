@@ -7,21 +7,21 @@ import { entries } from './peers/index.ts'
 export interface Metric {
   readonly name: string
   readonly unit: string
-  /** Whether more of it is better, or less. */
+  /** Whether a higher or a lower figure is better. */
   readonly better: 'more' | 'less'
-  /** Behind the point. */
+  /** Digits behind the decimal point. */
   readonly digits: number
-  /** Whether it is set beside ours. */
+  /** Whether the tables show its ratio to h2channel. */
   readonly isCompared: boolean
 }
 
-/** How much of a job is done in a run. */
+/** How much of a job one run does. */
 export type Amount =
-  /** So many that it takes as long as a run shall take, found by trying; `first` is tried first. */
+  /** As many as fill the time of a run, found by trial; `first` is tried first. */
   | { readonly by: 'count'; readonly first: number; readonly smoke: number }
-  /** It ends by itself after the time that it is given. */
+  /** It ends when its time has passed. */
   | { readonly by: 'time' }
-  /** Once, with a server that did nothing before: its memory is measured. */
+  /** Once, with a fresh server: its memory is measured. */
   | { readonly by: 'memory' }
 
 export interface Case {
@@ -30,17 +30,17 @@ export interface Case {
   readonly needs: readonly Ability[]
   readonly metrics: readonly Metric[]
   readonly amount: Amount
-  /** `amount` is how many, or how many milliseconds. */
+  /** `amount` is a count, or a number of milliseconds. */
   job(amount: number, entry: Entry): Job
-  /** What a result means. */
+  /** The figures of a result. */
   figures(result: Result): readonly number[]
-  /** Which of ours the others are set beside, where there is room for one. */
+  /** The entry of h2channel that the others are compared with, where there is room for one. */
   readonly baseline: string
-  /** How far away the server is. Unit: milliseconds. */
+  /** The round trip to the server. Unit: milliseconds. */
   readonly roundTrip: number
-  /** Whether it takes so long that it has fewer rounds. */
+  /** Whether a run takes so long that the case has fewer rounds. */
   readonly isLong?: boolean
-  /** Whether every run has processes of its own, since those of all peers together would take too much memory. */
+  /** Whether every run has its own processes, because those of all peers together would take too much memory. */
   readonly isAlone?: boolean
 }
 
@@ -49,14 +49,14 @@ export interface Load {
   readonly title: string
   /** What is measured, and how. */
   readonly about: string
-  /** How long its runs take, where 1 is as long as they shall. */
+  /** The duration of its runs, as a part of the usual one. */
   readonly part: number
-  /** What is run before anything counts, at least, in runs: the compiler needs some time with what it sees first. */
+  /** The least warm-up before anything counts, in runs: the compiler needs time with code that it sees first. */
   readonly warmUp: number
   readonly cases: readonly Case[]
-  /** Whether its channels stay open, so that nothing shall go on in the same processes. */
+  /** Whether its channels stay open, so that the same processes must not run another load. */
   readonly leavesMuch?: boolean
-  /** Who has no part in the short version: variants of others, which hardly differ from them here. */
+  /** Entries that the short version leaves out: variants of others that hardly differ from them here. */
   readonly spared?: readonly string[]
 }
 
@@ -140,7 +140,7 @@ const ping: Load = {
   ],
 }
 
-/** Payloads one way, as a text field of the message or as bytes. */
+/** Payloads in one direction, as a text field of the message or as bytes. */
 function bulkOf(what: 'messages' | 'bytes', size: number, roundTrip = 0): Case {
   const kib = size / 1024
   const large = kib < 1024 ? `${kib} KiB` : `${kib / 1024} MiB`
@@ -208,7 +208,7 @@ function idleOf(channels: number): Case {
     job: () => ({ do: 'hold', channels }),
     figures: ({ figures: [bytes = 0] }) => [bytes / 1024],
     roundTrip: 0,
-    // The few of a smoke run only show that it works.
+    // The few channels of a smoke run only show that it works.
     isAlone: channels >= 1_000,
   }
 }
@@ -261,7 +261,7 @@ const distance: Load = {
   spared: ['ours-batches', 'ours-zod', 'connect-json', 'ws-corked'],
 }
 
-/** In the order in which they run. */
+/** The loads, in the order in which they run. */
 export function loadsOf(mode: 'short' | 'full' | 'smoke'): readonly Load[] {
   const channels = { short: [1, 10, 100, 1_000], full: [1, 10, 100, 1_000, 10_000], smoke: [10] }[mode]
   const idle = { short: [1_000], full: [1_000, 10_000], smoke: [20] }[mode]

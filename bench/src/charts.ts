@@ -1,4 +1,4 @@
-/** Charts of what the tables say, legible on light and dark pages. */
+/** Charts of the tables, legible on light and dark pages. */
 import * as Plot from '@observablehq/plot'
 import { parseHTML } from 'linkedom'
 
@@ -12,7 +12,7 @@ export interface Chart {
   readonly svg: string
 }
 
-/** What one panel of a chart shows. */
+/** One panel of a chart. */
 interface Panel {
   readonly title: string
   readonly case: Case
@@ -26,10 +26,10 @@ interface Bar {
   readonly value: number
 }
 
-/** Ours, the others, the limits: seen on white and on black. */
+/** Colours of h2channel, the others and the limits, visible on white and on black. */
 const colors = { ours: '#1f8a5b', other: '#7d8794', limit: '#b08a3c' }
 
-/** One chart for all that is the same measure. */
+/** One chart for all panels with the same measure. */
 export function chartsOf(load: Load, results: Results): Chart[] {
   const panels = load.cases.flatMap((one) =>
     one.metrics
@@ -47,7 +47,7 @@ export function chartsOf(load: Load, results: Results): Chart[] {
 function draw(panels: readonly Panel[], results: Results): string {
   const isOne = panels.length === 1
   const bars = panels.flatMap((panel) => barsOf(panel, results))
-  // A limit that is ten times as fast would leave no room for what is compared.
+  // A limit that is ten times as fast would leave no room for the others.
   const shown = isOne ? bars : bars.filter(({ kind }) => kind !== 'limit')
   const [first] = panels
   const sign = first?.metric.better === 'less' ? 1 : -1
@@ -75,7 +75,7 @@ function draw(panels: readonly Panel[], results: Results): string {
     ],
   }) as unknown as { setAttribute(name: string, value: string): void; outerHTML: string }
   plot.setAttribute('xmlns', 'http://www.w3.org/2000/svg')
-  // The page's own scheme decides: GitHub hands it on to pictures.
+  // The page's own scheme decides: GitHub passes it to pictures.
   const style = 'svg{color:#1f2328}@media(prefers-color-scheme:dark){svg{color:#e6edf3}}'
   return `${plot.outerHTML.replace('<style>', `<style>${style}`)}\n`
 }

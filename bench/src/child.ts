@@ -1,8 +1,8 @@
-/** A process of the bench: serves, or runs one load after the other as it is told. */
+/** A process of the bench: serves, or runs one load after another on request. */
 import type { Bulk, Kind } from './bulk.ts'
 import { runBulk, serveBulk } from './bulk.ts'
 
-/** What a child is told, and what it answers. */
+/** The requests to a child, and its answers. */
 export type Task =
   { readonly do: 'serve' } | { readonly do: 'run'; readonly ports: Readonly<Record<Kind, number>>; readonly bulk: Bulk }
 

@@ -1,6 +1,6 @@
 /**
- * What the codecs cost beside the bare library, and what one real message set costs in each of them. What is compared has
- * its turns in one process; ratios are of medians.
+ * Compares the codecs with the bare libraries, and with each other on one real message set. The compared functions take
+ * turns in one process; ratios are of medians.
  *
  *     node dist/codecs.js [--rounds 9] [--milliseconds 100]
  */
@@ -28,10 +28,10 @@ const { values } = parseArgs({
 })
 const options = { rounds: Number(values.rounds), slice: Number(values.milliseconds) }
 
-/** As many as one chunk of an HTTP/2 stream holds of 16 bytes each. */
+/** The number of messages of 16 bytes that one chunk of an HTTP/2 stream holds. */
 const count = 1_024
 
-/** What was made is added up, so that nothing can be left out. */
+/** The sum of all results, so that the compiler cannot leave any work out. */
 let sum = 0
 
 const writer = new ByteWriter(1024 * 1024)
@@ -56,7 +56,7 @@ function encodedAll<T>(codec: Codec<T>, messages: readonly T[]): Buffer[] {
   return ends.map((end, index) => chunk.subarray(ends[index - 1] ?? 0, end))
 }
 
-/** As a channel does it. */
+/** Decodes as a channel does. */
 function decoding<T>(codec: Codec<T>, messages: readonly T[], probe: (message: T) => number): Work {
   const received = encodedAll(codec, messages)
   const chunk = Buffer.concat(received)
@@ -136,7 +136,7 @@ function bareMsgpack(): Readonly<Record<'encode' | 'decode', Work>> {
   return { encode, decode }
 }
 
-/** The loops that one would write by hand: one DataView of the chunk, no checks. */
+/** Hand-written loops: one DataView of the chunk, no checks. */
 function bareRecords(): Readonly<Record<'encode' | 'decode', Work>> {
   const chunk = Buffer.concat(encodedAll(trade, trades))
   const view = new DataView(chunk.buffer, chunk.byteOffset, chunk.length)
@@ -169,7 +169,7 @@ function bareRecords(): Readonly<Record<'encode' | 'decode', Work>> {
   return { encode, decode }
 }
 
-/** Ours, and what one would do without us. */
+/** Each function of this library, and the hand-written alternative. */
 const pairs = {
   'json encode': () => [encoding(json<Message>(), messages), bareJson().encode],
   'json decode': () => [decoding(json<Message>(), messages, ({ id }) => id), bareJson().decode],
@@ -179,14 +179,17 @@ const pairs = {
   'struct decode': () => [decoding(trade, trades, ({ id, side }) => id + side.length), bareRecords().decode],
 } satisfies Readonly<Record<string, () => readonly Work[]>>
 
-/** The speeds of a pair, from a process that has seen no other codec: code that has is compiled for all of them. */
+/**
+ * The speeds of a pair, from a process that has seen no other codec. Otherwise the code would be compiled for all of
+ * them.
+ */
 function pairIn(name: string, flags: readonly string[] = []): readonly number[] {
   const limits = [`--rounds=${options.rounds}`, `--milliseconds=${options.slice}`]
   const args = [...flags, fileURLToPath(import.meta.url), '--only', name, ...limits]
   return JSON.parse(execFileSync(process.execPath, args, { encoding: 'utf8' })) as number[]
 }
 
-function beside(): Table.Table {
+function comparison(): Table.Table {
   const table = new Table({ style: { head: [], border: [] }, head: ['', 'ours', 'bare', 'ours / bare'] })
   const add = (name: string, [our = 0, their = 0]: readonly number[]): void => {
     table.push([name, millions(our), millions(their), (our / their).toFixed(2)])
@@ -235,7 +238,7 @@ if (values.only in pairs) {
   console.log(
     `${machine()}\n${options.rounds} rounds of ${options.slice} ms each, in turn, medians; millions a second\n`,
   )
-  console.log(beside().toString())
+  console.log(comparison().toString())
   console.log('231,083 flights:')
   console.log(flights().toString())
 }

@@ -1,5 +1,5 @@
 /**
- * What a conn costs above bare `node:http2`: both move the same bytes in the same run, in turn, between two processes.
+ * Compares a conn with bare `node:http2`: both move the same bytes in the same run, in turn, between two processes.
  *
  *     node dist/conn.js [--node <binary>] [--rounds 7] [--mebibytes 512]
  */
@@ -52,7 +52,7 @@ for (const direction of directions) {
   for (const write of [16 * 1024, 64 * 1024]) {
     const times: Record<Kind, number[]> = { conn: [], bare: [] }
     const ratios: number[] = []
-    // The first round warms up and doesn't count.
+    // The first round warms up and does not count.
     for (let round = 0; round <= rounds; round += 1) {
       const order: readonly Kind[] = round % 2 === 0 ? ['conn', 'bare'] : ['bare', 'conn']
       const took: Partial<Record<Kind, number>> = {}

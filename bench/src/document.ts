@@ -14,9 +14,9 @@ const folder = new URL('../../docs/', import.meta.url)
 
 export interface About {
   readonly command: string
-  /** Node and the machine. */
+  /** Node's version and the machine. */
   readonly machine: string
-  /** How often, and for how long. */
+  /** The number and length of the rounds. */
   readonly rounds: string
   readonly loads: readonly Load[]
 }

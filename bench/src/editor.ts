@@ -1,6 +1,6 @@
 /**
- * What 200 routes cost the compiler, and so an editor: a program with a route, a client's conversation and a handler
- * each, beside one that has the same schemas and nothing else.
+ * Measures what 200 routes cost the compiler, and so an editor. One program has a route, a client's conversation and a
+ * handler each. The other has the same schemas and nothing else.
  *
  *     node dist/editor.js [--routes 200]
  */
@@ -17,7 +17,7 @@ import { machine } from './measure.ts'
 const { values } = parseArgs({ options: { routes: { type: 'string', default: '200' } } })
 const routes = Number(values.routes)
 
-/** Where `@h2channel/*` and `zod` are found. */
+/** A folder in which `@h2channel/*` and `zod` resolve. */
 const folder = fileURLToPath(new URL('../editor/', import.meta.url))
 
 const head = `import { createRouter } from '@h2channel/channel/server'
@@ -77,7 +77,7 @@ const client = createClient('https://localhost')
 ${all.map((index) => `${schemas(index)}${route(index)}`).join('')}`,
 }
 
-/** What the compiler says of a program, by name. */
+/** The compiler's statistics about a program, by name. */
 function diagnostics(name: string, text: string): ReadonlyMap<string, string> {
   const file = join(folder, `${name.replaceAll(/\W/g, '-')}.ts`)
   writeFileSync(file, text)

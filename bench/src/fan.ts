@@ -1,21 +1,21 @@
-/** Many channels at once, each of which always has some messages on their way. */
+/** Many channels at once, each of which always has some messages under way. */
 import type { Job, Result } from './job.ts'
 import type { Message } from './message.ts'
 import type { Echo } from './peers/peer.ts'
 
 /**
- * So many messages of a channel are on their way at once; when all are back, the next leave. With very many channels
- * fewer, so that what is on its way doesn't become the load.
+ * How many messages of a channel are under way at once; when all are back, the next leave. Very many channels have
+ * fewer, so that the messages under way do not become the load.
  */
 export function burstOf(channels: number): number {
   if (channels > 1_000) return 1
   return channels > 100 ? 4 : 8
 }
 
-/** So many channels are opened at once. */
+/** How many channels are opened at once. */
 const atOnce = 100
 
-/** However slow a peer is, it ends. Unit: milliseconds. */
+/** The longest run, however slow a peer is. Unit: milliseconds. */
 const longest = 10_000
 
 export class Fan {
@@ -28,7 +28,7 @@ export class Fan {
     this.#pool = pool
   }
 
-  /** Opens what is missing. One message on each makes sure that it is open at the server too. */
+  /** Opens the missing channels. One message on each makes sure that it is open at the server too. */
   async open(channels: number): Promise<void> {
     while (this.#lanes.length < channels) {
       const missing = Math.min(atOnce, channels - this.#lanes.length)
@@ -41,7 +41,7 @@ export class Fan {
     }
   }
 
-  /** All messages a second, and the part of a fair share that the slowest channel had. */
+  /** Returns the messages a second of all channels, and the share of the slowest channel. */
   async run({ channels, milliseconds, least }: Job & { do: 'fan' }): Promise<Result> {
     await this.open(channels)
     const lanes = this.#lanes.slice(0, channels)
@@ -68,14 +68,14 @@ export class Fan {
       }
     }
     await Promise.all(lanes.map(work))
-    if (result === undefined) throw new Error('the channels ended before the time was over')
+    if (result === undefined) throw new Error('the channels ended before the time had passed')
     return result
   }
 }
 
 /** One of the channels. */
 class Lane {
-  /** How many came back. */
+  /** How many messages came back. */
   count = 0
   readonly #echo: Echo
   #missing = 0

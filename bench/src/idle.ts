@@ -1,5 +1,5 @@
 /**
- * What channels cost that only live: opens them, leaves them alone with their heartbeats, and measures the server's
+ * Measures the cost of idle channels: opens them, leaves them alone with their heartbeats, and measures the server's
  * process. `pnpm bench:idle [--channels 10000] [--seconds 100]`.
  */
 import { defineRoute } from '@h2channel/channel'
@@ -31,11 +31,11 @@ const connections = Number(values.connections)
 
 const idle = defineRoute('/idle', { client: json<string>(), server: json<string>() })
 
-/** What the server says when it is asked. */
+/** The server's answer when it is asked for its usage. */
 interface Usage {
   readonly rss: number
   readonly heap: number
-  /** Of the process up to now, before and after what was to be freed has been freed for this answer. Unit: microseconds. */
+  /** CPU time of the process so far, before and after the garbage collection for this answer. Unit: microseconds. */
   readonly cpu: { readonly before: number; readonly after: number }
 }
 
@@ -49,7 +49,7 @@ function serve(): void {
   server.listen(0, '127.0.0.1', () => process.send?.((server.address() as AddressInfo).port))
   process.on('message', () => {
     const before = used()
-    // Twice: what the first frees is only then given back.
+    // Twice: memory that the first one frees is returned only then.
     for (let round = 0; round < 2; round++) globalThis.gc?.()
     const { rss, heapUsed } = process.memoryUsage()
     const usage: Usage = { rss, heap: heapUsed, cpu: { before, after: used() } }
@@ -70,7 +70,7 @@ async function open(): Promise<void> {
       const channel = await clients[(opened + index) % connections]?.open(idle)
       await channel?.send('hello')
       await channel?.receive()
-      // It reads on, as a program that waits for messages does.
+      // It continues to read, as a program that waits for messages does.
       channel?.receive().catch(() => {})
     })
     await Promise.all(some)
@@ -100,7 +100,7 @@ async function measure(): Promise<void> {
   const before = await usageOf(server)
   const client = start('client', '--url', `http://127.0.0.1:${port}`)
   await answerOf<number>(client)
-  // For an interval of heartbeats, until V8 has cleared up what the opening left.
+  // One interval of heartbeats, until V8 has cleaned up after the opening.
   await pause(30_000)
   const opened = await usageOf(server)
   await pause(Number(values.seconds) * 1_000)

@@ -1,14 +1,14 @@
-/** What a client is told to do, and what it answers. */
+/** The jobs of a client, and its results. */
 
 export type Job =
-  /** One way: `count` messages with a text of `size` characters, pieces of so many bytes, or trades. */
+  /** One way: `count` messages with a text of `size` characters, pieces of `size` bytes, or trades. */
   | {
       readonly do: 'collect'
       readonly what: 'messages' | 'bytes' | 'trades'
       readonly size: number
       readonly count: number
     }
-  /** There and back, as many at once as the peer takes. */
+  /** There and back, as many at once as the peer accepts. */
   | { readonly do: 'echo'; readonly count: number }
   /** There and back, one at a time. */
   | { readonly do: 'ping'; readonly count: number }
@@ -21,6 +21,6 @@ export type Job =
 export interface Result {
   /** How long it took. */
   readonly milliseconds: number
-  /** What was measured, in the order of the case's metrics; of `collect` and `echo` how many a second. */
+  /** The figures, in the order of the case's metrics; for `collect` and `echo`, messages a second. */
   readonly figures: readonly number[]
 }

@@ -1,11 +1,11 @@
-/** What a client does for each load, with any peer. What it measures is checked to have happened. */
+/** The work of a client for each load, with any peer. Checks that everything that it measures has happened. */
 import { Fan } from './fan.ts'
 import type { Job, Result } from './job.ts'
 import type { Message } from './message.ts'
 import { check, messagesOf, piecesOf, Tally, trades } from './message.ts'
 import type { Alone, Session } from './peers/peer.ts'
 
-/** The same for every peer. */
+/** The number of different messages, equal for all peers. */
 const textLength = 64
 
 export class Client {
@@ -69,7 +69,7 @@ export class Client {
       const asked = performance.now()
       const answer = await channel.ask(message)
       times[index] = performance.now() - asked
-      if (answer.id !== message.id) throw new Error(`asked ${message.id}, and ${answer.id} came back`)
+      if (answer.id !== message.id) throw new Error(`asked ${message.id}, but ${answer.id} came back`)
       index += 1
     }
     const milliseconds = performance.now() - begin
@@ -92,7 +92,7 @@ export class Client {
   }
 }
 
-/** Has `count` of a pool collected by the server, and checks its answer. */
+/** Lets the server collect `count` messages of a pool, and checks its answer. */
 async function collected<T>(
   collect: (all: Iterable<T>) => Promise<Message>,
   pool: readonly T[],
@@ -109,7 +109,7 @@ async function collected<T>(
 }
 
 export function runAlone(alone: Alone, job: Job): Result {
-  if (job.do !== 'alone') throw new Error(`what runs in one process can't do ${job.do}`)
+  if (job.do !== 'alone') throw new Error(`a peer of one process cannot do ${job.do}`)
   const pool = poolOf(textLength)
   alone.prepare?.(pool)
   const begin = performance.now()
@@ -130,7 +130,7 @@ function poolOf(size: number): readonly Message[] {
   return pool
 }
 
-/** `count` of those in the pool, in turn. The clock starts when the first is asked for: the channel is open then. */
+/** Returns `count` messages of the pool, in turn. The clock starts with the first: the channel is open by then. */
 class Supply<T> implements Iterable<T> {
   readonly #pool: readonly T[]
   readonly #count: number
@@ -146,14 +146,14 @@ class Supply<T> implements Iterable<T> {
     return new Turns(this.#pool, this.#count)
   }
 
-  /** To be asked for as soon as all has arrived. */
+  /** Returns the duration. Call it as soon as all has arrived. */
   result(): Result {
     const milliseconds = performance.now() - this.#begin
     return { milliseconds, figures: [(this.#count / milliseconds) * 1_000] }
   }
 }
 
-/** By hand: a generator takes as long for each as the fastest peer does to send it. */
+/** Written by hand: a generator takes as long per message as the fastest peer needs to send it. */
 class Turns<T> implements Iterator<T, undefined> {
   readonly #pool: readonly T[]
   #left: number

@@ -1,12 +1,12 @@
 /**
- * h2channel beside what else there is: each peer as two processes on this machine, in turn, round after round.
+ * Compares h2channel with its alternatives: each peer as two processes on this machine, in turn, round after round.
  *
  *     node dist/main.js                       the short version; writes docs/performance.md
  *     node dist/main.js --full                the long one
  *     node dist/main.js stream,echo ws,ours   some loads or cases, some peers or the beginnings of their names
- *     node dist/main.js --smoke               everything once, for whether it works
+ *     node dist/main.js --smoke               everything once, to see whether it works
  *
- * and --rounds, --seconds for each run, --node for the binary that runs client and server.
+ * Also --rounds, --seconds for each run, and --node for the binary that runs client and server.
  */
 import { execFileSync } from 'node:child_process'
 
@@ -21,7 +21,7 @@ import { Results } from './results.ts'
 import type { Cell, Plan } from './run.ts'
 import { run, stepsOf } from './run.ts'
 
-/** The short version is to be short on a busy machine too. Unit: milliseconds. */
+/** The time budget of the short version, which must be short on a busy machine too. Unit: milliseconds. */
 const shortBudget = 140_000
 
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
@@ -42,7 +42,7 @@ try {
 async function bench(options: Options): Promise<void> {
   const { mode, loads, isWanted, rounds, seconds, node } = options
   const begin = performance.now()
-  // Asked first, so that a binary that doesn't run is told of by itself.
+  // Asked first, so that a binary that does not run is reported as such.
   const version = execFileSync(node, ['--version'], { encoding: 'utf8' }).trim()
   const isSmoke = mode === 'smoke'
   const plan: Plan = {
@@ -83,7 +83,7 @@ function printTables({ loads }: Options, results: Results): void {
   console.log('')
 }
 
-/** How many there were: fewer of what takes long, and of everything where the machine was busy. */
+/** The number of rounds: long cases have fewer, and a busy machine has fewer of all. */
 function roundsIn(results: Results, seconds: number): string {
   const cells = results.cells.filter(({ error }) => error === undefined)
   const long = cells.filter((cell) => cell.case.isLong === true)

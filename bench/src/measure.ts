@@ -1,31 +1,31 @@
-/** What every benchmark here needs: figures of which one can say how and where they came about. */
+/** Shared by all benchmarks: figures, each with the method and the machine that produced it. */
 import { cpus } from 'node:os'
 
-/** Node's version and the machine, to be printed with every figure. */
+/** Node's version and the machine, printed with every figure. */
 export function machine(version = process.version): string {
   const [cpu] = cpus()
   const model = cpu?.model ?? 'unknown'
   return `Node ${version}, ${cpus().length} × ${model}, ${process.platform} ${process.arch}`
 }
 
-/** Of an odd number of figures, the one in the middle; of an even one, the upper of both. 0 of none. */
+/** The median: for an odd number of figures the middle one, for an even one the upper of the two. 0 for none. */
 export function median(figures: readonly number[]): number {
   const sorted = [...figures].toSorted((a, b) => a - b)
   return sorted[Math.floor(sorted.length / 2)] ?? 0
 }
 
-/** Something that is done over and over. Returns how often it did it. */
+/** Work that is repeated. Returns how often it was done. */
 export type Work = () => number
 
 export interface RoundsOptions {
   readonly rounds: number
-  /** How long each is done in a round. Unit: milliseconds. */
+  /** How long each is repeated in a round. Unit: milliseconds. */
   readonly slice: number
 }
 
 /**
- * How often a second each of `works` is done: medians of rounds in which all have their turn, in an order that changes.
- * One more round before the others warms up.
+ * How often a second each of `works` is done: medians of rounds, in which each takes its turn in a changing order. One
+ * more round before the others warms up.
  */
 export function speeds(works: readonly Work[], { rounds, slice }: RoundsOptions): number[] {
   const figures = works.map((): number[] => [])
@@ -52,7 +52,7 @@ function speed(work: Work, slice: number): number {
   return (done / passed) * 1_000
 }
 
-/** Millions, with two digits behind the point. */
+/** Millions, with two decimal digits. */
 export function millions(figure: number): string {
   return (figure / 1e6).toFixed(2)
 }

@@ -1,4 +1,4 @@
-/** What is sent: the same by every peer. */
+/** The messages, which all peers send alike. */
 
 /** About 120 bytes of JSON. */
 export interface Message {
@@ -17,16 +17,16 @@ export interface Trade {
   readonly last: boolean
 }
 
-/** How many different ones there are of each kind. They are made once and sent over and over. */
+/** How many different messages there are of each kind. They are made once and sent repeatedly. */
 const variety = 1_024
 
 function various<T>(make: (index: number) => T): readonly T[] {
   return Array.from({ length: variety }, (_, index) => make(index))
 }
 
-/** Messages with a text of so many characters. */
+/** Messages with a text of the given length. */
 export function messagesOf(length: number): readonly Message[] {
-  // Large ones differ by little else than their id, and there need not be many.
+  // Large messages only differ in their id, and few are enough.
   const text = 'Text of plain characters, as people type it. '.repeat(Math.ceil(length / 45))
   return various((index) => {
     const [id, ts] = [123_456 + index, 1_700_000_000_000 + index]
@@ -51,7 +51,7 @@ export function trades(): readonly Trade[] {
   })
 }
 
-/** Counts and adds up what arrives, so that nothing can be missing, come twice, or not be looked at. */
+/** Counts and sums up the received messages, so that none can be missing, duplicated or ignored. */
 export class Tally {
   count = 0
   sum = 0
@@ -66,19 +66,19 @@ export class Tally {
     this.sum += trade.id + trade.quantity + trade.side.length
   }
 
-  /** Of bytes, only how many there are: some peers keep no borders between messages. */
+  /** For bytes, only their number: some peers do not separate messages. */
   addBytes(bytes: Uint8Array): void {
     this.count += bytes.length
     this.sum += bytes.length
   }
 
-  /** What a receiver answers. An id has 32 bits in protobuf. */
+  /** The answer of a receiver. An id has 32 bits in protobuf. */
   answer(): Message {
     return { id: this.sum % 2 ** 32, user: 'sum', text: '', ts: this.count }
   }
 }
 
-/** Throws unless all of it has arrived. */
+/** Throws unless everything has arrived. */
 export function check(received: Message | undefined, expected: Tally): void {
   const { id, ts } = expected.answer()
   if (received?.id === id && received.ts === ts) return

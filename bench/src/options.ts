@@ -1,4 +1,4 @@
-/** What the command line asks for. */
+/** The options of the command line. */
 import { parseArgs } from 'node:util'
 
 import type { Load } from './cases.ts'
@@ -8,9 +8,9 @@ import { addBuild, entries } from './peers/index.ts'
 
 export interface Options {
   readonly mode: 'short' | 'full' | 'smoke'
-  /** Whether some loads or peers were asked for, rather than all. */
+  /** Whether only some loads or peers were chosen. */
   readonly isPartial: boolean
-  /** Whether nothing but the mode was said of what to run, how often and how long. */
+  /** Whether the options choose only the mode. */
   readonly isUsual: boolean
   readonly loads: readonly Load[]
   readonly isWanted: (entry: Entry) => boolean
@@ -49,10 +49,10 @@ export function optionsFrom(args: readonly string[]): Options {
   }
 }
 
-/** Loads, or cases of them, by their names. */
+/** Finds loads, or cases of them, by their names. */
 function chosenLoads(mode: Options['mode'], wanted: readonly string[] | undefined): readonly Load[] {
   if (wanted === undefined) return loadsOf(mode)
-  // What only the long version has can be asked for by its name.
+  // Loads that only the long version has can be chosen by name.
   const all = loadsOf(mode === 'smoke' ? 'smoke' : 'full')
   const known = all.flatMap(({ name, cases }) => [name, ...cases.map((one) => one.name)])
   refuse('load', wanted, (name) => known.includes(name), known)
@@ -68,7 +68,7 @@ function chosenLoads(mode: Options['mode'], wanted: readonly string[] | undefine
     .filter(({ cases }) => cases.length > 0)
 }
 
-/** Peers by their names or the beginnings of those: `ours`, `connect`. */
+/** Finds peers by their names or the beginnings of those: `ours`, `connect`. */
 function chosenPeers(wanted: readonly string[] | undefined): (entry: Entry) => boolean {
   if (wanted === undefined) return () => true
   const matches = ({ name }: Entry, start: string): boolean => name === start || name.startsWith(`${start}-`)

@@ -1,18 +1,18 @@
-/** Whether the whole will be done in time, judged by how much of it is done. */
+/** Estimates whether the whole will be done in time, from the part that is done. */
 export class Pace {
   readonly #steps: number
   readonly #budget: number
-  /** When the first step was begun: what starts the processes is none. */
+  /** When the first step began, without the start of the processes. */
   #begin: number | undefined
   #done = 0
 
-  /** Steps need not take equally long: it is behind when that costs more than a part of the budget. Unit: milliseconds. */
+  /** Steps may differ in length. It is behind when the delay exceeds a part of the budget. Unit: milliseconds. */
   constructor(steps: number, budget: number) {
     this.#steps = steps
     this.#budget = budget
   }
 
-  /** Counts steps, and returns how many there were before. */
+  /** Counts steps, and returns how many were done before. */
   advance(steps: number): number {
     this.#begin ??= performance.now()
     this.#done += steps

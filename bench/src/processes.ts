@@ -1,4 +1,4 @@
-/** The processes of the comparison: started, asked, and ended whatever happens. */
+/** The processes of the comparison: starts them, asks them, and ends them in any case. */
 import type { ChildProcess } from 'node:child_process'
 import { fork } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
@@ -9,25 +9,25 @@ import type { Reply, Task } from './worker.ts'
 
 const ownProgram = fileURLToPath(new URL('worker.js', import.meta.url))
 
-/** Whatever is still running. */
+/** All running processes. */
 const running = new Set<Worker>()
 
-/** Ends all that is left, at once. */
+/** Ends all remaining processes at once. */
 export function stopAll(): void {
   for (const worker of running) worker.stop()
 }
 
 export class Worker {
   readonly #child: ChildProcess
-  /** What it last said before it failed. */
+  /** The last line that it printed before it failed. */
   #stderr = ''
   #settle: ((reply: Reply) => void) | undefined
-  /** Why it can't be asked any more. */
+  /** Why it cannot be asked any more. */
   #ended: string | undefined
   #last: Promise<unknown> = Promise.resolve()
 
   constructor(node: string, program = ownProgram) {
-    // So that the server can be told to collect garbage: it changes nothing else.
+    // This option lets the server collect garbage, and changes nothing else.
     this.#child = fork(program, {
       execPath: node,
       execArgv: ['--expose-gc'],
@@ -46,7 +46,7 @@ export class Worker {
     })
   }
 
-  /** Hands over a task when those before it are done, and waits for the answer for so many milliseconds. */
+  /** Sends a task when the earlier ones are done, and waits for the answer for at most this many milliseconds. */
   async ask(task: Task, patience: number): Promise<unknown> {
     const asked = this.#last.then(() => this.#hand(task, patience))
     this.#last = asked
@@ -76,16 +76,16 @@ export class Worker {
   }
 }
 
-/** The line of a crashed process's last words that says why. */
+/** The line of a crashed process's output that contains the reason. */
 function reasonIn(stderr: string): string {
   const lines = stderr.split('\n')
   return lines.find((line) => /^\s*(\w*Error|\w+ \[\w+\]|FATAL)\b/.test(line))?.trim() ?? ''
 }
 
-/** Where a server on `target` seems so far away. Answers the port. Unit: milliseconds. */
+/** Starts a relay that adds a delay before a server on `target`. Returns its port. Unit: milliseconds. */
 export type FarAway = (target: number, roundTrip: number) => Promise<number>
 
-/** A server and a client that are connected; or one process, for what is done alone. */
+/** A server and a client that are connected; or one process, for work that is done alone. */
 export class Pair {
   readonly #client: Worker
   readonly #server: Worker | undefined
@@ -113,7 +113,7 @@ export class Pair {
     }
   }
 
-  /** Connects them where they are not. */
+  /** Connects them unless they are connected. */
   async connect(roundTrip: number, farAway: FarAway, patience: number): Promise<void> {
     if (this.#server === undefined || this.#connected.has(roundTrip)) return
     const port = roundTrip === 0 ? this.#port : await farAway(this.#port, roundTrip)

@@ -1,7 +1,7 @@
 import cliProgress from 'cli-progress'
 
 export interface Progress {
-  /** Before each step, with how many are done. */
+  /** Called before each step, with the number of finished ones. */
   step(load: string, peer: string, done: number): void
   stop(): void
 }

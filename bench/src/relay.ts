@@ -1,13 +1,16 @@
-/** A network that is far: each chunk arrives half a round trip later, in order. How much is on its way costs no time. */
+/**
+ * A network with a high latency: each chunk arrives half a round trip later, in order. The amount under way does not
+ * matter.
+ */
 import type { Socket } from 'node:net'
 import { connect, createServer } from 'node:net'
 
 import { listen } from './peers/listen.ts'
 
-/** What may be on its way in each direction before nothing more is read. Unit: bytes. */
+/** How much may be under way in each direction before the relay stops reading. Unit: bytes. */
 const most = 64 * 1024 * 1024
 
-/** Listens on a port of its own, and joins each connection with one to `target`. */
+/** Listens on its own port, and joins each connection with one to `target`. */
 export function startRelay(target: number, roundTrip: number): Promise<number> {
   return listen(
     createServer({ allowHalfOpen: true, noDelay: true }, (near) => {

@@ -1,4 +1,4 @@
-/** Tables: the same in a terminal and in the document. */
+/** Tables for the terminal and the document. */
 import CliTable from 'cli-table3'
 
 import type { Case, Load, Metric } from './cases.ts'
@@ -6,24 +6,24 @@ import type { Entry } from './peers/index.ts'
 import type { Results } from './results.ts'
 
 export interface Table {
-  /** What it shows, where the load's title doesn't say it. */
+  /** A caption, if the load's title is not enough. */
   readonly caption?: string
   readonly head: readonly string[]
   readonly rows: readonly (readonly string[])[]
-  /** Of text, rather than of figures. */
+  /** Whether it contains text rather than figures. */
   readonly isText?: boolean
 }
 
-/** A row for each peer. Of one case each of ours is set beside the peers; of several the first of ours. */
+/** One row for each peer. With one case, each entry of h2channel is a baseline; with several, only the first. */
 export function tablesOf(load: Load, results: Results): Table[] {
   const cases = load.cases.filter((one) => results.entries([one]).length > 0)
   const entries = results.entries(cases)
   const compared = cases.flatMap((one) => {
     const ours = results.entries([one]).filter(({ kind }) => kind === 'ours')
-    const beside = cases.length === 1 ? ours : ours.filter(({ name }) => name === one.baseline)
+    const baselines = cases.length === 1 ? ours : ours.filter(({ name }) => name === one.baseline)
     return one.metrics
       .filter(({ isCompared }) => isCompared)
-      .flatMap((metric) => columnsOf(one, metric, beside, results, cases.length > 1))
+      .flatMap((metric) => columnsOf(one, metric, baselines, results, cases.length > 1))
   })
   const others = cases.flatMap((one) =>
     one.metrics
@@ -49,7 +49,7 @@ interface Column {
 function columnsOf(
   one: Case,
   metric: Metric,
-  beside: readonly Entry[],
+  baselines: readonly Entry[],
   results: Results,
   isOneOfMany: boolean,
 ): Column[] {
@@ -62,7 +62,7 @@ function columnsOf(
       return cell.error === undefined ? formatted(results.figure(cell, metric), metric) : 'failed'
     },
   }
-  const ratios = beside.map((ours): Column => {
+  const ratios = baselines.map((ours): Column => {
     return {
       head: `${shortOf(ours)} ÷`,
       text: (entry) => results.ratio(one, metric, ours, entry)?.toFixed(2) ?? '–',
@@ -98,7 +98,7 @@ export function inMarkdown({ caption, head, rows, isText }: Table): string {
   ].join('\n')
 }
 
-/** What is slower than something else, one line for each case. */
+/** The cases in which another peer was faster, one line for each. */
 export function defeatsOf(results: Results): string[] {
   const lines = new Map<string, Map<string, string[]>>()
   for (const { load, case: one, metric, peer, ours, ratio } of results.defeats()) {

@@ -1,18 +1,18 @@
-/** What the figures say. */
+/** The evaluation of the figures. */
 import type { Case, Load, Metric } from './cases.ts'
 import { median } from './measure.ts'
 import type { Entry } from './peers/index.ts'
 import { entries } from './peers/index.ts'
 import type { Cell } from './run.ts'
 
-/** Where a peer did better than one of ours. */
+/** A case in which a peer did better than h2channel. */
 export interface Defeat {
   readonly load: Load
   readonly case: Case
   readonly metric: Metric
   readonly peer: Entry
   readonly ours: Entry
-  /** Ours divided by the peer's. */
+  /** The figure of h2channel divided by the peer's. */
   readonly ratio: number
 }
 
@@ -32,7 +32,7 @@ export class Results {
     return median(column(cell, metric))
   }
 
-  /** Ours divided by the peer's: the median of what it was in each round. */
+  /** The figure of h2channel divided by the peer's: the median of the ratios of all rounds. */
   ratio(one: Case, metric: Metric, ours: Entry, peer: Entry): number | undefined {
     const [our, their] = [this.cell(one, ours), this.cell(one, peer)]
     if (our === undefined || their === undefined || our.rounds.length === 0 || their.rounds.length === 0)

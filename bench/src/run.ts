@@ -1,4 +1,4 @@
-/** The order of things: every peer in turn, round after round, each cell with processes that it can't harm others by. */
+/** Runs every peer in turn, round after round. Each cell has processes in which it cannot disturb others. */
 import type { Case, Load } from './cases.ts'
 import { entriesOf } from './cases.ts'
 import type { Result } from './job.ts'
@@ -11,31 +11,31 @@ export interface Plan {
   readonly loads: readonly Load[]
   readonly isWanted: (entry: Entry) => boolean
   readonly rounds: number
-  /** How long one run shall take. Unit: milliseconds. */
+  /** The duration of one run. Unit: milliseconds. */
   readonly slice: number
   /** Whether each load begins with new processes. */
   readonly isFresh: boolean
-  /** Once, with few messages, and only to see that all is right. */
+  /** Whether to run once, with few messages, only to check the results. */
   readonly isSmoke: boolean
   /** The binary that runs the processes. */
   readonly node: string
-  /** How long all may take: on a busy machine there are fewer rounds then. Unit: milliseconds. */
+  /** The time budget of everything: a busy machine has fewer rounds. Unit: milliseconds. */
   readonly budget: number
-  /** Told before each run, with how many steps are done or left out. */
+  /** Called before each run, with the number of steps that are done or left out. */
   readonly onStep: (load: Load, entry: Entry, done: number) => void
 }
 
-/** What came of one peer in one case. */
+/** The results of one peer in one case. */
 export interface Cell {
   readonly load: Load
   readonly case: Case
   readonly entry: Entry
-  /** The figures of each round, in the order of the case's metrics. None after a failure. */
+  /** The figures of each round, in the order of the case's metrics. Empty after a failure. */
   readonly rounds: readonly (readonly number[])[]
   readonly error?: string
 }
 
-/** How many steps there are: a run each. */
+/** The number of steps; each is a run. */
 export function stepsOf({ loads, isWanted, rounds, isSmoke }: Plan): number {
   const cells = loads.flatMap((load) =>
     load.cases.flatMap((one) =>
@@ -47,19 +47,19 @@ export function stepsOf({ loads, isWanted, rounds, isSmoke }: Plan): number {
   return cells.reduce((sum, one) => sum + roundsOf(one, rounds) + (isSmoke || one.isAlone === true ? 0 : 1), 0)
 }
 
-/** What takes long has fewer. */
+/** Long cases have fewer rounds. */
 export function roundsOf({ isLong }: Case, rounds: number): number {
   return isLong === true ? Math.max(1, rounds - 2) : rounds
 }
 
-/** Runs all. What fails is in its cell, and the others go on. */
+/** Runs everything. A failure is stored in its cell, and the others continue. */
 export async function run(plan: Plan): Promise<Cell[]> {
   const cells: Cell[] = []
   const crew = new Crew(plan)
   const pace = new Pace(stepsOf(plan), plan.budget)
   for (const load of plan.loads) {
     for (const one of load.cases) cells.push(...(await runCase(plan, crew, pace, load, one)))
-    // What one load made of a process, its code and its memory, shall not be seen in the next.
+    // Code and memory that one load left in a process must not affect the next.
     if (plan.isFresh || (load.leavesMuch === true && !plan.isSmoke)) crew.stop()
   }
   crew.stop()
@@ -94,7 +94,7 @@ async function runCase(plan: Plan, crew: Crew, pace: Pace, load: Load, one: Case
       pace.advance((rounds - round) * entrants.length)
       break
     }
-    // Each round begins with another.
+    // Each round begins with another peer.
     const turn = [...entrants.slice(round % entrants.length), ...entrants.slice(0, round % entrants.length)]
     for (const entrant of turn.filter(isFit)) {
       await attempt(entrant, async () => {
@@ -135,10 +135,10 @@ function isFit({ error }: Entrant): boolean {
   return error === undefined
 }
 
-/** Starting takes no longer. Unit: milliseconds. */
+/** The longest start of a process. Unit: milliseconds. */
 const startPatience = 30_000
 
-/** Those who are there, to be used by one case after the other. */
+/** The running processes, which one case after the other uses. */
 class Crew {
   readonly #plan: Plan
   readonly #pairs = new Map<string, Pair>()
@@ -148,7 +148,7 @@ class Crew {
     this.#plan = plan
   }
 
-  /** Starts those who are missing, all at once. */
+  /** Starts the missing processes, all at once. */
   async gather(one: Case, entrants: readonly Entrant[]): Promise<void> {
     const starting = entrants.map(async ({ entry, fail }) => {
       await this.pair(one, entry).catch(fail)
@@ -195,12 +195,12 @@ function amountOf({ part }: Load, { amount }: Case, { isSmoke, slice }: Plan, ca
   return isSmoke ? 100 : slice * part
 }
 
-/** An answer that takes longer than this won't come. */
+/** A longer wait for an answer is pointless. */
 function patienceOf({ isAlone }: Case, { slice }: Plan): number {
   return (isAlone === true ? 120_000 : 20_000) + 10 * slice
 }
 
-/** Finds out how many take as long as a run shall take, which warms up as well. */
+/** Finds out how many messages fill the time of a run, which also warms up. */
 async function calibrate(pair: Pair, { part, warmUp }: Load, one: Case, entry: Entry, plan: Plan): Promise<number> {
   const slice = plan.slice * part
   if (one.amount.by !== 'count') {
@@ -219,13 +219,13 @@ async function calibrate(pair: Pair, { part, warmUp }: Load, one: Case, entry: E
   }
 }
 
-/** Some are there before, since what is needed once is not the channels'. */
+/** Channels that are opened before the measurement, because one-time costs do not belong to the channels. */
 const before = 10
 
 async function memoryOf(pair: Pair, one: Case, entry: Entry, plan: Plan): Promise<Result> {
   const patience = patienceOf(one, plan)
   const job = one.job(0, entry)
-  if (job.do !== 'hold') throw new Error('only open channels have their memory measured')
+  if (job.do !== 'hold') throw new Error('memory is measured only for open channels')
   const begin = performance.now()
   await pair.run({ do: 'hold', channels: before }, one.roundTrip, patience)
   const none = await pair.memory(patience)

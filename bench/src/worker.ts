@@ -1,4 +1,4 @@
-/** A process of the comparison: a server, a client, or the relay between them, as it is told. */
+/** A process of the comparison: a server, a client, or the relay between them, on request. */
 import { setTimeout as sleep } from 'node:timers/promises'
 
 import type { Job } from './job.ts'
@@ -7,18 +7,18 @@ import { entryOf } from './peers/index.ts'
 import type { Alone, Peer } from './peers/peer.ts'
 import { startRelay } from './relay.ts'
 
-/** What a process is told to do. */
+/** The tasks of a process. */
 export type Task =
-  /** Answers the port. */
+  /** Returns the port. */
   | { readonly do: 'serve'; readonly peer: string }
-  /** Answers the port. */
+  /** Returns the port. */
   | { readonly do: 'relay'; readonly target: number; readonly roundTrip: number }
-  /** Answers how much memory is resident after garbage collection. Unit: bytes. */
+  /** Returns the resident memory after garbage collection. Unit: bytes. */
   | { readonly do: 'memory' }
-  /** Loads the libraries, so that connecting takes no longer than it must. */
+  /** Loads the libraries, so that connecting takes no longer than necessary. */
   | { readonly do: 'load'; readonly peer: string }
   | { readonly do: 'connect'; readonly port: number; readonly roundTrip: number }
-  /** Answers a Result. Over the connection that was made with that round trip. */
+  /** Returns a Result. Uses the connection that was made with that round trip. */
   | { readonly do: 'run'; readonly job: Job; readonly roundTrip: number }
 
 export interface Reply {
@@ -55,7 +55,7 @@ async function perform(task: Task): Promise<unknown> {
   }
 }
 
-/** Collects more than once: what the first finds to be garbage may hold more of it. */
+/** Collects more than once: garbage that the first finds may hold more of it. */
 async function residentMemory(): Promise<number> {
   const { gc } = globalThis
   if (gc === undefined) throw new Error('--expose-gc is missing')

@@ -1,6 +1,6 @@
 /**
- * Cap'n Web over one WebSocket of `ws`. One way, a stream with its flow control; there and back, calls of a method, many at
- * once. A channel is an object of the server.
+ * Cap'n Web over one WebSocket of `ws`. One way, it uses a stream with its flow control; there and back, many calls of
+ * a method at once. A channel is an object of the server.
  */
 import { newWebSocketRpcSession, RpcTarget } from 'capnweb'
 import type { RpcStub } from 'capnweb'
@@ -13,7 +13,7 @@ import { Tally } from '../message.ts'
 import { listen } from './listen.ts'
 import type { Peer } from './peer.ts'
 
-/** Calls that may be on their way at once. */
+/** Calls that may be under way at once. */
 const most = 1_000
 
 class Collector extends RpcTarget {
@@ -50,7 +50,7 @@ class Service extends RpcTarget {
 
 type Wanted = Parameters<typeof newWebSocketRpcSession>[0]
 
-// It asks the global one, which Node has from 22 on, for its constants.
+// The library needs the constants of the global WebSocket, which Node has from 22 on.
 Object.assign(globalThis, { WebSocket })
 
 export const capnweb: Peer = {

@@ -1,14 +1,14 @@
-/** The codec alone, in one process: what remains when nothing is sent. */
+/** The codec alone, in one process: the part that remains when nothing is sent. */
 import { Decoder, encode } from '@msgpack/msgpack'
 
 import type { Message } from '../message.ts'
 import { Tally } from '../message.ts'
 import type { Alone } from './peer.ts'
 
-/** As much as a chunk holds. */
+/** The size of a chunk. */
 const most = 64 * 1024
 
-/** Written and read as a sender and a receiver would by hand: a text of many lines at a time. */
+/** Encodes and decodes as a hand-written sender and receiver would: a text of many lines at a time. */
 export const codecJson: Alone = {
   run(pool, count) {
     const tally = new Tally()
@@ -29,7 +29,7 @@ export const codecJson: Alone = {
 
 let written: readonly Uint8Array[] = []
 
-/** Only read, by one Decoder. */
+/** Only decodes, with one Decoder. */
 export const codecMsgpack: Alone = {
   prepare(pool) {
     written = pool.map((message) => encode(message))

@@ -33,7 +33,7 @@ const service: ServiceImpl<typeof Bench> = {
 function connect(useBinaryFormat: boolean): Peer {
   return {
     serve() {
-      // The option is there for many channels: Node 24 would refuse 10,000 of them.
+      // Many channels need this option: Node 24 would refuse 10,000 of them.
       const options = { maxSessionMemory: 1_024 }
       return listen(createServer(options, connectNodeAdapter({ routes: (router) => router.service(Bench, service) })))
     },
@@ -75,7 +75,7 @@ async function* eachPiece(pieces: Iterable<Uint8Array>): AsyncIterable<{ data: U
   for (const data of pieces) yield { data: data as Uint8Array<ArrayBuffer> }
 }
 
-/** What a call sends over time, as the one iterable that it is given. */
+/** The messages that a call sends over time, as one iterable. */
 class Outgoing {
   #hand: (messages: Iterable<Message> | undefined) => void = () => {}
   #handed: Promise<Iterable<Message> | undefined> = this.#next()

@@ -1,4 +1,4 @@
-/** gRPC in Node, with the code that proto-loader makes of the .proto at run time. */
+/** gRPC in Node, with the code that proto-loader generates from the .proto at run time. */
 import type { ClientDuplexStream, ClientWritableStream, requestCallback, ServiceError } from '@grpc/grpc-js'
 import type { GrpcObject, handleBidiStreamingCall, handleClientStreamingCall } from '@grpc/grpc-js'
 import type { Client, ServiceClientConstructor } from '@grpc/grpc-js'

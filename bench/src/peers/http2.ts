@@ -1,4 +1,4 @@
-/** Bare `node:http2` as one writes it by hand: a stream, a JSON line for each message, and `drain` honoured. */
+/** Bare `node:http2` as in a hand-written program: a stream, a JSON line for each message, and `drain` honoured. */
 import { once } from 'node:events'
 import type { ClientHttp2Stream, Http2Stream, ServerHttp2Stream } from 'node:http2'
 import { connect, createServer } from 'node:http2'

@@ -1,10 +1,10 @@
-/** Who is compared. Their libraries are loaded in the processes that use them, and nowhere else. */
+/** The compared peers. Their libraries are loaded only in the processes that use them. */
 import { existsSync } from 'node:fs'
 import { resolve } from 'node:path'
 
 import type { Alone, Peer } from './peer.ts'
 
-/** What a peer can carry; `alone` is what is done in one process. */
+/** What a peer can carry. `alone` is work in one process. */
 export type Ability = 'messages' | 'bytes' | 'trades' | 'alone'
 
 export interface Entry {
@@ -12,13 +12,13 @@ export interface Entry {
   readonly title: string
   /** How it is used. */
   readonly about: string
-  /** Ours, another, or what is there to say how fast anything could be. */
+  /** This library, another one, or a limit that shows how fast anything could be. */
   readonly kind: 'ours' | 'other' | 'limit'
   readonly does: readonly Ability[]
-  /** Whose version counts; ours is this one, and Node's is Node's. */
+  /** The library whose version is shown; h2channel has this one, and Node has Node's. */
   readonly library?: string
   readonly load: () => Promise<Peer | Alone>
-  /** The program of another build of ours, and what this peer is called there. */
+  /** The program of another build of this library, and the name of this peer there. */
   readonly elsewhere?: { readonly program: string; readonly name: string }
 }
 
@@ -187,10 +187,13 @@ export const entries: Entry[] = [
   },
 ]
 
-/** Adds our own peers once more, as another checkout has built them: old and new in turn show what a change costs. */
+/**
+ * Adds the peers of this library again, as another checkout has built them. Old and new in turn show the cost of a
+ * change.
+ */
 export function addBuild(checkout: string): void {
   const program = resolve(checkout, 'bench/dist/worker.js')
-  if (!existsSync(program)) throw new Error(`there is no ${program}: build that checkout first`)
+  if (!existsSync(program)) throw new Error(`${program} does not exist: build that checkout first`)
   for (const entry of entries.filter(({ kind }) => kind === 'ours')) {
     const name = entry.name.replace('ours', 'against')
     const about = 'as built by the checkout that `--against` names'

@@ -17,12 +17,12 @@ import { given } from './peer.ts'
 
 const Checked = z.object({ id: z.number(), user: z.string(), text: z.string(), ts: z.number() })
 
-/** As conn's README advises: 10,000 streams are more than Node 24 allows a connection otherwise. */
+/** As conn's README recommends: by default, Node 24 does not allow 10,000 streams on one connection. */
 const roomy = { maxSessionMemory: connDefaults.sessionMemory }
 
 const chunks = defineRoute('/chunks', { client: bytes(), server: json<Message>() })
 
-/** A message that carries bytes, for the codec that has them. */
+/** A message that carries bytes, for codecs that support them. */
 interface Piece {
   readonly data: Uint8Array
 }
@@ -122,7 +122,7 @@ function echoOf(channel: Channel<Message, Message>, style: Style): Echo {
   }
 }
 
-/** Messages that are bytes and nothing else. */
+/** Messages that consist of bytes alone. */
 export const oursBytes: Peer = {
   async serve() {
     const server = createServer(roomy)
@@ -142,7 +142,7 @@ export const oursBytes: Peer = {
 }
 
 export const oursStruct: Peer = oursTrades()
-/** Without the prefix that says how long each is. */
+/** Without the length prefix of each message. */
 export const oursFixed: Peer = oursTrades(fixedLength(16))
 export const oursFixedBatches: Peer = oursTrades(fixedLength(16), manyAtATime)
 

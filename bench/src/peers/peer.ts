@@ -1,44 +1,44 @@
 import type { Message, Trade } from '../message.ts'
 
-/** A way for two processes to exchange messages, written as its own documentation advises. */
+/** A way for two processes to exchange messages, written as its documentation recommends. */
 export interface Peer {
   /** Listens on a free port of 127.0.0.1. */
   serve(): Promise<number>
   connect(port: number): Promise<Session>
 }
 
-/** The client's side: whichever of the calls the peer can do. What the server does is said with each. */
+/** The client's side, with the calls that the peer supports. Each call describes what the server does. */
 export interface Session {
-  /** Sends all on a channel of their own, which the server adds up. Returns what it answers at the end. */
+  /** Sends all on their own channel. The server adds them up. Returns its answer at the end. */
   collect?(messages: Iterable<Message>): Promise<Message>
-  /** The same with bytes. */
+  /** Like `collect`, with bytes. */
   collectBytes?(pieces: Iterable<Uint8Array>): Promise<Message>
-  /** The same with records. */
+  /** Like `collect`, with records. */
   collectTrades?(trades: Iterable<Trade>): Promise<Message>
   /** Opens a channel on which the server sends everything back. */
   echo?(): Promise<Echo>
 }
 
 export interface Echo {
-  /** Sends all, as fast as the peer takes them. */
+  /** Sends all, as fast as the peer accepts them. */
   send(messages: Iterable<Message>): Promise<void>
-  /** Receives what comes back, until all has after `end`. */
+  /** Receives the returned messages, until all have arrived after `end`. */
   receive(take: (message: Message) => void): Promise<void>
-  /** Sends one and waits for it. Not while `receive` goes on. */
+  /** Sends one and waits for it. Not while `receive` is pending. */
   ask(message: Message): Promise<Message>
-  /** Nothing more is sent. */
+  /** Ends the client's half. */
   end(): Promise<void>
 }
 
-/** What can be done in one process, for comparison. */
+/** Work in one process, for comparison. */
 export interface Alone {
-  /** Writes what is only to be read. */
+  /** Encodes the messages that will only be decoded. */
   prepare?(pool: readonly Message[]): void
-  /** Handles `count` messages, in turn those of the pool. Returns how much arrived, with its sum. */
+  /** Handles `count` messages of the pool, in turn. Returns how many arrived, with their sum. */
   run(pool: readonly Message[], count: number): Message
 }
 
-/** For an answer that must be there. */
+/** Returns an answer that must exist. */
 export function given<T>(value: T | undefined | null): T {
   if (value === undefined || value === null) throw new Error('the server ended without an answer')
   return value

@@ -1,4 +1,4 @@
-/** Records of 16 bytes as one reads and writes them by hand: a DataView, a loop, and no checks. */
+/** Hand-written records of 16 bytes: a DataView, a loop, and no checks. */
 import type { Trade } from '../message.ts'
 
 const size = 16

@@ -1,4 +1,4 @@
-/** Socket.IO over WebSocket from the start. It has no backpressure; acknowledgements of some messages make up for it. */
+/** Socket.IO over WebSocket from the start. It has no backpressure; acknowledgements of some messages replace it. */
 import { createServer } from 'node:http'
 import { Server } from 'socket.io'
 import type { Socket as ClientSocket } from 'socket.io-client'
@@ -13,7 +13,7 @@ interface ToServer {
   collect(message: Message): void
   bytes(data: Uint8Array): void
   echo(message: Message): void
-  /** Answers when all before it has been dealt with. */
+  /** Answers when all earlier messages have been handled. */
   sync(done: () => void): void
   answer(done: (answer: Message) => void): void
 }
@@ -22,7 +22,7 @@ interface ToClient {
   echo(message: Message): void
 }
 
-/** So much is sent, twice, before the server must have said that it came. Unit: bytes, about. */
+/** At most twice this much is sent before the server must have acknowledged it. Unit: bytes, about. */
 const most = 1024 * 1024
 
 export const socketIo: Peer = {

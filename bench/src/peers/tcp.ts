@@ -1,6 +1,6 @@
 /**
- * The limit: JSON lines over TCP, gathered by hand to 64 KiB a write. What one channel of bytes can do at most, without
- * HTTP, without other streams beside it, without limits.
+ * The limit: JSON lines over TCP, collected by hand to 64 KiB per write. It is the most that one channel of bytes can
+ * do, without HTTP, other streams and limits.
  */
 import { once } from 'node:events'
 import type { Socket } from 'node:net'
@@ -14,7 +14,7 @@ import type { Peer } from './peer.ts'
 
 const batch = 64 * 1024
 
-/** The first byte of a connection says what the server shall do. */
+/** The first byte of a connection tells the server what to do. */
 type Kind = 'c' | 'b' | 'e'
 
 export const tcp: Peer = {
@@ -107,7 +107,7 @@ function collect(socket: Socket, kind: 'c' | 'b'): void {
 function echo(socket: Socket): void {
   let lines = ''
   eachLine(socket, (message) => {
-    // What came in one chunk goes back in one.
+    // Messages that arrived in one chunk return in one.
     if (lines === '') process.nextTick(flush)
     lines += lineOf(message)
   })

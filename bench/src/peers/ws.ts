@@ -1,6 +1,7 @@
 /**
- * `ws` with JSON: a connection for each channel, without compression. `wsCorked` gathers what is sent in one turn, by the
- * socket below, which its documentation does not ask for, and its users do where it matters.
+ * `ws` with JSON: a connection for each channel, without compression. `wsCorked` collects the messages of one turn of
+ * the event loop with the socket below. The documentation of `ws` does not ask for that, but users who need speed do
+ * it.
  */
 import { once } from 'node:events'
 import type { Socket } from 'node:net'
@@ -15,7 +16,7 @@ import { createServer } from 'node:http'
 export const ws: Peer = peer(false)
 export const wsCorked: Peer = peer(true)
 
-/** How much may wait to be sent before the sender does. Unit: bytes. */
+/** How much may wait to be sent before the sender waits. Unit: bytes. */
 const most = 1024 * 1024
 const end = ''
 
@@ -82,7 +83,7 @@ function peer(isCorked: boolean): Peer {
   }
 }
 
-/** Holds back what is written in one turn until its end, so that it leaves together. */
+/** Holds written bytes back until the end of the turn, so that they leave together. */
 function corker(socket: Socket): () => void {
   let isCorked = false
   return () => {
