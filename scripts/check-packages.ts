@@ -1,7 +1,7 @@
 /**
- * Packs the three packages as they would be published, lets publint and attw look at them, installs the tarballs into an
- * empty project and runs README's example there with plain Node; then `require`s them, compiles a consumer with the oldest and
- * the newest TypeScript, and runs a test with Jest. To be run after `pnpm build`.
+ * Checks the three packages as they would be published. Packs them, runs publint and attw on them, installs the
+ * tarballs into an empty project, and runs README's example there with plain Node. Then it loads them with `require`,
+ * compiles a consumer with the oldest and the newest TypeScript, and runs a test with Jest. Run it after `pnpm build`.
  */
 import { execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -34,7 +34,7 @@ try {
   rmSync(project, { recursive: true, force: true })
 }
 
-/** Packs one package and checks the tarball. Returns where it is. */
+/** Packs one package and checks the tarball. Returns its path. */
 function check(name: string): string {
   const folder = join(root, 'packages', name)
   for (const file of ['LICENSE', 'NOTICE']) {
@@ -50,7 +50,7 @@ function check(name: string): string {
   for (const file of ['LICENSE', 'NOTICE', 'README.md', 'dist/index.js', 'dist/index.d.ts', 'dist/index.js.map']) {
     if (!listing.includes(`package/${file}\n`)) throw new Error(`${tarball} lacks ${file}`)
   }
-  if (/package\/(test|dist\/\.tsbuildinfo)/.test(listing)) throw new Error(`${tarball} has files that nobody needs`)
+  if (/package\/(test|dist\/\.tsbuildinfo)/.test(listing)) throw new Error(`${tarball} has unnecessary files`)
   console.log(`publint ${name}`)
   run(join(root, 'node_modules', '.bin', 'publint'), ['run', '--strict', path])
   console.log(`attw ${name}`)
@@ -59,7 +59,7 @@ function check(name: string): string {
   return path
 }
 
-/** Runs README's server and client from plain JavaScript, which their code is but for the file names. */
+/** Runs README's server and client as plain JavaScript, which their code is except for the file names. */
 async function runReadme(): Promise<void> {
   const port = await freePort()
   for (const { file, text } of blocksOf('README.md')) {
@@ -71,7 +71,7 @@ async function runReadme(): Promise<void> {
   try {
     await once(createInterface(server.stdout), 'line')
     const said = execFileSync(process.execPath, ['client.js'], { cwd: project, encoding: 'utf8' })
-    if (said !== 'SAP 251.3\nALV 347.9\n') throw new Error(`README's client said ${JSON.stringify(said)}`)
+    if (said !== 'SAP 251.3\nALV 347.9\n') throw new Error(`README's client printed ${JSON.stringify(said)}`)
     console.log(`README's example runs with Node ${process.version}:\n${said}`)
     passed += 1
   } finally {
@@ -117,7 +117,7 @@ import { z } from 'zod'
 const route = defineRoute('/orders/:id', { client: msgpack(z.object({ id: z.bigint() })), server: json<number>() })
 const [client] = channelPair(route, { clock: testClock() })
 await client.send({ id: 5n }, { signal: null })
-// @ts-expect-error -- a number is no bigint
+// @ts-expect-error -- a number is not a bigint
 await client.send({ id: 5 })
 for await (const answer of client) console.log(answer.toFixed(2))
 export const others = [createClient, createRouter, bytes, struct({ a: u32 }), connect, pipe]
@@ -129,7 +129,7 @@ export const others = [createClient, createRouter, bytes, struct({ a: u32 }), co
   passed += 1
 }
 
-/** Runs a test with Jest, as docs/testing.md says. */
+/** Runs a test with Jest, as described in docs/testing.md. */
 function testWithJest(): void {
   run(
     'npm',
@@ -160,7 +160,7 @@ test('both ends talk, with fake timers', async () => {
   passed += 1
 }
 
-/** npm removes what was installed without being saved: all of it is named each time. */
+/** npm removes packages that were installed without being saved, so each call names all of them. */
 function packedFiles(): string[] {
   return readdirSync(project)
     .filter((file) => file.endsWith('.tgz'))

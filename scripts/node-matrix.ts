@@ -12,7 +12,7 @@ const root = fileURLToPath(new URL('..', import.meta.url))
 const majors = process.argv.slice(2)
 if (majors.length === 0) throw new Error('name the major versions of Node to test on, such as 22 24')
 
-/** What is about documents, or shows what other tests show of every version: it runs on one. */
+/** Tests of documents, and tests that other tests repeat on every version: these run on one version. */
 const left = [
   'examples/{chat,custom-codec,echo}/**',
   'examples/flights/test/codecs.test.ts',
@@ -37,9 +37,9 @@ for (const major of majors) {
   }
   console.log(`\n=== Node ${major}`)
   run(node, ['--version'])
-  // The tests start processes of their own: those shall be of the same Node.
+  // The tests start their own processes, which must use the same Node.
   const path = `${bin}${delimiter}${process.env['PATH'] ?? ''}`
-  // What random input finds does not depend on the version much: the most of it is tried on one.
+  // Random input hardly depends on the version, so most of it runs on one.
   const env = { H2CHANNEL_INPUTS: '4000', H2CHANNEL_LEAKS: '5000', ...process.env, PATH: path }
   const report = process.env['H2CHANNEL_REPORTS']
   const reporters =

@@ -29,7 +29,7 @@ const documents = [
 const otherDocuments = ['ARCHITECTURE.md', 'CHANGELOG.md', 'CONTRIBUTING.md', 'SPEC.md', 'packages/codecs/README.md']
 const fromSource = ['--conditions=@h2channel/source', '--import', 'tsx']
 
-/** What fragments without an import of their own take for granted. */
+/** The declarations that fragments without an import rely on. */
 const globals = `
 import type { Channel } from '@h2channel/channel'
 declare global {
@@ -142,7 +142,7 @@ describe('documents', () => {
     }
   }, 60_000)
 
-  test.each([...documents, ...otherDocuments])('%s: links to files of the repository lead somewhere', (document) => {
+  test.each([...documents, ...otherDocuments])('%s: links to files of the repository have a target', (document) => {
     const links = [...read(document).matchAll(/\]\((?!https?:|#)([^)#]+)/g)].map((found) => found[1] ?? '')
     const dead = links.filter((link) => !existsSync(join(root, dirname(document), link)))
     expect(dead).toEqual([])

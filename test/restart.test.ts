@@ -1,4 +1,4 @@
-/** Deploys while channels are busy: no message is lost without its sender knowing. */
+/** Deploys while channels are busy. No message is lost unless its sender knows. */
 import { createClient } from '@h2channel/channel/client'
 import { once } from 'node:events'
 import type { AddressInfo } from 'node:net'
@@ -13,10 +13,10 @@ import { pace, Report, talk } from './restart/routes.ts'
 const runs = Number(process.env['RUNS'] ?? 1)
 const conversations = 200
 const deploys = 3
-/** How many messages each conversation gets between two deploys, at least. */
+/** The least number of messages that each conversation gets between two deploys. */
 const between = 10
 
-/** Ports that are free. */
+/** Free ports. */
 async function ports(count: number): Promise<number[]> {
   const servers = Array.from({ length: count }, () => createServer().listen(0, '127.0.0.1'))
   await Promise.all(servers.map(async (server) => once(server, 'listening')))
@@ -31,10 +31,10 @@ async function start(port: number | undefined): Promise<Program> {
   return server
 }
 
-/** One side of a conversation, which goes on from channel to channel. */
+/** One side of a conversation, which continues from channel to channel. */
 class Conversation {
   readonly id: string
-  /** By channel: what was sent, what was received, and whether the sender was told that some may not have arrived. */
+  /** By channel: what was sent, what was received, and whether the sender knows that some may not have arrived. */
   readonly turns: { readonly first: number; sent: number; readonly received: number[]; isTold: boolean }[] = []
   received = 0
   isEnding = false
@@ -44,7 +44,7 @@ class Conversation {
     this.id = id
   }
 
-  /** Waits until so many messages have come. */
+  /** Waits until that many messages have arrived. */
   async reached(count: number): Promise<void> {
     while (this.received < count) {
       await new Promise<void>((resolve) => {
@@ -86,14 +86,14 @@ class Conversation {
   }
 }
 
-/** How many of the numbers from `first` on did not arrive, each once and in order. What arrived of others counts too. */
+/** How many of the numbers from `first` on did not arrive, each once and in order. Unexpected numbers count too. */
 function wrong(first: number, sent: number, received: readonly number[]): number {
   const inOrder = received.filter((number, index) => number === first + index).length
   return sent - inOrder + (received.length - inOrder)
 }
 
 describe.each(Array.from({ length: runs }, (_, index) => index + 1))('run %i', (run) => {
-  test('three deploys below 200 busy channels lose nothing that its sender is not told of', async () => {
+  test('three deploys during 200 busy channels lose nothing without an error at its sender', async () => {
     const free = await ports(deploys + 1)
     const talking = Array.from({ length: conversations }, (_, id) => new Conversation(String(id)))
     const reports: Report[] = []
@@ -144,10 +144,10 @@ describe.each(Array.from({ length: runs }, (_, index) => index + 1))('run %i', (
       `run ${run}: ${channels} channels, ${up} messages up, ${down} down, ${told} reported unsent, ${lost} lost`,
     )
     expect(lost).toBe(0)
-    // Nobody was cut off: all of them had the time that they needed.
+    // No channel was reset: all of them had enough time.
     expect(told).toBe(0)
     expect(channels).toBe(reports.length)
-    // Each was on every server in turn.
+    // Each conversation was on every server in turn.
     expect(channels).toBeGreaterThanOrEqual(conversations * (deploys + 1))
   }, 60_000)
 })

@@ -1,4 +1,4 @@
-/** Peers that are gone without a word: processes that stand still, and a network that swallows what is sent. */
+/** Peers that stop responding: processes that hang, and a network that drops everything. */
 import { once } from 'node:events'
 import type { AddressInfo, Socket } from 'node:net'
 import { connect, createServer } from 'node:net'
@@ -8,10 +8,10 @@ import { Program } from '../examples/test/program.ts'
 import { limits } from './silence/route.ts'
 
 const time = limits.heartbeatInterval + limits.heartbeatTimeout
-/** How much later the end may be seen, on a machine that is busy. */
+/** How much later the end may come on a busy machine. */
 const slack = 5_000
 
-/** Passes bytes on between clients and a server, until it swallows them. */
+/** Forwards bytes between clients and a server, until it drops them. */
 async function relayTo(url: string): Promise<AsyncDisposable & { readonly url: string; swallow(): void }> {
   const { port } = new URL(url)
   const sockets: Socket[] = []
@@ -50,7 +50,7 @@ async function ended(program: Program): Promise<string | undefined> {
   return code
 }
 
-describe('a peer that is gone without a word', () => {
+describe('a peer that stops responding', () => {
   test.each(['server', 'client'])('the %s, whose process stands still, is noticed by the other', async (frozen) => {
     await using server = Program.run('../test/silence/server.ts')
     await using client = Program.run('../test/silence/client.ts', [await server.url()])
@@ -63,7 +63,7 @@ describe('a peer that is gone without a word', () => {
     still.kill('SIGCONT')
   })
 
-  test('a network that swallows everything is noticed by both', async () => {
+  test('both ends detect a network that drops everything', async () => {
     await using server = Program.run('../test/silence/server.ts')
     await using relay = await relayTo(await server.url())
     await using client = Program.run('../test/silence/client.ts', [relay.url])
@@ -74,7 +74,7 @@ describe('a peer that is gone without a word', () => {
     expect(performance.now() - began).toBeLessThan(time + slack)
   })
 
-  test('a channel that is only idle goes on', async () => {
+  test('a channel that is only idle stays open', async () => {
     await using server = Program.run('../test/silence/server.ts')
     await using client = Program.run('../test/silence/client.ts', [await server.url()])
     await client.line(/^idle$/)

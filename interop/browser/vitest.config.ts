@@ -1,6 +1,6 @@
 import { defineConfig } from 'vitest/config'
 
-// A configuration of its own, since it needs a browser.
+// A separate configuration, because it needs a browser.
 export default defineConfig({
   root: import.meta.dirname,
   cacheDir: '../../node_modules/.vite',

@@ -1,7 +1,7 @@
 import { defineConfig } from 'vitest/config'
 
 export default defineConfig({
-  // The workspace's own packages resolve from their sources, so that tests need no build.
+  // The workspace's own packages resolve from their sources, so tests need no build.
   resolve: { conditions: ['@h2channel/source'] },
   ssr: { resolve: { conditions: ['@h2channel/source', 'node', 'module', 'import', 'default'] } },
   test: {

@@ -1,6 +1,6 @@
 /**
- * What a process holds stays within what its limits say, whatever the size of the messages, however many channels share it, and
- * wherever they wait. Each case has a server process of its own.
+ * A process holds no more than its limits allow, whatever the size of the messages, the number of channels, and the
+ * place where messages wait. Each case has its own server process.
  */
 import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
@@ -14,9 +14,9 @@ import type { Answer, Order } from './work.ts'
 const KiB = 1024
 const MiB = 1024 * KiB
 const maxBufferedBytes = 32 * MiB
-/** What a channel reads ahead, and holds beside all limits. */
+/** How much a channel reads ahead, in addition to all limits. */
 const readAhead = 96 * KiB
-/** Of a message that does not end. It is just within the limit of one message. */
+/** The size of a message that never ends. It is just within the limit of one message. */
 const announced = 4 * MiB
 
 type Place = 'unread at the peer' | 'unread here' | 'unfinished'
@@ -24,7 +24,7 @@ type Place = 'unread at the peer' | 'unread here' | 'unfinished'
 const places: readonly Place[] = ['unread at the peer', 'unread here', 'unfinished']
 const sizes = [20, 200, 1_100, 64 * KiB]
 
-/** A server in a process of its own. */
+/** A server in its own process. */
 class Server implements AsyncDisposable {
   readonly #child: ChildProcess
   readonly #port: Promise<number>
@@ -61,7 +61,7 @@ class Server implements AsyncDisposable {
   }
 }
 
-/** Opens so many streams. One to whose peer this side gives no window is never sent anything. */
+/** Opens that many streams. If this side gives no window to a stream, its peer never sends anything. */
 async function openAll(session: ClientHttp2Session, path: string, count: number): Promise<ClientHttp2Stream[]> {
   const streams = Array.from({ length: count }, () => {
     const stream = session.request({
@@ -69,7 +69,7 @@ async function openAll(session: ClientHttp2Session, path: string, count: number)
       ':path': path,
       'content-type': 'application/vnd.h2channel+bytes',
     })
-    // Those that the limit cuts off.
+    // The streams that the limit resets.
     stream.on('error', () => {})
     return stream
   })
@@ -77,7 +77,9 @@ async function openAll(session: ClientHttp2Session, path: string, count: number)
   return streams
 }
 
-/** A turn of the loop for each piece, on all streams, so that small frames of many share a packet. */
+/**
+ * Sends each piece on all streams in one turn of the event loop, so that small frames of many streams share a packet.
+ */
 async function sendAll(streams: readonly ClientHttp2Stream[], pieces: readonly Uint8Array[]): Promise<number> {
   let sent = 0
   for (const piece of pieces) {
@@ -103,7 +105,9 @@ function framed(size: number): Uint8Array {
   return frame
 }
 
-/** How many messages of a size go to each channel: for one up to a window, for many so that it takes some seconds. */
+/**
+ * The number of messages of a size per channel: for one channel up to a window, for many as much as takes some seconds.
+ */
 function countOf(size: number, channels: number): number {
   if (channels === 1) return Math.floor(MiB / (size + 4))
   return Math.min(300, Math.ceil((128 * KiB) / size))
@@ -155,12 +159,12 @@ const rows: Row[] = []
 test.each(
   places.flatMap((place) => [1, 1_000].flatMap((channels) => sizes.map((size) => ({ place, channels, size })))),
 )(
-  '$place, $channels channels, $size bytes: at most twice what is allowed, and 64 MiB',
+  '$place, $channels channels, $size bytes: at most twice the allowed amount, and 64 MiB',
   async ({ place, channels, size }) => {
     const row = await measure(place, channels, size)
     rows.push(row)
     expect(row.growth).toBeLessThan(2 * row.allowed + 64 * MiB)
-    // It is a load: that many bytes were really there.
+    // This checks the load: that many bytes did arrive.
     expect(row.sent).toBeGreaterThan(channels === 1 ? 0.8 * MiB : 5 * MiB)
   },
 )

@@ -1,4 +1,4 @@
-/** The process whose memory is measured: a router whose channels wait, are not read, or get messages that do not end. */
+/** The process whose memory is measured. Its router's channels wait, are not read, or get messages that never end. */
 import type { Channel } from '@h2channel/channel'
 import { createRouter } from '@h2channel/channel/server'
 import { createServer } from 'node:http2'
@@ -9,7 +9,7 @@ import { type Answer, type Order, receive, wait } from './work.ts'
 const maxBufferedBytes = Number(process.argv[2])
 const channels = new Set<Channel<Uint8Array, Uint8Array>>()
 
-// What is cut off is what is measured.
+// Channels that the limit ends are part of the measurement.
 const onError = (): void => {}
 const router = createRouter({ total: { maxBufferedBytes }, perSession: { maxBufferedBytes }, onError })
 router.handle(wait, async (channel) => {
@@ -37,7 +37,7 @@ const look = (): number => {
 }
 setInterval(look, 5).unref()
 
-/** Makes short-lived objects, so that V8's young generation has its full size before anything is measured. */
+/** Makes short-lived objects, so that V8's young generation has its full size before the measurement. */
 async function churn(): Promise<void> {
   for (let turn = 0; turn < 200; turn++) {
     const some = Array.from({ length: 10_000 }, (_, index) => ({ index }))
@@ -52,14 +52,14 @@ async function rest(): Promise<void> {
   }
 }
 
-/** Sends to all channels, a turn of the loop for each message. */
+/** Sends each message to all channels in one turn of the event loop. */
 async function broadcast(size: number, count: number): Promise<number> {
   const message = new Uint8Array(size)
   let sent = 0
   for (let turn = 0; turn < count; turn++) {
     for (const channel of channels) {
       if (channel.bufferedBytes >= mostOfOne) continue
-      // One that was cut off says so, which is what the limit is for.
+      // A channel that was ended rejects, which is the purpose of the limit.
       channel.send(message).catch(() => {})
       sent += size
     }
@@ -68,7 +68,7 @@ async function broadcast(size: number, count: number): Promise<number> {
   return sent
 }
 
-/** So that no `send` waits with its message. Unit: bytes. */
+/** A limit at which no `send` waits with its message. Unit: bytes. */
 const mostOfOne = 1024 * 1024
 
 async function perform(order: Order): Promise<Answer> {
@@ -80,7 +80,7 @@ async function perform(order: Order): Promise<Answer> {
   }
   const sent = order.do === 'broadcast' ? await broadcast(order.size, order.count) : 0
   await new Promise((resolve) => setTimeout(resolve, 100))
-  if (messages > 0) throw new Error('a message was whole')
+  if (messages > 0) throw new Error('a message was complete')
   return { rss: look(), peak, channels: channels.size, sent }
 }
 

@@ -1,6 +1,6 @@
 import { defineConfig } from 'vitest/config'
 
-// Apart from the other tests: it measures processes, which have the machine for themselves.
+// Separate from the other tests: it measures processes, which need the machine to themselves.
 export default defineConfig({
   root: import.meta.dirname,
   cacheDir: '../../node_modules/.vite',

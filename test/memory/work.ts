@@ -6,24 +6,24 @@ const messages = { client: bytes(), server: bytes() }
 /** Its handler receives nothing. */
 export const wait = defineRoute('/wait', messages)
 
-/** Its handler receives all that comes. */
+/** Its handler receives all messages. */
 export const receive = defineRoute('/receive', messages)
 
-/** What the server is told to do. It answers with an {@link Answer}. */
+/** A request to the server. It answers with an {@link Answer}. */
 export type Order =
-  /** Collects garbage, and measures from here on. */
+  /** Collects garbage, and measures from now on. */
   | { readonly do: 'begin' }
   | { readonly do: 'broadcast'; readonly size: number; readonly count: number }
-  /** What clients do is done. */
+  /** The clients have finished their work. */
   | { readonly do: 'look' }
 
 /** Sizes in bytes. */
 export interface Answer {
   readonly rss: number
-  /** The largest since it began. */
+  /** The largest growth since the beginning. */
   readonly peak: number
-  /** How many there still are. */
+  /** The number of open channels. */
   readonly channels: number
-  /** What the broadcast sent. */
+  /** The bytes that the broadcast sent. */
   readonly sent: number
 }

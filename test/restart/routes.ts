@@ -4,10 +4,10 @@ import { z } from 'zod'
 
 const Numbered = json(z.object({ number: z.number().int() }))
 
-/** A conversation `id`, whose channels take turns. The server's numbers go on with `next`. */
+/** A conversation `id`, whose channels follow one another. The server's numbers continue with `next`. */
 export const talk = defineRoute('/talk/:id/:turn/:next', { client: Numbered, server: Numbered })
 
-/** What a server says at its end of each of its channels. */
+/** A server's report about one of its channels. */
 export const Report = z.object({
   id: z.string(),
   turn: z.number(),
@@ -16,7 +16,7 @@ export const Report = z.object({
   /** The first number that it sent, and how many `send` accepted. */
   first: z.number(),
   sent: z.number(),
-  /** Whether its sender was told that some may not have arrived. */
+  /** Whether its sender knows that some may not have arrived. */
   isTold: z.boolean(),
 })
 export type Report = z.infer<typeof Report>

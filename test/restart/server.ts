@@ -1,4 +1,4 @@
-/** A server that talks in numbers on every channel, until it is to stop: then it says what it sent and received. */
+/** A server that sends numbers on every channel. When it stops, it reports what it sent and received. */
 import { createRouter } from '@h2channel/channel/server'
 import { createServer } from 'node:http2'
 import { setTimeout as pause } from 'node:timers/promises'

@@ -1,4 +1,4 @@
-/** A server whose channels are idle. It says how they end. */
+/** A server whose channels are idle. It prints how they end. */
 import type { Channel } from '@h2channel/channel'
 import { createRouter } from '@h2channel/channel/server'
 import { createServer } from 'node:http2'

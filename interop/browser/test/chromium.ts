@@ -3,12 +3,12 @@ import { delimiter, join } from 'node:path'
 
 import { needs } from '../../needs.ts'
 
-/** Before any test: says what is missing. */
+/** Checks before all tests whether the browser is installed. */
 export default function setup(): void {
   chromiumPath()
 }
 
-/** Chromium, or a browser that is made of it. */
+/** Chromium, or a browser based on it. */
 export function chromiumPath(): string {
   const names = ['chromium', 'chromium-browser', 'google-chrome']
   const folders = (process.env['PATH'] ?? '').split(delimiter)

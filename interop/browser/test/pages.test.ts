@@ -1,6 +1,6 @@
 /**
- * A page of another site, in a real browser, at a route that a cookie opens. Each case also shows that the browser did send the request,
- * with the cookie where it would: it was the server that kept the page out.
+ * A page of another site, in a real browser, at a route that a cookie opens. Each case also shows that the browser did
+ * send the request, with the cookie where it would. So it was the server that refused the page.
  */
 import type { Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
@@ -29,10 +29,10 @@ async function visit(host: string): Promise<Page> {
 
 const jsonType = 'application/vnd.h2channel+json'
 
-/** One message, as bytes that stand for themselves in text too: lines are a format of every JSON route. */
+/** One message. Its bytes are also valid text, because every JSON route accepts lines. */
 const line = '{"to":"mallory"}\n'
 
-/** What a program in a page is given. */
+/** The input of a program in a page. */
 interface Task {
   readonly url: string
   readonly line: string
@@ -49,7 +49,7 @@ interface Attempt {
   readonly what: string
   /** Runs in the page. */
   readonly run: (task: Task) => unknown
-  /** The method of what reaches the server, and how it is answered. */
+  /** The method of the request that reaches the server, and the status of the answer. */
   readonly method?: string
   readonly status?: number
   /** Whether the browser sends the cookie: not with a preflight. */
@@ -160,7 +160,7 @@ describe.each([
     await using page = await visit(host)
     await page.evaluate(run, taskOf(what))
     const { headers, status: answered } = await site.over(what, method)
-    // A frame without an origin is of another site, wherever it is from.
+    // A frame without an origin belongs to another site, wherever it came from.
     expect(headers['sec-fetch-site']).toBe(name.startsWith('sandbox') ? 'cross-site' : sites)
     expect(headers.cookie).toBe(cookie ? 'user=ada' : undefined)
     expect(answered).toBe(status)
@@ -168,7 +168,7 @@ describe.each([
   })
 })
 
-/** Sends messages as a page does that knows the format, and gives what it reads. */
+/** Sends messages as a page that knows the format, and returns what it reads. */
 const converse = async ({ url, type }: Task): Promise<unknown> => {
   const frames = ['{"to":"bob"}', '{"to":"carol"}'].map((message) => {
     const text = new TextEncoder().encode(message)
@@ -211,7 +211,7 @@ describe.each([
     ])
   })
 
-  test('may read why it was refused', async () => {
+  test('may read the reason of a refusal', async () => {
     await using page = await visit(host)
     const told = await page.evaluate(
       async ({ url, type }) => {

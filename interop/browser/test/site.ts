@@ -1,4 +1,4 @@
-/** A server with a route that a cookie opens, pages of any host beside it, and a browser for which all of them are real. */
+/** A server with a route that a cookie opens and pages of any host, and a browser that resolves all of these hosts. */
 import { defineRoute } from '@h2channel/channel'
 import { createRouter, Refusal } from '@h2channel/channel/server'
 import { json } from '@h2channel/codecs'
@@ -13,13 +13,13 @@ import { chromium } from 'playwright-core'
 
 import { chromiumPath } from './chromium.ts'
 
-/** A bank, whose users have a cookie. Each case of a test has a path of its own. */
+/** A bank whose users have a cookie. Each case of a test has its own path. */
 export const transfer = defineRoute('/transfer/:what', { client: json(), server: json() })
 
-/** What a page's request has to do with `transfer`. */
+/** A page's request for `transfer`. */
 export interface Seen {
   readonly headers: IncomingHttpHeaders
-  /** With which status it was answered. */
+  /** The status of the answer. */
   readonly status: unknown
 }
 
@@ -27,9 +27,9 @@ export interface Site extends AsyncDisposable {
   readonly browser: BrowserContext
   /** The address of a page of this host. */
   page(host: string): string
-  /** Waits until a request with this method for `transfer` was answered and is over. */
+  /** Waits until a request with this method for `transfer` was answered and has ended. */
   over(what: string, method: string): Promise<Seen>
-  /** What `authorize` was asked, and what handlers got, since this was called last. */
+  /** The calls of `authorize` and the messages of handlers since the last call of this. */
   ran(): readonly string[]
 }
 
@@ -42,7 +42,7 @@ export async function startSite(): Promise<Site> {
   const { port } = new URL(at.origin)
   const page = (host: string): string => `https://${host}:${port}/page`
 
-  // Before the router, which is asked in the order of the listeners of `session`.
+  // Registered before the router: the listeners of `session` run in order.
   server.on('session', (session) => {
     session.prependListener('stream', (stream: ServerHttp2Stream, headers: IncomingHttpHeaders) => {
       const key = `${headers[':method']} ${headers[':path']}`
@@ -79,7 +79,7 @@ export async function startSite(): Promise<Site> {
     response.end('<!doctype html><title>a page</title>')
   })
 
-  // A user who lets sites have the cookies of other sites, which is what makes this dangerous.
+  // A user who allows sites to use the cookies of other sites, which makes the attack possible.
   const profile = mkdtempSync(join(tmpdir(), 'h2channel-browser-'))
   mkdirSync(join(profile, 'Default'))
   const preferences = { profile: { cookie_controls_mode: 0, block_third_party_cookies: false } }

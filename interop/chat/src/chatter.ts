@@ -1,4 +1,6 @@
-/** A program of another language that chats: each line of its input is a message, each message a line of its output. */
+/**
+ * A chat program in another language: each line of its input is a message, each received message a line of its output.
+ */
 import type { ChildProcessWithoutNullStreams } from 'node:child_process'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -20,23 +22,23 @@ export class Chatter implements AsyncDisposable {
     this.#over = once(this.#child, 'close').then(([code]: (number | null)[]) => ({ code: code ?? null, complaint }))
   }
 
-  /** Has the program say a line. Waits until it has taken it. */
+  /** Lets the program send a line. Waits until it has read the line. */
   async say(text: string): Promise<void> {
     if (!this.#child.stdin.write(`${text}\n`)) await once(this.#child.stdin, 'drain')
   }
 
-  /** Tells the program that there is nothing more to say. */
+  /** Ends the program's input. */
   end(): void {
     this.#child.stdin.end()
   }
 
-  /** The next line that the program heard. Undefined when it has ended. */
+  /** The next line that the program received. Undefined when it has ended. */
   async hear(): Promise<string | undefined> {
     const { done, value } = await this.#lines.next()
     return done === true ? undefined : value
   }
 
-  /** All lines that the program hears, up to its end. */
+  /** All lines that the program receives, up to its end. */
   async hearAll(): Promise<string[]> {
     const lines: string[] = []
     for (;;) {
@@ -46,7 +48,7 @@ export class Chatter implements AsyncDisposable {
     }
   }
 
-  /** Waits for the program's end: its exit code, and what it complained about. */
+  /** Waits for the program's end: its exit code, and its error output. */
   over(): Promise<{ code: number | null; complaint: string }> {
     return this.#over
   }

@@ -1,4 +1,4 @@
-/** Holds docs/other-languages.md to what is tested here. */
+/** Compares docs/other-languages.md with the programs that are tested here. */
 import { execFile } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { promisify } from 'node:util'
@@ -34,14 +34,14 @@ describe('docs/other-languages.md', () => {
     expect(read('interop/go/cmd/peer/main.go').trimEnd().split('\n').length).toBeLessThan(60)
   })
 
-  test('links to files of the repository lead somewhere', () => {
-    // In a program, `](` is no link.
+  test('links to files of the repository have a target', () => {
+    // In a program, `](` is not a link.
     const prose = read(document).replaceAll(/^```[\s\S]*?^```$/gm, '')
     const links = [...prose.matchAll(/\]\((?!https?:|#)([^)#]+)/g)].map((found) => found[1] ?? '')
     expect(links.filter((link) => !existsSync(join(root, dirname(document), link)))).toEqual([])
   })
 
-  test("curl's answers are those that it shows", async () => {
+  test("curl's answers are those of the document", async () => {
     const help = await exec('curl', ['--version']).catch(() => undefined)
     if (help?.stdout.includes('HTTP2') !== true) throw new Error('this test needs curl with HTTP/2 on the PATH')
     const command = blocks.find(({ language, text }) => language === 'sh' && text.includes('curl'))?.text ?? ''

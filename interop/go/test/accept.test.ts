@@ -18,7 +18,7 @@ const encode = new TextEncoder()
 
 const quotes = defineRoute('/quotes/:market', { client: json<Message>(), server: json<Message>() })
 
-describe.each(support.transports)('h2conn.Client.Connect, our accept, %s', (transport) => {
+describe.each(support.transports)('h2conn.Client.Connect, accept of h2channel, %s', (transport) => {
   let files: support.CertificateFiles | undefined
   let server: TestServer
   let conversations = 0
@@ -96,7 +96,7 @@ describe.each(support.transports)('h2conn.Client.Connect, our accept, %s', (tran
     expect(markets).toContain('xetra')
   })
 
-  test('415 from a router for a codec that its route has not', async () => {
+  test('415 from a router for a codec that its route does not have', async () => {
     await using go = dial('/quotes/xetra', 'json', { count: 1, header: 'Content-Type=application/x-protobuf' })
     expect(await go.report).toMatchObject({ status: 415 })
   })
@@ -118,7 +118,7 @@ describe.each(support.transports)('h2conn.Client.Connect, our accept, %s', (tran
     expect(await met.go.report).toEqual({ status: 200, count: 500, eof: true })
   })
 
-  test("Go's method and headers reach us, our status and headers reach Go", async () => {
+  test("Go's method and headers reach the server, its status and headers reach Go", async () => {
     const options = { status: 202, headers: { 'x-from-node': 'hello from Node' } }
     await using met = await meet('say', { method: 'PUT', header: 'X-From-Go=hello from Go' }, options)
     expect(met.conn.method).toBe('PUT')
@@ -127,8 +127,8 @@ describe.each(support.transports)('h2conn.Client.Connect, our accept, %s', (tran
     expect(await met.go.report).toEqual({ status: 202, header: 'hello from Node' })
   })
 
-  // h2conn documents POST, which only its function Connect has.
-  test('an h2conn.Client without a Method sends GET, in both directions all the same', async () => {
+  // h2conn documents POST, which only its function Connect uses.
+  test('an h2conn.Client without a Method sends GET, which still works in both directions', async () => {
     await using met = await meet('say', { method: '' })
     expect(met.conn.method).toBe('GET')
     expect(await support.readText(met.conn)).toBe('all that Go says')
@@ -143,8 +143,8 @@ describe.each(support.transports)('h2conn.Client.Connect, our accept, %s', (tran
     expect(await go.report).toEqual({ status: 403, text: 'this is no place for you' })
   })
 
-  // A client's Close in h2conn ends its half alone.
-  test('Go ends its half first: all of our answer still arrives', async () => {
+  // A client's Close in h2conn only ends its half.
+  test('Go ends its half first: all of the answer still arrives', async () => {
     await using met = await meet('say')
     expect(await support.readText(met.conn)).toBe('all that Go says')
     await met.conn.write(new Uint8Array(4 * mebibyte))
@@ -153,7 +153,7 @@ describe.each(support.transports)('h2conn.Client.Connect, our accept, %s', (tran
     expect(await met.conn.closed).toEqual({ clean: true })
   })
 
-  test('we end our half first: what Go says after that still arrives', async () => {
+  test('the server ends its half first: what Go sends after that still arrives', async () => {
     await using met = await meet('listen')
     await met.conn.write(new Uint8Array(4 * mebibyte))
     await met.conn.closeWrite()
@@ -193,7 +193,7 @@ describe.each(support.transports)('h2conn.Client.Connect, our accept, %s', (tran
     expect((await support.brokenOff(met.conn)).code).toBe('CONNECTION_LOST')
   })
 
-  test('our abort is an error in Go, and no io.EOF', async () => {
+  test('abort() is an error in Go, and not io.EOF', async () => {
     await using met = await meet('wait')
     const channel = support.jsonLines(met.conn)
     expect(await channel.receive()).toEqual({ n: 0, text: 'ready' })
@@ -204,7 +204,7 @@ describe.each(support.transports)('h2conn.Client.Connect, our accept, %s', (tran
     expect(report.error).toMatch(/CANCEL/)
   })
 
-  test('256 MiB each way at once arrive unchanged', { timeout: 90_000 }, async () => {
+  test('256 MiB in each direction at once arrive unchanged', { timeout: 90_000 }, async () => {
     const size = 256 * mebibyte
     const begun = performance.now()
     await using met = await meet('bulk', { size })

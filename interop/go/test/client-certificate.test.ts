@@ -1,11 +1,11 @@
-/** Mutual TLS: what a client is told whose certificate Go's server does not take. */
+/** Mutual TLS: the errors of a client whose certificate a Go server does not accept. */
 import { defineRoute, newlineDelimited } from '@h2channel/channel'
 import type { ClientEvent } from '@h2channel/channel/client'
 import { createClient } from '@h2channel/channel/client'
 import { json } from '@h2channel/codecs'
 import { beforeAll, describe, expect, test } from 'vitest'
 
-// What makes certificates of other authorities is no part of the packages.
+// The module that makes certificates of other authorities is not part of the packages.
 // oxlint-disable-next-line no-restricted-imports
 import type { ClientCertificates, WrongCertificate } from '../../../packages/conn/test/support/client-certificates.ts'
 // oxlint-disable-next-line no-restricted-imports
@@ -21,19 +21,19 @@ beforeAll(async () => {
   certificates = await makeClientCertificates()
 })
 
-/** What Go says of each, by its alert. */
+/** Go's text for each, by its alert. */
 const alerts: Readonly<Record<string, Readonly<Record<WrongCertificate, RegExp>>>> = {
   'TLS 1.3': { missing: /certificate required/, 'unknown authority': /unknown ca/, expired: /certificate expired/ },
   'TLS 1.2': { missing: /handshake failure/, 'unknown authority': /unknown ca/, expired: /certificate expired/ },
 }
 
-describe.each(Object.entries(alerts))('a server of Go that asks for a client certificate, %s', (version, said) => {
+describe.each(Object.entries(alerts))('a Go server that asks for a client certificate, %s', (version, said) => {
   const start = (): Promise<GoServer> => {
     const files = filesOf(certificates.server)
     return GoServer.start(files, ['-clients', files.cert, ...(version === 'TLS 1.2' ? ['-tls12'] : [])])
   }
 
-  test('takes a good one', async () => {
+  test('accepts a valid one', async () => {
     await using go = await start()
     await using client = createClient(go.origin, { tls: { ca: certificates.server.cert, ...certificates.good } })
     const channel = await client.open(route)
@@ -41,7 +41,7 @@ describe.each(Object.entries(alerts))('a server of Go that asks for a client cer
     await channel.close()
   })
 
-  test.each(wrongCertificates)('says why it does not take one that is %s, at once', async (which) => {
+  test.each(wrongCertificates)('reports at once why it does not accept one that is %s', async (which) => {
     await using go = await start()
     const events: ClientEvent[] = []
     await using client = createClient(go.origin, {

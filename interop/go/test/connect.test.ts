@@ -13,7 +13,7 @@ import { mebibyte } from './support.ts'
 const decode = new TextDecoder()
 const encode = new TextEncoder()
 
-describe.each(support.transports)('our connect, h2conn.Server.Accept, %s', (transport) => {
+describe.each(support.transports)('connect of h2channel, h2conn.Server.Accept, %s', (transport) => {
   let files: support.CertificateFiles | undefined
   let tls: { readonly ca: string } | undefined
   let go: GoServer
@@ -31,7 +31,7 @@ describe.each(support.transports)('our connect, h2conn.Server.Accept, %s', (tran
     await go[Symbol.asyncDispose]()
   })
 
-  /** Opens a conn, and knows it by an id in Go's reports. */
+  /** Opens a conn. Its id names it in Go's reports. */
   async function open(path: string, options: ConnectOptions = {}): Promise<{ id: string; conn: Http2Conn }> {
     conversations += 1
     const id = `${path} ${conversations}`
@@ -66,7 +66,7 @@ describe.each(support.transports)('our connect, h2conn.Server.Accept, %s', (tran
     expect((await go.report(id)).messages).toHaveLength(3)
   })
 
-  test('JSON lines through our client, of a route that prefers them', async () => {
+  test('JSON lines through a client of h2channel, for a route that prefers them', async () => {
     const route = defineRoute('/json', {
       client: json<Message>(),
       server: json<Message>(),
@@ -107,14 +107,14 @@ describe.each(support.transports)('our connect, h2conn.Server.Accept, %s', (tran
     expect(await go.report(id)).toEqual({ id, count: 500, eof: true })
   })
 
-  test('a buffer cut short is io.ErrUnexpectedEOF in Go', async () => {
+  test('a truncated buffer is io.ErrUnexpectedEOF in Go', async () => {
     const { id, conn } = await open('/fixed?size=100')
     await conn.write(new Uint8Array(150))
     await conn.close()
     expect(await go.report(id)).toEqual({ id, count: 1, error: 'unexpected EOF' })
   })
 
-  test('our method and headers reach Go, its status and headers reach us', async () => {
+  test('method and headers reach Go, its status and headers reach the client', async () => {
     const { id, conn } = await open('/headers', { method: 'PUT', headers: { 'x-from-node': 'hello from Node' } })
     expect(conn.status).toBe(202)
     expect(conn.headers['x-from-go']).toBe('hello from Go')
@@ -134,7 +134,7 @@ describe.each(support.transports)('our connect, h2conn.Server.Accept, %s', (tran
     expect(decode.decode(response?.body)).toBe(body)
   })
 
-  test('we end our half first: all of the answer still arrives', async () => {
+  test('the client ends its half first: all of the answer still arrives', async () => {
     const { id, conn } = await open(`/answer?bytes=${4 * mebibyte}`)
     await conn.write(encode.encode('all that Node says'))
     await conn.closeWrite()
@@ -143,8 +143,8 @@ describe.each(support.transports)('our connect, h2conn.Server.Accept, %s', (tran
     expect(await go.report(id)).toEqual({ id, text: 'all that Node says' })
   })
 
-  // No server in Go can end its half alone: a handler's return ends the response, and resets what a client still says.
-  test('Go ends first, which ends both halves: all that it said arrives, then null', async () => {
+  // No server in Go can end only its half: a handler's return ends the response, and resets what a client still sends.
+  test('Go ends first, which ends both halves: all that it sent arrives, then null', async () => {
     const { id, conn } = await open(`/leave?bytes=${4 * mebibyte}`)
     expect(await support.countBytes(conn)).toBe(4 * mebibyte)
     expect(await conn.read()).toBeNull()
@@ -172,7 +172,7 @@ describe.each(support.transports)('our connect, h2conn.Server.Accept, %s', (tran
     expect(await go.report(id)).toEqual({ id })
   })
 
-  test('our abort is an error in Go, and no io.EOF', async () => {
+  test('abort() is an error in Go, and not io.EOF', async () => {
     const { id, conn } = await open('/wait')
     await using channel = support.jsonLines(conn)
     await channel.send({ n: 1, text: 'ready' })
@@ -185,7 +185,7 @@ describe.each(support.transports)('our connect, h2conn.Server.Accept, %s', (tran
   })
 
   // h2conn drops the error of the flush that follows each write.
-  test('after our abort, a small write in Go fails one write late', async () => {
+  test('after abort(), a small write in Go fails one write late', async () => {
     const { id, conn } = await open('/gone')
     conn.abort()
     const { count, error } = await go.report(id)
@@ -198,7 +198,7 @@ describe.each(support.transports)('our connect, h2conn.Server.Accept, %s', (tran
     expect(await support.failure(open('/zero'))).toMatchObject({ code: 'RESET', rstCode: 2 })
   })
 
-  test('Go breaks off: RESET, and no clean end', async () => {
+  test('Go aborts: RESET, and no clean end', async () => {
     const { conn } = await open('/break')
     await conn.write(encode.encode('{"n":1,"text":"ready"}\n'))
     expect(decode.decode((await conn.read()) ?? undefined)).toBe('{"n":1,"text":"ready"}\n')
@@ -219,7 +219,7 @@ describe.each(support.transports)('our connect, h2conn.Server.Accept, %s', (tran
     expect((await support.brokenOff(conn)).code).toBe('CONNECTION_LOST')
   })
 
-  test('256 MiB each way at once arrive unchanged', { timeout: 90_000 }, async () => {
+  test('256 MiB in each direction at once arrive unchanged', { timeout: 90_000 }, async () => {
     const size = 256 * mebibyte
     const begun = performance.now()
     const { id, conn } = await open(`/bulk?bytes=${size}`)
@@ -236,7 +236,7 @@ describe.each(support.transports)('our connect, h2conn.Server.Accept, %s', (tran
     await using own = new SessionPool()
     const numbers = Array.from({ length: 1_000 }, (_, n) => n)
     const conns = await Promise.all(numbers.map((n) => open('/json', { sessions: own, headers: { 'x-number': n } })))
-    // Go takes 250 streams a connection.
+    // Go accepts 250 streams per connection.
     expect(own.size).toBe(4)
     const talk = async ({ id, conn }: { id: string; conn: Http2Conn }): Promise<void> => {
       await using channel = support.jsonLines(conn)

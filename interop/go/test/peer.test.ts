@@ -35,16 +35,16 @@ describe.each(worlds)('a peer in Go without h2conn, $codec, $transport', ({ tran
 
   afterAll(() => server.close())
 
-  /** Starts the program, whose channel `handler` gets. */
+  /** Starts the program. `handler` gets its channel. */
   function start(handler: (channel: Channel) => Promise<void>, format = codec): Chatter {
     handle = handler
     const args = [`${server.origin}/chat`, `application/vnd.h2channel+${format}`]
-    // What Go trusts is in this file instead of the system's.
+    // Go trusts the certificates in this file instead of the system's.
     const trust = files === undefined ? {} : { SSL_CERT_FILE: files.cert }
     return new Chatter(join(inject('goPrograms'), 'peer'), args, trust)
   }
 
-  test('both talk at once; then the peer ends its half, and hears what is said after that', async () => {
+  test('both send at once; then the peer ends its half, and receives what is sent after that', async () => {
     const received: string[] = []
     let channel: Channel | undefined
     await using peer = start(async (opened) => {
@@ -70,7 +70,7 @@ describe.each(worlds)('a peer in Go without h2conn, $codec, $transport', ({ tran
     expect(await channel?.closed).toEqual({ clean: true })
   })
 
-  test('one waits for the other, a hundred times', async () => {
+  test('each waits for the other, a hundred times', async () => {
     await using peer = start(async (channel) => {
       for await (const { text } of channel) await channel.send({ from: 'echo', text })
     })
@@ -83,7 +83,7 @@ describe.each(worlds)('a peer in Go without h2conn, $codec, $transport', ({ tran
     expect(await peer.over()).toEqual({ code: 0, complaint: '' })
   })
 
-  test('the peer says nothing and ends its half: it hears all the same', async () => {
+  test('the peer sends nothing and ends its half: it still receives', async () => {
     await using peer = start(async (channel) => {
       expect(await channel.receive()).toBeUndefined()
       for (const text of ['a', '', 'c']) await channel.send({ from: 'node', text })
@@ -93,7 +93,7 @@ describe.each(worlds)('a peer in Go without h2conn, $codec, $transport', ({ tran
     expect(await peer.over()).toEqual({ code: 0, complaint: '' })
   })
 
-  test('the server ends first: the peer hears everything, and the end', async () => {
+  test('the server ends first: the peer receives everything, and the end', async () => {
     await using peer = start(async (channel) => {
       for (const text of ['a', 'b']) await channel.send({ from: 'node', text })
     })
@@ -123,13 +123,13 @@ describe.each(worlds)('a peer in Go without h2conn, $codec, $transport', ({ tran
     expect(complaint).toMatch(/aborted: .* length 52429\d\d/)
   })
 
-  test('a handler that fails is no end for the peer', async () => {
+  test('a failure of the handler is not a clean end for the peer', async () => {
     await using peer = start(async (channel) => {
       await channel.send({ from: 'node', text: 'a' })
       await channel.receive()
       throw new Error('a secret')
     })
-    // Without control frames a reset is all that says it, and that overtakes what is still under way.
+    // Without control frames only a reset reports it, and that overtakes messages that are still under way.
     expect(await peer.hear()).toBe('node: a')
     await peer.say('now')
     const { code, complaint } = await peer.over()
@@ -137,7 +137,7 @@ describe.each(worlds)('a peer in Go without h2conn, $codec, $transport', ({ tran
     expect(complaint).toMatch(/aborted: .*INTERNAL_ERROR/)
   })
 
-  test('a format that the route has not', async () => {
+  test('a format that the route does not have', async () => {
     await using peer = start(() => Promise.resolve(), 'struct')
     const { code, complaint } = await peer.over()
     expect(code).toBe(1)

@@ -1,4 +1,4 @@
-/** Starts the Go programs, and ends those that it started. */
+/** Starts the Go programs, and ends the ones that it started. */
 import type { ChildProcessWithoutNullStreams } from 'node:child_process'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -16,7 +16,7 @@ export interface Message {
   readonly text: string
 }
 
-/** What Go tells of a conversation that is over: see talk.Report. What is empty or zero is left out. */
+/** Go's report of a conversation that has ended: see talk.Report. Empty and zero fields are left out. */
 export interface Report {
   readonly id?: string
   readonly status?: number
@@ -28,13 +28,13 @@ export interface Report {
   readonly count?: number
   readonly sent?: string
   readonly received?: string
-  /** How it ended, unless it ended cleanly. */
+  /** The error of the conversation, unless it ended cleanly. */
   readonly error?: string
-  /** Whether Go took the end for a clean one. */
+  /** Whether Go saw a clean end. */
   readonly eof?: boolean
 }
 
-/** A running Go program, which says one JSON value a line. */
+/** A running Go program, which prints one JSON value per line. */
 class Program implements AsyncDisposable {
   readonly #child: ChildProcessWithoutNullStreams
   readonly #lines: AsyncIterator<string>
@@ -53,11 +53,11 @@ class Program implements AsyncDisposable {
 
   async line(): Promise<unknown> {
     const { done, value } = await this.#lines.next()
-    if (done === true) throw new Error(`the Go program ended without a word more. ${this.#complaint}`)
+    if (done === true) throw new Error(`the Go program ended without another line. ${this.#complaint}`)
     return JSON.parse(value)
   }
 
-  /** Ends it without a chance to say goodbye. */
+  /** Kills it. */
   async kill(): Promise<void> {
     this.#child.kill('SIGKILL')
     await this.#exited

@@ -1,4 +1,4 @@
-/** Builds the Go programs once for all tests, into a folder that is gone afterwards. */
+/** Builds the Go programs once for all tests, into a folder that is deleted afterwards. */
 import { execFileSync } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -8,9 +8,9 @@ import type { TestProject } from 'vitest/node'
 
 declare module 'vitest' {
   interface ProvidedContext {
-    /** The folder that has the programs of cmd. */
+    /** The folder with the programs of cmd. */
     goPrograms: string
-    /** Why there is no such folder. Empty when there is. */
+    /** Why there is no such folder. Empty if there is one. */
     goProblem: string
   }
 }
@@ -20,12 +20,12 @@ const needed = 'The interop tests with Go need Go 1.26 or later on the PATH (htt
 export default function setup(project: TestProject): () => void {
   const folder = mkdtempSync(join(tmpdir(), 'h2channel-interop-go-'))
   project.provide('goPrograms', folder)
-  // A setup that throws would take the projects along that need no Go.
+  // A setup that throws would also fail the projects that need no Go.
   project.provide('goProblem', build(folder))
   return () => rmSync(folder, { recursive: true, force: true })
 }
 
-/** Returns what is wrong, if anything. */
+/** Returns the problem, if there is one. */
 function build(folder: string): string {
   try {
     const version = go(['env', 'GOVERSION']).trim()
@@ -34,7 +34,7 @@ function build(folder: string): string {
     return ''
   } catch (error) {
     if (!(error instanceof Error)) throw error
-    if ('code' in error && error.code === 'ENOENT') return `${needed}; there is none.`
+    if ('code' in error && error.code === 'ENOENT') return `${needed}; it is not installed.`
     return 'stderr' in error && error.stderr !== '' ? `Go failed: ${String(error.stderr)}` : error.message
   }
 }

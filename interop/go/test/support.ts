@@ -1,4 +1,4 @@
-/** What the tests of both directions need. */
+/** Shared by the tests of both directions. */
 import { Channel, fixedLength, newlineDelimited } from '@h2channel/channel'
 import { bytes, f32, i16, json, struct, u16 } from '@h2channel/codecs'
 import type { Codec } from '@h2channel/codecs'
@@ -15,7 +15,7 @@ import type { Message } from './programs.ts'
 
 export const mebibyte: number = 1024 * 1024
 
-/** What JSON writes in more than one way, and UTF-8 in more than one byte. */
+/** Text that JSON can write in more than one way, and UTF-8 in more than one byte. */
 export const trickyText = '<b> & "größer" \\ \u2028 😀'
 
 export interface Flight {
@@ -26,17 +26,17 @@ export interface Flight {
 
 const flight: Codec<Flight> = struct({ delay: i16, distance: u16, time: f32 })
 
-/** As `json.NewEncoder(conn)` and `json.NewDecoder(conn)` have it. */
+/** The format of `json.NewEncoder(conn)` and `json.NewDecoder(conn)`. */
 export function jsonLines(conn: Conn): Channel<Message, Message> {
   return new Channel(conn, { send: json<Message>(), receive: json<Message>(), framing: newlineDelimited() })
 }
 
-/** As `io.ReadFull(conn, buffer)` has it. */
+/** The format of `io.ReadFull(conn, buffer)`. */
 export function buffers(conn: Conn, size: number): Channel<Uint8Array, Uint8Array> {
   return new Channel(conn, { send: bytes(size), receive: bytes(size), framing: fixedLength(size) })
 }
 
-/** As `binary.Read(conn, binary.BigEndian, &flight)` and `binary.Write` have it. */
+/** The format of `binary.Read(conn, binary.BigEndian, &flight)` and `binary.Write`. */
 export function flights(conn: Conn): Channel<Flight, Flight> {
   return new Channel(conn, { send: flight, receive: flight, framing: fixedLength(8) })
 }
@@ -52,13 +52,13 @@ export interface CertificateFiles {
   readonly key: string
 }
 
-/** Makes the certificate of a transport; `undefined` for cleartext. The files go with the Go programs. */
+/** Makes the certificate of a transport; `undefined` for cleartext. The files lie with the Go programs. */
 export async function certificateFor(transport: TransportName): Promise<CertificateFiles | undefined> {
   if (transport === 'cleartext') return undefined
   return filesOf(await makeCertificate())
 }
 
-/** Writes a certificate to where a Go program can read it. */
+/** Writes a certificate to a path that a Go program can read. */
 export function filesOf(pem: Certificate): CertificateFiles {
   const folder = mkdtempSync(join(inject('goPrograms'), 'certificate-'))
   const files = { cert: join(folder, 'cert.pem'), key: join(folder, 'key.pem') }
@@ -67,7 +67,7 @@ export function filesOf(pem: Certificate): CertificateFiles {
   return { pem, ...files }
 }
 
-/** Waits for a promise to reject with a ConnError, and returns that. */
+/** Waits for a promise to reject with a ConnError, and returns it. */
 export async function failure(promise: Promise<unknown>): Promise<ConnError> {
   const error: unknown = await promise.then(
     () => new Error('it did not fail'),
@@ -78,14 +78,14 @@ export async function failure(promise: Promise<unknown>): Promise<ConnError> {
   return error
 }
 
-/** Waits for a conn to end by an error, and returns that. */
+/** Waits for a conn to end with an error, and returns it. */
 export async function brokenOff(conn: Conn): Promise<ConnError> {
   const closed = await conn.closed
   if (closed.clean) throw new Error('it ended cleanly')
   return closed.error
 }
 
-/** What the other side answers: every message as often as its number modulo 3 says. */
+/** The answers of the other side: each message is repeated as often as its number modulo 3. */
 export function repliesTo(messages: readonly Message[]): Message[] {
   return messages.flatMap((message) => Array.from({ length: message.n % 3 }, () => message))
 }
@@ -123,7 +123,7 @@ export interface Bulk {
   readonly received: string
 }
 
-/** Sends `size` bytes and reads to the peer's end, both at once. Tells the SHA-256 of either direction. */
+/** Sends `size` bytes and reads to the peer's end at the same time. Returns the SHA-256 of each direction. */
 export async function bulk(conn: Conn, size: number): Promise<Bulk> {
   const send = async (): Promise<string> => {
     const hash = createHash('sha256')
@@ -150,7 +150,7 @@ export async function bulk(conn: Conn, size: number): Promise<Bulk> {
   return { sent, ...incoming }
 }
 
-/** Tells whoever runs the tests how fast it was. Nothing depends on it. */
+/** Prints the speed. Nothing depends on it. */
 export function tellSpeed(what: string, bytesMoved: number, since: number): void {
   const rate = bytesMoved / 1e3 / (performance.now() - since)
   process.stderr.write(`${what}: ${rate.toFixed(0)} MB/s each way\n`)

@@ -1,4 +1,4 @@
-/** What the tests send through a conn, and how they check that it came out whole. */
+/** The bytes that the tests send through a conn, and the check that they arrived whole. */
 import { createHash } from 'node:crypto'
 
 import type { Conn } from '@h2channel/conn'
@@ -28,7 +28,7 @@ export async function sendAll(
   return { bytes, sha256: hash.digest('hex') }
 }
 
-/** Reads to the end. `onBytes` is told how many have come, and may hold the reading back. */
+/** Reads to the end. `onBytes` gets the number of bytes so far, and may delay the reading. */
 export async function receiveAll(
   conn: Conn,
   onBytes: (bytes: number) => void | Promise<void> = () => {},
@@ -49,8 +49,8 @@ export interface Exchanged {
 }
 
 /**
- * Sends `total` bytes each way, with both sides writing and reading at the same time. The client ends its half first:
- * not every proxy lets the server do so.
+ * Sends `total` bytes in each direction. Both sides write and read at the same time. The client ends its half first,
+ * because not every proxy lets the server do so.
  */
 export async function exchange(client: Conn, server: Conn, total: number, size: number): Promise<Exchanged> {
   const serve = async (): Promise<[Counted, Counted]> => {
@@ -67,7 +67,7 @@ export async function exchange(client: Conn, server: Conn, total: number, size: 
   return { up: { sent: upSent, received: upReceived }, down: { sent: downSent, received: downReceived } }
 }
 
-/** Reads until `size` bytes are there. */
+/** Reads until `size` bytes have arrived. */
 export async function readExactly(conn: Conn, size: number): Promise<Buffer> {
   const chunks: Uint8Array[] = []
   for (let length = 0; length < size;) {

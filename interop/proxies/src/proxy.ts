@@ -1,4 +1,4 @@
-/** Starts real proxies with the configurations of this directory. */
+/** Starts real proxies with the configurations of this folder. */
 import type { ChildProcess } from 'node:child_process'
 import { spawn, spawnSync } from 'node:child_process'
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
@@ -14,10 +14,10 @@ export interface ProxyKind {
   readonly name: string
   /** The program, found in PATH. */
   readonly command: string
-  /** The Debian package that has it. */
+  /** The Debian package of the program. */
   readonly debianPackage: string
   readonly config: string
-  /** Whether it ends TLS and speaks cleartext HTTP/2 behind, or hands TLS through. */
+  /** Whether it terminates TLS and speaks cleartext HTTP/2 behind, or forwards TLS. */
   readonly endsTls: boolean
   readonly args: (config: string, directory: string) => readonly string[]
 }
@@ -56,7 +56,7 @@ export const nghttpx: ProxyKind = {
   args: (config) => [`--conf=${config}`, '--single-process'],
 }
 
-/** Throws an error that says how to install the proxy when it isn't there. */
+/** Throws an error that explains how to install the proxy if it is missing. */
 export function requireProxy({ name, command, debianPackage }: ProxyKind): void {
   const { error } = spawnSync(command, ['-v'], { timeout: 5_000 })
   if (error === undefined) return
@@ -67,16 +67,16 @@ export function requireProxy({ name, command, debianPackage }: ProxyKind): void 
 }
 
 export interface RunningProxy extends AsyncDisposable {
-  /** Such as `https://127.0.0.1:49152`. */
+  /** Its address, such as `https://127.0.0.1:49152`. */
   readonly origin: string
-  /** Stops its process where it stands: it keeps its sockets, and says nothing any more. */
+  /** Stops its process: it keeps its sockets, and sends nothing more. */
   freeze(): void
 }
 
 /**
  * Starts a proxy on a free port of 127.0.0.1, in front of the service on `servicePort`.
  *
- * @param idle - how long a stream may be idle, where the configuration says an hour.
+ * @param idle - how long a stream may be idle, in place of the hour in the configuration.
  */
 export async function startProxy(
   kind: ProxyKind,
@@ -131,7 +131,7 @@ export async function startProxy(
   }
 }
 
-/** Waits until the port answers. A proxy has no other way to say that it is ready. */
+/** Waits until the port answers. A proxy does not report in any other way that it is ready. */
 async function listening(kind: ProxyKind, child: ChildProcess, port: number, output: () => string): Promise<void> {
   const deadline = Date.now() + 5_000
   while (Date.now() < deadline) {

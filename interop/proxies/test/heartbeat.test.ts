@@ -1,4 +1,4 @@
-/** Channels that are idle behind a proxy, and proxies that stand still. */
+/** Channels that are idle behind a proxy, and proxies that hang. */
 import { createSecureServer, createServer } from 'node:http2'
 import type { AddressInfo } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
@@ -17,19 +17,19 @@ import { haproxy, haproxyTcp, nghttpx, nginx, requireProxy, startProxy } from '.
 
 const echo = defineRoute('/echo', { client: json<number>(), server: json<number>() })
 
-/** What the proxy allows, and what the heartbeat needs. Unit: milliseconds. */
+/** The proxy's idle limit, and the heartbeat's times. Unit: milliseconds. */
 const idleLimit = 2_000
 const limits = { heartbeatInterval: 500, heartbeatTimeout: 1_500 }
-/** How much later than that the end may be seen, on a machine that is busy. */
+/** How much later the end may come on a busy machine. */
 const slack = 5_000
 
-/** The session's own pings are left out of it. */
+/** The session's own pings must not take part. */
 const sessionsOf = (): SessionPool => new SessionPool({ closeTimeout: 100, pingInterval: 60_000, pingTimeout: 60_000 })
 
 describe.each([haproxy, haproxyTcp, nginx, nghttpx])('through $name', (kind) => {
   let certificate: Certificate
   let service: TestServer
-  /** The ends of the channels that the service has had. */
+  /** The ends of the service's channels. */
   const ends: Promise<ChannelClosed>[] = []
 
   beforeAll(async () => {
@@ -68,7 +68,7 @@ describe.each([haproxy, haproxyTcp, nginx, nghttpx])('through $name', (kind) => 
     await Promise.all([sessions.close(), alone.close()])
   })
 
-  test('a proxy that stands still is noticed on both sides', async () => {
+  test('both sides detect a proxy that hangs', async () => {
     await using proxy = await startProxy(kind, (service.server.address() as AddressInfo).port, certificate)
     const sessions = sessionsOf()
     const client = createClient(proxy.origin, { tls: { ca: certificate.cert }, sessions, limits })

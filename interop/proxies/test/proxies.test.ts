@@ -18,15 +18,15 @@ const INTERNAL_ERROR = 2
 /** How often the loads are run: `PROXY_RUNS=20 pnpm test:proxies -t 'both'`. */
 const repeats = Number(process.env['PROXY_RUNS'] ?? 1) - 1
 
-/** What each proxy makes of what the ends do. docs/proxies.md says the same in words. */
+/** How each proxy passes on the events of the ends. docs/proxies.md has the same in words. */
 interface Behaviour {
-  /** How the client's conn ends when the server ends its half first and the client would go on. */
+  /** The end of the client's conn when the server ends its half first and the client continues. */
   readonly serverEndsFirst: string
-  /** What the server sees of a reset by the client with CANCEL, and with INTERNAL_ERROR. */
+  /** The server's error after a reset by the client with CANCEL, and with INTERNAL_ERROR. */
   readonly clientResets: readonly [string, string]
-  /** What the client sees of the server's. */
+  /** The client's error after such a reset by the server. */
   readonly serverResets: readonly [string, string]
-  /** How the client's conn ends when its reader rests while both sides write. */
+  /** The end of the client's conn when its reader pauses while both sides write. */
   readonly readerRests: string
 }
 
@@ -37,7 +37,8 @@ const proxies: readonly (readonly [ProxyKind, Behaviour])[] = [
       serverEndsFirst: 'clean',
       clientResets: ['RESET 8', 'RESET 8'],
       serverResets: ['RESET 8', 'RESET 8'],
-      // It waits for its own two sides, and each of them for the other. Once it does no more, this shall say 'clean'.
+      // HAProxy waits for each of its two sides, and each side for the other. If that ever changes, this must become
+      // 'clean'.
       readerRests: 'PEER_SILENT',
     },
   ],
@@ -76,7 +77,7 @@ for (const [kind, behaviour] of proxies) {
     let service: TestServer | undefined
     let proxy: RunningProxy | undefined
     let onConn: (conn: Http2Conn) => void = () => {}
-    // Pinged more often than by default: a proxy that stopped reading is noticed within seconds.
+    // Pinged more often than by default: a proxy that stopped reading is detected within seconds.
     const sessions = new SessionPool({ closeTimeout: 100, pingInterval: 1_000, pingTimeout: 3_000 })
 
     beforeAll(async () => {
@@ -131,19 +132,19 @@ for (const [kind, behaviour] of proxies) {
       expect(await server.closed).toEqual({ clean: true })
     })
 
-    test('64 MiB both ways at once', { repeats }, async () => {
+    test('64 MiB in both directions at once', { repeats }, async () => {
       const { up, down } = await exchange(...(await open()), 64 * MiB, 64 * 1024)
       expect(up.received).toEqual(up.sent)
       expect(down.received).toEqual(down.sent)
     })
 
-    test('32 MiB both ways at once, in writes of 200 bytes', { repeats }, async () => {
+    test('32 MiB in both directions at once, in writes of 200 bytes', { repeats }, async () => {
       const { up, down } = await exchange(...(await open()), 32 * MiB, 200)
       expect(up.received).toEqual(up.sent)
       expect(down.received).toEqual(down.sent)
     })
 
-    test('a reader that rests while both sides write', { repeats }, async () => {
+    test('a reader that pauses while both sides write', { repeats }, async () => {
       const [client, server] = await open()
       let wake = (): void => {}
       const stuck = new Promise<void>((resolve) => {
@@ -167,7 +168,7 @@ for (const [kind, behaviour] of proxies) {
         await Promise.all([sendAll(server, 32 * MiB, 16_000), receiveAll(server)])
         await server.closeWrite()
       }
-      // The reader rests until the client has written everything, or finds no more room for what it writes.
+      // The reader pauses until the client has written everything, or finds no more room for its writes.
       const rest = (bytes: number): void | Promise<void> => (bytes < MiB ? undefined : stuck)
       const work = Promise.allSettled([clientWrites(), serverWorks(), receiveAll(client, rest)])
       expect(describeClosed(await client.closed)).toBe(behaviour.readerRests)
@@ -197,7 +198,7 @@ for (const [kind, behaviour] of proxies) {
       const sent = await sendAll(client, MiB, 1_024).catch(() => 'cut')
       await client.closeWrite().catch(() => {})
       expect(describeClosed(await client.closed)).toBe(behaviour.serverEndsFirst)
-      if (behaviour.serverEndsFirst !== 'clean') server.abort() // nghttpx tells the client alone.
+      if (behaviour.serverEndsFirst !== 'clean') server.abort() // nghttpx only informs the client.
       expect(await received).toEqual(behaviour.serverEndsFirst === 'clean' ? sent : 'cut')
     })
 
@@ -230,7 +231,7 @@ for (const [kind, behaviour] of proxies) {
       await Promise.all([client.close(), server.close()])
     })
 
-    test('a response of headers alone', async () => {
+    test('a response with headers only', async () => {
       const [client, server] = await open({ sessions: new SessionPool({ closeTimeout: 100 }), connectTimeout: 2_000 })
       await client.closeWrite()
       await Promise.all([client.close(), server.close()])

@@ -9,7 +9,7 @@ import { needs } from '../../needs.ts'
 const exec = promisify(execFile)
 needs(inject('pythonProblem'))
 
-describe('a peer in Python with httpx', () => {
+describe('a peer in Python that uses httpx', () => {
   let server: ChatServer
 
   beforeAll(async () => {
@@ -34,7 +34,7 @@ describe('a peer in Python with httpx', () => {
     expect((await ask('/chat', [])).stdout).toBe('server: welcome\nserver: bye\n')
   })
 
-  test('is told of a refusal', async () => {
+  test('gets the status of a refusal', async () => {
     const failure: unknown = await ask('/nowhere', ['hello']).catch((error: unknown) => error)
     expect(failure).toMatchObject({ code: 1, stderr: 'refused: 404\n' })
   })

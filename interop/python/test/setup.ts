@@ -1,4 +1,4 @@
-/** Finds a Python that has what requirements.txt says: one of its own, made once, in node_modules/.cache. */
+/** Finds a Python with the packages of requirements.txt. Installs them once, into node_modules/.cache. */
 import { execFileSync } from 'node:child_process'
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -9,9 +9,9 @@ declare module 'vitest' {
   interface ProvidedContext {
     /** The interpreter. */
     python: string
-    /** Its PYTHONPATH. */
+    /** The PYTHONPATH of the interpreter. */
     pythonPath: string
-    /** Why there is no such interpreter. Empty when there is. */
+    /** Why there is no such interpreter. Empty if there is one. */
     pythonProblem: string
   }
 }
@@ -41,12 +41,12 @@ function prepare(): Python {
     const folder = join(cache, version)
     return readyIn(folder) ?? install(folder)
   } catch (error) {
-    if (isError(error, 'ENOENT')) return problem(`${needed}; there is none.`)
+    if (isError(error, 'ENOENT')) return problem(`${needed}; it is not installed.`)
     return problem(`Python failed: ${complaintOf(error)}`)
   }
 }
 
-/** What an earlier run has installed, as long as it is what is wanted now. */
+/** The environment of an earlier run, if it still matches. */
 function readyIn(folder: string): Python | undefined {
   const stamp = join(folder, 'requirements.txt')
   if (!existsSync(stamp) || readFileSync(stamp, 'utf8') !== readFileSync(requirements, 'utf8')) return undefined
@@ -55,7 +55,7 @@ function readyIn(folder: string): Python | undefined {
     run(ready.python, ['-c', 'import httpx, msgpack'], ready.pythonPath)
     return ready
   } catch {
-    // It was made by an interpreter that is gone.
+    // The interpreter that made it no longer exists.
     return undefined
   }
 }
@@ -76,7 +76,7 @@ function install(folder: string): Python {
   try {
     run('python3', ['-m', 'venv', venv])
   } catch (error) {
-    // Debian has venv's ensurepip, and pip, in packages of their own.
+    // Debian has venv's ensurepip, and pip, in separate packages.
     rmSync(venv, { recursive: true, force: true })
     if (!canRun('python3', ['-m', 'pip', '--version'])) {
       return problem(`${needed}, with venv or pip (Debian: python3-venv). ${complaintOf(error)}`)
@@ -118,7 +118,7 @@ function isError(error: unknown, code: string): boolean {
   return error instanceof Error && 'code' in error && error.code === code
 }
 
-/** What the program said, or what was wrong with starting it. */
+/** The error output of the program, or the reason why it did not start. */
 function complaintOf(error: unknown): string {
   if (!(error instanceof Error)) throw error
   return 'stderr' in error && error.stderr !== '' ? String(error.stderr) : error.message

@@ -73,7 +73,7 @@ describe.each(codecs)("a peer in Rust with tokio-util's LengthDelimitedCodec, $c
     return { peer, channel, [Symbol.asyncDispose]: dispose }
   }
 
-  test('both talk at once; then the peer ends its half, and hears what is said after that', async () => {
+  test('both send at once; then the peer ends its half, and receives what is sent after that', async () => {
     await using met = await meet()
     const { peer, channel } = met
     const expected = numbers.map((n) => `${tricky} ${n}`)
@@ -100,7 +100,7 @@ describe.each(codecs)("a peer in Rust with tokio-util's LengthDelimitedCodec, $c
     expect(await channel.closed).toEqual({ clean: true })
   })
 
-  test('one waits for the other, a hundred times', async () => {
+  test('each waits for the other, a hundred times', async () => {
     await using met = await meet()
     for (const n of numbers.slice(0, 100)) {
       await met.peer.say(`round ${n}`)
@@ -110,7 +110,7 @@ describe.each(codecs)("a peer in Rust with tokio-util's LengthDelimitedCodec, $c
     }
   })
 
-  test('we end our half first: what the peer says after that still arrives', async () => {
+  test('the server ends its half first: what the peer sends after that still arrives', async () => {
     await using met = await meet()
     await met.channel.send({ from: 'node', text: 'a' })
     await met.channel.end()
@@ -140,7 +140,7 @@ describe.each(codecs)("a peer in Rust with tokio-util's LengthDelimitedCodec, $c
     }
   })
 
-  test('no text is a message too', async () => {
+  test('an empty text is a message too', async () => {
     await using met = await meet()
     await met.peer.say('')
     expect(await met.channel.receive()).toEqual({ text: '' })
@@ -156,7 +156,7 @@ describe.each(codecs)("a peer in Rust with tokio-util's LengthDelimitedCodec, $c
     expect(complaint).toMatch(/aborted: .*frame size too big/)
   })
 
-  test('our abort is no end for the peer', async () => {
+  test('abort() is not a clean end for the peer', async () => {
     await using met = await meet()
     await met.channel.send({ from: 'node', text: 'a' })
     expect(await met.peer.hear()).toBe('node: a')

@@ -1,4 +1,4 @@
-/** Builds the Rust peer, into node_modules/.cache, where the next run finds what this one has compiled. */
+/** Builds the Rust peer into node_modules/.cache, where the next run finds the compiled files. */
 import { execFileSync } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import type { TestProject } from 'vitest/node'
@@ -7,7 +7,7 @@ declare module 'vitest' {
   interface ProvidedContext {
     /** The program. */
     rustPeer: string
-    /** Why there is no such program. Empty when there is. */
+    /** Why there is no such program. Empty if there is one. */
     rustProblem: string
   }
 }
@@ -17,11 +17,11 @@ const target = fileURLToPath(new URL('../../../node_modules/.cache/interop-rust'
 
 export default function setup(project: TestProject): void {
   project.provide('rustPeer', `${target}/debug/peer`)
-  // A setup that throws would take the projects along that need no Rust.
+  // A setup that throws would also fail the projects that need no Rust.
   project.provide('rustProblem', build())
 }
 
-/** Returns what is wrong, if anything. */
+/** Returns the problem, if there is one. */
 function build(): string {
   try {
     const version = cargo(['--version']).trim()
@@ -30,7 +30,7 @@ function build(): string {
     return ''
   } catch (error) {
     if (!(error instanceof Error)) throw error
-    if ('code' in error && error.code === 'ENOENT') return `${needed}; there is none.`
+    if ('code' in error && error.code === 'ENOENT') return `${needed}; it is not installed.`
     return 'stderr' in error && error.stderr !== '' ? `cargo failed: ${String(error.stderr)}` : error.message
   }
 }

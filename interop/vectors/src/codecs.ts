@@ -4,7 +4,7 @@ import { bytes, json, msgpack, struct } from '@h2channel/codecs'
 
 import { parseLayout } from './layout.ts'
 
-/** The codec of a vector: `contentType` says which fields a record has, and the size of bytes that have one. */
+/** The codec of a vector: `contentType` has the fields of a record, or the size of bytes if it is fixed. */
 export function codecOf(name: string, contentType = ''): Codec<unknown> {
   switch (name) {
     case 'json':

@@ -4,7 +4,7 @@ import { array, bool, choice, f32, f64, i16, i32, i64, i8, raw, text, u16, u32, 
 
 const scalars: Readonly<Record<string, AnyFieldType>> = { u8, u16, u32, u64, i8, i16, i32, i64, f32, f64, bool }
 
-/** Such as `id:u32,side:choice(buy|sell),at:{x:f32,y:f32},tags:text(4)[2]`. */
+/** Parses a layout such as `id:u32,side:choice(buy|sell),at:{x:f32,y:f32},tags:text(4)[2]`. */
 export function parseLayout(source: string): StructLayout {
   const parser = new Parser(source)
   const layout = parser.layout()
@@ -29,7 +29,7 @@ class Parser {
   }
 
   end(): void {
-    if (this.#rest !== '') throw new SyntaxError(`no layout: ${this.#rest}`)
+    if (this.#rest !== '') throw new SyntaxError(`invalid layout: ${this.#rest}`)
   }
 
   #type(): AnyFieldType {
@@ -57,7 +57,7 @@ class Parser {
 
   #expect(pattern: RegExp): RegExpExecArray {
     const found = this.#take(pattern)
-    if (found === undefined) throw new SyntaxError(`no layout: ${this.#rest}`)
+    if (found === undefined) throw new SyntaxError(`invalid layout: ${this.#rest}`)
     return found
   }
 

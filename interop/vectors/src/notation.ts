@@ -1,13 +1,13 @@
-/** How the vectors write messages in JSON: README.md has the same as a table. */
+/** The notation of messages in JSON: README.md has it as a table. */
 
 import { ExtData } from '@h2channel/codecs'
 
-/** A message as the files have it: JSON, with an object of one key `$…` for what JSON lacks. */
+/** A message in the files: JSON, with an object of one key `$…` for a value that JSON lacks. */
 export type Notation = null | boolean | number | string | readonly Notation[] | { readonly [key: string]: Notation }
 
 const sizedTypes = new Set(['$u8', '$u16', '$u32', '$u64', '$i8', '$i16', '$i32', '$i64', '$f32'])
 
-/** The message itself. */
+/** The message as a value of JavaScript. */
 export function fromNotation(notation: Notation): unknown {
   if (typeof notation !== 'object' || notation === null) return notation
   if (isArray(notation)) return notation.map(fromNotation)
@@ -20,7 +20,7 @@ export function fromNotation(notation: Notation): unknown {
 function fromTag(tag: string, inner: Notation): unknown {
   if (sizedTypes.has(tag)) return fromNotation(inner)
   if (tag === '$ext') return extension(inner)
-  if (typeof inner !== 'string') throw new TypeError(`${tag} takes a string`)
+  if (typeof inner !== 'string') throw new TypeError(`${tag} needs a string`)
   switch (tag) {
     case '$bigint':
       return BigInt(inner)
@@ -37,7 +37,7 @@ function fromTag(tag: string, inner: Notation): unknown {
 
 function extension(inner: Notation): ExtData {
   const [type, data] = Array.isArray(inner) ? (inner as readonly Notation[]) : []
-  if (typeof type !== 'number' || typeof data !== 'string') throw new TypeError('$ext takes [type, hex]')
+  if (typeof type !== 'number' || typeof data !== 'string') throw new TypeError('$ext needs [type, hex]')
   return new ExtData(type, new Uint8Array(Buffer.from(data, 'hex')))
 }
 

@@ -1,4 +1,4 @@
-/** The vectors' files, and what TypeScript writes into its own. */
+/** The files of the vectors, and the content of TypeScript's file. */
 import { lengthPrefixed } from '@h2channel/channel'
 import type { Codec } from '@h2channel/codecs'
 import { ByteWriter } from '@h2channel/codecs'
@@ -9,18 +9,18 @@ import { codecOf } from './codecs.ts'
 import type { Notation } from './notation.ts'
 import { fromNotation } from './notation.ts'
 
-/** What `cases.json` lists, by hand. */
+/** An entry of `cases.json`, written by hand. */
 export interface Case {
   readonly name: string
   readonly codec: 'json' | 'msgpack' | 'struct' | 'bytes'
-  /** Where the codec alone does not say how a message is encoded. */
+  /** Needed if the codec alone does not define the encoding. */
   readonly contentType?: string
   readonly message: Notation
-  /** Why not all languages write the same bytes. */
+  /** Why the languages write different bytes. */
   readonly differs?: string
 }
 
-/** A case as one language has encoded it. */
+/** A case as encoded by one language. */
 export interface Vector extends Omit<Case, 'differs'> {
   /** The whole length-prefixed frame. Unit: hex digits. */
   readonly frame: string
@@ -41,7 +41,7 @@ export function readVectors(file: string): Vector[] {
   return JSON.parse(readFileSync(pathOf(file), 'utf8')) as Vector[]
 }
 
-/** The text of `typescript.json`: one vector a line. */
+/** The text of `typescript.json`: one vector per line. */
 export function writeVectors(cases: readonly Case[]): string {
   const lines = cases.map(({ differs: _differs, ...rest }) => {
     const codec = codecOf(rest.codec, rest.contentType)
@@ -60,11 +60,11 @@ function frameOf(codec: Codec<unknown>, message: unknown): string {
   return Buffer.from(out.written()).toString('hex')
 }
 
-/** The message that a frame holds, which must be the only one there. */
+/** The message in a frame, which must contain exactly one. */
 export function decodeFrame(codec: Codec<unknown>, frame: string): unknown {
   const decoder = lengthPrefixed().decoder(limit)
   decoder.push(Buffer.from(frame, 'hex'))
-  if (!decoder.next()) throw new Error('that is no frame')
+  if (!decoder.next()) throw new Error('that is not a frame')
   const body = decoder.bytes.subarray(decoder.offset, decoder.offset + decoder.length)
   if (decoder.next()) throw new Error('that is more than one frame')
   decoder.end()

@@ -31,7 +31,7 @@ const programs: Readonly<Record<string, Program>> = {
 const languages = ['typescript', 'go', 'python']
 const written = languages.map((language) => ({ language, vectors: readVectors(`${language}.json`) }))
 
-describe.each(written)('what $language wrote', ({ language, vectors }) => {
+describe.each(written)('the file of $language', ({ language, vectors }) => {
   test.each(vectors)('$codec: $name: TypeScript reads it', ({ codec, contentType, message, frame }) => {
     const own = codecOf(codec, contentType)
     expect(own.contentType).toBe(contentType ?? own.contentType)
@@ -44,23 +44,23 @@ describe.each(written)('what $language wrote', ({ language, vectors }) => {
   })
 
   // `--update` writes the file instead.
-  test('is what it writes today', async () => {
+  test('is what the language writes today', async () => {
     const program = programs[language]
     const text = program === undefined ? writeVectors(cases) : (await program(['write', pathOf('cases.json')])).stdout
     await expect(text).toMatchFileSnapshot(pathOf(`${language}.json`))
   })
 })
 
-describe('the languages beside each other', () => {
-  // JSON texts differ by spaces and escapes that mean nothing: README.md lists them.
+describe('the languages compared with each other', () => {
+  // JSON texts differ in spaces and escapes that have no meaning: README.md lists them.
   const canonical = cases.flatMap((one, index) => (one.codec === 'json' ? [] : [{ ...one, index }]))
 
-  test.each(canonical)('$codec: $name: they write the same, unless the case says why not', ({ index, differs }) => {
+  test.each(canonical)('$codec: $name: they write the same, unless the case gives a reason', ({ index, differs }) => {
     const frames = new Set(written.map(({ vectors }) => vectors[index]?.frame))
     expect(frames.size > 1).toBe(differs !== undefined)
   })
 
-  test('no two cases have one name', () => {
+  test('no two cases have the same name', () => {
     const names = cases.map(({ codec, name }) => `${codec}: ${name}`)
     expect(names).toHaveLength(new Set(names).size)
   })
