@@ -8,11 +8,11 @@ export function describe(value: unknown): string {
 }
 
 /** How much of a text that the other side may have chosen goes into an error message. Unit: UTF-16 units. */
-export const MAX_QUOTE = 200
+export const maxQuote = 200
 
 /** The text, cut off where it is too long for an error message. */
 export function quote(text: string): string {
-  return text.length <= MAX_QUOTE ? text : `${text.slice(0, MAX_QUOTE)}…`
+  return text.length <= maxQuote ? text : `${text.slice(0, maxQuote)}…`
 }
 
 /** The text of something that was caught. */

@@ -28,6 +28,7 @@ const opaqueClasses: ReadonlySet<string> = new Set(
 
 /** Appends values as MessagePack, each in its shortest form. */
 export class MsgpackEncoder {
+  // TypeScript's `private`: with `#`, encoding is about 3% slower on Node 20.
   private readonly extensions: readonly MsgpackExtension[]
   private depth = 0
 

@@ -1,16 +1,17 @@
 import type { Carrier } from '../core/carrier.ts'
 import { describe, quote, reasonOf } from '../core/describe.ts'
 import { CodecError } from '../core/errors.ts'
-import { refusal } from './issues.ts'
+import { issuesError } from './issues.ts'
 import type { SchemaResult, StandardSchema } from './standard.ts'
-import { isAsyncInZod, type OneWay, zodRuns } from './zod.ts'
+import { isAsyncInZod, zodDirections } from './zod.ts'
+import type { OneWay } from './zod-types.ts'
 
 /**
- * A schema of messages of type `T`. What it hands out must be something that it accepts, since what one side sends is
- * what the other side validates: fields with defaults are fine, a one-way transform such as
- * `z.string().transform(Number)` is a compile error. zod's codecs may make something else of it: see {@link TwoWay}.
+ * A schema of messages of type `T`. It must accept its own output, since the receiver validates what the sender's program
+ * has as output. Fields with defaults are fine. A one-way transform such as `z.string().transform(Number)` is a compile
+ * error. zod's codecs can convert types: see {@link TwoWay}.
  *
- * A function that takes any such schema has both type parameters: `<T extends I, I>(schema: Schema<T, I>)`.
+ * A function that accepts any such schema has both type parameters: `<T extends I, I>(schema: Schema<T, I>)`.
  *
  * @typeParam T - the message: the schema's output.
  * @typeParam I - the schema's input, which `T` must be assignable to.
@@ -18,8 +19,8 @@ import { isAsyncInZod, type OneWay, zodRuns } from './zod.ts'
 export type Schema<T extends I, I = T> = StandardSchema<I, T>
 
 /**
- * Any schema that goes both ways: a {@link Schema}, or one of zod in which all that changes type is a codec (`z.codec`,
- * `z.stringbool`). A schema that contains a one-way transform is no argument for a parameter of this type.
+ * Any schema that goes both ways: a {@link Schema}, or a zod schema that changes types only by codecs (`z.codec`,
+ * `z.stringbool`). A schema with a one-way transform is not assignable to this type.
  *
  * @example
  * function either<S extends StandardSchema>(schema: TwoWay<S>): Codec<OutputOf<S>> {
@@ -36,7 +37,7 @@ type IsTwoWay<S extends StandardSchema> = S extends { readonly _zod: unknown }
     ? true
     : false
 
-/** Stands in compile errors for what a schema lacks that contains a transform. Its codec says where, when it is made. */
+/** Explains, in a compile error, what is wrong with a schema that has a transform. At run time, the codec names its path. */
 export interface NoWayBack {
   readonly 'a transform that goes one way only; use z.codec': never
 }
@@ -48,36 +49,35 @@ type InputOf<S extends StandardSchema> = NonNullable<S['~standard']['types']>['i
 
 export interface SchemaOptions {
   /**
-   * Where messages are checked against the schema:
+   * Which side checks messages against the schema. Default: `receive`.
    *
-   * - `receive`, unless said otherwise: by who receives them. What is sent is trusted.
-   * - `both`: also before they are sent, as they are then. One that is refused is not sent: `ENCODE_FAILED`.
-   * - `none`: nowhere, which makes the type of what is received a promise that nobody checks.
+   * - `receive`: the receiver. The sender trusts its own messages.
+   * - `both`: the sender too. An invalid message is not sent: `ENCODE_FAILED`.
+   * - `none`: neither side. The type of received messages is then unchecked.
    *
-   * A zod schema with codecs in it runs on both sides whatever this says, since it has to convert; and what it converts,
-   * it checks.
+   * A zod schema with codecs converts on both sides, and therefore always checks on both.
    */
   readonly validate?: 'receive' | 'both' | 'none' | undefined
 }
 
-/** What a schema does to messages between a program and a format such as JSON. */
+/** Converts messages between a program and a format such as JSON, and validates them. */
 export interface Converter<T> {
-  /** Gives what is to be written for a message: the message itself, or what the schema's codecs make of it. */
+  /** Returns the value to write for a message: the message itself, or the result of the schema's codecs. */
   encode(message: T): unknown
-  /** Gives the message for what was read. */
+  /** Returns the message for a value that was read. */
   decode(value: unknown): T
 }
 
-/** Deeper than any sensible message, and far from where recursion ends. Unit: levels. */
-const MAX_SCHEMA_DEPTH = 500
+/** Deeper than any sensible message, and far from a stack overflow. Unit: levels. */
+const maxSchemaDepth = 500
 
 /**
- * Makes a function that returns its argument as the schema hands it out, or throws. For codecs of your own; one that
- * should take zod's codecs needs {@link converter}.
+ * Makes a function that returns the schema's output for its argument, or throws. It is for custom codecs. A custom codec
+ * that supports zod's codecs uses {@link converter}.
  *
  * @throws CodecError from `validator` itself: `INVALID_CODEC` when `schema` is not a Standard Schema. From the
- *   function: `INVALID_MESSAGE` with at most 100 `issues` when the schema refuses the value or throws (then with the
- *   `cause`); `ASYNC_SCHEMA` when the schema answers with a promise, which no codec can wait for.
+ *   function: `INVALID_MESSAGE` with at most 100 `issues` when the value is invalid, or with the `cause` when the schema
+ *   throws. `ASYNC_SCHEMA` when the schema returns a promise, since a codec cannot wait.
  *
  * @example
  * const check = validator(z.object({ symbol: z.string() }))
@@ -89,14 +89,13 @@ export function validator<T extends I, I = T>(schema: Schema<T, I>): (value: unk
 }
 
 /**
- * Makes what `json` and `msgpack` do with a schema, for codecs of your own.
+ * Makes a converter as `json` and `msgpack` do with their schema. It is for custom codecs.
  *
  * @throws CodecError from `converter` itself: `INVALID_CODEC` when `schema` is not a Standard Schema, when `validate` is
- *   none of its values, and when a zod schema has a part that goes one way only, with its path: `orders[].at: a
- *   transform that goes one way only; use z.codec`; `ASYNC_SCHEMA` for a `z.promise` or an `async` codec. From `decode`:
- *   `INVALID_MESSAGE` with at most 100 `issues` when the schema refuses the value or throws (then with the `cause`),
- *   `ASYNC_SCHEMA` when it answers with a promise. From `encode`, where it runs the schema: `ENCODE_FAILED` and
- *   `ASYNC_SCHEMA` likewise.
+ *   invalid, and when a zod schema has a part that goes one way only, with its path: `orders[].at: a transform that goes
+ *   one way only; use z.codec`. `ASYNC_SCHEMA` for a `z.promise` or an `async` codec. From `decode`: `INVALID_MESSAGE` with
+ *   at most 100 `issues` when the value is invalid, or with the `cause` when the schema throws. `ASYNC_SCHEMA` when the
+ *   schema returns a promise. From `encode`, if it runs the schema: `ENCODE_FAILED` and `ASYNC_SCHEMA` in the same cases.
  *
  * @example
  * const isoDate = z.codec(z.iso.datetime(), z.date(), {
@@ -110,11 +109,11 @@ export function validator<T extends I, I = T>(schema: Schema<T, I>): (value: unk
 export function converter<T extends I, I = T>(schema: Schema<T, I>, options?: SchemaOptions): Converter<T>
 export function converter<S extends StandardSchema>(schema: TwoWay<S>, options?: SchemaOptions): Converter<OutputOf<S>>
 export function converter<T>(schema: StandardSchema<unknown, T>, options?: SchemaOptions): Converter<T> {
-  return converterOf(undefined, schema, options)
+  return converterFor(undefined, schema, options)
 }
 
-/** The same for a format of which it is known what it can carry. */
-function converterOf<T>(
+/** {@link converter} for a format that cannot carry every type. */
+function converterFor<T>(
   carrier: Carrier | undefined,
   schema: StandardSchema<unknown, T>,
   options: SchemaOptions = {},
@@ -123,93 +122,100 @@ function converterOf<T>(
   if (!['receive', 'both', 'none'].includes(validate)) {
     throw new CodecError('INVALID_CODEC', `validate must be 'receive', 'both' or 'none', not ${describe(validate)}`)
   }
-  const runs = runsOf(schema, carrier)
-  const vendor = schema['~standard'].vendor
-  const restore = runs.restore ?? trust
-  const check = checked(runs.decode, vendor, 'INVALID_MESSAGE')
-  const decode = runs.restore === undefined ? check : (value: unknown) => check(restore(value))
-  if (runs.encode !== undefined) return made<T>(checked(runs.encode, vendor, 'ENCODE_FAILED'), decode)
-  if (validate === 'none') return made<T>(trust, restore)
-  return made<T>(validate === 'both' ? unchanged(checked(runs.decode, vendor, 'ENCODE_FAILED')) : trust, decode)
+  const { vendor, ...directions } = directionsOf(schema, carrier)
+  const restore = directions.restore ?? identity
+  const check = validating(directions.decode, vendor, 'INVALID_MESSAGE')
+  const decode: Transform = directions.restore === undefined ? check : (value) => check(restore(value))
+  if (directions.encode !== undefined) {
+    return createConverter<T>(validating(directions.encode, vendor, 'ENCODE_FAILED'), decode)
+  }
+  if (validate === 'none') return createConverter<T>(identity, restore)
+  if (validate === 'receive') return createConverter<T>(identity, decode)
+  return createConverter<T>(validateOnly(validating(directions.decode, vendor, 'ENCODE_FAILED')), decode)
 }
 
 /**
- * {@link converter}, or trust where no schema is given. One that is given and `undefined`, such as that of a module which a
- * cycle of imports has not reached yet, is refused: nobody would notice that nothing is checked.
+ * Makes a converter for a codec whose schema is optional. Without a schema it converts and checks nothing. A schema that is
+ * given but `undefined` is an error, since its messages would silently go unchecked: a cycle of imports can cause it.
  */
 export function optionalConverter<T>(
   carrier: Carrier,
   ...given: [schema?: StandardSchema<unknown, T> | undefined, options?: SchemaOptions | undefined]
 ): Converter<T> {
-  if (given.length === 0) return made<T>(trust, trust)
+  if (given.length === 0) return createConverter<T>(identity, identity)
   const [schema, options] = given
   if (schema === undefined) throw new CodecError('INVALID_CODEC', 'the schema is undefined')
-  return converterOf<T>(carrier, schema, options)
+  return converterFor<T>(carrier, schema, options)
 }
 
-/** What happens to a message on its way, or throws. */
-type Step = (value: unknown) => unknown
+/** Returns another value for a message, or throws. */
+type Transform = (value: unknown) => unknown
 
 /** One direction of a schema, as its library runs it. */
-type Run = (value: unknown) => SchemaResult<unknown> | Promise<SchemaResult<unknown>>
+type Validate = (value: unknown) => SchemaResult<unknown> | Promise<SchemaResult<unknown>>
 
-type RefusalCode = 'ENCODE_FAILED' | 'INVALID_MESSAGE'
+type SchemaErrorCode = 'ENCODE_FAILED' | 'INVALID_MESSAGE'
 
-const trust: Step = (value) => value
+const identity: Transform = (value) => value
 
-/** A check by which the message stays as it is: the other side's schema will make of it what there is to make. */
-function unchanged(check: Step): Step {
+/** Validates a message and returns it unchanged, since the schema at the other side makes the same changes. */
+function validateOnly(check: Transform): Transform {
   return (value) => {
     check(value)
     return value
   }
 }
 
-function made<T>(encode: Step, decode: Step): Converter<T> {
-  // What `decode` gives is the schema's output; without a check, the caller vouches for T.
+function createConverter<T>(encode: Transform, decode: Transform): Converter<T> {
+  // `decode` returns the output of the schema. Without a check, the caller vouches for T.
   return { encode, decode: decode as (value: unknown) => T }
 }
 
-/** How to run a schema: as zod does, or as the standard has it, which knows no way back. */
-function runsOf(
-  schema: StandardSchema,
-  carrier: Carrier | undefined,
-): { readonly decode: Run; readonly encode?: Run; readonly restore?: Step } {
+interface Directions {
+  readonly vendor: string
+  readonly decode: Validate
+  readonly encode?: Validate
+  readonly restore?: Transform
+}
+
+/** Returns how to run a schema: by zod's own functions, or by those of Standard Schema, which goes one way only. */
+function directionsOf(schema: StandardSchema, carrier: Carrier | undefined): Directions {
   const standard = (schema as Partial<StandardSchema> | null)?.['~standard']
   if (typeof standard?.validate === 'function') {
-    return zodRuns(schema, carrier) ?? { decode: (value) => standard.validate(value) }
+    const directions = zodDirections(schema, carrier) ?? { decode: (value: unknown) => standard.validate(value) }
+    return { vendor: standard.vendor, ...directions }
   }
   throw new CodecError('INVALID_CODEC', `expected a schema that speaks Standard Schema, got ${describe(schema)}`)
 }
 
-/** Runs a schema, and throws an error of `code` for what it refuses. */
-function checked(run: Run, vendor: string, code: RefusalCode): Step {
+/** Runs a schema, and throws an error of `code` for an invalid message. */
+function validating(validate: Validate, vendor: string, code: SchemaErrorCode): Transform {
   return (value) => {
-    const result = resultOf(run, value, vendor, code)
-    if (result.issues !== undefined) throw refusal(code, result.issues)
+    const result = runSchema(validate, value, vendor, code)
+    if (result.issues !== undefined) throw issuesError(code, result.issues)
     return result.value
   }
 }
 
-function resultOf(run: Run, value: unknown, vendor: string, code: RefusalCode): SchemaResult<unknown> {
+function runSchema(validate: Validate, value: unknown, vendor: string, code: SchemaErrorCode): SchemaResult<unknown> {
   let promise
   try {
-    const result = run(value)
+    const result = validate(value)
     if (!('then' in result)) return result
     promise = result
   } catch (cause) {
-    if (isAsyncInZod(cause)) throw asyncSchema(vendor, cause)
+    if (isAsyncInZod(cause)) throw asyncSchemaError(vendor, cause)
     throw new CodecError(code, `the schema threw: ${quote(reasonOf(cause))}`, { cause })
   }
   promise.then(undefined, () => {})
-  // A library may start over with a promise when its synchronous run throws, be it only for want of stack.
-  if (isDeeperThan(value, MAX_SCHEMA_DEPTH)) {
-    throw new CodecError(code, `the message is nested deeper than ${MAX_SCHEMA_DEPTH} levels`)
+  // A library may start again with a promise when its synchronous run throws, even if only the stack was too small.
+  if (isDeeperThan(value, maxSchemaDepth)) {
+    throw new CodecError(code, `the message is nested deeper than ${maxSchemaDepth} levels`)
   }
-  throw asyncSchema(vendor)
+  throw asyncSchemaError(vendor)
 }
 
-function asyncSchema(vendor: string, cause?: unknown): CodecError {
+function asyncSchemaError(vendor: string, cause?: unknown): CodecError {
   const text = `the ${vendor} schema validates with a promise; a codec needs the answer at once`
   return new CodecError('ASYNC_SCHEMA', text, cause === undefined ? {} : { cause })
 }

@@ -2,8 +2,8 @@
  * The part of Standard Schema, version 1, that codecs use. zod, valibot, arktype and others implement it. See
  * https://standardschema.dev.
  *
- * @typeParam Input - what the schema accepts.
- * @typeParam Output - what it hands out: the same, or with defaults filled in, trimmed, branded.
+ * @typeParam Input - the type that the schema accepts.
+ * @typeParam Output - the type that it returns: the input, perhaps with defaults filled in, trimmed or branded.
  */
 export interface StandardSchema<Input = unknown, Output = Input> {
   readonly '~standard': {
@@ -14,11 +14,11 @@ export interface StandardSchema<Input = unknown, Output = Input> {
   }
 }
 
-/** What a schema says about a value: the message, or what is wrong with it. */
+/** The result of a validation: the message, or its issues. */
 export type SchemaResult<Output> =
   { readonly value: Output; readonly issues?: undefined } | { readonly issues: readonly SchemaIssue[] }
 
-/** One thing that a schema has against a value, as the schema's library puts it. */
+/** One reason why a value is invalid, as the library of the schema reports it. */
 export interface SchemaIssue {
   readonly message: string
   readonly path?: readonly (PropertyKey | { readonly key: PropertyKey })[] | undefined

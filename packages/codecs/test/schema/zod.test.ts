@@ -140,10 +140,10 @@ test('json: says where a schema can not be had yet', () => {
     throw cause
   })
   const error = codecError('INVALID_CODEC', () => json<StandardSchema>(z.object({ orders: z.array(late) })))
-  expect(error.message).toBe(`orders[]: its schema can't be had yet: ${cause.message}`)
+  expect(error.message).toBe(`orders[]: its schema is not available yet: ${cause.message}`)
   expect(error.cause).toBe(cause)
   expect(codecError('INVALID_CODEC', () => json<StandardSchema>(late)).message).toMatch(
-    /^message: its schema can't be had/,
+    /^message: its schema is not available/,
   )
 })
 
