@@ -13,7 +13,9 @@ export interface Scope {
   readonly resets: boolean
   /** Makes two joined conns. They are aborted when the case ends. */
   pair(timeouts?: CloseTimeouts): Promise<readonly [Conn, Conn]>
-  /** Names a wait for the error message, should it never settle. Returns `promise`, and counts its failure as handled. */
+  /**
+   * Names a wait for the error message, should it never settle. Returns `promise`, and counts its failure as handled.
+   */
   wait<T>(what: string, promise: Promise<T>): Promise<T>
   /** Waits for a turn of the event loop. Throws once the case has ended, so that no loop outlives it. */
   turn(): Promise<void>
@@ -312,8 +314,8 @@ export async function expectAbortedClose(scope: Scope, conn: Conn): Promise<void
 }
 
 /**
- * Asserts that `conn` sees the abort of its peer: as an error where the carrier has resets. Bytes that arrived before it may
- * be read first.
+ * Asserts that `conn` sees the abort of its peer: as an error where the carrier has resets. Bytes that arrived before
+ * it may be read first.
  */
 export async function expectPeerAborted(
   scope: Scope,

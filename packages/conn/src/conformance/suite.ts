@@ -13,8 +13,8 @@ import type { CloseTimeouts } from '../core/stream-conn.ts'
 import { clearTimeout, setImmediate, setTimeout } from '../runtime/timers.ts'
 
 /**
- * Makes two new conns, each of which reads what the other writes. Both must use the timeouts. A case may call it several
- * times. The case ends both conns; release what else the pair needs when both have `closed`.
+ * Makes two new conns, each of which reads what the other writes. Both must use the timeouts. A case may call it
+ * several times. The case ends both conns; release what else the pair needs when both have `closed`.
  */
 export type MakePair = (timeouts?: CloseTimeouts) => Promise<readonly [Conn, Conn]>
 
@@ -22,13 +22,14 @@ export interface ConformanceOptions {
   /** Determines all random bytes, sizes and moments. Default: {@link conformanceSeed}. */
   readonly seed?: number | undefined
   /**
-   * Whether the peer can tell an abort from a clean end, because the carrier has a reset as TCP has. Default: true. Set it to
-   * false for a carrier such as a Unix socket: then the peer of an abort may see either an end or a `CONNECTION_LOST`.
+   * Whether the peer can tell an abort from a clean end, because the carrier has a reset as TCP has. Default: true. Set
+   * it to false for a carrier such as a Unix socket: then the peer of an abort may see either an end or a
+   * `CONNECTION_LOST`.
    */
   readonly resets?: boolean | undefined
   /**
-   * How long a case may run before it fails. Cleaning up may take 2,000 ms more. Give the test runner a longer timeout, or its
-   * message hides what the case was waiting for. Unit: milliseconds. Default: 10,000.
+   * How long a case may run before it fails. Cleaning up may take 2,000 ms more. Give the test runner a longer timeout,
+   * or its message hides what the case was waiting for. Unit: milliseconds. Default: 10,000.
    */
   readonly timeout?: number | undefined
 }
@@ -38,11 +39,11 @@ export interface ConformanceCase {
   /** Unique in the suite. A name of Go's `nettest.TestConn` means what it means there. */
   readonly name: string
   /**
-   * Runs the case over new pairs. Cases share nothing, so they may run at the same time. Before it settles, it aborts both
-   * conns of each pair and waits until they have closed. It needs no `this`.
+   * Runs the case over new pairs. Cases share nothing, so they may run at the same time. Before it settles, it aborts
+   * both conns of each pair and waits until they have closed. It needs no `this`.
    *
-   * @throws Error that names the case, the seed and the fault. Its cause is the failed assertion, or the error of the conn or of
-   *   `makePair`. When the case takes too long, the message names what it was waiting for.
+   * @throws Error that names the case, the seed and the fault. Its cause is the failed assertion, or the error of the
+   *   conn or of `makePair`. When the case takes too long, the message names what it was waiting for.
    * @throws ConnError `INVALID_ARGUMENT` for an invalid timeout.
    */
   run(makePair: MakePair, options?: ConformanceOptions): Promise<void>
@@ -54,8 +55,8 @@ export const conformanceSeed: number = 0x68_32_63_68
 const cases = [...nettest, ...halfCases, ...cancelCases, ...closeCases, ...abortCases, ...waiterCases]
 
 /**
- * All cases: first the cases of Go's `nettest.TestConn` by their names, with `AbortSignal`s for deadlines, then the further
- * promises of a conn. Each case should pass with either end as the first of the pair.
+ * All cases: first the cases of Go's `nettest.TestConn` by their names, with `AbortSignal`s for deadlines, then the
+ * further promises of a conn. Each case should pass with either end as the first of the pair.
  *
  * @example
  * ```ts

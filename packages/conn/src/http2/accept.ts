@@ -10,7 +10,7 @@ import type {
 import { ConnError } from '../errors.ts'
 import { checkHeaders, mergeHeaders } from './headers.ts'
 import { Http2Conn } from './http2-conn.ts'
-import { sendFailure } from './node-errors.ts'
+import { sendError } from './node-errors.ts'
 import { Http2Transport } from './http2-stream.ts'
 import { keepServerAlive } from './keep-alive.ts'
 import type { CloseTimeouts } from '../core/stream-conn.ts'
@@ -18,20 +18,20 @@ import { checkedTimeouts } from '../core/stream-conn.ts'
 import { widenWindows } from './windows.ts'
 
 export interface AcceptOptions extends CloseTimeouts {
-  /** The response's status: 200 unless said otherwise. */
+  /** The status of the response. Default: 200. */
   readonly status?: number | undefined
-  /** The response's headers, beside those that the response object already has. */
+  /** The headers of the response, in addition to the headers that the response object has already. */
   readonly headers?: OutgoingHttpHeaders | undefined
 }
 
 /**
- * Answers a request with a conn: the response's headers leave at once, and from then on both bodies are the conn's. The
- * stream may outlive the handler that called this. The first conn of a session widens its windows, and has it pinged as
- * often as `connDefaults` says: the conns of a client that falls silent end with `PEER_SILENT`.
+ * Answers a request with a conn. The headers of the response leave at once, and from then on both bodies belong to the
+ * conn, which may outlive the handler that called `accept`. The first conn of a session widens the session's windows
+ * and starts to ping its client: the conns of a client that stops responding end with `PEER_SILENT`.
  *
  * @throws ConnError `HTTP2_NOT_SUPPORTED` for an HTTP/1 request, whose response is left unsent; `ALREADY_RESPONDED`
- *   when the headers are out; `CONNECTION_LOST` when the client is gone; `INVALID_ARGUMENT` for a status or header that
- *   HTTP/2 forbids, and for a response that can't have a body.
+ *   when the headers have been sent; `CONNECTION_LOST` when the client is gone; `INVALID_ARGUMENT` for a status or
+ *   header that HTTP/2 forbids, and for a response that has no body.
  *
  * @example
  * ```ts
@@ -47,7 +47,7 @@ export function accept(
   response: Http2ServerResponse | ServerResponse,
   options?: AcceptOptions,
 ): Promise<Http2Conn>
-/** The same for the `stream` event of a server or session. */
+/** Answers a request with a conn, in a listener of the `stream` event of a server or session. */
 export function accept(
   stream: ServerHttp2Stream,
   headers: IncomingHttpHeaders,
@@ -60,7 +60,7 @@ export async function accept(
 ): Promise<Http2Conn> {
   if (isStream(source)) return acceptStream(source, detail as IncomingHttpHeaders, {}, options)
   if (!isHttp2(source)) {
-    throw new ConnError('HTTP2_NOT_SUPPORTED', `the client speaks HTTP/${source.httpVersion}, and a conn needs HTTP/2`)
+    throw new ConnError('HTTP2_NOT_SUPPORTED', `a conn needs HTTP/2, and the client speaks HTTP/${source.httpVersion}`)
   }
   const prepared = (detail as Http2ServerResponse).getHeaders()
   return acceptStream(source.stream, source.headers, prepared, options)
@@ -72,18 +72,16 @@ function acceptStream(
   prepared: OutgoingHttpHeaders,
   options: AcceptOptions,
 ): Http2Conn {
-  // Stays for good: a client that resets a stream which was not accepted would end the process otherwise.
+  // It stays: without a listener, a client that resets a stream which was not accepted would end the process.
   stream.on('error', ignore)
   const { status = 200 } = options
   const timeouts = checkedTimeouts(options)
-  if (stream.destroyed || stream.closed)
-    throw new ConnError('CONNECTION_LOST', 'the client left before it was accepted')
-  // Node has ended the response to HEAD before anybody answers, and ends these by itself.
+  if (stream.destroyed || stream.closed) {
+    throw new ConnError('CONNECTION_LOST', 'the client left before its request was accepted')
+  }
+  // Node ends these responses without being asked.
   if (headers[':method'] === 'HEAD' || bodiless.has(status)) {
-    throw new ConnError(
-      'INVALID_ARGUMENT',
-      'a response to HEAD, or with status 204, 205 or 304, has no body for a conn',
-    )
+    throw new ConnError('INVALID_ARGUMENT', 'a response to HEAD, or with status 204, 205 or 304, has no body')
   }
   if (stream.session !== undefined) {
     widenWindows(stream.session)
@@ -94,7 +92,7 @@ function acceptStream(
     checkHeaders(answer, stream.session?.remoteSettings.maxHeaderListSize)
     stream.respond(answer)
   } catch (error) {
-    throw sendFailure('the response was refused', error)
+    throw sendError('the response was refused', error)
   }
   const { ':method': method = '', ':path': path = '' } = headers
   return new Http2Conn(stream, new Http2Transport(stream), { side: 'server', method, path, status, headers }, timeouts)

@@ -6,7 +6,7 @@ import { checkedDelay, connDefaults } from '../limits.ts'
 import { ConnError, abortError, signalError } from '../errors.ts'
 import { mergeHeaders } from './headers.ts'
 import { Http2Conn } from './http2-conn.ts'
-import { RstCode, streamFailure } from './node-errors.ts'
+import { RstCode, streamError } from './node-errors.ts'
 import { Http2Transport } from './http2-stream.ts'
 import type { Session } from './session.ts'
 import type { SessionPool } from './session-pool.ts'
@@ -16,31 +16,37 @@ import { checkedTimeouts } from '../core/stream-conn.ts'
 import { afterTurn, clearTimeout, now, setTimeout } from '../runtime/timers.ts'
 
 export interface ConnectOptions extends CloseTimeouts {
-  /** Gives up connecting. Afterwards it has no effect on the conn. */
+  /** Cancels connecting. It has no effect on an open conn. */
   readonly signal?: AbortSignal | null | undefined
-  /** The request's method: `POST` unless said otherwise. Not `HEAD` or `CONNECT`, which have no bodies of their own. */
+  /** The method of the request, except `HEAD` and `CONNECT`, which have no bodies. Default: `POST`. */
   readonly method?: string | undefined
-  /** The request's headers. */
+  /** The headers of the request. */
   readonly headers?: OutgoingHttpHeaders | undefined
-  /** For `https:` alone. Pass the same object each time: the connections of different objects are not shared. */
+  /** TLS options, for `https:` alone. Pass the same object each time, since different objects share no connections. */
   readonly tls?: ConnectionOptions | undefined
-  /** The pool of connections to use: one that all share unless said otherwise. */
+  /** The pool whose connections are used. Default: one pool for the whole process. */
   readonly sessions?: SessionPool | undefined
-  /** How long it may all take, up to the response's headers. Unit: milliseconds. */
+  /** How long `connect` may take, up to the headers of the response. Unit: milliseconds. Default: 10 s. */
   readonly connectTimeout?: number | undefined
 }
 
-/** How many connections a request is sent on at most, when each says GOAWAY before it has looked at the request. */
-const attempts = 3
+/** On how many connections a request is sent, if each one sends GOAWAY before it has processed the request. */
+const maxAttempts = 3
 
 /**
- * Opens a conn: sends a request whose body stays open, and waits for the response's headers. `https:` needs a server that
- * speaks HTTP/2 over TLS; `http:` speaks cleartext HTTP/2 with prior knowledge.
+ * How long a silent peer may leave a request unanswered before its connection gets no further requests. Unit:
+ * milliseconds.
+ */
+const maxSilence = 1_000
+
+/**
+ * Opens a conn: sends a request whose body stays open, and waits for the headers of the response. `https:` uses HTTP/2
+ * over TLS, `http:` uses cleartext HTTP/2 with prior knowledge.
  *
- * @throws ConnError `INVALID_ARGUMENT` for a URL, header, timeout or signal that can't be; `TIMEOUT` or `CANCELLED` from the signal;
- *   `SESSIONS_CLOSED` from a pool that was closed; `CONNECT_FAILED`, `TLS_FAILED`, `HTTP2_NOT_SUPPORTED`,
- *   `CONNECT_TIMEOUT`, `CONNECTION_LOST`, `PEER_SILENT` or `RESET` when there is no response; `UNEXPECTED_STATUS` for any
- *   but 2xx, with status, headers and the start of the body in `response`.
+ * @throws ConnError `INVALID_ARGUMENT` for an invalid URL, method, header, timeout or signal; `TIMEOUT` or `CANCELLED`
+ *   from the signal; `SESSIONS_CLOSED` from a closed pool; `CONNECT_FAILED`, `TLS_FAILED`, `HTTP2_NOT_SUPPORTED`,
+ *   `CONNECT_TIMEOUT`, `CONNECTION_LOST`, `PEER_SILENT` or `RESET` when no response came; `UNEXPECTED_STATUS` for a
+ *   status other than 2xx, with status, headers and the start of the body in `response`.
  *
  * @example
  * ```ts
@@ -55,47 +61,49 @@ export async function connect(url: string | URL, options: ConnectOptions = {}): 
   const connectTimeout = checkedDelay('connectTimeout', options.connectTimeout ?? connDefaults.connectTimeout)
   const timeouts = checkedTimeouts(options)
   if (!/^[!#$%&'*+.^_`|~\w-]+$/.test(method) || method === 'HEAD' || method === 'CONNECT') {
-    throw new ConnError('INVALID_ARGUMENT', `a conn can't be opened with the method ${JSON.stringify(method)}`)
+    throw new ConnError('INVALID_ARGUMENT', `a conn cannot use the method ${JSON.stringify(method)}`)
   }
   if (options.tls !== undefined && target.protocol === 'http:') {
-    throw new ConnError('INVALID_ARGUMENT', `tls has no meaning for ${target.origin}: its URL would begin with https:`)
+    throw new ConnError('INVALID_ARGUMENT', `tls has no effect on ${target.origin}: use a URL that begins with https:`)
   }
   const signal = options.signal ?? undefined
-  const refused = signalError(signal, 'connecting')
-  if (refused !== undefined) throw refused
+  const unusable = signalError(signal, 'connecting')
+  if (unusable !== undefined) throw unusable
   const path = target.pathname + target.search
   const headers = mergeHeaders(options.headers, { ':method': method, ':path': path })
-  // Node's own lacks the brackets of an IPv6 address, and has the port that goes without saying (RFC 9113, section 8.3.1).
+  // Node's default lacks the brackets of an IPv6 address, and contains a default port (RFC 9113, section 8.3.1).
   if (headers['host'] === undefined) headers[':authority'] ??= target.host
 
-  const giveUp = new AbortController()
-  const onAbort = (): void => giveUp.abort(abortError('connecting', signal?.reason))
+  // Aborts with a ConnError, for the caller's signal or the timeout.
+  const controller = new AbortController()
+  const onAbort = (): void => controller.abort(abortError('connecting', signal?.reason))
   let requestSent = false
-  // In a process that stood still, the response may lie unread in the socket.
+  // After a turn: in a process that was suspended, the response may lie unread in the socket.
   const timer = setTimeout(afterTurn, connectTimeout, () => {
-    const message = `${target.host} gave no response in ${connectTimeout} ms`
-    giveUp.abort(new ConnError('CONNECT_TIMEOUT', message, { requestSent }))
+    const message = `${target.host} did not respond in ${connectTimeout} ms`
+    controller.abort(new ConnError('CONNECT_TIMEOUT', message, { requestSent }))
   })
   if (signal !== undefined) addAbortListener(signal, onAbort)
   try {
     for (let attempt = 1; ; attempt += 1) {
-      giveUp.signal.throwIfAborted()
-      // What was sent before this attempt, the peer promised not to have handled.
+      controller.signal.throwIfAborted()
+      // The peer promised that it did not process earlier attempts.
       requestSent = false
       let session: Session | undefined
       try {
-        const opened = await sessions.open(target, options.tls, headers, giveUp.signal)
+        const opened = await sessions.open(target, options.tls, headers, controller.signal)
         requestSent = true
         const { stream } = opened
         session = opened.session
         const transport = new Http2Transport(stream, session)
-        return await respond(session, stream, transport, giveUp.signal, (response) => {
+        return await respond(session, stream, transport, controller.signal, (response) => {
           const status = response[':status'] ?? 0
           return new Http2Conn(stream, transport, { side: 'client', method, path, status, headers: response }, timeouts)
         })
       } catch (error) {
-        // A GOAWAY before the request or across it: the peer promises that it did nothing with it (RFC 9113, section 8.7).
-        if (attempt >= attempts || session?.isUsable === true || !isRefusedStream(error)) throw error
+        // The peer sent GOAWAY before it saw the request, and promises that it did nothing with it (RFC 9113, section
+        // 8.7).
+        if (attempt >= maxAttempts || session?.isUsable === true || !isRefusedStream(error)) throw error
       }
     }
   } finally {
@@ -104,14 +112,13 @@ export async function connect(url: string | URL, options: ConnectOptions = {}): 
   }
 }
 
-/** How long a peer may say nothing before its connection is given no further request. Unit: milliseconds. */
-const timeToAnswer = 1_000
-
 function isRefusedStream(error: unknown): boolean {
   return error instanceof ConnError && error.rstCode === RstCode.REFUSED_STREAM
 }
 
-/** Waits for the response's headers. The conn is made in the very turn in which they come, so that it misses nothing. */
+/**
+ * Waits for the headers of the response. It calls `accept` in the event itself, so that the conn misses no other event.
+ */
 function respond(
   session: Session,
   stream: ClientHttp2Stream,
@@ -120,25 +127,25 @@ function respond(
   accept: (headers: IncomingHttpHeaders & { ':status'?: number }) => Http2Conn,
 ): Promise<Http2Conn> {
   const http2 = stream.session
-  const [began, heard, written] = [now(), session.bytesRead, session.bytesWritten]
+  const [startedAt, bytesRead, bytesWritten] = [now(), session.bytesRead, session.bytesWritten]
   return new Promise((resolve, reject) => {
     let lastError: unknown
-    const settle = (): void => {
+    const removeListeners = (): void => {
       signal.removeEventListener('abort', onAbort)
       stream.off('close', onClose)
       stream.off('error', onError)
       stream.off('response', onResponse)
     }
     const onAbort = (): void => {
-      settle()
+      removeListeners()
       transport.reset(RstCode.CANCEL)
-      if (session.bytesRead !== heard || now() - began < timeToAnswer) {
+      if (session.bytesRead !== bytesRead || now() - startedAt < maxSilence) {
         reject(signal.reason)
         return
       }
-      // Nothing at all, not even an answer to a ping: who tries again shall not wait on the same connection.
+      // Nothing came, not even an answer to a ping. A further attempt must not wait on the same connection.
       afterTurn(() => {
-        if (session.bytesRead === heard) session.drain()
+        if (session.bytesRead === bytesRead) session.drain()
         reject(signal.reason)
       })
     }
@@ -146,16 +153,16 @@ function respond(
       lastError = error
     }
     const onClose = (): void => {
-      settle()
+      removeListeners()
       const rstCode = stream.rstCode ?? RstCode.NO_ERROR
       const isLost = rstCode !== RstCode.REFUSED_STREAM && (http2 === undefined || http2.destroyed)
-      reject(isLost ? lost(session, session.bytesWritten > written) : streamFailure(http2, rstCode, lastError))
+      reject(isLost ? lostError(session, session.bytesWritten > bytesWritten) : streamError(http2, rstCode, lastError))
     }
     const onResponse = (headers: IncomingHttpHeaders & { ':status'?: number }): void => {
-      settle()
+      removeListeners()
       const status = headers[':status'] ?? 0
       if (status >= 200 && status < 300) resolve(accept(headers))
-      else readRefusal(stream, transport, status, headers, signal).then(reject, reject)
+      else readErrorResponse(stream, transport, status, headers, signal).then(reject, reject)
     }
     signal.addEventListener('abort', onAbort)
     stream.on('close', onClose)
@@ -165,14 +172,14 @@ function respond(
   })
 }
 
-/** Why a session ended before its response, and whether the request can have left before. */
-function lost(session: Session, requestSent: boolean): ConnError {
-  const { code, message, cause } = session.failure()
+/** Makes the error of a request whose session ended before the response. */
+function lostError(session: Session, requestSent: boolean): ConnError {
+  const { code, message, cause } = session.closeError()
   return new ConnError(code, message, { cause, requestSent })
 }
 
-/** Reads the start of a refusal, as far as it comes in time, and lets the stream go. */
-function readRefusal(
+/** Reads the start of the body of an error response until the signal aborts, and ends the stream. */
+function readErrorResponse(
   stream: ClientHttp2Stream,
   transport: Http2Transport,
   status: number,
@@ -183,25 +190,25 @@ function readRefusal(
     const chunks: Buffer[] = []
     let size = 0
     const done = (): void => {
-      signal.removeEventListener('abort', cut)
+      signal.removeEventListener('abort', reset)
       stream.off('data', onData)
       const body = Buffer.concat(chunks).subarray(0, connDefaults.refusalBody)
       const message = `the server answered with status ${status}`
       resolve(new ConnError('UNEXPECTED_STATUS', message, { response: { status, headers, body } }))
     }
-    const cut = (): void => {
+    const reset = (): void => {
       done()
       transport.reset(RstCode.CANCEL)
     }
     const onData = (chunk: Buffer): void => {
       chunks.push(chunk)
       size += chunk.length
-      if (size >= connDefaults.refusalBody) cut()
+      if (size >= connDefaults.refusalBody) reset()
     }
     stream.on('data', onData)
     stream.once('end', done)
     stream.once('close', done)
-    signal.addEventListener('abort', cut)
+    signal.addEventListener('abort', reset)
     stream.end()
   })
 }
@@ -211,14 +218,14 @@ function parse(url: string | URL): URL {
   try {
     parsed = new URL(url)
   } catch (error) {
-    // What stands before an @ may be a password, and in a query a token. Node's error repeats all of it.
-    if (String(url).includes('@')) throw new ConnError('INVALID_ARGUMENT', 'not a URL: one with an @ in it')
+    // There may be a password before an @, and a token in a query. Node's error repeats all of it.
+    if (String(url).includes('@')) throw new ConnError('INVALID_ARGUMENT', 'not a URL: a text that contains @')
     const [shown = ''] = String(url).split(/[?#]/, 1)
     const isWhole = shown === String(url)
     throw new ConnError('INVALID_ARGUMENT', `not a URL: ${shown}`, isWhole ? { cause: error } : {})
   }
   if (parsed.username !== '' || parsed.password !== '') {
-    const message = `a URL with user or password, for ${parsed.host}: send the header authorization instead`
+    const message = `the URL of ${parsed.host} has a user or password: send the header authorization instead`
     throw new ConnError('INVALID_ARGUMENT', message)
   }
   if (parsed.protocol === 'https:' || parsed.protocol === 'http:') return parsed

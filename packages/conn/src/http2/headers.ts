@@ -5,7 +5,7 @@ import { sensitiveHeaders } from 'node:http2'
 import { connDefaults } from '../limits.ts'
 import { ConnError } from '../errors.ts'
 
-/** Joins headers, whose names have no case (RFC 9110, section 5.1). Of those with the same name the last one counts. */
+/** Joins headers. Names are compared without case (RFC 9110, section 5.1), and the last value of a name counts. */
 export function mergeHeaders(...all: readonly (OutgoingHttpHeaders | undefined)[]): OutgoingHttpHeaders {
   const merged = new Map<string, OutgoingHttpHeaders[string]>()
   const sensitive: unknown[] = []
@@ -19,18 +19,18 @@ export function mergeHeaders(...all: readonly (OutgoingHttpHeaders | undefined)[
   return sensitive.length === 0 ? headers : { ...headers, [sensitiveHeaders]: sensitive }
 }
 
-/** What Node adds by itself: `:scheme` to a request, `date` to a response. Unit: bytes. */
-const added = 128
+/** Room for what Node adds: `:scheme` to a request, `date` to a response. Unit: bytes. */
+const addedByNode = 128
 
 /**
- * Throws for headers that can't be. Node itself ends the whole session, with the streams of others, for a name that is
- * none, and for more than 64 KiB; and passes on values that the next hop may take for several headers.
+ * Throws for invalid headers. Node would end the whole session, with its other streams, for an invalid name or more
+ * than 64 KiB, and would send values that the next hop may read as several headers.
  *
- * @param largest - what the peer takes, which it says in its SETTINGS. Unit: bytes.
+ * @param peerLimit - how much the peer accepts, from its SETTINGS. Unit: bytes.
  */
-export function checkHeaders(headers: OutgoingHttpHeaders, largest: number = Infinity): void {
-  // As the limits count them: RFC 9113, section 6.5.2.
-  let size = added
+export function checkHeaders(headers: OutgoingHttpHeaders, peerLimit: number = Infinity): void {
+  // Counted as the limits are: RFC 9113, section 6.5.2.
+  let size = addedByNode
   for (const [name, value] of Object.entries(headers)) {
     if (value === undefined) continue
     const isPseudo = name.startsWith(':')
@@ -41,7 +41,7 @@ export function checkHeaders(headers: OutgoingHttpHeaders, largest: number = Inf
       size += name.length + text.length + 32
     }
   }
-  const limit = Math.min(connDefaults.headerBytes, largest)
+  const limit = Math.min(connDefaults.headerBytes, peerLimit)
   if (size <= limit) return
-  throw new ConnError('INVALID_ARGUMENT', `the headers take ${size} bytes, and may have ${limit} at most`)
+  throw new ConnError('INVALID_ARGUMENT', `the headers have ${size} bytes, and the limit is ${limit}`)
 }

@@ -5,28 +5,32 @@ import { inspectAs } from '../runtime/inspect-as.ts'
 import type { CloseTimeouts } from '../core/stream-conn.ts'
 import { StreamConn } from '../core/stream-conn.ts'
 
-/** Where one end of a connection is. */
+/** The address of one end of a connection. */
 export interface Address {
   readonly address: string
   /** Zero for a Unix socket. */
   readonly port: number
 }
 
-/** What a request and its response said before the bytes began. */
+/** The head of a request and of its response, seen from one side. */
 export interface RequestInfo {
   readonly side: 'client' | 'server'
   readonly method: string
   /** The path with its query, as sent. */
   readonly path: string
   readonly status: number
-  /** What the peer sent: the response's headers on the client, the request's on the server. A conn has a copy of its own. */
+  /**
+   * The headers that the peer sent: of the response on the client, of the request on the server. Each conn has a copy.
+   */
   readonly headers: IncomingHttpHeaders
 }
 
 /**
- * A conn over one HTTP/2 stream, with what its request and response said. Logs and JSON show it without headers and query. `abort(reason)` resets the stream with CANCEL,
- * or with `reason.rstCode` where the reason has one. A client sends at most 500 resets at once on one connection, and 30 a second after
- * them: the others wait, and `closed` does not wait for them.
+ * A conn over one HTTP/2 stream, made by `connect` or `accept`. Logs and JSON show it without headers and query.
+ *
+ * `abort(reason)` resets the stream with `reason.rstCode` if the reason has one, and with CANCEL otherwise. A client
+ * sends at most 500 resets at once on one connection, and 30 a second after that. Further resets wait, but `closed`
+ * does not.
  */
 export class Http2Conn extends StreamConn implements RequestInfo {
   static {
@@ -52,29 +56,29 @@ export class Http2Conn extends StreamConn implements RequestInfo {
   readonly headers: IncomingHttpHeaders
   readonly localAddress: Address
   readonly remoteAddress: Address
-  /** The stream's identifier within its connection. */
+  /** The identifier of the stream within its connection. */
   readonly streamId: number
 
   readonly #transport: Http2Transport
 
-  /** @internal */
-  constructor(stream: Http2Stream, transport: Http2Transport, exchange: RequestInfo, timeouts: CloseTimeouts) {
+  /** Called by `connect` and `accept`, since its transport is private to this package. */
+  constructor(stream: Http2Stream, transport: Http2Transport, info: RequestInfo, timeouts: CloseTimeouts) {
     const { local, remote } = addressesOf(stream.session)
     super(transport, timeouts)
     this.#transport = transport
-    this.side = exchange.side
-    this.method = exchange.method
-    this.path = exchange.path
-    this.status = exchange.status
-    this.headers = compact(exchange.headers)
+    this.side = info.side
+    this.method = info.method
+    this.path = info.path
+    this.status = info.status
+    this.headers = compact(info.headers)
     this.localAddress = local
     this.remoteAddress = remote
     this.streamId = stream.id ?? 0
   }
 
   /**
-   * Has `watcher` called when more of the peer's bytes lie unread than the conn reads ahead, up to the stream's window, or less
-   * again: with the change, in bytes. It may abort the conn.
+   * Has `watcher` called with each change in the number of the peer's bytes that lie unread beyond what the conn reads
+   * ahead. There can be as many as the stream's window. The watcher may abort the conn. Unit: bytes.
    */
   watchUnread(watcher: (change: number) => void): void {
     this.#transport.watchUnread(watcher)
@@ -86,22 +90,25 @@ interface Addresses {
   readonly remote: Address
 }
 
-const known = new WeakMap<Http2Session, Addresses>()
+const knownAddresses = new WeakMap<Http2Session, Addresses>()
 
-/** The same objects for all conns of a session, which nobody can change. */
+/** The addresses of a session, in frozen objects that all of its conns share. */
 function addressesOf(session: Http2Session | undefined): Addresses {
-  const before = session && known.get(session)
-  if (before !== undefined) return before
+  const known = session && knownAddresses.get(session)
+  if (known !== undefined) return known
   const { localAddress = '', localPort = 0, remoteAddress = '', remotePort = 0 } = session?.socket ?? {}
   const addresses = {
     local: Object.freeze({ address: localAddress, port: localPort }),
     remote: Object.freeze({ address: remoteAddress, port: remotePort }),
   }
-  if (session !== undefined) known.set(session, addresses)
+  if (session !== undefined) knownAddresses.set(session, addresses)
   return addresses
 }
 
-/** A copy that takes a fifth of the memory: Node's is a hash table, as V8 makes all objects that begin without a prototype. */
+/**
+ * Copies headers into a fifth of the memory. In V8, Node's object is a hash table because it was created without a
+ * prototype.
+ */
 function compact(headers: IncomingHttpHeaders): IncomingHttpHeaders {
   return Object.setPrototypeOf({ ...headers }, null) as IncomingHttpHeaders
 }

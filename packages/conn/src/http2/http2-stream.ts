@@ -3,7 +3,7 @@ import type { Socket } from 'node:net'
 
 import { DuplexTransport, transport } from '../transports/node-stream.ts'
 import type { ConnError } from '../errors.ts'
-import { resetCode, RstCode, streamFailure } from './node-errors.ts'
+import { resetCode, RstCode, streamError } from './node-errors.ts'
 import { keepInFlight, type Written } from '../node/retain-in-flight.ts'
 import { dispatchedBytes, rawSocket } from '../node/handle.ts'
 import { inOwnMemory } from '../core/own-memory.ts'
@@ -11,7 +11,8 @@ import { Pages } from '../node/pages.ts'
 import { queueMicrotask, setImmediate } from '../runtime/timers.ts'
 import type { TransportEvents } from '../core/transport.ts'
 
-interface Unsent extends Written {
+/** A write that Node has not completed. */
+interface PendingWrite extends Written {
   readonly done: ((isReleased: boolean) => void) | undefined
 }
 
@@ -19,38 +20,41 @@ interface Watched extends Http2Stream {
   readonly [transport]: Http2Transport
 }
 
-/** What carries a client's stream. */
-interface Carrier {
-  /** Called after every write. */
-  readOn(stream: Http2Stream): void
-  /** Resets the stream, now or once the peer takes another reset. Returns whether it was now. */
+/** The session of a client's stream. */
+interface ClientSession {
+  /** Is called after every write. */
+  onWrite(stream: Http2Stream): void
+  /** Resets the stream, now or once the peer accepts another reset. Returns whether it did so now. */
   reset(stream: Http2Stream, code: number): boolean
 }
 
-/** Never written to. */
-const nothing: Unsent[] = []
+/** Shared by all transports without pending writes. Never changed. */
+const none: PendingWrite[] = []
 
 /**
- * An HTTP/2 stream as a transport. It watches the stream from when it is made, which on a client is before the response:
- * a short answer may be over when its headers are told.
+ * An HTTP/2 stream as a transport. It must be created before the response of a client's stream arrives, since a short
+ * response may have ended by the time Node emits its headers.
  */
 export class Http2Transport extends DuplexTransport<Http2Stream> {
-  /** Learns of both END_STREAM flags. Node tells neither, and has forgotten them when it says `close`. */
+  /**
+   * Replaces `push` to see the peer's END_STREAM. Node emits no event for it, and has forgotten it when it emits
+   * `close`.
+   */
   static #push(this: Watched, chunk: unknown, encoding?: BufferEncoding): boolean {
     const own = this[transport]
-    // Without more room in its window, the peer soon stops.
-    if (chunk !== null && own.#isGivenUp) return false
+    // The window stays full, so that the peer soon stops.
+    if (chunk !== null && own.#awaitsReset) return false
     if (isBytes(chunk)) {
       own.#unread += chunk.length
       if (own.#isPaused) {
         own.#keep(chunk)
-        own.#tellUnread()
+        own.#reportUnread()
         return false
       }
     }
     if (chunk === null) own.#pushKept()
-    // Node pushes the end into a stream that was reset, too, and `end` is emitted for both. Only an end that is pushed
-    // while the stream is still open is END_STREAM.
+    // Node also pushes the end into a stream that was reset, and emits `end` for both. Only an end that is pushed while
+    // the stream is open is END_STREAM.
     if (chunk === null && !this.closed) own.#peerEnded = true
     if (chunk === null && this.closed && !this.destroyed) own.#closeNow()
     return own.#originalPush.call(this, chunk, encoding)
@@ -59,13 +63,13 @@ export class Http2Transport extends DuplexTransport<Http2Stream> {
   static #destroy(this: Watched, error?: Error): Http2Stream {
     const own = this[transport]
     own.#noteEndSent()
-    const unsent = own.#unsent
-    own.#unsent = nothing
-    // Node calls nobody back for these, or as for those that were lost.
-    if (own.#endSent) for (const { done } of unsent) done?.(false)
+    const pending = own.#pending
+    own.#pending = none
+    // Node never completes these writes, or completes them as if they were lost.
+    if (own.#endSent) for (const { done } of pending) done?.(false)
     const destroyed = own.#originalDestroy.call(this, error)
-    // Afterwards: Node sends what it still can before it resets a stream, and may be gathering frames right now.
-    if (own.#socket !== undefined && unsent.length > 0) setImmediate(keepInFlight, own.#socket, unsent)
+    // Later, since Node may be gathering frames right now: it sends what it can before it resets a stream.
+    if (own.#socket !== undefined && pending.length > 0) setImmediate(keepInFlight, own.#socket, pending)
     return destroyed
   }
 
@@ -73,33 +77,35 @@ export class Http2Transport extends DuplexTransport<Http2Stream> {
   readonly #originalDestroy: Http2Stream['destroy']
   readonly #session: Http2Session | undefined
   readonly #socket: Socket | undefined
-  readonly #carrier: Carrier | undefined
-  /** What Node has not completed yet, in order. */
-  #unsent = nothing
-  /** Gone, as the array is, while nothing is unsent: their memory would stay with each idle conn. */
+  readonly #clientSession: ClientSession | undefined
+  /** In the order of the writes. */
+  #pending = none
+  /** Undefined while no write is pending, so that an idle conn does not hold its memory. */
   #onWritten: ((error?: Error | null) => void) | undefined
-  /** Not before a conn is there: what refuses a request is read without one. */
+  /** False until a conn starts this transport: an error response is read without a conn. */
   #isPaused = false
-  /** What came while it was paused, as far as that is small. Node would keep each packet, and an object for each frame. */
+  /** Small chunks that arrived while it was paused. Node would keep each packet, and an object for each frame. */
   #kept: Pages | undefined
-  /** What came and was not handed on, and how much of it the watcher knows of. Unit: bytes. */
+  /** Bytes that arrived and were not delivered, and how many of them the watcher knows. */
   #unread = 0
-  #unreadTold = 0
+  #reportedUnread = 0
   #onUnread: ((change: number) => void) | undefined
+  /** Whether END_STREAM came, and whether the conn knows. */
   #peerEnded: boolean
-  #endTold = false
+  #reportedEnd = false
+  /** Whether END_STREAM left, and whether the conn knows. */
   #endSent = false
-  #finishTold = false
-  /** It is over as far as this side goes, and its reset waits. */
-  #isGivenUp = false
+  #reportedFinish = false
+  /** Whether the conn has ended and the reset of its stream waits. */
+  #awaitsReset = false
 
-  /** @param carrier - of a client's stream. */
-  constructor(stream: Http2Stream, carrier?: Carrier) {
+  /** @param clientSession - for a client's stream alone. */
+  constructor(stream: Http2Stream, clientSession?: ClientSession) {
     super(stream)
-    this.#carrier = carrier
+    this.#clientSession = clientSession
     this.#session = stream.session
     if (this.#session?.destroyed === false) this.#socket = rawSocket(this.#session)
-    // What came before anybody accepted the stream lies in it.
+    // Bytes that arrived before the stream was accepted.
     this.#unread = stream.readableLength
     this.#peerEnded = stream.endAfterHeaders || stream.state?.remoteClose === 1
     this.#originalPush = stream.push
@@ -110,12 +116,12 @@ export class Http2Transport extends DuplexTransport<Http2Stream> {
 
   override write(bytes: Uint8Array, done?: (isReleased: boolean) => void): boolean {
     const written = { bytes, done, dispatched: this.#socket && dispatchedBytes(this.#socket) }
-    if (this.#unsent === nothing) this.#unsent = [written]
-    else this.#unsent.push(written)
+    if (this.#pending === none) this.#pending = [written]
+    else this.#pending.push(written)
     this.#onWritten ??= (error) => this.#complete(error)
-    const room = this.stream.write(bytes, this.#onWritten)
-    this.#carrier?.readOn(this.stream)
-    return room
+    const hasRoom = this.stream.write(bytes, this.#onWritten)
+    this.#clientSession?.onWrite(this.stream)
+    return hasRoom
   }
 
   override start(events: TransportEvents): void {
@@ -132,27 +138,27 @@ export class Http2Transport extends DuplexTransport<Http2Stream> {
   override pause(): void {
     this.#isPaused = true
     super.pause()
-    // Nothing further may come: the window may be full of what came before.
-    this.#tellUnread()
+    // Now, since nothing more may arrive: the window may be full of what arrived before.
+    this.#reportUnread()
   }
 
-  /** From now on, `watcher` is called when more lies unread than is read ahead, or less again. Unit: bytes. */
+  /** Has `watcher` called with each change in the number of bytes that lie unread beyond what is read ahead. */
   watchUnread(watcher: (change: number) => void): void {
     this.#onUnread = watcher
-    if (this.#isPaused) this.#tellUnread()
+    if (this.#isPaused) this.#reportUnread()
   }
 
-  #tellUnread(): void {
-    const change = this.#unread - this.#unreadTold
+  #reportUnread(): void {
+    const change = this.#unread - this.#reportedUnread
     if (change === 0 || this.#onUnread === undefined) return
-    this.#unreadTold = this.#unread
+    this.#reportedUnread = this.#unread
     this.#onUnread(change)
   }
 
   protected override onData(chunk: Uint8Array): void {
     this.#unread -= chunk.length
-    // Mostly a chunk is handed on as it comes, and nobody needs to know.
-    if (this.#unreadTold > 0) this.#tellUnread()
+    // Usually a chunk is delivered as it arrives, and the watcher need not know.
+    if (this.#reportedUnread > 0) this.#reportUnread()
     super.onData(chunk)
   }
 
@@ -174,16 +180,16 @@ export class Http2Transport extends DuplexTransport<Http2Stream> {
   }
 
   /**
-   * Node completes a write when its socket has taken the frames, or TLS a copy of them. When the stream is destroyed, it
-   * completes all that is left, on Node 20 without an error, and the bytes may still be on their way.
+   * Node completes a write when its socket has taken the frames, or TLS a copy of them. When a stream is destroyed,
+   * Node completes all pending writes, on Node 20 without an error, although their bytes may still be on their way.
    */
   #complete(error: Error | null | undefined): void {
-    const written = this.#unsent.shift()
-    if (this.#unsent.length === 0) {
-      this.#unsent = nothing
+    const written = this.#pending.shift()
+    if (this.#pending.length === 0) {
+      this.#pending = none
       this.#onWritten = undefined
     }
-    if (!this.#isGivenUp && (error === undefined || error === null)) written?.done?.(true)
+    if (!this.#awaitsReset && (error === undefined || error === null)) written?.done?.(true)
   }
 
   override destroy(error: ConnError | null): void {
@@ -191,21 +197,21 @@ export class Http2Transport extends DuplexTransport<Http2Stream> {
   }
 
   reset(code: number): void {
-    if (this.#isGivenUp) return
-    // A response that was made in this very turn has not left yet. From Node 22 on, a reset would take it along.
-    if (this.#carrier === undefined) resetLater(this.stream, code)
-    else if (!this.stream.destroyed && !this.#carrier.reset(this.stream, code)) this.#giveUp()
+    if (this.#awaitsReset) return
+    // A response that was created in this turn has not left yet. From Node 22 on, a reset would discard it.
+    if (this.#clientSession === undefined) resetLater(this.stream, code)
+    else if (!this.stream.destroyed && !this.#clientSession.reset(this.stream, code)) this.#closeBeforeReset()
   }
 
-  /** Ends it before its stream, which nobody reads or writes any more and which keeps as little as Node lets it. */
-  #giveUp(): void {
-    this.#isGivenUp = true
+  /** Closes this transport while its stream waits to be reset. The stream keeps as little memory as Node allows. */
+  #closeBeforeReset(): void {
+    this.#awaitsReset = true
     this.#kept = undefined
     this.stream.cork()
     this.stream.pause()
     while (this.stream.read() !== null);
     this.#unread = 0
-    this.#tellUnread()
+    this.#reportUnread()
     queueMicrotask(() => {
       super.onClose()
       this.events = undefined
@@ -213,7 +219,7 @@ export class Http2Transport extends DuplexTransport<Http2Stream> {
   }
 
   protected override isClosed(): boolean {
-    // `closed` says of an HTTP/2 stream that its end is known. The `close` event is still to come.
+    // An HTTP/2 stream has `closed` set before it emits `close`.
     return false
   }
 
@@ -222,39 +228,42 @@ export class Http2Transport extends DuplexTransport<Http2Stream> {
   }
 
   protected override translate(error: unknown): ConnError {
-    return streamFailure(this.#session, this.stream.rstCode ?? RstCode.NO_ERROR, error)
+    return streamError(this.#session, this.stream.rstCode ?? RstCode.NO_ERROR, error)
   }
 
-  /** For Node the end is sent when it lies in the session, which still sends it unless it ends: a peer may have stopped taking bytes. */
+  /**
+   * Node calls the end sent when the session has it. It leaves unless the session ends first, because its peer stopped
+   * reading.
+   */
   #noteEndSent(): void {
-    const willLeave = this.#unsent.length === 0 || this.#session?.destroyed === false
+    const willLeave = this.#pending.length === 0 || this.#session?.destroyed === false
     if (willLeave && this.stream.state?.localClose === 1) this.#endSent = true
   }
 
-  /** The peer reset the stream with NO_ERROR. Node would wait until all of it was read, and let every writer wait. */
+  /**
+   * Closes a stream that the peer reset with NO_ERROR. Node would first wait for its reader, and leave every writer
+   * waiting.
+   */
   #closeNow(): void {
     this.#noteEndSent()
     if (!this.#endSent) queueMicrotask(() => this.stream.destroy())
   }
 
   protected override onEnd(): void {
-    this.#endTold = true
+    this.#reportedEnd = true
     super.onEnd()
   }
 
   protected override onFinish(): void {
-    this.#finishTold = true
+    this.#reportedFinish = true
     super.onFinish()
   }
 
-  /**
-   * `close` can come before `end` (nodejs/node#24983), and instead of `finish`: a body that arrived whole is handed on all
-   * the same, and one that left whole has left.
-   */
+  /** Makes up for missing events: `close` can come before `end` (nodejs/node#24983), and instead of `finish`. */
   protected override onClose(): void {
-    if (this.#isGivenUp) return
-    if (this.#endSent && !this.#finishTold) this.onFinish()
-    if (this.#peerEnded && !this.#endTold) {
+    if (this.#awaitsReset) return
+    if (this.#endSent && !this.#reportedFinish) this.onFinish()
+    if (this.#peerEnded && !this.#reportedEnd) {
       for (let chunk: unknown; (chunk = this.stream.read()) !== null;) {
         if (isBytes(chunk)) this.events?.chunk(chunk)
       }
@@ -263,15 +272,15 @@ export class Http2Transport extends DuplexTransport<Http2Stream> {
       this.onEnd()
     }
     this.#unread = 0
-    this.#tellUnread()
+    this.#reportUnread()
     super.onClose()
   }
 }
 
-/** How many streams are reset in one turn. Each takes Node a tenth of a millisecond, and a limit may end thousands at once. */
-const resetsPerTurn = 100
+/** How many streams a server resets in one turn. Each takes Node 0.1 ms, and a limit may end thousands at once. */
+const maxResetsPerTurn = 100
 
-/** Streams of a server that are to be reset, in order. */
+/** Streams of servers that wait to be reset, in order. */
 const toReset: { readonly stream: Http2Stream; readonly code: number }[] = []
 
 function resetLater(stream: Http2Stream, code: number): void {
@@ -280,21 +289,21 @@ function resetLater(stream: Http2Stream, code: number): void {
 }
 
 function resetNext(): void {
-  const now = toReset.splice(0, resetsPerTurn)
+  const next = toReset.splice(0, maxResetsPerTurn)
   if (toReset.length > 0) setImmediate(resetNext)
-  for (const { stream, code } of now) resetStream(stream, code)
+  for (const { stream, code } of next) resetStream(stream, code)
 }
 
-/** Sends RST_STREAM, and gives the stream up. */
+/** Sends RST_STREAM and destroys the stream. */
 export function resetStream(stream: Http2Stream, code: number): void {
-  // Node's `close` sends END_STREAM first where it can, which would pass for a clean end.
+  // Node's `close` would send END_STREAM first if it can, which looks like a clean end.
   stream.end = () => stream
   stream.close(code)
-  // A socket that takes no more bytes would keep the RST_STREAM, and with it the stream's `close`, for ever.
+  // A socket that accepts no more bytes would hold back the RST_STREAM, and with it the stream's `close` event.
   stream.destroy()
 }
 
-/** Node's chunks are of its own realm, which is not that of a test runner's sandbox. */
+/** Not by `instanceof`: in the sandbox of a test runner, Node's chunks are of another realm. */
 function isBytes(chunk: unknown): chunk is Uint8Array {
   return ArrayBuffer.isView(chunk)
 }

@@ -1,4 +1,4 @@
-import type { Http2Session } from 'node:http2'
+import type { ClientHttp2Stream, Http2Session } from 'node:http2'
 
 import { connDefaults } from '../limits.ts'
 import { ConnError } from '../errors.ts'
@@ -12,14 +12,13 @@ export interface KeepAliveTimes {
 }
 
 /**
- * How many timers make up a `pingTimeout`. A process that stands still wastes one of them at most, so that a peer which stood still
- * with it, as the other end of a test or of a machine that was suspended, has the rest to answer in.
+ * How many timers make up a `pingTimeout`. A process that was suspended finds at most one of them expired, so that a
+ * peer which was suspended with it, on the same machine, has the rest of the time to answer.
  */
-const partsOfTimeout = 2
+const timeoutParts = 2
 
-/** What a verdict waits for. */
-interface Question {
-  /** What had come from the peer when it was asked. */
+/** A ping whose answer is awaited, and the state of the socket when it was sent. */
+interface Probe {
   readonly bytesRead: number
   /** See {@link takenBytes}. */
   taken: number | undefined
@@ -28,20 +27,21 @@ interface Question {
 }
 
 /**
- * Decides whether the peer of a session is still there, on both sides. A peer that falls silent is never noticed by itself
- * (nodejs/node#42710). Two rules hold whatever this process is busy with: a peer is judged by a question that has left, and after
- * what has arrived from it was read.
+ * Finds out whether the peer of a session still responds. Node does not notice a peer that falls silent
+ * (nodejs/node#42710).
+ *
+ * However busy this process is, it declares a peer dead only after a ping has left, and after it has read all that has
+ * arrived.
  */
 export class KeepAlive {
   readonly #session: Http2Session
   readonly #times: KeepAliveTimes
   readonly #onDead: (error: ConnError) => void
   #interval: NodeJS.Timeout | undefined
-  /** There is one at a time. */
-  #question: Question | undefined
-  #waitsForSettings = false
+  #probe: Probe | undefined
+  #awaitsSettings = false
 
-  /** @param onDead - learns why the session is of no use any more. It shall destroy it. */
+  /** @param onDead - is called with the reason why the session is of no more use, and shall destroy it. */
   constructor(session: Http2Session, times: KeepAliveTimes, onDead: (error: ConnError) => void) {
     this.#session = session
     this.#times = times
@@ -49,26 +49,26 @@ export class KeepAlive {
   }
 
   /**
-   * From now on, asks the peer every `pingInterval`. When nothing at all has come from it within `pingTimeout` of a question, it is
-   * dead with `PEER_SILENT`, unless it still takes what this side sends, behind which the question lies. The timers keep no process
-   * alive.
+   * Starts to ping the peer every `pingInterval`. A peer from which nothing at all arrives within `pingTimeout` is dead
+   * (`PEER_SILENT`), unless it still takes what this side sends: then the ping waits behind that. The timers keep no
+   * process alive.
    */
   start(): void {
     this.stop()
-    this.#interval = setInterval(() => this.#judge(), this.#times.pingInterval).unref()
+    this.#interval = setInterval(() => this.#check(), this.#times.pingInterval).unref()
   }
 
   stop(): void {
     clearInterval(this.#interval)
-    this.#settle()
+    this.#endProbe()
   }
 
   /**
-   * Asks the peer for a sign of life, and notices a session that Node 20 has given up. When it finds that the peer broke the rules
-   * it says GOAWAY, sends and reads nothing any more, and tells nobody. A question that it took and that doesn't leave though the
-   * socket is free gives it away.
+   * Pings the peer. Also notices a session that Node 20 gave up because the peer broke the protocol: such a session has
+   * sent GOAWAY, sends and reads nothing more, and emits nothing. It accepts the ping, but the ping does not leave
+   * although the socket is free.
    */
-  ask(onAnswer: () => void = () => {}): void {
+  ping(onAnswer: () => void = () => {}): void {
     const session = this.#session
     if (session.destroyed) return
     const { socket } = session
@@ -76,16 +76,16 @@ export class KeepAlive {
     if (!this.#send(onAnswer)) return
     afterTurn(() => {
       if (session.destroyed || socket.bytesWritten !== before || queuedBytes(socket) !== 0) return
-      this.#onDead(new ConnError('CONNECTION_LOST', 'the HTTP/2 connection was given up: the peer broke the protocol'))
+      this.#onDead(new ConnError('CONNECTION_LOST', 'the HTTP/2 connection failed: the peer broke the protocol'))
     })
   }
 
   /**
-   * A session that closes, after GOAWAY from either side, takes no more pings, while its streams live on. SETTINGS still leave, and
-   * are acknowledged.
+   * Sends a PING, or SETTINGS to a session that closes after GOAWAY from either side: it accepts no more pings, while
+   * its streams live on, and SETTINGS are acknowledged too.
    *
-   * @returns whether the session took the question. Node takes no ping while ten are unanswered, and ends a session with ten
-   *   SETTINGS unanswered, of which there is one here at most.
+   * @returns whether the session accepted it. Node accepts no ping while ten are unanswered. It ends a session with ten
+   *   unanswered SETTINGS, so one at a time is sent.
    */
   #send(onAnswer: () => void): boolean {
     const session = this.#session
@@ -94,59 +94,59 @@ export class KeepAlive {
         if (error === null) onAnswer()
       })
     }
-    if (this.#waitsForSettings) return false
-    this.#waitsForSettings = true
+    if (this.#awaitsSettings) return false
+    this.#awaitsSettings = true
     session.settings({}, (error) => {
-      this.#waitsForSettings = false
+      this.#awaitsSettings = false
       if (error === null) onAnswer()
     })
     return true
   }
 
-  #judge(): void {
+  #check(): void {
     if (this.#session.destroyed) return
     const { socket } = this.#session
     const { bytesRead } = socket
-    if (this.#question?.bytesRead === bytesRead) return
-    this.#settle()
-    const question: Question = { bytesRead, taken: takenBytes(socket), partsLeft: partsOfTimeout, timer: undefined }
-    this.#question = question
-    // A peer that has not answered earlier questions is judged all the same.
-    this.ask(() => this.#settle())
-    this.#wait(question)
+    if (this.#probe?.bytesRead === bytesRead) return
+    this.#endProbe()
+    const probe: Probe = { bytesRead, taken: takenBytes(socket), partsLeft: timeoutParts, timer: undefined }
+    this.#probe = probe
+    // The timeout runs even if the session accepts no ping because earlier ones are unanswered.
+    this.ping(() => this.#endProbe())
+    this.#wait(probe)
   }
 
-  #wait(question: Question): void {
-    const look = (): void => {
-      if (this.#question !== question) return
+  #wait(probe: Probe): void {
+    const onTimeout = (): void => {
+      if (this.#probe !== probe) return
       const { destroyed, socket } = this.#session
-      if (destroyed || socket.bytesRead !== question.bytesRead) {
-        this.#settle()
+      if (destroyed || socket.bytesRead !== probe.bytesRead) {
+        this.#endProbe()
         return
       }
       const taken = takenBytes(socket)
-      question.taken ??= taken
-      question.partsLeft -= 1
-      if (question.partsLeft > 0) this.#wait(question)
-      else if (question.taken !== taken) this.#settle()
-      else {
-        const { pingTimeout } = this.#times
-        this.#settle()
-        this.#onDead(new ConnError('PEER_SILENT', `the peer did not answer a ping in ${pingTimeout} ms`))
+      probe.taken ??= taken
+      probe.partsLeft -= 1
+      if (probe.partsLeft > 0) {
+        this.#wait(probe)
+        return
       }
+      this.#endProbe()
+      if (probe.taken !== taken) return
+      this.#onDead(new ConnError('PEER_SILENT', `the peer did not answer a ping in ${this.#times.pingTimeout} ms`))
     }
-    question.timer = setTimeout(afterTurn, this.#times.pingTimeout / partsOfTimeout, look).unref()
+    probe.timer = setTimeout(afterTurn, this.#times.pingTimeout / timeoutParts, onTimeout).unref()
   }
 
-  #settle(): void {
-    clearTimeout(this.#question?.timer)
-    this.#question = undefined
+  #endProbe(): void {
+    clearTimeout(this.#probe?.timer)
+    this.#probe = undefined
   }
 }
 
 const kept = new WeakSet<Http2Session>()
 
-/** The same for a session of a server, once and for as long as it lives: its streams end with `PEER_SILENT`. */
+/** Pings the client of a server's session for as long as the session lives. Does nothing when called again for it. */
 export function keepServerAlive(session: Http2Session, times: KeepAliveTimes = connDefaults): void {
   if (kept.has(session) || session.destroyed) return
   kept.add(session)
@@ -154,11 +154,48 @@ export function keepServerAlive(session: Http2Session, times: KeepAliveTimes = c
     keepAlive.stop()
     const socket = rawSocket(session)
     session.destroy(error)
-    // Node waits until the peer has taken the last bytes, which a silent one never does.
+    // Node would wait until the peer has read the last bytes, which a silent peer never does.
     socket.destroy()
   })
   keepAlive.start()
   session.once('close', () => keepAlive.stop())
-  // Stays for good: `destroy(error)` tells the session's listeners, and without one the process would end.
+  // It stays: `destroy(error)` emits the error, and without a listener the process would end.
   session.on('error', () => {})
+}
+
+/** When to ping a peer whose response is awaited, counted from the request. Unit: milliseconds. */
+const responsePings: readonly number[] = [50, 150, 350]
+
+/**
+ * Pings the peer of a session a few times while a response is awaited. Some proxies hold headers back until they have
+ * something else to send (nginx with TLS, docs/proxies.md), and the answer to a ping makes them send. It also tells a
+ * slow peer from a dead one.
+ *
+ * @returns a function to call with each stream that awaits its response. The timers keep no process alive.
+ */
+export function pingForResponses(ping: () => void): (stream: ClientHttp2Stream) => void {
+  let waiting = 0
+  let timer: NodeJS.Timeout | undefined
+  const schedule = (count: number): void => {
+    clearTimeout(timer)
+    const [at, before = 0] = [responsePings[count], responsePings[count - 1]]
+    if (at === undefined) return
+    timer = setTimeout(() => {
+      ping()
+      schedule(count + 1)
+    }, at - before).unref()
+  }
+  return (stream) => {
+    waiting += 1
+    // Steady requests postpone the pings: their own traffic already makes the proxy send.
+    schedule(0)
+    const onAnswer = (): void => {
+      stream.off('response', onAnswer)
+      stream.off('close', onAnswer)
+      waiting -= 1
+      if (waiting === 0) clearTimeout(timer)
+    }
+    stream.on('response', onAnswer)
+    stream.on('close', onAnswer)
+  }
 }

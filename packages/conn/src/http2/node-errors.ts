@@ -1,11 +1,11 @@
-/** The one file that knows Node's error strings and the codes of RST_STREAM. */
+/** The only file that knows Node's error codes and texts, and the codes of RST_STREAM. */
 import type { Http2Session } from 'node:http2'
 import { constants } from 'node:http2'
 
 import type { ClientCertificate } from '../node/client-certificate.ts'
 import { ConnError } from '../errors.ts'
 
-/** The codes of RFC 9113, section 7, that this package sends or answers to. */
+/** The codes of RFC 9113, section 7, that this package sends or reacts to. */
 export const RstCode: {
   readonly NO_ERROR: number
   readonly REFUSED_STREAM: number
@@ -35,7 +35,7 @@ const rstNames: readonly string[] = [
   'HTTP_1_1_REQUIRED',
 ]
 
-/** What a stream is reset with when it ends by `error`: the code that the reason for an abort brings along, or CANCEL. */
+/** Returns the code to reset a stream with that ends by an error: the `rstCode` of the error's cause, or CANCEL. */
 export function resetCode({ cause }: ConnError): number {
   if (typeof cause !== 'object' || cause === null || !('rstCode' in cause)) return RstCode.CANCEL
   const { rstCode } = cause
@@ -44,10 +44,10 @@ export function resetCode({ cause }: ConnError): number {
     : RstCode.CANCEL
 }
 
-/** Why a stream closed before both halves had ended. */
-export function streamFailure(session: Http2Session | undefined, rstCode: number, error: unknown): ConnError {
+/** Makes the error of a stream that closed before both halves had ended. */
+export function streamError(session: Http2Session | undefined, rstCode: number, error: unknown): ConnError {
   if (error instanceof ConnError) return error
-  // Streams that a dying session takes along show CANCEL or NO_ERROR, as if the peer had said so (nodejs/node#24983).
+  // The streams of a dying session show CANCEL or NO_ERROR, as if the peer had sent it (nodejs/node#24983).
   if (session === undefined || session.destroyed) {
     return new ConnError('CONNECTION_LOST', 'the HTTP/2 connection was lost', { cause: error })
   }
@@ -55,48 +55,45 @@ export function streamFailure(session: Http2Session | undefined, rstCode: number
   return new ConnError('RESET', `the stream was reset with ${name}`, { cause: error, rstCode })
 }
 
-/** How far a session came. */
+/** How far a session has come. */
 export interface Progress {
   /**
-   * No further than the socket; to a connection, with TLS where that was wanted; to the peer's SETTINGS; or to its
-   * acknowledgement of ours, before which no request is sent.
+   * The last step: none; a connection, with TLS if wanted; the peer's SETTINGS; or its acknowledgement of ours, before
+   * which no request is sent.
    */
   readonly at: 'none' | 'connected' | 'http2' | 'open'
-  /** Whether anything came from the peer, beside TLS. */
-  readonly hasSpoken: boolean
-  /** With TLS alone. */
+  /** Whether anything came from the peer, the TLS handshake apart. */
+  readonly hasReceived: boolean
+  /** Defined for TLS alone. */
   readonly certificate: ClientCertificate | undefined
 }
 
-/** Why a session could not be had, or ended before its stream was answered. */
-export function connectFailure(authority: string, error: unknown, progress: Progress): ConnError {
+/** Makes the error of a session that could not be opened, or that ended. */
+export function sessionError(authority: string, error: unknown, progress: Progress): ConnError {
   if (error instanceof ConnError) return error
   const cause = { cause: error }
   const code = codeOf(error)
-  const detail = error === undefined ? '' : `: ${textOf(error)}`
-  if (progress.at === 'open') {
+  const detail = error === undefined ? '' : `: ${describeError(error)}`
+  const { at, hasReceived, certificate } = progress
+  if (at === 'open') {
     return new ConnError('CONNECTION_LOST', `the HTTP/2 connection to ${authority} was lost${detail}`, cause)
   }
   // An HTTP/1 server answers the preface in its own way.
-  const isOtherProtocol = progress.at === 'connected' && progress.hasSpoken && !isTlsCode(code) && !isSystemCode(code)
+  const isOtherProtocol = at === 'connected' && hasReceived && !isTlsCode(code) && !isSystemCode(code)
   if (code === 'ERR_SSL_TLSV1_ALERT_NO_APPLICATION_PROTOCOL' || isOtherProtocol) {
-    const hint =
-      isOtherProtocol && progress.certificate === undefined
-        ? ' without TLS; if it speaks TLS, its URL begins with https:'
-        : ''
+    const isCleartext = isOtherProtocol && certificate === undefined
+    const hint = isCleartext ? ' without TLS. If it speaks TLS, its URL must begin with https:' : ''
     return new ConnError('HTTP2_NOT_SUPPORTED', `${authority} does not speak HTTP/2${hint}`, cause)
   }
   if (isTlsCode(code)) {
-    return new ConnError('TLS_FAILED', `TLS with ${authority} failed${tlsReason(error, code, progress)}`, cause)
+    return new ConnError('TLS_FAILED', `TLS with ${authority} failed${tlsReason(error, code, certificate)}`, cause)
   }
-  const { certificate } = progress
-  if (certificate !== undefined && certificate.wish !== 'unasked' && !certificate.isAccepted && !progress.hasSpoken) {
-    const given =
-      certificate.wish === 'missing' ? 'which the tls options do not have, and' : 'and when it had this one, it'
-    const message = `TLS with ${authority} failed: it asks for a client certificate, ${given} hung up without a word`
+  if (certificate !== undefined && certificate.wish !== 'unasked' && !certificate.isAccepted && !hasReceived) {
+    const given = certificate.wish === 'missing' ? 'which the tls options lack, and' : 'was given one, and'
+    const message = `TLS with ${authority} failed: it asks for a client certificate, ${given} hung up without an alert`
     return new ConnError('TLS_FAILED', message, cause)
   }
-  const hangUp = progress.at === 'none' ? '' : `: it hung up before it took a request`
+  const hangUp = at === 'none' ? '' : ': it hung up before it accepted a request'
   return new ConnError('CONNECT_FAILED', `no connection to ${authority}${detail === '' ? hangUp : detail}`, cause)
 }
 
@@ -106,34 +103,36 @@ function isTlsCode(code: string): boolean {
   )
 }
 
-/** Of the operating system, such as ECONNRESET. */
+/** Whether a code is of the operating system, such as ECONNRESET. */
 function isSystemCode(code: string): boolean {
   return /^E[A-Z0-9]+$/.test(code)
 }
 
-function tlsReason(error: unknown, code: string, { certificate }: Progress): string {
-  if (code === 'ERR_SSL_WRONG_VERSION_NUMBER') return ': there is no TLS at that port'
+function tlsReason(error: unknown, code: string, certificate: ClientCertificate | undefined): string {
+  if (code === 'ERR_SSL_WRONG_VERSION_NUMBER') return ': that port does not speak TLS'
   const [, alert] = /_ALERT_([A-Z_]+)$/.exec(code) ?? []
-  if (alert === undefined) return `: ${briefly(error, code)}`
-  const said = `: it said "${alert.toLowerCase().replaceAll('_', ' ')}" (${code})`
-  if (certificate === undefined || certificate.wish === 'unasked') return said
-  return `${said}, and asks for a client certificate${certificate.wish === 'missing' ? ', which the tls options do not have' : ''}`
+  if (alert === undefined) {
+    // OpenSSL's text names its own source files, so that its code is more useful.
+    return `: ${error instanceof Error && error.message.includes('error:') ? code : describeError(error)}`
+  }
+  const reason = `: it sent the alert "${alert.toLowerCase().replaceAll('_', ' ')}" (${code})`
+  if (certificate === undefined || certificate.wish === 'unasked') return reason
+  const hint = certificate.wish === 'missing' ? ', which the tls options lack' : ''
+  return `${reason}, and asks for a client certificate${hint}`
 }
 
-/** Why Node refused to send a request or a response. */
-export function sendFailure(what: string, error: unknown): ConnError {
+/** Makes the error of a request or response that Node would not send. `what` begins its message. */
+export function sendError(what: string, error: unknown): ConnError {
   if (error instanceof ConnError) return error
   const code = codeOf(error)
-  const detail = textOf(error)
+  const detail = describeError(error)
   if (code === 'ERR_HTTP2_HEADERS_SENT') return new ConnError('ALREADY_RESPONDED', detail, { cause: error })
-  if (code === 'ERR_HTTP2_INVALID_STREAM' || code === 'ERR_HTTP2_INVALID_SESSION') {
-    return new ConnError('CONNECTION_LOST', `${what}: ${detail}`, { cause: error })
-  }
-  return new ConnError('INVALID_ARGUMENT', `${what}: ${detail}`, { cause: error })
+  const isLost = code === 'ERR_HTTP2_INVALID_STREAM' || code === 'ERR_HTTP2_INVALID_SESSION'
+  return new ConnError(isLost ? 'CONNECTION_LOST' : 'INVALID_ARGUMENT', `${what}: ${detail}`, { cause: error })
 }
 
-/** Whether `session.request` failed because the session takes no new streams, so that another session may. */
-export function isSessionSpent(error: unknown): boolean {
+/** Whether `session.request` failed because the session accepts no new streams, so that another session may. */
+export function isSessionExhausted(error: unknown): boolean {
   return [
     'ERR_HTTP2_GOAWAY_SESSION',
     'ERR_HTTP2_INVALID_SESSION',
@@ -142,17 +141,14 @@ export function isSessionSpent(error: unknown): boolean {
   ].includes(codeOf(error))
 }
 
-/** OpenSSL's text names its own source files; what a reader needs is the code. */
-function briefly(error: unknown, code: string): string {
-  return error instanceof Error && error.message.includes('error:') ? code : textOf(error)
-}
-
-/** What an error says, which is never nothing. Node's error for a name with several addresses has a text for each alone. */
-function textOf(error: unknown): string {
+/**
+ * Returns the text of an error, which is never empty. The error of a name with several addresses has one text for each.
+ */
+function describeError(error: unknown): string {
   if (!(error instanceof Error)) return String(error)
   if (error.message !== '') return error.message
   const errors: unknown = 'errors' in error ? error.errors : undefined
-  if (Array.isArray(errors) && errors.length > 0) return errors.map(textOf).join(', ')
+  if (Array.isArray(errors) && errors.length > 0) return errors.map(describeError).join(', ')
   return codeOf(error) || error.name
 }
 

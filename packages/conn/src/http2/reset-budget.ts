@@ -4,29 +4,30 @@ import { resetStream } from './http2-stream.ts'
 import { clearTimeout, now, setTimeout } from '../runtime/timers.ts'
 
 /**
- * How many resets a client sends on one connection: this many at once, and this many a second after them. A server that is made with
- * nghttp2, as Node's is, takes 1,000 and then 33 a second, and ends the connection for one more (CVE-2023-44487). What is left
- * between is for resets that come in a heap because the network held them up.
+ * How many resets a client sends on one connection: this many at once, and this many a second after that. A server
+ * built on nghttp2, as Node's is, accepts 1,000 and then 33 a second, and ends the connection at the next one
+ * (CVE-2023-44487). The margin is for resets that arrive together because the network delayed them.
  */
-const burst = 500
-const perSecond = 30
+const maxBurst = 500
+const maxPerSecond = 30
 
-/** How many may wait before their connection is given no further request. */
-export const mostWaiting = 500
+/** How many resets may wait before their connection gets no further requests. */
+export const maxWaitingResets = 500
 
-/** The streams of one connection that are to be reset. */
-export class Resets {
-  /** Of the streams that wait, in order. */
+/** Sends the resets of one client connection, no faster than a server accepts them. */
+export class ResetBudget {
+  /** The codes of the streams whose reset waits, in order. */
   readonly #codes = new Map<Http2Stream, number>()
-  #allowed = burst
+  #allowed = maxBurst
   #countedAt = now()
   #timer: NodeJS.Timeout | undefined
 
+  /** How many resets wait. */
   get waiting(): number {
     return this.#codes.size
   }
 
-  /** Resets a stream, or has it wait for that. Returns whether it was reset. */
+  /** Resets a stream now or later. Returns whether it did so now. */
   add(stream: Http2Stream, code: number): boolean {
     this.#count()
     if (this.#codes.size === 0 && this.#allowed >= 1) {
@@ -39,14 +40,14 @@ export class Resets {
     return false
   }
 
-  /** It has ended by itself, or with its connection. */
+  /** Forgets a stream that has closed. */
   forget(stream: Http2Stream): void {
     if (!this.#codes.delete(stream) || this.#codes.size > 0) return
     clearTimeout(this.#timer)
     this.#timer = undefined
   }
 
-  /** Resets all that wait, on a connection that has nothing else to lose. */
+  /** Sends all resets that wait, on a connection that has no other streams to lose. */
   flush(): void {
     this.#allowed = this.#codes.size
     this.#send()
@@ -54,7 +55,7 @@ export class Resets {
 
   #count(): void {
     const at = now()
-    this.#allowed = Math.min(burst, this.#allowed + ((at - this.#countedAt) / 1_000) * perSecond)
+    this.#allowed = Math.min(maxBurst, this.#allowed + ((at - this.#countedAt) / 1_000) * maxPerSecond)
     this.#countedAt = at
   }
 
@@ -67,12 +68,12 @@ export class Resets {
     }
   }
 
-  /** Keeps no process alive: its end resets all streams. */
+  /** The timer keeps no process alive: the end of the process resets all streams. */
   #schedule(): NodeJS.Timeout {
     return setTimeout(() => {
       this.#count()
       this.#send()
       this.#timer = this.#codes.size > 0 ? this.#schedule() : undefined
-    }, 1_000 / perSecond).unref()
+    }, 1_000 / maxPerSecond).unref()
   }
 }

@@ -3,40 +3,40 @@ import type { ConnectionOptions } from 'node:tls'
 
 import { checkedDelay, connDefaults, longestDelay } from '../limits.ts'
 import { ConnError } from '../errors.ts'
-import { isSessionSpent, sendFailure } from './node-errors.ts'
+import { isSessionExhausted, sendError } from './node-errors.ts'
 import { runInRootContext } from '../runtime/root-context.ts'
-import type { Pool, SessionTimeouts } from './session.ts'
+import type { PoolEvents, SessionOptions } from './session.ts'
 import { Session } from './session.ts'
 import { clearTimeout, setTimeout } from '../runtime/timers.ts'
 import { WaitQueue } from '../waits/wait-queue.ts'
 
 /** Times in milliseconds. */
 export interface SessionPoolOptions {
-  /** How long a session without streams stays open. */
+  /** How long a connection without streams stays open. Default: 60 s. */
   readonly idleTimeout?: number | undefined
-  /** How often a session that has streams is pinged. */
+  /** How often a connection that has streams is pinged. Default: 25 s. */
   readonly pingInterval?: number | undefined
-  /** How long the answer to a ping may take before the session counts as dead. */
+  /** How long the answer to a ping may take before the connection is lost. Default: 10 s. */
   readonly pingTimeout?: number | undefined
-  /** How long `close()` waits for streams to end, and any session without streams for its peer to hang up. */
+  /** How long `close()` waits for streams to end, and a drained connection for its peer to hang up. Default: 10 s. */
   readonly closeTimeout?: number | undefined
 }
 
 /**
- * The HTTP/2 connections of a client: one per origin and set of TLS options, opened on demand, shared by the conns to
- * that origin, replaced once the peer says GOAWAY, and joined by others while the peer's limit of streams is reached: up to
- * `sessionsPerOrigin`, beyond which `connect` waits for a stream to end.
- * Those that drain don't count among these, but `drainingPerOrigin` of them are the most.
- * None of them keeps the process alive while it carries no stream.
+ * The HTTP/2 connections of a client. A pool opens one connection for each origin and object of TLS options, and shares
+ * it between conns. After GOAWAY it opens another. It also opens more while the peer's limit of streams is reached: at
+ * most `sessionsPerOrigin`, and then `connect` waits for a stream to end. Draining connections are not counted among
+ * these, but there may be only `drainingPerOrigin` of them. A connection without streams does not keep the process
+ * alive.
  *
- * `connect` uses one that all share unless it is given another. A pool of one's own can be closed.
+ * By default, `connect` uses one pool for the whole process. Create your own to be able to close it.
  */
 export class SessionPool implements AsyncDisposable {
-  readonly #timeouts: Omit<SessionTimeouts, 'isCalm'>
+  readonly #timeouts: Omit<SessionOptions, 'pingsForResponses'>
   readonly #byOrigin = new Map<string, Set<Session>>()
-  /** How often to ping those that asked to be pinged less (ENHANCE_YOUR_CALM), by origin. */
-  readonly #calmer = new Map<string, number>()
-  /** Waits for room on a connection. The signal of each aborts with a ConnError. */
+  /** The ping intervals of origins that asked for fewer pings (ENHANCE_YOUR_CALM). */
+  readonly #pingIntervals = new Map<string, number>()
+  /** Waits for room on a connection. Each signal aborts with a ConnError. */
   readonly #waiting = new WaitQueue<null, void>((reason) => reason)
   readonly #wake = (): void => {
     for (let waiting = this.#waiting.take(); waiting !== undefined; waiting = this.#waiting.take()) waiting.resolve()
@@ -52,7 +52,7 @@ export class SessionPool implements AsyncDisposable {
     }
   }
 
-  /** How many connections there are, in whatever state. */
+  /** Number of connections in any state. */
   get size(): number {
     let size = 0
     for (const sessions of this.#byOrigin.values()) size += sessions.size
@@ -60,8 +60,8 @@ export class SessionPool implements AsyncDisposable {
   }
 
   /**
-   * Lets the open streams end, then closes every connection; those that are left after `timeout`, by default `closeTimeout`, are
-   * cut. No new stream is opened any more.
+   * Closes the pool: it opens no more streams, lets the open streams end and then closes each connection. After
+   * `timeout`, the remaining streams are reset. Unit: milliseconds. Default: `closeTimeout`.
    */
   async close({
     timeout = this.#timeouts.closeTimeout,
@@ -69,14 +69,14 @@ export class SessionPool implements AsyncDisposable {
     checkedDelay('timeout', timeout)
     this.#closed = true
     const sessions = [...this.#byOrigin.values()].flatMap((set) => [...set])
-    for (const session of sessions) session.shutDown()
-    // Who waits for room is told now: streams that are open may take their time.
+    for (const session of sessions) session.close()
+    // Calls that wait for room fail now, however long the open streams take.
     this.#wake()
     const timer = setTimeout(() => {
-      const error = new ConnError('SESSIONS_CLOSED', `the sessions were closed, and ${timeout} ms are over`)
+      const error = new ConnError('SESSIONS_CLOSED', `the pool was closed ${timeout} ms ago`)
       for (const session of sessions) session.destroy(error)
     }, timeout)
-    await Promise.all(sessions.map((session) => session.gone()))
+    await Promise.all(sessions.map(({ closed }) => closed))
     clearTimeout(timer)
   }
 
@@ -84,7 +84,12 @@ export class SessionPool implements AsyncDisposable {
     return this.close()
   }
 
-  /** @internal Opens a stream to `origin`, on a session that is there or a new one. `signal` aborts with a ConnError. */
+  /**
+   * Opens a stream to `origin`, on an open connection or a new one.
+   *
+   * @param signal - aborts with a ConnError.
+   * @internal
+   */
   async open(
     origin: URL,
     tls: ConnectionOptions | undefined,
@@ -92,29 +97,31 @@ export class SessionPool implements AsyncDisposable {
     signal: AbortSignal,
   ): Promise<{ session: Session; stream: ClientHttp2Stream }> {
     for (;;) {
-      const session = this.#take(origin, tls)
+      const session = this.#usableSession(origin, tls)
       if (session === undefined) {
         signal.throwIfAborted()
-        // Until a stream has ended somewhere.
         await this.#waiting.add(null, signal)
         continue
       }
       await session.connected(signal)
-      // Connecting may have filled it, or ended it: whoever comes late takes another.
+      // It may have ended or filled up while it was connecting.
       if (!session.isUsable) continue
       try {
         return { session, stream: session.request(headers) }
       } catch (error) {
         // A GOAWAY can come between the check and the request.
-        if (!isSessionSpent(error)) throw sendFailure('the request was refused', error)
+        if (!isSessionExhausted(error)) throw sendError('the request was refused', error)
         session.drain()
       }
     }
   }
 
-  /** A session that takes another stream, new where there is none. `undefined` when no more may be opened. */
-  #take(origin: URL, tls: ConnectionOptions | undefined): Session | undefined {
-    if (this.#closed) throw new ConnError('SESSIONS_CLOSED', 'these sessions were closed')
+  /**
+   * Finds or creates a session with room for another stream. Returns `undefined` if no session has room and no more may
+   * be opened.
+   */
+  #usableSession(origin: URL, tls: ConnectionOptions | undefined): Session | undefined {
+    if (this.#closed) throw new ConnError('SESSIONS_CLOSED', 'the pool was closed')
     const key = `${origin.origin} ${tls === undefined ? 0 : identify(tls)}`
     const sessions = this.#byOrigin.get(key) ?? new Set()
     let ending = 0
@@ -122,47 +129,49 @@ export class SessionPool implements AsyncDisposable {
       if (session.isUsable) return session
       if (session.isEnding) ending += 1
     }
-    // Those that drain take no place from others: each has streams that may last, and a peer may say GOAWAY as often as it likes.
-    if (sessions.size - ending >= connDefaults.sessionsPerOrigin || ending >= connDefaults.drainingPerOrigin)
-      return undefined
-    const pingInterval = this.#calmer.get(origin.origin) ?? this.#timeouts.pingInterval
-    const timeouts = { ...this.#timeouts, pingInterval, isCalm: this.#calmer.has(origin.origin) }
-    const pool = {
-      onRoom: this.#wake,
-      onTooManyPings: () => this.#calmer.set(origin.origin, Math.min(2 * pingInterval, longestDelay)),
-    }
+    // Draining sessions have a limit of their own: their streams may last long, and a peer may send GOAWAY as often as
+    // it likes.
+    const { sessionsPerOrigin, drainingPerOrigin } = connDefaults
+    if (sessions.size - ending >= sessionsPerOrigin || ending >= drainingPerOrigin) return undefined
     return runInRootContext(() => {
-      const session = dial(origin, tls, timeouts, pool)
+      const session = this.#createSession(origin, tls)
       this.#byOrigin.set(key, sessions.add(session))
-      void session.gone().then(() => {
+      void session.closed.then(() => {
         sessions.delete(session)
         if (sessions.size === 0 && this.#byOrigin.get(key) === sessions) this.#byOrigin.delete(key)
       })
       return session
     })
   }
-}
 
-/** Node throws at once for TLS options that can't be. */
-function dial(origin: URL, tls: ConnectionOptions | undefined, timeouts: SessionTimeouts, pool: Pool): Session {
-  try {
-    return new Session(origin, tls, timeouts, pool)
-  } catch (error) {
-    throw sendFailure('the TLS options were refused', error)
+  #createSession(origin: URL, tls: ConnectionOptions | undefined): Session {
+    const slower = this.#pingIntervals.get(origin.origin)
+    const pingInterval = slower ?? this.#timeouts.pingInterval
+    const options = { ...this.#timeouts, pingInterval, pingsForResponses: slower === undefined }
+    const events: PoolEvents = {
+      onRoom: this.#wake,
+      onTooManyPings: () => this.#pingIntervals.set(origin.origin, Math.min(2 * pingInterval, longestDelay)),
+    }
+    try {
+      return new Session(origin, tls, options, events)
+    } catch (error) {
+      // Node throws for invalid TLS options.
+      throw sendError('the TLS options were refused', error)
+    }
   }
 }
 
-/** What `connect` uses unless it is told otherwise. */
+/** The pool of all calls of `connect` that name none. */
 export const sharedSessions: SessionPool = new SessionPool()
 
 const identities = new WeakMap<ConnectionOptions, number>()
-let identitiesGiven = 0
+let identityCount = 0
 
-/** TLS options are told apart by identity: the same object, the same connection. */
+/** Returns the number of an object of TLS options. The same object always has the same number. */
 function identify(tls: ConnectionOptions): number {
   const known = identities.get(tls)
   if (known !== undefined) return known
-  identitiesGiven += 1
-  identities.set(tls, identitiesGiven)
-  return identitiesGiven
+  identityCount += 1
+  identities.set(tls, identityCount)
+  return identityCount
 }

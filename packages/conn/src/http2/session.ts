@@ -1,7 +1,7 @@
 import type { ClientHttp2Session, ClientHttp2Stream, Http2Stream, OutgoingHttpHeaders } from 'node:http2'
 import { connect } from 'node:http2'
 import type { Socket } from 'node:net'
-import { connect as connectSocket, isIP } from 'node:net'
+import { connect as connectTcp, isIP } from 'node:net'
 import type { ConnectionOptions } from 'node:tls'
 import { connect as connectTls, TLSSocket } from 'node:tls'
 
@@ -11,19 +11,18 @@ import { connDefaults } from '../limits.ts'
 import { ConnError } from '../errors.ts'
 import { checkHeaders } from './headers.ts'
 import type { KeepAliveTimes } from './keep-alive.ts'
-import { KeepAlive } from './keep-alive.ts'
+import { KeepAlive, pingForResponses } from './keep-alive.ts'
 import type { Progress } from './node-errors.ts'
-import { connectFailure, RstCode } from './node-errors.ts'
+import { RstCode, sessionError } from './node-errors.ts'
 import { readOn } from '../node/keep-reading.ts'
-import { mostWaiting, Resets } from './reset-budget.ts'
-import { pingForResponses } from './response-ping.ts'
+import { maxWaitingResets, ResetBudget } from './reset-budget.ts'
 import { clearTimeout, setTimeout } from '../runtime/timers.ts'
 import { abortable } from '../waits/abortable.ts'
 import { widenWindows } from './windows.ts'
 
 /**
- * The life of a session, which is open once the peer's SETTINGS say how many streams it takes, and once it has acknowledged
- * ours. Until then nobody shows that there is more behind the port than a balancer that hangs up.
+ * The life of a session. It is open once the peer has sent its SETTINGS, which limit the number of streams, and has
+ * acknowledged ours. Until then there may be nothing behind the port but a load balancer that hangs up.
  *
  *     connecting ──SETTINGS, ACK──▶ open ──GOAWAY, idle, drain()──▶ draining
  *         └──────────────error──────┴──▶ closed ◀──last stream ended──┘
@@ -35,55 +34,58 @@ type State =
   | { readonly at: 'closed'; readonly error: ConnError }
 
 /** Times in milliseconds. See {@link ConnDefaults}. */
-export interface SessionTimeouts extends KeepAliveTimes {
+export interface SessionOptions extends KeepAliveTimes {
   readonly idleTimeout: number
   readonly closeTimeout: number
-  /** Whether the peer is to be pinged no more than has to be. */
-  readonly isCalm: boolean
+  /** Whether to ping the peer while a response is awaited. */
+  readonly pingsForResponses: boolean
 }
 
-/** What a session tells the pool that it belongs to. */
-export interface Pool {
-  /** A stream may find a place that had none. */
+/** The events of a session that concern its pool. */
+export interface PoolEvents {
+  /** The session may have room for another stream, or has ended. */
   onRoom(): void
-  /** The peer has had enough of being pinged. */
+  /** The peer asks for fewer pings. */
   onTooManyPings(): void
 }
 
-/** One HTTP/2 connection of a client, with the streams that it carries. */
+/** One HTTP/2 connection of a client, with its streams. */
 export class Session {
   readonly authority: string
-  /** To be called when bytes were written to one of its streams. */
-  readonly readOn: (stream: Http2Stream) => void
+  /** To be called when bytes were written to one of the streams. */
+  readonly onWrite: (stream: Http2Stream) => void
+  /** Resolves when the session has ended. */
+  readonly closed: Promise<void>
   readonly #socket: Socket
   readonly #http2: ClientHttp2Session
-  readonly #timeouts: SessionTimeouts
-  readonly #pool: Pool
+  readonly #options: SessionOptions
+  readonly #pool: PoolEvents
   readonly #keepAlive: KeepAlive
   readonly #pingForResponse: ((stream: ClientHttp2Stream) => void) | undefined
   readonly #connected: Promise<void>
-  readonly #gone: Promise<void>
   #state: State = { at: 'connecting' }
-  readonly #resets = new Resets()
-  /** Those that a conn has, or will have. */
-  readonly #live = new Set<Http2Stream>()
+  readonly #resets = new ResetBudget()
+  /** The streams that a conn uses or will use. */
+  readonly #active = new Set<Http2Stream>()
+  /** How many callers wait for the connection. */
   #waiting = 0
-  /** How many take a place at the peer. */
-  #streams = 0
-  #resting: NodeJS.Timeout | undefined
+  /** How many streams count for the peer. */
+  #streamCount = 0
+  #idleTimer: NodeJS.Timeout | undefined
   #lastError: unknown
   /** How many bytes had left when the peer hung up. */
-  #writtenInTime: number | undefined
+  #bytesWrittenAtEnd: number | undefined
   #progress: Progress['at'] = 'none'
   readonly #certificate: (() => ClientCertificate) | undefined
 
-  constructor(origin: URL, tls: ConnectionOptions | undefined, timeouts: SessionTimeouts, pool: Pool) {
+  constructor(origin: URL, tls: ConnectionOptions | undefined, options: SessionOptions, pool: PoolEvents) {
     this.authority = origin.host
-    this.#timeouts = timeouts
+    this.#options = options
     this.#pool = pool
-    this.#socket = dial(origin, tls)
+    this.#socket = connectSocket(origin, tls)
     this.#certificate = this.#socket instanceof TLSSocket ? watchClientCertificate(this.#socket) : undefined
-    // Node gives the session up when its socket fails, and closes it with the socket, which it leaves open after an alert.
+    // Node gives a session up when its socket fails, but closes it with the socket, which it leaves open after a TLS
+    // alert.
     this.#socket.on('error', (error) => {
       this.#lastError ??= error
       this.#socket.destroy()
@@ -96,14 +98,15 @@ export class Session {
     })
     const http2 = this.#http2
     const onDead = (error: ConnError): void => this.destroy(error)
-    this.#keepAlive = new KeepAlive(http2, timeouts, onDead)
-    this.#pingForResponse = timeouts.isCalm ? undefined : pingForResponses(() => this.#keepAlive.ask())
-    this.readOn = readOn(http2, onDead)
+    this.#keepAlive = new KeepAlive(http2, options, onDead)
+    this.#pingForResponse = options.pingsForResponses ? pingForResponses(() => this.#keepAlive.ping()) : undefined
+    this.onWrite = readOn(http2, onDead)
     this.#connected = new Promise((resolve, reject) => {
       http2.once('connect', () => {
-        const failure = this.#checkProtocol()
-        if (failure !== undefined) {
-          this.destroy(failure)
+        // Over TLS, the peer must have chosen h2.
+        if (http2.encrypted === true && http2.alpnProtocol !== 'h2') {
+          const message = `${this.authority} did not choose h2 in the TLS handshake`
+          this.destroy(new ConnError('HTTP2_NOT_SUPPORTED', message))
           return
         }
         widenWindows(http2)
@@ -115,45 +118,49 @@ export class Session {
       http2.once('localSettings', () => {
         this.#progress = 'open'
         this.#state = { at: 'open' }
-        this.#rest()
+        this.#startIdling()
         resolve()
       })
-      http2.once('close', () => reject(this.failure()))
+      http2.once('close', () => reject(this.closeError()))
     })
     this.#connected.catch(() => {})
-    this.#gone = new Promise((resolve) => http2.once('close', resolve))
-    // Stays for good: a deferred error after the last listener left would end the process (connect-es#1768).
+    this.closed = new Promise((resolve) => http2.once('close', resolve))
+    // It stays: an error after the last listener has left would end the process (connect-es#1768).
     http2.on('error', (error) => {
       this.#lastError ??= error
     })
     http2.on('goaway', (code) => {
       if (code === RstCode.ENHANCE_YOUR_CALM) pool.onTooManyPings()
-      if (code === RstCode.NO_ERROR && this.#state.at === 'connecting') this.#refuse()
+      if (code === RstCode.NO_ERROR && this.#state.at === 'connecting') {
+        // It shows as a request that the peer refused, so that `connect` tries another session.
+        const message = `${this.authority} sent GOAWAY before it accepted a request`
+        this.destroy(new ConnError('RESET', message, { rstCode: RstCode.REFUSED_STREAM }))
+      }
       this.drain()
     })
     http2.once('close', () => this.#onClose())
     this.#socket.once('end', () => {
-      this.#writtenInTime = this.#socket.bytesWritten
+      this.#bytesWrittenAtEnd = this.#socket.bytesWritten
     })
   }
 
-  /** Whether no new stream will ever be opened on it. */
+  /** Whether the session will never open another stream. */
   get isEnding(): boolean {
     const { at } = this.#state
-    if (at === 'draining' || at === 'closed' || this.#writtenInTime !== undefined) return true
+    if (at === 'draining' || at === 'closed' || this.#bytesWrittenAtEnd !== undefined) return true
     return this.#http2.closed || this.#http2.destroyed
   }
 
-  /** Whether a new stream may be opened on it, now or once it is connected. */
+  /** Whether the session can open another stream, now or once it is connected. */
   get isUsable(): boolean {
     if (this.isEnding) return false
     if (this.#state.at === 'connecting') return true
-    if (this.#resets.waiting >= mostWaiting) return false
-    // A peer that takes none for now is waited for, on one connection.
-    return this.#streams < Math.max(1, this.#http2.remoteSettings.maxConcurrentStreams ?? Number.POSITIVE_INFINITY)
+    if (this.#resets.waiting >= maxWaitingResets) return false
+    // If the peer accepts no streams for now, one stream waits for it.
+    return this.#streamCount < Math.max(1, this.#http2.remoteSettings.maxConcurrentStreams ?? Number.POSITIVE_INFINITY)
   }
 
-  /** Waits for the connection. When nobody waits any more, the attempt is given up. */
+  /** Waits for the connection. The attempt ends when its last caller stops waiting. */
   async connected(signal: AbortSignal): Promise<void> {
     this.#waiting += 1
     try {
@@ -161,136 +168,122 @@ export class Session {
     } finally {
       this.#waiting -= 1
       if (this.#waiting === 0 && this.#state.at === 'connecting') {
-        this.destroy(new ConnError('CONNECT_FAILED', `connecting to ${this.authority} was given up`))
+        this.destroy(new ConnError('CONNECT_FAILED', `connecting to ${this.authority} was cancelled`))
       }
     }
   }
 
-  /** Opens a stream. Throws what Node throws when the session takes no more of them. */
+  /** Opens a stream. Throws Node's error when the session accepts no more streams. */
   request(headers: OutgoingHttpHeaders): ClientHttp2Stream {
     checkHeaders(headers, this.#http2.remoteSettings.maxHeaderListSize)
     const stream = this.#http2.request(headers, { endStream: false })
-    this.#streams += 1
-    this.#live.add(stream)
-    if (this.#live.size === 1) this.#work()
+    this.#streamCount += 1
+    this.#active.add(stream)
+    if (this.#active.size === 1) this.#stopIdling()
     stream.on('error', () => {})
     this.#pingForResponse?.(stream)
     stream.once('close', () => {
-      this.#streams -= 1
+      this.#streamCount -= 1
       this.#resets.forget(stream)
-      this.#leave(stream)
+      this.#release(stream)
       this.#pool.onRoom()
     })
     return stream
   }
 
-  /** Resets one of its streams, now or as soon as the peer takes another reset. Returns whether it was now. */
+  /** Resets a stream now, or as soon as the peer accepts another reset. Returns whether it did so now. */
   reset(stream: Http2Stream, code: number): boolean {
     const isNow = this.#resets.add(stream, code)
-    if (!isNow) this.#leave(stream)
+    if (!isNow) this.#release(stream)
     return isNow
   }
 
-  /** How many bytes came from the peer so far. */
+  /** How many bytes have come from the peer. */
   get bytesRead(): number {
     return this.#socket.bytesRead
   }
 
-  /** How many bytes went to the peer so far: while it was there to take them. */
+  /** How many bytes have gone to the peer before it hung up. */
   get bytesWritten(): number {
-    return this.#writtenInTime ?? this.#socket.bytesWritten
+    return this.#bytesWrittenAtEnd ?? this.#socket.bytesWritten
   }
 
-  /** Lets the streams end and opens no more. */
+  /** Lets the streams end, and opens no more. */
   drain(): void {
     if (this.#state.at !== 'open') return
     this.#state = { at: 'draining' }
     if (!this.#http2.destroyed) this.#http2.close()
-    this.#rest()
+    this.#startIdling()
   }
 
-  /** The same for a session that is not wanted any more. While it connects, there is nothing to wait for: it ends now. */
-  shutDown(): void {
+  /** Drains the session, or destroys it if it is still connecting. */
+  close(): void {
     if (this.#state.at === 'connecting') {
-      this.destroy(new ConnError('SESSIONS_CLOSED', `the sessions were closed while ${this.authority} was connecting`))
+      this.destroy(new ConnError('SESSIONS_CLOSED', `the pool was closed while ${this.authority} was connecting`))
     }
     this.drain()
   }
 
-  /** Waits until it is gone. */
-  gone(): Promise<void> {
-    return this.#gone
-  }
-
-  /** Ends it now, and its streams with `error`. */
+  /** Ends the session now, and its streams with `error`. */
   destroy(error: ConnError): void {
     this.#lastError ??= error
     this.#http2.destroy(error)
-    // Node waits until the peer has taken the last bytes, which a silent one never does.
+    // Node would wait until the peer has read the last bytes, which a silent peer never does.
     this.#socket.destroy()
   }
 
-  /** Why it ended, or will have ended. */
-  failure(): ConnError {
+  /** Returns why the session has ended, or is about to end. */
+  closeError(): ConnError {
     if (this.#state.at === 'closed') return this.#state.error
-    return connectFailure(this.authority, this.#lastError, {
+    return sessionError(this.authority, this.#lastError, {
       at: this.#progress,
-      hasSpoken: this.#socket.bytesRead > 0,
+      hasReceived: this.#socket.bytesRead > 0,
       certificate: this.#certificate?.(),
     })
   }
 
-  /** The peer says GOAWAY before it has taken a request. Requests that it gives back for it end in the same way. */
-  #refuse(): void {
-    const message = `${this.authority} said GOAWAY before it took a request`
-    this.destroy(new ConnError('RESET', message, { rstCode: RstCode.REFUSED_STREAM }))
-  }
-
-  #checkProtocol(): ConnError | undefined {
-    const { encrypted, alpnProtocol } = this.#http2
-    if (encrypted !== true || alpnProtocol === 'h2') return undefined
-    return new ConnError('HTTP2_NOT_SUPPORTED', `${this.authority} did not choose h2 in the TLS handshake`)
-  }
-
   #onClose(): void {
-    clearTimeout(this.#resting)
+    clearTimeout(this.#idleTimer)
     this.#keepAlive.stop()
-    this.#state = { at: 'closed', error: this.failure() }
+    this.#state = { at: 'closed', error: this.closeError() }
     this.#pool.onRoom()
   }
 
-  #leave(stream: Http2Stream): void {
-    if (this.#live.delete(stream)) this.#rest()
+  #release(stream: Http2Stream): void {
+    if (this.#active.delete(stream)) this.#startIdling()
   }
 
-  /** No streams but those whose reset waits: the process may end, and so may the session after a while. */
-  #rest(): void {
-    if (this.#live.size > 0 || this.#state.at === 'closed') return
+  /** Without active streams, the process may end, and so does the session after a while. */
+  #startIdling(): void {
+    if (this.#active.size > 0 || this.#state.at === 'closed') return
     this.#keepAlive.stop()
-    clearTimeout(this.#resting)
+    clearTimeout(this.#idleTimer)
     this.#socket.unref()
-    const { idleTimeout, closeTimeout } = this.#timeouts
+    const { idleTimeout, closeTimeout } = this.#options
     if (this.#state.at === 'draining') this.#resets.flush()
-    // Node hangs up and waits for the peer to do the same, which those that only said GOAWAY never do. What was sent
-    // last may still be unread there, so that they are given some time.
-    this.#resting =
+    // Node hangs up and then waits for the peer to do so, which a peer that only sent GOAWAY never does. The peer has
+    // some time, since it may still have to read what was sent last.
+    this.#idleTimer =
       this.#state.at === 'draining'
         ? setTimeout(() => this.#socket.destroy(), closeTimeout).unref()
         : setTimeout(() => this.drain(), idleTimeout).unref()
   }
 
-  #work(): void {
-    clearTimeout(this.#resting)
+  #stopIdling(): void {
+    clearTimeout(this.#idleTimer)
     this.#socket.ref()
     this.#keepAlive.start()
   }
 }
 
-/** What Node's own `connect` does. A session hides its socket, and only the socket can end one at once. */
-function dial({ protocol, hostname, port }: URL, tls: ConnectionOptions | undefined): Socket {
+/**
+ * Opens the socket as Node's `connect` would. A session hides its socket, and only the socket can end a session at
+ * once.
+ */
+function connectSocket({ protocol, hostname, port }: URL, tls: ConnectionOptions | undefined): Socket {
   const host = hostname.startsWith('[') ? hostname.slice(1, -1) : hostname
-  if (protocol === 'http:') return connectSocket({ host, port: Number(port || 80) })
-  // The name of a server has no dot at its end there (RFC 6066, section 3), and is no address.
+  if (protocol === 'http:') return connectTcp({ host, port: Number(port || 80) })
+  // A server name is no IP address, and has no dot at its end (RFC 6066, section 3).
   const servername = isIP(host) === 0 ? { servername: host.replace(/\.$/, '') } : {}
   return connectTls({ host, port: Number(port || 443), ...servername, ...tls, ALPNProtocols: ['h2'] })
 }

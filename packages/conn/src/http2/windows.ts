@@ -5,11 +5,11 @@ import { connDefaults } from '../limits.ts'
 const widened = new WeakSet<Http2Session>()
 
 /**
- * Raises both receive windows of a session to this package's defaults; a wider one stays as it is. `initialWindowSize`
- * alone does not help: the connection's window, which all streams share, stays at 65,535 bytes until it is raised by
- * itself (nodejs/node#31084, #38426).
+ * Raises both receive windows of a session to the defaults of this package. A wider one stays as it is.
+ * `initialWindowSize` alone does not help, since the window of the connection, which all streams share, stays at 65,535
+ * bytes (nodejs/node#31084, #38426).
  *
- * `accept` does this with the first stream of a session. Doing it when a server's `session` event comes saves the round
+ * `accept` does this with the first stream of a session. Call it in the `session` event of a server to save the round
  * trip in which the first client still sees the small windows.
  */
 export function widenWindows(session: Http2Session): void {
@@ -21,7 +21,7 @@ export function widenWindows(session: Http2Session): void {
     const isNarrow = (session.localSettings.initialWindowSize ?? 0) < streamWindow
     if (isNarrow && !session.destroyed) session.settings({ initialWindowSize: streamWindow })
   }
-  // What a server was told to set shows only once its client has acknowledged it.
+  // A server's own settings show only once its client has acknowledged them.
   if (session.pendingSettingsAck) session.once('localSettings', raise)
   else raise()
 }

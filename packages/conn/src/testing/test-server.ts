@@ -17,8 +17,8 @@ export interface Certificate {
 }
 
 /**
- * Makes a certificate for `localhost`, 127.0.0.1 and ::1, valid for a day. It is its own authority: pass `cert` as `ca`.
- * It needs `selfsigned`, an optional peer dependency, and rejects if that is not installed.
+ * Makes a certificate for `localhost`, 127.0.0.1 and ::1, valid for a day. It is its own authority: pass `cert` as
+ * `ca`. It needs `selfsigned`, an optional peer dependency, and rejects if that is not installed.
  */
 export async function makeCertificate(): Promise<Certificate> {
   // Imported here, since the rest of this file works without it.
@@ -63,7 +63,8 @@ export interface TestServer extends AsyncDisposable {
 }
 
 /**
- * Starts a server that accepts every request and calls `handler` with its conn. The conn of a handler that throws is aborted.
+ * Starts a server that accepts every request and calls `handler` with its conn. The conn of a handler that throws is
+ * aborted.
  *
  * @example
  * ```ts
