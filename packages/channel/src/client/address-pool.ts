@@ -43,8 +43,8 @@ export interface Attempt {
 
 /**
  * @param hasTls - whether there are options for `https:`.
- * @throws ChannelError `INVALID_ARGUMENT` for an invalid address, for an empty list, for `http:` and `https:` together, and for
- *   `http:` with options for `https:`.
+ * @throws ChannelError `INVALID_ARGUMENT` for an invalid address, for an empty list, for `http:` and `https:` together,
+ *   and for `http:` with options for `https:`.
  */
 export function parseAddresses(origins: string | URL | readonly (string | URL)[], hasTls: boolean): Address[] {
   const given = typeof origins === 'string' || 'href' in origins ? [origins] : [...origins]
@@ -118,7 +118,7 @@ export class AddressPool {
     if (entry.state.at === 'ejected') entry.state = { ...entry.state, until: now + entry.state.delay }
     const { ejections } = entry
     const settle = (isAvailable: boolean | undefined, error?: unknown): void => {
-      // Of attempts that failed together the first counts. One that began before an ejection says nothing about the time after it.
+      // Of attempts that failed together the first counts: one from before an ejection says nothing about later.
       if (this.#entries.length === 1 || ejections !== entry.ejections) return
       if (isAvailable === true) this.#restore(entry)
       if (isAvailable === false && error instanceof ChannelError) this.#eject(entry, error)

@@ -12,19 +12,23 @@ export interface ClientOptions {
   /** For `https:` only: authorities, certificate, key. */
   readonly tls?: ConnectionOptions | undefined
   /**
-   * Headers of every request, such as `authorization`. A function is called for each attempt of an `open`, and has at most
-   * `connectTimeout`. Names are case-insensitive. Headers of one `open` win over these, and the library's own win over both.
+   * Headers of every request, such as `authorization`. A function is called for each attempt of an `open`, and has at
+   * most `connectTimeout`. Names are case-insensitive. Headers of one `open` win over these, and the library's own win
+   * over both.
    */
   readonly headers?: OutgoingHttpHeaders | (() => OutgoingHttpHeaders | Promise<OutgoingHttpHeaders>) | undefined
   /** How long one attempt to open a channel may take, `headers` included. Unit: milliseconds. Default: 10,000. */
   readonly connectTimeout?: number | undefined
-  /** A pool of connections to share with other clients. Default: a pool of the client's own, which is the only one it closes. */
+  /** A pool of connections to share with other clients. Default: an own pool, which alone `client.close` closes. */
   readonly sessions?: SessionPool | undefined
   /** The limits of each channel. */
   readonly limits?: LimitOptions | undefined
-  /** How an `open` that no handler can have seen is tried again. Default: 3 times within a second, or later if the server asks. */
+  /**
+   * How an `open` that no handler can have seen is tried again. Default: 3 times within a second, or later if the
+   * server asks for it.
+   */
   readonly retry?: RetryOptions | undefined
-  /** Receives the events of each `open` as they happen, for logs and metrics. What it throws is printed, and changes nothing. */
+  /** Receives the events of each `open`, for logs and metrics. What it throws is printed, and changes nothing. */
   readonly onEvent?: OnClientEvent | undefined
   /** For tests: times delays and channels. Default: the platform's clock. */
   readonly clock?: Clock | undefined
@@ -32,7 +36,7 @@ export interface ClientOptions {
 
 /** Options of `client.open`. */
 export interface OpenOptions {
-  /** Ends the opening, with all its attempts and the delays between them. Afterwards it has no effect on the channel. */
+  /** Ends the `open`, with all its attempts and delays. It has no effect on a channel that is open. */
   readonly signal?: AbortSignal | null | undefined
   /** Further headers of this request. */
   readonly headers?: OutgoingHttpHeaders | undefined

@@ -118,13 +118,11 @@ function responseFormat<S>({ headers }: Http2Conn, url: URL, receives: readonly 
     const what = `with content-encoding ${excerpt(printable(coding))}, which is not supported`
     throw new ChannelError('BAD_RESPONSE', `${url.pathname} was answered ${what}`)
   }
-  // Plain peers of lines or records may send no content type. Length prefixes need one: any bytes could be taken for them.
+  // Plain peers of lines or records may send no content type. Length prefixes need one: any bytes look like them.
   const plain = receives[0]?.framing.control === true ? undefined : receives[0]
   const format = contentType === undefined ? plain : formatForContentType(receives, contentType)
   if (format !== undefined) return format
   const what = contentType === undefined ? 'without a content type' : `of type ${excerpt(printable(contentType))}`
-  throw new ChannelError(
-    'BAD_RESPONSE',
-    `${url.pathname} was answered with a response ${what}, not one of ${acceptHeader(receives)}: is it a route of the server?`,
-  )
+  const wanted = `not one of ${acceptHeader(receives)}: is it a route of the server?`
+  throw new ChannelError('BAD_RESPONSE', `${url.pathname} was answered with a response ${what}, ${wanted}`)
 }

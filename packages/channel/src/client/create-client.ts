@@ -17,24 +17,26 @@ import { createFormats } from '../route/media-types.ts'
 import type { Route } from '../route/route.ts'
 import { refClock, systemClock } from '../runtime/clock.ts'
 
-/** Opens channels to one service. Its channels share connections, which keep the process alive only while a channel is open. */
+/** Opens channels to one service. They share connections, which keep the process alive only while a channel is open. */
 export interface Client extends AsyncDisposable {
   /**
-   * Opens a channel, and resolves once the server has accepted it. While no handler can have seen the request, it is sent again
-   * after a delay, as the client's `retry` says. No message is ever sent twice: none is sent before this resolves.
+   * Opens a channel, and resolves once the server has accepted it. While no handler can have seen the request, it is
+   * sent again after a delay, as the client's `retry` says. No message is ever sent twice: none is sent before this
+   * resolves.
    *
-   * With several attempts, the error is that of the last. After an error that is `retryable`, another `open` may succeed.
+   * With several attempts, the error is that of the last. After an error that is `retryable`, another `open` may
+   * succeed.
    *
    * @throws ChannelError
-   *   `NOT_FOUND`: the server has no such route.
-   *   `UNSUPPORTED_CODEC`: the server and this side have no format in common.
-   *   `UNAUTHENTICATED`: the server answered with status 401.
-   *   `REFUSED`: it answered with any other error status.
-   *   `BAD_RESPONSE`: what accepted the request is not a server of this route.
-   *   `CONNECT_FAILED`: there was no response; `cause` says why.
-   *   `TIMEOUT`, `CANCELLED`: from the signal.
-   *   `CLOSED`: after `close()`.
-   *   `INVALID_ARGUMENT`: an invalid option, or a parameter that does not fit into a path.
+   *   - `NOT_FOUND`: the server has no such route.
+   *   - `UNSUPPORTED_CODEC`: the server and this side have no format in common.
+   *   - `UNAUTHENTICATED`: the server answered with status 401.
+   *   - `REFUSED`: it answered with any other error status.
+   *   - `BAD_RESPONSE`: what accepted the request is not a server of this route.
+   *   - `CONNECT_FAILED`: there was no response. `cause` says why.
+   *   - `TIMEOUT`, `CANCELLED`: from the signal.
+   *   - `CLOSED`: after `close()`.
+   *   - `INVALID_ARGUMENT`: an invalid option, or a parameter that does not fit into a path.
    */
   open<Path extends string, C, S>(
     route: Route<Path, C, S>,
@@ -42,9 +44,10 @@ export interface Client extends AsyncDisposable {
   ): Promise<Channel<C, S>>
 
   /**
-   * Drains the client's channels, then closes its own connections, but not those of a pool that was passed to it. Both ends of
-   * each channel learn that it should end (`channel.draining`). A channel that is still open after `timeout` ends with `GOING_AWAY`
-   * at both ends, or is reset a second later if the server does not read. An `open` in progress ends with `CLOSED`.
+   * Drains the client's channels, then closes its own connections, but not those of a pool that was passed to it. Both
+   * ends of each channel learn that it should end (`channel.draining`). A channel that is still open after `timeout`
+   * ends with `GOING_AWAY` at both ends, or is reset a second later if the server does not read. An `open` in progress
+   * ends with `CLOSED`.
    *
    * @returns once no channel is open. A second call waits for the same.
    * @throws ChannelError `INVALID_ARGUMENT` for an invalid timeout.
@@ -53,16 +56,17 @@ export interface Client extends AsyncDisposable {
 }
 
 /**
- * Creates a client of the service at `origins`, such as `https://pricing.internal:8443`. A path in it precedes the path of each route.
+ * Creates a client of the service at `origins`, such as `https://pricing.internal:8443`. A path in it precedes the path
+ * of each route.
  *
- * Several addresses take turns, one for each `open`. An address is left out for a while when it cannot be connected to, when its
- * server refuses streams (GOAWAY, REFUSED_STREAM), or when it answers with 503, as a server does while it drains. That time grows
- * as `retry` says. The `open` that found it continues with another address at once. Only where all are left out does it wait: until
- * the first is due again, but no longer than it would with one address. Each counts as an attempt. A name with several addresses
- * in DNS is one address here.
+ * Several addresses take turns, one for each `open`. An address is left out for a while when it cannot be connected to,
+ * when its server refuses streams (GOAWAY, REFUSED_STREAM), or when it answers with 503, as a server does while it
+ * drains. That time grows as `retry` says. The `open` that found it continues with another address at once. Only where
+ * all are left out does it wait: until the first is due again, but no longer than it would with one address. Each
+ * counts as an attempt. A name with several addresses in DNS is one address here.
  *
- * @throws ChannelError `INVALID_ARGUMENT` for an invalid option; when `origins` is empty, mixes `http:` and `https:`, or has a URL
- *   with another protocol, a user, a password, a query or a fragment; and for `tls` with `http:`.
+ * @throws ChannelError `INVALID_ARGUMENT` for an invalid option; when `origins` is empty, mixes `http:` and `https:`,
+ *   or has a URL with another protocol, a user, a password, a query or a fragment; and for `tls` with `http:`.
  *
  * @example
  * ```ts
@@ -136,7 +140,7 @@ export function createClient(origins: string | URL | readonly (string | URL)[], 
   return { open, close, [Symbol.asyncDispose]: () => close() }
 }
 
-/** A signal that aborts with the ChannelError of an `open`: when the caller's signal aborts, or when the client is closed. */
+/** A signal that aborts with the error of an `open`: when the caller's signal aborts, or when the client is closed. */
 function openSignal(
   own: AbortSignal | null | undefined,
   closing: AbortSignal,

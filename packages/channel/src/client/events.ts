@@ -12,11 +12,11 @@ interface Subject {
 /**
  * One event of a client:
  *
- * - `open`, `fail`: how an `open` ended. Each `open` with valid arguments has one of them. `attempts` is the number of attempts;
- *   `origin` is the address of the last.
+ * - `open`, `fail`: how an `open` ended. Each `open` with valid arguments has one of them. `attempts` is the number of
+ *   attempts; `origin` is the address of the last.
  * - `retry`: attempt number `attempt` failed, and another follows in `delay` milliseconds.
- * - `unavailable`: with several addresses, this one can open no channel, and is left out for `delay` milliseconds. The event comes
- *   again, usually with a longer delay, while that stays so.
+ * - `unavailable`: with several addresses, this one can open no channel, and is left out for `delay` milliseconds. The
+ *   event comes again, usually with a longer delay, while that stays so.
  * - `available`: an address that was left out answers again.
  * - `drain`: an open channel should end soon, as `channel.draining` says.
  */

@@ -5,7 +5,7 @@ import { printable } from '../framing/control-frames.ts'
 import type { RetryLimits } from '../options.ts'
 import { ChannelError } from '../errors.ts'
 
-/** The error of an `open` whose `connect` to `url` failed. The reason of `signal` is the error where it ended the wait. */
+/** The error of an `open` whose `connect` to `url` failed: the reason of `signal` where it ended the wait. */
 export function openError(error: unknown, url: URL, signal: AbortSignal): unknown {
   if (!(error instanceof ConnError)) return error
   const cause = error
@@ -24,7 +24,7 @@ export function openError(error: unknown, url: URL, signal: AbortSignal): unknow
   }
 }
 
-/** RST_STREAM's code for a request that was not processed (RFC 9113, section 8.7): from a busy server, or after GOAWAY. */
+/** RST_STREAM's code for a request that was not processed (RFC 9113, 8.7): from a busy server, or after GOAWAY. */
 const REFUSED_STREAM = 7
 
 /** Whether no server can have handled the request, so that sending it again is safe and may succeed. */

@@ -1,26 +1,32 @@
 /**
- * What router and client publish by `node:diagnostics_channel`, for whoever subscribes. Where nobody does, it costs a
- * look. Subscribe before channels are opened: of those that were open before, less is told.
+ * The events that routers and clients publish on `node:diagnostics_channel`. They cost next to nothing without
+ * subscribers. Subscribe before channels are opened: a channel that was opened before any subscription has no events.
  */
 import { inspectAs } from '@h2channel/conn/internal'
-import { channel as eventsNamed } from 'node:diagnostics_channel'
+import { channel as diagnosticsChannel } from 'node:diagnostics_channel'
 import type { IncomingHttpHeaders, OutgoingHttpHeaders } from 'node:http2'
 
 import type { ChannelClosed } from '../core/channel-core.ts'
 import type { Channel } from '../core/channel.ts'
 import type { OnSlow } from '../options.ts'
 
-/** At which end it happened. */
+/** The end that published an event. */
 export type End = 'client' | 'server'
 
-/** `h2channel:opening`: a request for a channel, about to be sent, or having arrived. The same object comes with what follows. */
+/**
+ * `h2channel:opening`: a request for a channel, before it is sent, or when it has arrived. Later events of it carry
+ * this object.
+ */
 export interface OpenRequestEvent {
   readonly side: End
   /** The route's path, as it was defined: `/quotes/:market`. */
   readonly route: string
-  /** The client: the address, such as `https://pricing.internal:8443`. The server: what the client calls it. */
+  /**
+   * On the client: the address, such as `https://pricing.internal:8443`. On the server: the origin that the client
+   * asked for.
+   */
   readonly origin: string
-  /** The request's. A client's may be added to. */
+  /** The request's headers. On the client, a subscriber may add to them. */
   readonly headers: OutgoingHttpHeaders | IncomingHttpHeaders
   /** A subscriber of the server may set it to run the handler in a context of its own. It must call `handle` once. */
   runHandler?: (handle: () => Promise<void>) => Promise<void>
@@ -35,42 +41,42 @@ export interface OpenEvent {
 /** `h2channel:refuse`: there will be no channel. */
 export interface RefuseEvent {
   readonly opening: OpenRequestEvent
-  /** Where there was an answer. */
+  /** The status of the response. On the client it is undefined without a response. */
   readonly status: number | undefined
-  /** On the server: what the client is told. */
+  /** On the server: the text that the client receives. */
   readonly message: string | undefined
-  /** On the client: what this attempt of `open` failed with. */
+  /** On the client: the error of this attempt of `open`. */
   readonly error: unknown
 }
 
-/** `h2channel:close`: the channel is over. On the server: and its handler has returned. */
+/** `h2channel:close`: the channel has ended, and on the server its handler has returned. */
 export interface CloseEvent extends OpenEvent {
   readonly closed: ChannelClosed
 }
 
 /** `h2channel:drain`: a router begins to drain. */
 export interface DrainEvent {
-  /** How many channels there are. */
+  /** The number of channels that the router has. */
   readonly channels: number
-  /** How long they may take. Unit: milliseconds. */
+  /** How long they may take to end. Unit: milliseconds. */
   readonly timeout: number
 }
 
-/** `h2channel:slow`: a `send` has waited for `slowAfter`, or as long again. */
+/** `h2channel:slow`: a `send` has waited for `slowAfter`, or for another `slowAfter`. */
 export interface SlowEvent extends OpenEvent {
   /** Unit: milliseconds. */
   readonly waited: number
-  /** What is done about it. */
+  /** What `onSlow` decided. */
   readonly answer: 'wait' | 'close'
 }
 
-/** `h2channel:error`: what `onError` of a router is told. */
+/** `h2channel:error`: an error that a router reports to its `onError`. */
 export interface ErrorEvent {
   readonly route: string
   readonly error: unknown
 }
 
-/** The events by name, each published with an object of its type. */
+/** The type of each event by its name. */
 export interface DiagnosticEvents {
   opening: OpenRequestEvent
   open: OpenEvent
@@ -81,21 +87,21 @@ export interface DiagnosticEvents {
   error: ErrorEvent
 }
 
-/** What publishes events of one name. */
-interface Events<Event> {
+/** Publishes the events of one name. */
+interface Publisher<Event> {
   readonly hasSubscribers: boolean
   publish(event: Event): void
 }
 
-/** Where each is published: `h2channel:` and its name. */
-export const diagnostics: { readonly [Name in keyof DiagnosticEvents]: Events<DiagnosticEvents[Name]> } = {
-  opening: eventsNamed('h2channel:opening'),
-  open: eventsNamed('h2channel:open'),
-  refuse: eventsNamed('h2channel:refuse'),
-  close: eventsNamed('h2channel:close'),
-  drain: eventsNamed('h2channel:drain'),
-  slow: eventsNamed('h2channel:slow'),
-  error: eventsNamed('h2channel:error'),
+/** The channels of `node:diagnostics_channel`: `h2channel:` and the name of the event. */
+export const diagnostics: { readonly [Name in keyof DiagnosticEvents]: Publisher<DiagnosticEvents[Name]> } = {
+  opening: diagnosticsChannel('h2channel:opening'),
+  open: diagnosticsChannel('h2channel:open'),
+  refuse: diagnosticsChannel('h2channel:refuse'),
+  close: diagnosticsChannel('h2channel:close'),
+  drain: diagnosticsChannel('h2channel:drain'),
+  slow: diagnosticsChannel('h2channel:slow'),
+  error: diagnosticsChannel('h2channel:error'),
 }
 
 /** Logs and JSON show an opening without its headers. */
@@ -119,7 +125,7 @@ export function publishOpening(
   return event
 }
 
-/** Wraps `onSlow` of a channel with subscribers, so that `h2channel:slow` has its answer. */
+/** Wraps `onSlow` of a channel whose opening was published, so that `h2channel:slow` follows with the answer. */
 export function publishingSlow(
   onSlow: OnSlow | undefined,
   opening: OpenRequestEvent | undefined,

@@ -1,4 +1,4 @@
-/** Calls a hook that only reports. When it throws or rejects, `failure` and its error are printed, and nothing else changes. */
+/** Calls a hook that only reports. When it throws or rejects, `failure` and the error are printed, and that is all. */
 export function callHook(failure: string, hook: () => unknown): void {
   const onFailure = (error: unknown): void => printError(failure, error)
   try {

@@ -1,16 +1,9 @@
 /**
- * OpenTelemetry for routers and clients: metrics of channels, a span for opening each (not for its whole life, which may be
- * weeks), and the client's trace context for the handler. It needs `@opentelemetry/api`.
+ * OpenTelemetry for routers and clients: metrics of channels, a span for the opening of each channel, and the client's
+ * trace context for the handler. The span does not last as long as the channel, which may be weeks. It needs
+ * `@opentelemetry/api`.
  */
-import type {
-  Attributes,
-  Context,
-  Counter,
-  MeterProvider,
-  Span,
-  TextMapPropagator,
-  TracerProvider,
-} from '@opentelemetry/api'
+import type { Attributes, Counter, MeterProvider, Span, TextMapPropagator, TracerProvider } from '@opentelemetry/api'
 import {
   context,
   createNoopMeter,
@@ -41,20 +34,22 @@ import type {
 import { ChannelError } from '../errors.ts'
 import { platform } from '../runtime/platform.ts'
 
+/** Options of `instrument`. */
 export interface InstrumentOptions {
-  /** Where the spans go: the global one unless said otherwise. */
+  /** Receives the spans. Default: the global provider. */
   readonly tracerProvider?: TracerProvider | undefined
-  /** Where the metrics go: the global one unless said otherwise. */
+  /** Receives the metrics. Default: the global provider. */
   readonly meterProvider?: MeterProvider | undefined
-  /** How trace context is written into headers: as the global one does unless said otherwise. */
+  /** Writes trace context into headers, and reads it. Default: the global propagator. */
   readonly propagator?: Pick<TextMapPropagator, 'inject' | 'extract'> | undefined
 }
 
 /**
- * Begins to measure every channel that is opened from now on in this process. docs/observing.md names the metrics, spans and
- * attributes. OpenTelemetry's SDK may be started later: what is opened before is not measured, and a warning of the process says so.
+ * Starts to measure every channel that this process opens from now on. docs/observing.md lists the metrics, spans and
+ * attributes. OpenTelemetry's SDK may be started later. Channels that are opened before it are not measured, which a
+ * process warning reports.
  *
- * @returns a function that ends it.
+ * @returns a function that stops it.
  *
  * @example
  * ```ts
@@ -65,22 +60,22 @@ export interface InstrumentOptions {
 export function instrument(options: InstrumentOptions = {}): () => void {
   const { tracerProvider = trace, meterProvider = metrics, propagator = propagation } = options
   const tracer = tracerProvider.getTracer(scope)
-  let metersOfAll: Meters | undefined
-  /** Looked for until they are there: unlike a tracer, a meter that was got before the SDK was started stays one that does nothing. */
+  let created: Meters | undefined
+  // Tried again until the SDK has started: unlike a tracer, a meter from before that never does anything.
   const meters = (): Meters | undefined => {
-    metersOfAll ??= metersOf(meterProvider.getMeter(scope))
-    return metersOfAll
+    created ??= createMeters(meterProvider.getMeter(scope))
+    return created
   }
   meters()
   let isWarned = options.tracerProvider !== undefined || options.meterProvider !== undefined
   const pending = new WeakMap<OpenRequestEvent, Pending>()
 
   const onOpening = (opening: OpenRequestEvent): void => {
-    if (!isWarned && meters() === undefined && !isTraced()) {
+    if (!isWarned && meters() === undefined && !hasTracerProvider()) {
       isWarned = true
       process.emitWarning(
-        `h2channel: instrument() was called, and no OpenTelemetry SDK is registered: ${opening.route} is not measured. ` +
-          'Start the SDK before channels are opened.',
+        'h2channel: instrument() was called, and no OpenTelemetry SDK is registered: ' +
+          `${opening.route} is not measured. Start the SDK before channels are opened.`,
       )
     }
     const isClient = opening.side === 'client'
@@ -90,10 +85,10 @@ export function instrument(options: InstrumentOptions = {}): () => void {
     const kind = isClient ? SpanKind.CLIENT : SpanKind.SERVER
     const attributes = { ...attributesOf(opening), 'network.protocol.name': 'h2channel' }
     const span = tracer.startSpan(`open ${opening.route}`, { kind, attributes }, parent)
-    const within = trace.setSpan(parent, span)
-    if (isClient) propagator.inject(within, opening.headers, defaultTextMapSetter)
-    else opening.runHandler = async (handle) => context.with(within, handle)
-    pending.set(opening, { span, within, began: platform.performance.now() })
+    const spanContext = trace.setSpan(parent, span)
+    if (isClient) propagator.inject(spanContext, opening.headers, defaultTextMapSetter)
+    else opening.runHandler = async (handle) => context.with(spanContext, handle)
+    pending.set(opening, { span, began: platform.performance.now() })
   }
 
   const onOpen = ({ opening, channel }: OpenEvent): void => {
@@ -101,7 +96,7 @@ export function instrument(options: InstrumentOptions = {}): () => void {
     settle(opening, {})
   }
 
-  /** After OpenTelemetry's conventions for HTTP, a status of 4xx is an error of the client's span alone. */
+  /** By OpenTelemetry's conventions for HTTP, status 4xx is an error of the client's span only. */
   const onRefuse = ({ opening, status, error }: RefuseEvent): void => {
     const isOwnError = opening.side === 'client' || status === undefined || status >= 500
     if (isOwnError) pending.get(opening)?.span.setStatus({ code: SpanStatusCode.ERROR })
@@ -111,7 +106,7 @@ export function instrument(options: InstrumentOptions = {}): () => void {
     })
   }
 
-  /** Ends the span of an opening, and notes how long it took. */
+  /** Ends the span of an opening, and records its duration. */
   const settle = (opening: OpenRequestEvent, outcome: Attributes): void => {
     const { span, began } = pending.get(opening) ?? {}
     if (span === undefined || began === undefined) return
@@ -132,7 +127,7 @@ export function instrument(options: InstrumentOptions = {}): () => void {
     meters()?.errors.add(1, { 'http.route': route, 'error.type': nameOf(error) })
   }
 
-  const stops = [
+  const unsubscribers = [
     listen('opening', onOpening),
     listen('open', onOpen),
     listen('refuse', onRefuse),
@@ -141,9 +136,9 @@ export function instrument(options: InstrumentOptions = {}): () => void {
     listen('error', onError),
   ]
   return () => {
-    for (const stop of stops) stop()
-    metersOfAll?.ends.client.stop()
-    metersOfAll?.ends.server.stop()
+    for (const stopListening of unsubscribers) stopListening()
+    created?.ends.client.stop()
+    created?.ends.server.stop()
   }
 }
 
@@ -152,19 +147,19 @@ const scope = '@h2channel/channel'
 /** An opening that is not settled yet. */
 interface Pending {
   readonly span: Span
-  readonly within: Context
   readonly began: number
 }
 
 type Meter = ReturnType<MeterProvider['getMeter']>
 
-/** All metrics there are. */
+/** Every metric. */
 interface Meters {
   readonly ends: Readonly<Record<End, EndMetrics>>
   readonly errors: Counter
 }
 
-function metersOf(meter: Meter): Meters | undefined {
+/** Undefined for the meter that the API has before an SDK has started. */
+function createMeters(meter: Meter): Meters | undefined {
   if (meter === createNoopMeter()) return undefined
   const errors = meter.createCounter('h2channel.server.errors', {
     unit: '{error}',
@@ -173,17 +168,17 @@ function metersOf(meter: Meter): Meters | undefined {
   return { ends: { client: new EndMetrics(meter, 'client'), server: new EndMetrics(meter, 'server') }, errors }
 }
 
-/** Whether there is a global provider of tracers. */
-function isTraced(): boolean {
+/** Whether a global tracer provider was set. */
+function hasTracerProvider(): boolean {
   const provider = trace.getTracerProvider()
   return !(provider instanceof ProxyTracerProvider) || provider.getDelegateTracer(scope) !== undefined
 }
 
-/** What a series of metrics is about: a route, and at the client an address. */
+/** The channels of one route, and at the client also of one address, which are measured together. */
 interface Series {
   readonly attributes: Attributes
   readonly channels: Set<Channel<unknown, unknown>>
-  /** Of channels that are over. */
+  /** The totals of channels that have ended. */
   readonly past: { received: Totals; sent: Totals }
 }
 
@@ -211,29 +206,29 @@ class EndMetrics {
     })
     this.#durations = meter.createHistogram(name('channel.duration'), {
       unit: 's',
-      description: 'How long channels were open that are over',
+      description: 'How long channels that have ended were open',
       advice: { explicitBucketBoundaries: [0.1, 1, 10, 60, 600, 3_600, 21_600, 86_400, 604_800] },
     })
     this.slow = meter.createCounter(name('slow'), { unit: '{send}', description: 'Sends that waited for slowAfter' })
     const active = meter.createObservableUpDownCounter(name('active_channels'), {
       unit: '{channel}',
-      description: 'Channels that are open',
+      description: 'Open channels',
     })
     const messages = meter.createObservableCounter(name('messages'), {
       unit: '{message}',
-      description: 'Messages accepted to be sent, and handed out',
+      description: 'Messages that send has accepted, and that receive has returned',
     })
     const io = meter.createObservableCounter(name('io'), {
       unit: 'By',
-      description: 'Bytes, with all that frames them',
+      description: 'Bytes, including framing',
     })
     const buffered = meter.createObservableUpDownCounter(name('buffered'), {
       unit: 'By',
-      description: 'What waits to be sent',
+      description: 'Bytes that wait to be sent',
     })
     const roundTrip = meter.createObservableGauge(name('round_trip'), {
       unit: 's',
-      description: 'The longest of the last round trips of channels that are open',
+      description: 'The longest of the last round trips of open channels',
     })
     const observables = [active, messages, io, buffered, roundTrip]
     const observe: Parameters<Meter['addBatchObservableCallback']>[0] = (result) => {
@@ -246,9 +241,9 @@ class EndMetrics {
           attributes,
         )
         for (const direction of ['sent', 'received'] as const) {
-          const towards = { ...attributes, 'network.io.direction': direction === 'sent' ? 'transmit' : 'receive' }
-          result.observe(messages, past[direction].messages + sum(all, (one) => one[direction].messages), towards)
-          result.observe(io, past[direction].bytes + sum(all, (one) => one[direction].bytes), towards)
+          const directed = { ...attributes, 'network.io.direction': direction === 'sent' ? 'transmit' : 'receive' }
+          result.observe(messages, past[direction].messages + sum(all, (one) => one[direction].messages), directed)
+          result.observe(io, past[direction].bytes + sum(all, (one) => one[direction].bytes), directed)
         }
         const trips = all.map((one) => one.roundTrip ?? -1)
         const longest = trips.reduce((left, right) => Math.max(left, right), -1)
@@ -295,7 +290,9 @@ function sum(all: readonly ChannelStats[], of: (stats: ChannelStats) => number):
   return all.reduce((total, stats) => total + of(stats), 0)
 }
 
-/** After OpenTelemetry's conventions for HTTP. Servers are called many names: theirs is no attribute. */
+/**
+ * By OpenTelemetry's conventions for HTTP. A server has no address: clients may reach it by any number of names.
+ */
 function attributesOf({ side, route, origin }: OpenRequestEvent): Attributes {
   if (side === 'server') return { 'http.route': route }
   const url = new URL(origin)
@@ -307,15 +304,15 @@ function listen<Name extends keyof DiagnosticEvents>(
   name: Name,
   listener: (event: DiagnosticEvents[Name]) => void,
 ): () => void {
-  // Published with an object of its type, and by nobody else.
-  const heard = (event: unknown): void => listener(event as DiagnosticEvents[Name])
-  subscribe(`h2channel:${name}`, heard)
+  // Only this package publishes on these channels, with an object of this type.
+  const onEvent = (event: unknown): void => listener(event as DiagnosticEvents[Name])
+  subscribe(`h2channel:${name}`, onEvent)
   return () => {
-    unsubscribe(`h2channel:${name}`, heard)
+    unsubscribe(`h2channel:${name}`, onEvent)
   }
 }
 
-/** Also of an error of another realm. */
+/** The name of a thrown value, including an error of another realm. */
 function nameOf(error: unknown): string {
   const { name } = (error ?? {}) as { readonly name?: unknown }
   return typeof name === 'string' ? name : '_OTHER'

@@ -4,8 +4,8 @@ import { platform } from '../runtime/platform.ts'
 /** A clock that stands still until a test advances it. */
 export interface TestClock extends Clock {
   /**
-   * Advances the clock. Timers that are due by then fire in order, each at its time. Before the next one fires, the messages that
-   * channels of `channelPair` sent because of it have arrived.
+   * Advances the clock. Timers that are due by then fire in order, each at its time. Before the next one fires, the
+   * messages that channels of `channelPair` sent because of it have arrived.
    */
   advance(milliseconds: number): Promise<void>
   /** The number of pending timers. */

@@ -19,13 +19,14 @@ export interface RunningServer extends AsyncDisposable {
 }
 
 /**
- * Starts a server for a router, as in production: for tests of what happens before a handler runs, such as routes, `authorize`,
- * limits and draining. Node only.
+ * Starts a server for a router, as in production: for tests of what happens before a handler runs, such as routes,
+ * `authorize`, limits and draining. Node only.
  *
  * @example
  * ```ts
  * await using server = await startServer(router)
- * await using channel = await server.client({ headers: { authorization } }).open(quotes, { params: { market: 'xetra' } })
+ * const client = server.client({ headers: { authorization } })
+ * await using channel = await client.open(quotes, { params: { market: 'xetra' } })
  * ```
  */
 export async function startServer<Auth>(

@@ -26,7 +26,7 @@ afterEach(() => void vi.restoreAllMocks())
 
 const who = defineRoute('/who/:asks', { client: json(), server: json<string>() })
 
-/** As short as can be, for tests of all but the delays. */
+/** The shortest delays, for tests that are not about delays. */
 const quick: RetryOptions = { initialDelay: 1, maxDelay: 1 }
 
 interface Service extends AsyncDisposable {
@@ -34,7 +34,7 @@ interface Service extends AsyncDisposable {
   readonly router: Router
 }
 
-/** A server that says its name. */
+/** A server that sends its name. */
 async function service(name: string, port = 0): Promise<Service> {
   const server = createServer()
   const router = createRouter()
@@ -65,7 +65,7 @@ async function service(name: string, port = 0): Promise<Service> {
 const open = (client: Client): ReturnType<typeof client.open<'/who/:asks', unknown, string>> =>
   client.open(who, { params: { asks: 'me' } })
 
-/** Which server takes the next channel. */
+/** The name of the server that accepts the next channel. */
 async function ask(client: Client): Promise<string | undefined> {
   const channel = await open(client)
   const name = await channel.receive()
@@ -73,7 +73,7 @@ async function ask(client: Client): Promise<string | undefined> {
   return name
 }
 
-/** Rejects with the error by which a channel ended. */
+/** Rejects with the error that ended a channel. */
 function thrownBy(closed: ChannelClosed): void {
   if (!closed.clean) throw closed.error
 }
@@ -93,7 +93,7 @@ function watched(
   return { client, events }
 }
 
-/** All but those of each open that went well. */
+/** The events without those of opens that succeeded. */
 function notable(events: readonly ClientEvent[]): ClientEvent[] {
   return events.filter(({ type }) => type !== 'open')
 }
@@ -111,7 +111,7 @@ describe('several addresses', () => {
     await client.close()
   })
 
-  test('may have paths of their own', async () => {
+  test('may each have a path', async () => {
     await using server = await bare((stream) => {
       stream.respond({ 'content-type': 'application/vnd.h2channel+json' })
       stream.end()
@@ -123,7 +123,7 @@ describe('several addresses', () => {
     expect(events).toMatchObject([{ origin: `${origin}/a` }, { origin: `${origin}/b` }])
   })
 
-  test('count once each', async () => {
+  test('count once, even if they are listed twice', async () => {
     await using a = await service('a')
     await using b = await service('b')
     const { client } = watched([a.origin, `${a.origin}/`, b.origin])
@@ -133,7 +133,7 @@ describe('several addresses', () => {
 
   test.each([
     ['none', []],
-    ['one that is none', ['http://localhost', 'localhost']],
+    ['an invalid one', ['http://localhost', 'localhost']],
     ['one of another protocol', ['http://localhost', 'ftp://localhost']],
     ['some in cleartext', ['http://localhost', 'https://localhost']],
     ['one with a query', ['http://localhost/base?tenant=7']],
@@ -144,21 +144,21 @@ describe('several addresses', () => {
     ['user and password for another protocol', ['ftp://user:secret@localhost']],
     ['a token in a query of another protocol', ['wss://localhost/x?token=secret']],
     ['a token in a query of what is no URL', ['localhost/x?token=secret']],
-  ])('createClient refuses %s', (_what, origins) => {
+  ])('createClient rejects %s', (_what, origins) => {
     const error = thrown(() => createClient(origins), 'INVALID_ARGUMENT')
     expect(inspect(error)).not.toContain('secret')
   })
 
-  test('createClient refuses TLS options for addresses in cleartext', () => {
+  test('createClient rejects TLS options for cleartext addresses', () => {
     thrown(() => createClient(['http://localhost', 'http://127.0.0.1'], { tls: {} }), 'INVALID_ARGUMENT')
   })
 })
 
-describe('an address that can’t be reached', () => {
-  test('costs no delay, and is left out for a while', async () => {
+describe('an address that is unreachable', () => {
+  test('causes no delay, and is ejected for a while', async () => {
     const dead = `http://127.0.0.1:${await deadPort()}`
     await using b = await service('b')
-    // It stands still, so that no delay ever passes.
+    // The clock stands still, so that no delay ever passes.
     const { client, events } = watched([dead, b.origin], { clock: testClock() })
     expect(await askTimes(client, 3)).toEqual(['b', 'b', 'b'])
     expect(events).toMatchObject([
@@ -171,7 +171,7 @@ describe('an address that can’t be reached', () => {
     await client.close()
   })
 
-  test('is tried again when its time is over, for longer each time, and takes its turn when it is back', async () => {
+  test('is tried again when it is due, is ejected for longer each time, and takes turns again once it answers', async () => {
     const port = await deadPort()
     await using b = await service('b')
     const clock = testClock()
@@ -195,7 +195,7 @@ describe('an address that can’t be reached', () => {
     await client.close()
   })
 
-  test('begins with a short time again, once it was back', async () => {
+  test('is ejected for a short time again after it answered', async () => {
     const port = await deadPort()
     await using b = await service('b')
     const clock = testClock()
@@ -207,7 +207,7 @@ describe('an address that can’t be reached', () => {
     await using a = await service('a', port)
     const channels = [await open(client), await open(client)]
     await a[Symbol.asyncDispose]()
-    // A connection whose end is not known yet would be given the next request.
+    // A connection that has ended unnoticed would be used for the next request.
     await Promise.race(channels.map((channel) => failure(channel.closed.then(thrownBy), 'CONN_LOST')))
     for (const channel of channels) channel.abort()
     expect(await askTimes(client, 2)).toEqual(['b', 'b'])
@@ -219,7 +219,7 @@ describe('an address that can’t be reached', () => {
     await client.close()
   })
 
-  test('is put aside once by all opens that met it together', async () => {
+  test('is ejected once by opens that failed together', async () => {
     const dead = `http://127.0.0.1:${await deadPort()}`
     await using b = await service('b')
     const { client, events } = watched([dead, b.origin], { clock: testClock() })
@@ -231,7 +231,7 @@ describe('an address that can’t be reached', () => {
     await client.close()
   })
 
-  test('is looked at by one open alone, when its time is over', async () => {
+  test('is tried by a single open when it is due', async () => {
     const requests: (() => void)[] = []
     await using slow = await bare((stream) => {
       if (requests.push(() => stream.close(7)) === 1) stream.close(7)
@@ -250,7 +250,7 @@ describe('an address that can’t be reached', () => {
     await client.close()
   })
 
-  test('is not back because of an answer to a request from before', async () => {
+  test('stays ejected when a request from before the ejection is answered', async () => {
     const answers: (() => void)[] = []
     await using slow = await bare((stream) => {
       answers.push(() => {
@@ -270,7 +270,7 @@ describe('an address that can’t be reached', () => {
     await client.close()
   })
 
-  test('does not come in the way of those that are left, as servers die', async () => {
+  test('does not disturb the remaining addresses while servers die', async () => {
     await using a = await service('a')
     await using b = await service('b')
     const { client, events } = watched([a.origin, b.origin], { clock: testClock() })
@@ -286,7 +286,7 @@ describe('an address that can’t be reached', () => {
     await client.close()
   })
 
-  test('with TLS that fails is left out as well, though the open that met it is not tried again', async () => {
+  test('is ejected after failed TLS too, although that open is not tried again', async () => {
     const setUp = (router: Router): void => {
       router.handle(who, (channel) => channel.send('known'))
     }
@@ -305,7 +305,7 @@ describe('an address that can’t be reached', () => {
 })
 
 describe('an address that drains', () => {
-  test('is left out after 503, for as long as it asks', async () => {
+  test('is ejected after 503 for as long as retry-after says', async () => {
     await using a = await service('a')
     await using b = await service('b')
     const clock = testClock()
@@ -333,7 +333,7 @@ describe('an address that drains', () => {
     await client.close()
   })
 
-  test('is left out after GOAWAY', async () => {
+  test('is ejected after GOAWAY', async () => {
     await using peer = await startRawPeer({ onRequest: (socket) => void socket.write(goaway(0, 0)) })
     await using b = await service('b')
     const { client, events } = watched([peer.origin, b.origin], { clock: testClock() })
@@ -346,7 +346,7 @@ describe('an address that drains', () => {
     await client.close()
   })
 
-  test('is watched for that only where somebody wants to be told', async () => {
+  test('makes no draining signal without an onEvent hook', async () => {
     const asked = vi.spyOn(Channel.prototype, 'draining', 'get')
     await using a = await service('a')
     const client = createClient(a.origin)
@@ -360,7 +360,7 @@ describe('an address that drains', () => {
 })
 
 describe('an address that is too busy', () => {
-  test('stays: 429 is the client’s to slow down by', async () => {
+  test('stays available after 429: the client has to slow down', async () => {
     let requests = 0
     await using busy = await bare((stream) => {
       requests += 1
@@ -388,8 +388,8 @@ describe('an address that is too busy', () => {
   })
 })
 
-describe('with none that can be reached', () => {
-  test('all are tried at once, then the first that is due, and the last error is thrown', async () => {
+describe('when all addresses are unreachable', () => {
+  test('open tries all at once, then the first that is due, and throws the last error', async () => {
     const dead = [`http://127.0.0.1:${await deadPort()}`, `http://127.0.0.1:${await deadPort()}`]
     const clock = testClock()
     const { client, events } = watched(dead, { clock })
@@ -409,7 +409,7 @@ describe('with none that can be reached', () => {
     await client.close()
   })
 
-  test('an open waits for nothing at first, and then no longer than it would with one address', async () => {
+  test('open does not wait at first, and then no longer than with one address', async () => {
     const dead = [`http://127.0.0.1:${await deadPort()}`, `http://127.0.0.1:${await deadPort()}`]
     const clock = testClock()
     const { client, events } = watched(dead, { clock, retry: { maxAttempts: 2, maxDelay: 60_000 } })
@@ -426,7 +426,7 @@ describe('with none that can be reached', () => {
     await client.close()
   })
 
-  test('who comes back first takes the channel', async () => {
+  test('the address that answers first gets the channel', async () => {
     const [left, right] = [await deadPort(), await deadPort()]
     const origins = [`http://127.0.0.1:${left}`, `http://127.0.0.1:${right}`]
     const clock = testClock()
@@ -443,7 +443,7 @@ describe('with none that can be reached', () => {
     await client.close()
   })
 
-  test('maxAttempts counts for all of them together', async () => {
+  test('maxAttempts counts the attempts at all addresses together', async () => {
     const servers = await Promise.all(Array.from({ length: 3 }, () => bare((stream) => stream.close(7))))
     const client = createClient(
       servers.map(({ origin }) => origin),

@@ -1,5 +1,5 @@
 // oxlint-disable vitest/expect-expect -- some of these tests assert by the helpers of support.ts
-/** What `client.close()` does about channels that are open, and about `open`s that are not through. */
+/** `client.close()` with open channels, and with `open`s in progress. */
 import { json } from '@h2channel/codecs'
 import { SessionPool } from '@h2channel/conn'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
@@ -46,7 +46,7 @@ const kinds: readonly { readonly kind: string; readonly make: (options?: ClientO
 ]
 
 describe.each(kinds)('close, of a client with $kind', ({ make }) => {
-  test('tells both ends of each channel, and waits until they have ended', async () => {
+  test('drains both ends of each channel, and waits until they have ended', async () => {
     const events: ClientEvent[] = []
     const client = make({ onEvent: (event) => void events.push(event) })
     const channel = await client.open(feed)
@@ -57,32 +57,32 @@ describe.each(kinds)('close, of a client with $kind', ({ make }) => {
       if (!draining.aborted) await new Promise((resolve) => draining.addEventListener('abort', resolve))
       expect(draining.reason).toMatchObject({ code: 'GOING_AWAY', fatal: false })
     }
-    // Both go on until one of them ends it.
+    // Both ends stay open until one of them ends the channel.
     await peer.send('last words')
     expect(await channel.receive()).toBe('last words')
     expect(isOver).toBe(false)
     await channel.close()
     await closing
     expect(await channel.closed).toEqual({ clean: true })
-    // It is not the server that stops.
+    // No drain event: the client closes, not the server.
     expect(events.map(({ type }) => type)).toEqual(['open'])
   })
 
-  test('ends what is open after the timeout with GOING_AWAY at both ends', async () => {
+  test('ends channels that are open after the timeout with GOING_AWAY at both ends', async () => {
     const client = make()
     const channel = await client.open(feed)
     const peer = await accepted.promise
     const [here, there] = [failure(channel.receive(), 'GOING_AWAY'), failure(peer.receive(), 'GOING_AWAY')]
     const began = performance.now()
     await client.close({ timeout: 30 })
-    // Timers may be early by less than a millisecond.
+    // Timers may fire up to a millisecond early.
     expect(performance.now() - began).toBeGreaterThan(29)
     expect(await here).toMatchObject({ side: 'local', fatal: true })
     expect(await there).toMatchObject({ side: 'remote', fatal: true })
     await failure(client.open(feed), 'CLOSED')
   })
 
-  test('waits for the same when it is called again', async () => {
+  test('waits for the same end when it is called again', async () => {
     const client = make()
     const channel = await client.open(feed)
     const closing = client.close()
@@ -93,7 +93,7 @@ describe.each(kinds)('close, of a client with $kind', ({ make }) => {
     expect(await channel.closed).toEqual({ clean: true })
   })
 
-  test('refuses a timeout that is none', async () => {
+  test('rejects an invalid timeout', async () => {
     const client = make()
     for (const timeout of [0, -1, Number.NaN, Infinity, 1.5])
       await failure(client.close({ timeout }), 'INVALID_ARGUMENT')
@@ -104,7 +104,7 @@ describe.each(kinds)('close, of a client with $kind', ({ make }) => {
 })
 
 describe('close, of one client of a shared pool', () => {
-  test('leaves the channels of the others, and the pool, alone', async () => {
+  test('leaves the pool and the channels of other clients open', async () => {
     const [one, other] = [0, 1].map(() => createClient(server.origin, { sessions: shared })) as [Client, Client]
     const [gone, kept] = [await one.open(feed), await other.open(feed)]
     await one.close({ timeout: 1 })
@@ -117,8 +117,8 @@ describe('close, of one client of a shared pool', () => {
   })
 })
 
-describe('close, where the server does not listen', () => {
-  test('cuts the channel a second after the timeout', async () => {
+describe('close, with a server that does not read', () => {
+  test('resets the channel a second after the timeout', async () => {
     await using deaf = await bare((stream) => {
       stream.respond({ 'content-type': 'application/vnd.h2channel+json', h2channel: '1' })
       stream.pause()
@@ -136,7 +136,7 @@ describe('close, where the server does not listen', () => {
   })
 })
 
-describe('an open that is not through ends with CLOSED', () => {
+describe('an open in progress ends with CLOSED', () => {
   const never = new Promise<never>(() => {})
   const waits: readonly {
     readonly what: string
@@ -167,12 +167,12 @@ describe('an open that is not through ends with CLOSED', () => {
       await waiting.promise
       await client.close()
       expect(await opening).toMatchObject({ side: 'local', retryable: false })
-      // Not even the headers are asked for again.
+      // The headers are not asked for again either.
       await failure(client.open(feed), 'CLOSED')
     },
   )
 
-  test('after it was closed, without a look at the headers', async () => {
+  test('after close, without calling the headers function', async () => {
     let asked = 0
     for (const sessions of [undefined, shared]) {
       const headers = (): Promise<never> => {

@@ -62,15 +62,15 @@ describe('open', () => {
 
   test.each([
     ['an empty one', { name: '', title: 'x' }],
-    ['one that a URL would take out', { name: '.', title: 'x' }],
-    ['one that a URL would go up by', { name: 'x', title: '..' }],
+    ['one that a URL parser removes', { name: '.', title: 'x' }],
+    ['one that a URL parser follows upwards', { name: 'x', title: '..' }],
     ['half a surrogate pair', { name: '\ud800', title: 'x' }],
-  ])('refuses %s as a parameter', async (_what, params) => {
+  ])('rejects %s as a parameter', async (_what, params) => {
     await using served = await serve(setUp)
     expect(await failure(served.client().open(greet, { params }), 'INVALID_ARGUMENT')).toMatchObject({ side: 'local' })
   })
 
-  test('refuses to leave out a parameter, whatever the types say', async () => {
+  test('rejects a missing parameter at run time too', async () => {
     await using served = await serve(setUp)
     const open = served.client().open as (route: unknown, options?: unknown) => Promise<unknown>
     await failure(open(greet), 'INVALID_ARGUMENT')
@@ -95,7 +95,7 @@ describe('open', () => {
     ])
   })
 
-  test('says what it sends, what it takes and that it knows control frames', async () => {
+  test('announces what it sends, what it accepts and that it supports control frames', async () => {
     await using server = await bare(accepting)
     const client = createClient(new URL(server.origin), { sessions: server.sessions })
     const both = oneOf(json<number>(), msgpack<number>())
@@ -110,7 +110,7 @@ describe('open', () => {
     expect(server.asked[1]).not.toHaveProperty('h2channel')
   })
 
-  test('sends headers of the client, of a function of the client, and of the call', async () => {
+  test('sends headers of the client, of its headers function and of the call', async () => {
     await using server = await bare(accepting)
     const { sessions } = server
     let asked = 0
@@ -137,7 +137,7 @@ describe('open', () => {
     expect(new Set(server.asked.map((headers) => headers['content-type']))).toEqual(new Set([`${vnd}+json`]))
   })
 
-  test('sends each header once, whatever the case of its name: the later one, and its own before all', async () => {
+  test('sends each header once, ignoring case: the call wins over the client, and the library over both', async () => {
     await using server = await bare(accepting)
     const cases = [
       [{ Authorization: 'a' }, { authorization: 'b' }],
@@ -163,7 +163,7 @@ describe('open', () => {
     }
   })
 
-  test('rejects with what the function of the headers throws', async () => {
+  test('rejects with the error of the headers function', async () => {
     await using server = await bare(accepting)
     const error = new Error('no token')
     const { sessions } = server
@@ -179,7 +179,7 @@ describe('open', () => {
     await expect(throwing.open(echo)).rejects.toBe(error)
   })
 
-  test('refuses headers that HTTP/2 forbids', async () => {
+  test('rejects headers that HTTP/2 forbids', async () => {
     await using server = await bare(accepting)
     const client = createClient(server.origin, { sessions: server.sessions })
     const error = await failure(client.open(echo, { headers: { connection: 'close' } }), 'INVALID_ARGUMENT')
@@ -188,7 +188,7 @@ describe('open', () => {
 })
 
 describe('open: with a signal', () => {
-  test('that has aborted, or aborts before the answer', async () => {
+  test('that has aborted, or aborts before the response', async () => {
     await using server = await bare(() => {})
     const client = createClient(server.origin, { sessions: server.sessions })
     await failure(client.open(echo, { signal: AbortSignal.abort() }), 'CANCELLED')
@@ -202,7 +202,7 @@ describe('open: with a signal', () => {
     expect((await failure(opening, 'CANCELLED')).cause).toBe('mine')
   })
 
-  test('that aborts while the headers are not there yet', async () => {
+  test('that aborts while the headers are pending', async () => {
     await using server = await bare(accepting)
     const headers = deferred<Record<string, string>>()
     const client = createClient(server.origin, { sessions: server.sessions, headers: () => headers.promise })
@@ -227,7 +227,7 @@ describe('open: with a signal', () => {
   })
 })
 
-describe('open: an answer that is no channel', () => {
+describe('open: a response that is not a channel', () => {
   test.each([
     [404, 'NOT_FOUND', 'no such route'],
     [406, 'UNSUPPORTED_CODEC', ''],
@@ -249,7 +249,7 @@ describe('open: an answer that is no channel', () => {
     expect(error.message).toContain(said)
   })
 
-  test('a long page: not all of it is in the message', async () => {
+  test('a long page is shortened in the error message', async () => {
     await using server = await bare((stream) => {
       stream.respond({ ':status': 500 })
       stream.end('x'.repeat(10_000))
@@ -320,7 +320,7 @@ describe('open: an answer that is no channel', () => {
     },
   )
 
-  test('a response that the limits rule out lets its stream go', async () => {
+  test('a response beyond the limits releases its stream', async () => {
     await using server = await bare((stream) => stream.respond({ 'content-type': 'application/octet-stream' }))
     const blocks = defineRoute('/blocks', { client: bytes(64), server: bytes(64), framing: fixedLength(64) })
     const client = createClient(server.origin, { sessions: server.sessions, limits: { maxMessageBytes: 63 } })
@@ -336,7 +336,7 @@ describe('open: an answer that is no channel', () => {
     await failure(createClient(server.origin, { sessions: server.sessions }).open(echo), 'BAD_RESPONSE')
   })
 
-  test('a response without content-type is lines, where the route says lines', async () => {
+  test('a response without content-type is read as lines on a route of lines', async () => {
     await using server = await bare((stream) => {
       stream.respond()
       stream.end('7\n')
@@ -359,13 +359,13 @@ describe('open: an answer that is no channel', () => {
 })
 
 describe('open: CONNECT_FAILED', () => {
-  test('nobody listens', async () => {
+  test('an unused port', async () => {
     await using client = createClient(`http://127.0.0.1:${await deadPort()}`)
     const error = await failure(client.open(echo), 'CONNECT_FAILED')
     expect(error).toMatchObject({ side: 'remote', fatal: true, cause: { code: 'CONNECT_FAILED' } })
   })
 
-  test('a certificate that is not trusted', async () => {
+  test('an untrusted certificate', async () => {
     await using served = await serve(setUp, { tls: true })
     await using client = createClient(served.at.origin)
     expect((await failure(client.open(echo), 'CONNECT_FAILED')).cause).toMatchObject({ code: 'TLS_FAILED' })
@@ -383,7 +383,7 @@ describe('open: CONNECT_FAILED', () => {
     await once(server.close(), 'close')
   })
 
-  test('a server that says nothing in connectTimeout', async () => {
+  test('a server that does not answer within connectTimeout', async () => {
     await using server = await bare(() => {})
     const client = createClient(server.origin, { sessions: server.sessions, connectTimeout: 30 })
     expect((await failure(client.open(echo), 'CONNECT_FAILED')).cause).toMatchObject({ code: 'CONNECT_TIMEOUT' })
@@ -395,14 +395,14 @@ describe('open: CONNECT_FAILED', () => {
     expect((await failure(client.open(echo), 'CONNECT_FAILED')).cause).toMatchObject({ code: 'RESET', rstCode: 7 })
   })
 
-  test('a client that was closed', async () => {
+  test('a closed client', async () => {
     await using server = await bare(accepting)
     const client = createClient(server.origin)
     await client.close()
     expect(await failure(client.open(echo), 'CLOSED')).toMatchObject({ side: 'local' })
   })
 
-  test('a pool that was closed', async () => {
+  test('a closed pool', async () => {
     await using server = await bare(accepting)
     const sessions = new SessionPool()
     const client = createClient(server.origin, { sessions })
@@ -420,7 +420,7 @@ describe('connectTimeout', () => {
       sessions: server.sessions,
       connectTimeout: 20,
       retry: { maxAttempts: 2, initialDelay: 1, maxDelay: 1 },
-      // It settles after all, and nobody minds.
+      // It rejects later, which must not be an unhandled rejection.
       headers: () => new Promise((_resolve, reject) => void setTimeout(reject, 50 * (asked += 1), new Error('late'))),
     })
     const error = await failure(client.open(echo), 'CONNECT_FAILED')
@@ -429,7 +429,7 @@ describe('connectTimeout', () => {
     expect([asked, server.asked.length]).toEqual([2, 0])
   })
 
-  test('headers that never come keep no timer once the open was given up, so that a process may end', async () => {
+  test('headers that never come leave no timer after the signal, so that the process can end', async () => {
     const timers = vi.spyOn(refClock, 'setTimer')
     const cleared = vi.spyOn(refClock, 'clearTimer')
     const waiting = deferred()
@@ -448,14 +448,14 @@ describe('connectTimeout', () => {
     await client.close()
   })
 
-  test('a signal that has aborted asks for no headers', async () => {
+  test('an aborted signal calls no headers function', async () => {
     const headers = vi.fn<() => OutgoingHttpHeaders>(() => ({}))
     await using client = createClient('http://localhost', { headers })
     await failure(client.open(echo, { signal: AbortSignal.abort() }), 'CANCELLED')
     expect(headers).not.toHaveBeenCalled()
   })
 
-  test('blames no address for headers that do not come', async () => {
+  test('ejects no address for headers that do not come', async () => {
     await using server = await bare(accepting)
     const events: ClientEvent[] = []
     const client = createClient([server.origin, `${server.origin}/b`], {
@@ -469,7 +469,7 @@ describe('connectTimeout', () => {
     expect(events).toMatchObject([{ type: 'fail' }])
   })
 
-  test('is one for the headers and the response', async () => {
+  test('limits headers and response together', async () => {
     await using server = await bare(() => {})
     const [whole, headers] = [300, 200]
     const client = createClient(server.origin, {
@@ -484,21 +484,21 @@ describe('connectTimeout', () => {
     expect(server.asked).toHaveLength(1)
   })
 
-  test.each([0, -1, Number.NaN, Infinity])('can’t be %s', (connectTimeout) => {
+  test.each([0, -1, Number.NaN, Infinity])('rejects %s', (connectTimeout) => {
     thrown(() => createClient('http://localhost', { connectTimeout }), 'INVALID_ARGUMENT')
   })
 })
 
 describe('createClient', () => {
-  test.each(['', 'localhost', 'ftp://localhost', 'ws://localhost', '/path'])('refuses %j as an origin', (origin) => {
+  test.each(['', 'localhost', 'ftp://localhost', 'ws://localhost', '/path'])('rejects %j as an origin', (origin) => {
     thrown(() => createClient(origin), 'INVALID_ARGUMENT')
   })
 
-  test('refuses limits that are none', () => {
+  test('rejects invalid limits', () => {
     thrown(() => createClient('http://localhost', { limits: { flushBytes: 0 } }), 'INVALID_ARGUMENT')
   })
 
-  test('gives every channel its limits', async () => {
+  test('applies its limits to every channel', async () => {
     await using served = await serve(setUp)
     const channel = await served.client({ limits: { maxMessageBytes: 10 } }).open(echo)
     await failure(channel.send('x'.repeat(20)), 'MESSAGE_TOO_LARGE')
@@ -517,7 +517,7 @@ describe('createClient', () => {
     expect(await channel.closed).toEqual({ clean: true })
   })
 
-  test('close: leaves a pool that it was given alone', async () => {
+  test('close: leaves a shared pool open', async () => {
     await using served = await serve(setUp)
     await using sessions = new SessionPool()
     const first = createClient(served.at.origin, { sessions })

@@ -1,5 +1,5 @@
 // oxlint-disable vitest/expect-expect -- many of these tests assert by the helpers of support.ts
-/** `open` that is tried again. */
+/** The retries of `open`. */
 import { json } from '@h2channel/codecs'
 import { SessionPool } from '@h2channel/conn'
 import { spawn } from 'node:child_process'
@@ -28,7 +28,7 @@ const echo = defineRoute('/echo', { client: json(), server: json() })
 const greet = defineRoute('/greet/:name', { client: json(), server: json() })
 const lines = defineRoute('/lines', { client: json(), server: json(), framing: newlineDelimited() })
 
-/** As short as can be, for tests of all but the delays. */
+/** The shortest delays, for tests that are not about delays. */
 const quick: RetryOptions = { initialDelay: 1, maxDelay: 1 }
 
 const accept = (stream: ServerHttp2Stream): void => {
@@ -43,7 +43,7 @@ const refuseWith =
     stream.end()
   }
 
-/** A server that answers each request in another way, and the last way for ever. */
+/** A server that answers each request with the next answer, and all further ones with the last. */
 async function answering(...answers: readonly ((stream: ServerHttp2Stream) => void)[]): Promise<Bare> {
   let next = 0
   return bare((stream) => {
@@ -55,11 +55,11 @@ async function answering(...answers: readonly ((stream: ServerHttp2Stream) => vo
 
 type Retrying = Extract<ClientEvent, { type: 'retry' }>
 
-/** What a client tells, and waiting for it to wait. */
+/** Records the events of a client, and waits for its retries. */
 function watch(): {
   readonly events: ClientEvent[]
   readonly onEvent: (event: ClientEvent) => void
-  /** The next `retrying`. */
+  /** The next `retry`. */
   retrying(): Promise<Retrying>
 } {
   const events: ClientEvent[] = []
@@ -78,7 +78,7 @@ function watch(): {
   }
 }
 
-/** A client of `server` whose delays pass when the clock is moved. */
+/** A client of `server` whose delays end when the test advances the clock. */
 function slowClient(
   server: { readonly origin: string; readonly sessions?: SessionPool },
   options: ClientOptions = {},
@@ -89,8 +89,8 @@ function slowClient(
   return { client, clock, watched }
 }
 
-describe('open is tried again', () => {
-  test('after nobody listened, until somebody does', async () => {
+describe('open is retried', () => {
+  test('while no server listens, until one does', async () => {
     const port = await deadPort()
     const { client, clock, watched } = slowClient({ origin: `http://127.0.0.1:${port}` })
     const opening = client.open(echo)
@@ -126,12 +126,12 @@ describe('open is tried again', () => {
     expect(server.asked).toHaveLength(3)
   })
 
-  test('after GOAWAY that came before the request was looked at', async () => {
+  test('after GOAWAY that came before the request was processed', async () => {
     let requests = 0
     await using peer = await startRawPeer({
       onRequest(socket, stream) {
         requests += 1
-        // A conn is tried on three connections by itself.
+        // `connect` tries three connections within one attempt.
         socket.write(requests <= 4 ? goaway(0, 0) : ok(stream))
       },
     })
@@ -143,7 +143,7 @@ describe('open is tried again', () => {
     channel.abort()
   })
 
-  test('maxAttempts times in all, and then throws the last error', async () => {
+  test('up to maxAttempts attempts in all, and then throws the last error', async () => {
     await using server = await answering(refuseWith(503), refuseWith(429), (stream) => stream.close(7))
     const { sessions, origin } = server
     const watched = watch()
@@ -161,7 +161,7 @@ describe('open is tried again', () => {
     expect(watched.events.at(-1)).toHaveProperty('error', error)
   })
 
-  test('4 times unless said otherwise, and never with maxAttempts 1', async () => {
+  test('up to 4 attempts by default, and never with maxAttempts 1', async () => {
     await using server = await bare(refuseWith(503))
     const { sessions } = server
     await failure(createClient(server.origin, { sessions, retry: quick }).open(echo), 'REFUSED')
@@ -177,7 +177,7 @@ describe('open is tried again', () => {
     expect(server.asked).toHaveLength(2)
   })
 
-  test('not after what the function of the headers throws, even if it looks like a channel’s', async () => {
+  test('not after an error of the headers function, even if it looks like a ChannelError', async () => {
     await using server = await bare(accept)
     let asked = 0
     const error = Object.assign(new Error('no token'), { retryable: true })
@@ -193,7 +193,7 @@ describe('open is tried again', () => {
     expect(watched.events).toMatchObject([{ type: 'fail', attempts: 1, error }])
   })
 
-  test('with headers that are asked for anew', async () => {
+  test('with headers from a new call of the headers function', async () => {
     await using server = await answering(refuseWith(503), refuseWith(429), accept)
     let asked = 0
     const { sessions } = server
@@ -205,7 +205,7 @@ describe('open is tried again', () => {
 })
 
 describe('the delays', () => {
-  /** The delays of an open that always fails. */
+  /** The delays of an `open` that always fails. */
   async function delaysOf(answer: (stream: ServerHttp2Stream) => void, retry: RetryOptions): Promise<number[]> {
     await using server = await bare(answer)
     const { client, clock, watched } = slowClient(server, { retry })
@@ -232,7 +232,7 @@ describe('the delays', () => {
     }
   })
 
-  test('are over when their time is, and not before', async () => {
+  test('end exactly when they are due', async () => {
     await using server = await answering(refuseWith(503, { 'retry-after': '2' }), accept)
     const { client, clock, watched } = slowClient(server)
     const opening = client.open(echo)
@@ -251,12 +251,12 @@ describe('the delays', () => {
     ['a date, by the server’s clock', { date, 'retry-after': 'Sun, 06 Nov 1994 08:49:40 GMT' }, 3_000],
     ['a date that has passed', { date, 'retry-after': 'Sun, 06 Nov 1994 08:49:30 GMT' }, 0],
     ['more than maxDelay', { 'retry-after': '86400' }, 5_000],
-    ['more than can be said', { 'retry-after': '9'.repeat(400) }, 5_000],
+    ['more than a number can hold', { 'retry-after': '9'.repeat(400) }, 5_000],
     ['something else', { 'retry-after': '1.5' }, 0],
     ['less than nothing', { 'retry-after': '-5' }, 0],
-    ['a date that is none', { 'retry-after': 'Sun, 99 Nov 1994 GMT' }, 0],
+    ['an invalid date', { 'retry-after': 'Sun, 99 Nov 1994 GMT' }, 0],
     ['nothing', {}, 0],
-  ])('are as long as retry-after asks, at least: %s', async (_what, headers, least) => {
+  ])('are at least as long as retry-after asks: %s', async (_what, headers, least) => {
     for (const status of [503, 429]) {
       const [delay = 0] = await delaysOf(refuseWith(status, headers), { maxAttempts: 2 })
       expect(delay).toBeGreaterThanOrEqual(least)
@@ -264,7 +264,7 @@ describe('the delays', () => {
     }
   })
 
-  test('take a date by this side’s clock, where the server tells no other', async () => {
+  test('compare a date with the local clock, where the server sends no date', async () => {
     const soon = new Date(Date.now() + 3_000).toUTCString()
     const [delay = 0] = await delaysOf(
       (stream) => {
@@ -278,7 +278,7 @@ describe('the delays', () => {
   })
 })
 
-describe('an open that waits to be tried again', () => {
+describe('an open that waits for its next attempt', () => {
   test('ends at once when its signal aborts, with CANCELLED and its reason', async () => {
     await using server = await bare(refuseWith(503))
     const { client, clock, watched } = slowClient(server)
@@ -292,7 +292,7 @@ describe('an open that waits to be tried again', () => {
     expect(watched.events.at(-1)).toMatchObject({ type: 'fail', attempts: 1, error: { code: 'CANCELLED' } })
   })
 
-  test('ends with TIMEOUT: the signal’s time counts for all attempts together', async () => {
+  test('ends with TIMEOUT: the timeout of a signal covers all attempts together', async () => {
     await using server = await bare(refuseWith(503))
     const { client } = slowClient(server)
     const error = await failure(client.open(echo, { signal: AbortSignal.timeout(50) }), 'TIMEOUT')
@@ -300,7 +300,7 @@ describe('an open that waits to be tried again', () => {
     expect(server.asked).toHaveLength(1)
   })
 
-  test('ends when a hook aborts its signal as it is told', async () => {
+  test('ends when the hook aborts its signal during the retry event', async () => {
     await using server = await bare(refuseWith(503))
     const controller = new AbortController()
     const { client } = slowClient(server, {
@@ -311,7 +311,7 @@ describe('an open that waits to be tried again', () => {
     await failure(client.open(echo, { signal: controller.signal }), 'CANCELLED')
   })
 
-  test('ends with CLOSED when its client is closed', async () => {
+  test('ends with CLOSED when its client closes', async () => {
     await using server = await bare(refuseWith(503))
     const { client, watched } = slowClient(server)
     const openings = [failure(client.open(echo), 'CLOSED'), failure(client.open(echo), 'CLOSED')]
@@ -353,12 +353,12 @@ describe('an open that waits to be tried again', () => {
     }
     const opening = failure(client.open(echo, { signal }), 'BAD_RESPONSE')
     for (let count = 0; count < 2; count++) await clock.advance((await watched.retrying()).delay)
-    // No channel, which would have timers of its own.
+    // The open must fail: a channel would set further timers.
     await opening
     expect([listeners, timers]).toEqual([0, 0])
   })
 
-  test('keeps the process alive, and no longer than it waits', async () => {
+  test('keeps the process alive while it waits, and no longer', async () => {
     await using server = await bare(refuseWith(503, { 'retry-after': '3600' }))
     const program = `
       import { json } from '@h2channel/codecs'
@@ -403,11 +403,11 @@ describe('retry and onEvent', () => {
     { maxDelay: -1 },
     { maxDelay: Infinity },
     { maxDelay: 2 ** 31 },
-  ])('createClient refuses %o', (retry) => {
+  ])('createClient rejects %o', (retry) => {
     thrown(() => createClient('http://localhost', { retry }), 'INVALID_ARGUMENT')
   })
 
-  test('createClient refuses a hook that is no function', () => {
+  test('createClient rejects a hook that is not a function', () => {
     thrown(() => createClient('http://localhost', { onEvent: 'log' as never }), 'INVALID_ARGUMENT')
   })
 
@@ -427,7 +427,7 @@ describe('retry and onEvent', () => {
     const rejected = deferred()
     const rejecting = createClient(server.origin, {
       sessions,
-      // oxlint-disable-next-line typescript/no-misused-promises -- who has no linter may do so
+      // oxlint-disable-next-line typescript/no-misused-promises -- programs without a linter may do this
       onEvent: () => {
         rejected.resolve()
         return Promise.reject(error)

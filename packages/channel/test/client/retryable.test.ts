@@ -1,4 +1,4 @@
-/** Which failures of `open` say that it may be tried again. */
+/** Which errors of `open` are retryable. */
 import { json } from '@h2channel/codecs'
 import { connect, SessionPool } from '@h2channel/conn'
 import { listen } from '@h2channel/conn/testing'
@@ -31,7 +31,7 @@ async function listening(server: Server): Promise<AsyncDisposable & { readonly o
   }
 }
 
-/** What `open` fails with, and why. */
+/** The error of an `open`, and its cause. */
 async function outcomeAt(origin: string, options: ClientOptions = {}): Promise<unknown> {
   await using sessions = new SessionPool({ closeTimeout: 20 })
   const client = createClient(origin, { sessions, retry: { maxAttempts: 1 }, ...options })
@@ -39,28 +39,28 @@ async function outcomeAt(origin: string, options: ClientOptions = {}): Promise<u
   return error
 }
 
-describe('retryable: nobody can have handled the request', () => {
-  test('nobody listens', async () => {
+describe('retryable: no server can have handled the request', () => {
+  test('an unused port', async () => {
     expect(await outcomeAt(`http://127.0.0.1:${await deadPort()}`)).toMatchObject({
       code: 'CONNECT_FAILED',
       retryable: true,
     })
   })
 
-  test('a connection that is reset before it speaks', async () => {
+  test('a connection that is reset before its first byte', async () => {
     await using server = await listening(createTcpServer((socket) => void socket.resetAndDestroy()))
     expect(await outcomeAt(server.origin)).toMatchObject({ retryable: true, cause: { code: 'CONNECT_FAILED' } })
   })
 
-  // As a balancer does that has no server to hand the connection to.
+  // A load balancer without a server does this.
   test.each([
     ['at once', (socket: Socket) => void socket.resume().end()],
     ['after the preface', (socket: Socket) => void socket.once('data', () => socket.end())],
     ['with its SETTINGS alone', (socket: Socket) => void socket.resume().end(frame(FrameType.SETTINGS, 0, 0))],
-  ])('a connection that is hung up %s', async (_when, hangUp) => {
+  ])('a connection that is closed %s', async (_when, hangUp) => {
     await using server = await listening(createTcpServer(hangUp))
     expect(await outcomeAt(server.origin)).toMatchObject({ retryable: true, cause: { code: 'CONNECT_FAILED' } })
-    // Which another address need not do.
+    // Another address may behave differently.
     await using served = await serve((router) => router.handle(echo, (channel) => channel.send('here')))
     await using sessions = new SessionPool({ closeTimeout: 20 })
     const client = createClient([server.origin, served.at.origin], { sessions })
@@ -77,7 +77,7 @@ describe('retryable: nobody can have handled the request', () => {
     const conn = await connect(peer.origin, { sessions })
     await conn.close()
     const link = await peer.link()
-    // From a timer on, a reset is read before anything that is sent now has left.
+    // After a timer, Node reads a reset before it writes what is sent now.
     await new Promise((resolve) => {
       setTimeout(resolve)
     })
@@ -102,7 +102,7 @@ describe('retryable: nobody can have handled the request', () => {
     expect(await outcomeAt(server.origin)).toMatchObject({ retryable: true, cause: { code: 'RESET', rstCode: 7 } })
   })
 
-  test('GOAWAY, on all the connections on which it was tried', async () => {
+  test('GOAWAY on every connection that the attempt used', async () => {
     await using peer = await startRawPeer({ onRequest: (socket) => void socket.write(goaway(0, 0)) })
     expect(await outcomeAt(peer.origin)).toMatchObject({ code: 'CONNECT_FAILED', retryable: true })
   })
@@ -116,7 +116,7 @@ describe('retryable: nobody can have handled the request', () => {
   })
 })
 
-describe('retryable: not what will not get better', () => {
+describe('not retryable: failures that would happen again', () => {
   test.each(wrongCertificates)('a client certificate that is %s: one attempt', async (which) => {
     const { server, wrong } = await makeClientCertificates()
     const asking = createSecureServer({ ...server, ca: server.cert, requestCert: true, rejectUnauthorized: true })
@@ -132,7 +132,7 @@ describe('retryable: not what will not get better', () => {
     expect(connections).toBe(1)
   })
 
-  test('a certificate that is not trusted', async () => {
+  test('an untrusted certificate', async () => {
     await using served = await serve(() => {}, { tls: true })
     expect(await outcomeAt(served.at.origin)).toMatchObject({ retryable: false, cause: { code: 'TLS_FAILED' } })
   })
@@ -169,7 +169,7 @@ describe('retryable: not what will not get better', () => {
     expect(await outcomeAt(server.origin)).toMatchObject({ code: 'BAD_RESPONSE', retryable: false })
   })
 
-  test('a header that can’t be, and a client that was closed', async () => {
+  test('an invalid header, and a closed client', async () => {
     await using server = await bare((stream) => stream.close(7))
     expect(await outcomeAt(server.origin, { headers: { connection: 'close' } })).toMatchObject({
       code: 'INVALID_ARGUMENT',
@@ -181,7 +181,7 @@ describe('retryable: not what will not get better', () => {
   })
 })
 
-describe('retryable: not once the request has left, where it may be handled', () => {
+describe('not retryable: the request has left, and may be handled', () => {
   test.each([1, 2, 8, 11])('RST_STREAM with code %i', async (rstCode) => {
     await using server = await bare((stream) => stream.close(rstCode))
     expect(await outcomeAt(server.origin)).toMatchObject({ retryable: false, cause: { code: 'RESET', rstCode } })
@@ -209,7 +209,7 @@ describe('retryable: not once the request has left, where it may be handled', ()
       stream.respond({ 'content-type': 'application/vnd.h2channel+json' })
     })
     const { sessions } = server
-    // With a connection that is there, the request leaves at once.
+    // On an open connection the request leaves at once.
     const first = await createClient(server.origin, { sessions }).open(echo)
     expect(await outcomeAt(server.origin, { sessions, connectTimeout: 20 })).toMatchObject({
       retryable: false,
@@ -219,7 +219,7 @@ describe('retryable: not once the request has left, where it may be handled', ()
     first.abort()
   })
 
-  test('a peer that fell silent', async () => {
+  test('a peer that stops responding', async () => {
     let requests = 0
     await using peer = await startRawPeer({ answersPings: false, onRequest: () => void (requests += 1) })
     await using sessions = new SessionPool({ pingInterval: 10, pingTimeout: 20, closeTimeout: 20 })
@@ -230,7 +230,7 @@ describe('retryable: not once the request has left, where it may be handled', ()
     expect(requests).toBe(1)
   })
 
-  test('a signal that gave it up', async () => {
+  test('a signal that ended it', async () => {
     await using server = await bare(() => {})
     const client = createClient(server.origin, { sessions: server.sessions })
     expect(await failure(client.open(echo, { signal: AbortSignal.timeout(20) }), 'TIMEOUT')).toMatchObject({

@@ -1,4 +1,4 @@
-/** What OpenTelemetry is told of one conversation, and what diagnostics_channel tells whoever subscribes. */
+/** What OpenTelemetry records of one conversation, and which events diagnostics_channel has for subscribers. */
 import { json } from '@h2channel/codecs'
 import type { Attributes } from '@opentelemetry/api'
 import { context, metrics, SpanKind, SpanStatusCode, trace } from '@opentelemetry/api'
@@ -31,7 +31,7 @@ const contexts = new AsyncLocalStorageContextManager()
 beforeEach(() => void context.setGlobalContextManager(contexts.enable()))
 afterEach(() => context.disable())
 
-/** All that an exporter in memory got. */
+/** Everything that in-memory exporters received. */
 function telemetry() {
   const spans = new InMemorySpanExporter()
   const points = new InMemoryMetricExporter(AggregationTemporality.CUMULATIVE)
@@ -43,7 +43,7 @@ function telemetry() {
     tracer: tracerProvider.getTracer('test'),
     stop,
     spans: () => spans.getFinishedSpans(),
-    /** Of all metrics that have values. */
+    /** The names of all metrics that have values. */
     async names(): Promise<string[]> {
       points.reset()
       await reader.forceFlush()
@@ -69,7 +69,7 @@ function telemetry() {
 }
 
 describe('instrument', () => {
-  test('measures one conversation as it was, and carries its trace to the handler', async () => {
+  test('measures one conversation, and passes its trace to the handler', async () => {
     await using observed = telemetry()
     const inHandler: (string | undefined)[] = []
     await using served = await serve((router) =>
@@ -98,7 +98,7 @@ describe('instrument', () => {
       [{ ...client, ...transmit }, 3],
       [{ ...client, ...receive }, 3],
     ])
-    // Each has its quotes, and four bytes of length.
+    // Each message has two quotes, and a length of four bytes.
     expect(await observed.values('h2channel.server.io')).toEqual([
       [{ ...route, ...transmit }, 12 + 3 * 6],
       [{ ...route, ...receive }, 6 + 3 * 6],
@@ -114,7 +114,7 @@ describe('instrument', () => {
     expect(opened?.parentSpanContext?.spanId).toBe(span.spanContext().spanId)
     expect(server?.parentSpanContext?.spanId).toBe(opened?.spanContext().spanId)
 
-    // What was counted stays when the channel is over.
+    // The counters keep the values of a channel that has ended.
     await channel.end()
     await receiveAll(channel)
     await channel.close()
@@ -132,7 +132,7 @@ describe('instrument', () => {
     expect(await observed.values('h2channel.server.channel.duration')).toEqual([[route, 1]])
   })
 
-  test('tells of refusals, errors of handlers, and channels that ended by an error', async () => {
+  test('records refusals, errors of handlers, and channels that ended with an error', async () => {
     await using observed = telemetry()
     await using served = await serve(
       (router) =>
@@ -144,14 +144,14 @@ describe('instrument', () => {
           onError: () => {},
           authorize: ({ headers }) => {
             if (headers['x-who'] === undefined) throw new Refusal(403, 'not you')
-            if (headers['x-who'] === 'nobody') throw new RangeError('nobody')
+            if (headers['x-who'] === 'unknown') throw new RangeError('unknown')
           },
         },
       },
     )
     const client = served.client()
     await failure(client.open(echo, at), 'REFUSED')
-    await failure(client.open(echo, { ...at, headers: { 'x-who': 'nobody' } }), 'REFUSED')
+    await failure(client.open(echo, { ...at, headers: { 'x-who': 'unknown' } }), 'REFUSED')
     const channel = await client.open(echo, { ...at, headers: { 'x-who': 'me' } })
     await failure(channel.receive(), 'INTERNAL')
     await until(() => served.router.channels === 0)
@@ -169,7 +169,7 @@ describe('instrument', () => {
     expect(await observed.values('h2channel.server.channel.duration')).toEqual([
       [{ ...route, 'error.type': 'INTERNAL' }, 1],
     ])
-    // What a server refuses is the client's error, and not its own, unless it is 5xx: as OpenTelemetry has it for HTTP.
+    // By OpenTelemetry's conventions for HTTP, a status below 500 is an error of the client's span only.
     const failed = observed.spans().filter(({ status }) => status.code === SpanStatusCode.ERROR)
     expect(failed.map(({ kind, attributes }) => [kind, attributes['http.response.status_code']])).toEqual([
       [SpanKind.CLIENT, 403],
@@ -178,7 +178,7 @@ describe('instrument', () => {
     ])
   })
 
-  test('does not touch channels once it was ended', async () => {
+  test('measures nothing after it was stopped', async () => {
     await using observed = telemetry()
     observed.stop()
     await using served = await serve((router) =>
@@ -198,7 +198,7 @@ describe('instrument before OpenTelemetry’s SDK', () => {
     })
   }
 
-  /** What the process warns of from now on. */
+  /** Records the warnings of the process from now on. */
   function warnings(): { readonly all: string[]; stop(): void } {
     const all: string[] = []
     const listener = (warning: Error): void => void all.push(warning.message)
@@ -211,7 +211,7 @@ describe('instrument before OpenTelemetry’s SDK', () => {
     trace.disable()
   })
 
-  test('measures what is opened once that is started, and warns once of what was opened before', async () => {
+  test('measures channels that open after the SDK has started, and warns once of earlier ones', async () => {
     const warned = warnings()
     const stop = instrument()
     const points = new InMemoryMetricExporter(AggregationTemporality.CUMULATIVE)
@@ -261,7 +261,7 @@ describe('instrument before OpenTelemetry’s SDK', () => {
 })
 
 describe('diagnostics_channel', () => {
-  test('says what happens, in order', async () => {
+  test('publishes the events in order', async () => {
     const told: [string, object][] = []
     const names = ['opening', 'open', 'refuse', 'close', 'drain', 'slow', 'error'] as const
     const listeners = names.map((name: keyof DiagnosticEvents) => {

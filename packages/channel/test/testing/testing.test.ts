@@ -28,21 +28,21 @@ test('channelPair: joins both typed ends of a route', async () => {
   expect(await Promise.all([client.closed, server.closed])).toEqual([{ clean: true }, { clean: true }])
 })
 
-test('channelPair: validates, and tells each end of the other’s failure', async () => {
+test('channelPair: validates, and each end learns of a failure of the other', async () => {
   const [client, server] = channelPair(quotes)
   await client.send(JSON.parse('{"symbol":7}'))
   await failure(server.receive(), 'INVALID_MESSAGE')
   expect(await failure(client.receive(), 'INVALID_MESSAGE')).toMatchObject({ side: 'local' })
 })
 
-test('channelPair: an abort shows as it would over a network', async () => {
+test('channelPair: an abort looks as it does over a network', async () => {
   const [client, server] = channelPair(quotes)
   const wait = server.receive()
   client.abort()
   await failure(wait, 'PEER_ABORTED')
 })
 
-test('channelPair: an iteration that is left early is said to the other end', async () => {
+test('channelPair: the other end learns of an iteration that ended early', async () => {
   const [client, server] = channelPair(quotes)
   await client.send({ symbol: 'SAP' })
   for await (const _ of server) break
@@ -52,7 +52,7 @@ test('channelPair: an iteration that is left early is said to the other end', as
   await Promise.all([client.close(), server.close()])
 })
 
-test('channelPair: takes what each end does about an invalid message', async () => {
+test('channelPair: accepts onInvalid for each end', async () => {
   const skipped: string[] = []
   const onInvalid = ({ message }: Error): 'skip' => {
     skipped.push(message)
@@ -67,7 +67,7 @@ test('channelPair: takes what each end does about an invalid message', async () 
   await failure(client.receive(), 'INVALID_MESSAGE')
 })
 
-test('channelPair: takes limits for both ends', async () => {
+test('channelPair: accepts limits for both ends', async () => {
   const [client, server] = channelPair(quotes, { limits: { maxMessageBytes: 16 } })
   await failure(client.send({ symbol: 'x'.repeat(20) }), 'MESSAGE_TOO_LARGE')
   await client.send({ symbol: 'SAP' })
@@ -80,7 +80,7 @@ test.each([
   ['newline-delimited', defineRoute('/a', { client: json(), server: json(), framing: newlineDelimited() })],
   ['fixed-length', defineRoute('/a', { client: bytes(3), server: bytes(3), framing: fixedLength(3) })],
   ['alternatives', defineRoute('/a', { client: oneOf(msgpack(), json()), server: oneOf(json(), msgpack()) })],
-])('channelPair: does with a route of %s', async (_what, route) => {
+])('channelPair: works with a route of %s', async (_what, route) => {
   const [client, server] = channelPair<string, unknown, unknown>(route)
   const message = Uint8Array.of(1, 2, 3)
   await client.send(message)
@@ -113,7 +113,7 @@ test.each([false, true])(
   },
 )
 
-test('startServer: a router on a clock that the test moves', async () => {
+test('startServer: a router with a clock that the test advances', async () => {
   const clock = testClock()
   const hour = 3_600_000
   const router = createRouter({
