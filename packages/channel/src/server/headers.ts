@@ -111,9 +111,6 @@ export interface PresetHeaders {
   readonly error?: ChannelError
 }
 
-/** No headers were set. */
-export const noPresetHeaders: PresetHeaders = { headers: {} }
-
 /** Response headers that the router sets. */
 const routerHeaders: ReadonlySet<string> = new Set([...bodyHeaders, 'content-type', controlHeader])
 
@@ -121,9 +118,9 @@ const routerHeaders: ReadonlySet<string> = new Set([...bodyHeaders, 'content-typ
  * The headers that middleware has set on `response`, but for those that the router sets. For an invalid one Node would
  * throw when the channel is about to open, or end the whole connection.
  */
-export function presetHeaders(response: Http2ServerResponse | ServerResponse): PresetHeaders {
+export function presetHeaders(response: Http2ServerResponse | ServerResponse): PresetHeaders | undefined {
   const given = Object.entries(response.getHeaders()).filter(([name]) => !routerHeaders.has(name))
-  if (given.length === 0) return noPresetHeaders
+  if (given.length === 0) return undefined
   try {
     return { headers: checkedHeaders(Object.fromEntries(given)) }
   } catch (cause) {

@@ -74,6 +74,21 @@ export interface RouterState<Auth> {
   readonly clock: Clock
 }
 
+/** A request for a channel. */
+interface OpenRequest<Auth> extends RouteMatch<Auth> {
+  readonly router: RouterState<Auth>
+  readonly stream: ServerHttp2Stream
+  readonly session: Http2Session
+  readonly headers: IncomingHttpHeaders
+  readonly preset: PresetHeaders | undefined
+  /** Headers of the answer, with or without a channel. */
+  readonly responseHeaders: OutgoingHttpHeaders
+  /** Undefined without subscribers. */
+  readonly event: OpenRequestEvent | undefined
+  /** The call of `authorize`. */
+  authorization?: Promise<Auth>
+}
+
 /** The formats that a client and a server agreed on. */
 interface Formats {
   readonly receive: Format<unknown>
@@ -81,252 +96,216 @@ interface Formats {
 }
 
 /**
- * One request's way to its handler. {@link OpenRequest.open} has all steps, in their order. Something new that must
- * happen before the handler runs is one more step there: a method that returns a {@link Rejection} to end the request,
- * or nothing to let it pass.
+ * Answers a request: the first step that returns a {@link Rejection} ends it. Whatever must happen before a handler
+ * runs is a step here if it need not wait, or else in `authorizeAndStart`.
  */
-export class OpenRequest<Auth> {
-  readonly #router: RouterState<Auth>
-  readonly #served: ServedRoute<Auth>
-  readonly #params: Record<string, string>
-  readonly #stream: ServerHttp2Stream
-  readonly #session: Http2Session
-  readonly #headers: IncomingHttpHeaders
-  readonly #preset: PresetHeaders
-  /** Headers of the answer, with or without a channel. */
-  readonly #responseHeaders: OutgoingHttpHeaders
-  /** For diagnostics. Undefined without subscribers. */
-  readonly #event: OpenRequestEvent | undefined
-  /** The authorization in flight. */
-  #authorization: Promise<Auth> | undefined
-
-  constructor(
-    router: RouterState<Auth>,
-    { served, params }: RouteMatch<Auth>,
-    stream: ServerHttp2Stream,
-    session: Http2Session,
-    headers: IncomingHttpHeaders,
-    preset: PresetHeaders,
-  ) {
-    this.#router = router
-    this.#served = served
-    this.#params = params
-    this.#stream = stream
-    this.#session = session
-    this.#headers = headers
-    this.#preset = preset
-    this.#responseHeaders = { ...preset.headers, ...corsHeaders(headers, router.origins) }
-    const origin = `${headers[':scheme'] ?? 'http'}://${headers[':authority'] ?? headers.host ?? ''}`
-    this.#event = publishOpening('server', served.route.path, origin, headers)
+export function openRequest<Auth>(
+  router: RouterState<Auth>,
+  { served, params }: RouteMatch<Auth>,
+  stream: ServerHttp2Stream,
+  session: Http2Session,
+  headers: IncomingHttpHeaders,
+  preset: PresetHeaders | undefined,
+): void {
+  const origin = `${headers[':scheme'] ?? 'http'}://${headers[':authority'] ?? headers.host ?? ''}`
+  const event = publishOpening('server', served.route.path, origin, headers)
+  const responseHeaders = { ...preset?.headers, ...corsHeaders(headers, router.origins) }
+  const request: OpenRequest<Auth> = {
+    router,
+    served,
+    params,
+    stream,
+    session,
+    headers,
+    preset,
+    responseHeaders,
+    event,
   }
+  const rejection =
+    checkHeaderSize(request) ??
+    checkOrigin(request) ??
+    answerPreflight(request) ??
+    checkMethod(request) ??
+    checkDrain(request) ??
+    checkPresetHeaders(request) ??
+    checkCoding(request)
+  if (rejection !== undefined) return respondTo(request, rejection)
+  const formats = negotiate(request)
+  if ('status' in formats) return respondTo(request, formats)
+  const grant = router.admission.admit(session, served.quota)
+  if ('status' in grant) return respondTo(request, grant)
+  void openAdmitted(request, formats, grant)
+}
 
-  /** Takes all steps that need not wait, and begins the others. The first rejection is the answer. */
-  open(): void {
-    const rejection =
-      this.#checkHeaderSize() ??
-      this.#checkOrigin() ??
-      this.#answerPreflight() ??
-      this.#checkMethod() ??
-      this.#checkDrain() ??
-      this.#checkPresetHeaders() ??
-      this.#checkCoding()
-    if (rejection !== undefined) return this.#respond(rejection)
-    const formats = this.#negotiate()
-    if ('status' in formats) return this.#respond(formats)
-    const grant = this.#router.admission.admit(this.#session, this.#served.quota)
-    if ('status' in grant) return this.#respond(grant)
-    void this.#openAdmitted(formats, grant)
+/** Comes first: all other steps may keep the headers or read them. */
+function checkHeaderSize<Auth>({ headers, served: { maxHeaderBytes } }: OpenRequest<Auth>): Rejection | undefined {
+  if (headerBytes(headers) <= maxHeaderBytes) return undefined
+  return { status: 431, message: `the headers are over the limit of ${maxHeaderBytes} bytes` }
+}
+
+function checkOrigin<Auth>({ headers, session, router }: OpenRequest<Auth>): Rejection | undefined {
+  if (!isForeign(headers, session.encrypted === true, router.origins)) return undefined
+  return { status: 403, message: 'pages of other origins may not open a channel here' }
+}
+
+function answerPreflight<Auth>(request: OpenRequest<Auth>): Rejection | undefined {
+  const headers = preflightHeaders(request.headers, request.router.origins)
+  return headers && { status: 204, message: '', headers }
+}
+
+function checkMethod<Auth>({ headers }: OpenRequest<Auth>): Rejection | undefined {
+  if (!methodsWithoutChannel.has(headers[':method'] ?? '')) return undefined
+  return { status: 405, message: 'a channel is opened with POST', headers: { allow: 'POST' } }
+}
+
+function checkDrain<Auth>({ router }: OpenRequest<Auth>): Rejection | undefined {
+  return router.drain.hasBegun ? unavailable(stopping) : undefined
+}
+
+function checkPresetHeaders<Auth>(request: OpenRequest<Auth>): Rejection | undefined {
+  const error = request.preset?.error
+  if (error === undefined) return undefined
+  reportError(request, error, toChannelRequest(request, aborted))
+  return failedToOpen
+}
+
+function checkCoding<Auth>({ headers }: OpenRequest<Auth>): Rejection | undefined {
+  const coding = contentCoding(headers['content-encoding'])
+  if (coding === undefined) return undefined
+  const message = `a body with content-encoding ${excerpt(coding)} is not read here`
+  return { status: 415, message, headers: { 'accept-encoding': 'identity' } }
+}
+
+/** Finds the formats of both directions by `content-type` and `accept`. */
+function negotiate<Auth>({ served: { receives, sends }, headers }: OpenRequest<Auth>): Formats | Rejection {
+  const { 'content-type': type, accept: accepted } = headers
+  // A page of another site can send a body without a type, with the cookies of the user, and without a preflight.
+  const receive = type === undefined ? undefined : formatForContentType(receives, type)
+  if (receive === undefined) {
+    const what = type === undefined ? 'a request without content-type' : excerpt(type)
+    const acceptable = acceptHeader(receives)
+    return { status: 415, message: `${what} is not one of ${acceptable}`, headers: { accept: acceptable } }
   }
+  const send = negotiateFormat(sends, accepted, receive.framing)
+  if (send !== undefined) return { receive, send }
+  return { status: 406, message: `${excerpt(accepted ?? '')} is none of ${acceptHeader(sends)}` }
+}
 
-  /** Comes first, before anything keeps the headers or reads them. */
-  #checkHeaderSize(): Rejection | undefined {
-    const { maxHeaderBytes } = this.#served
-    if (headerBytes(this.#headers) <= maxHeaderBytes) return undefined
-    return { status: 431, message: `the headers are over the limit of ${maxHeaderBytes} bytes` }
-  }
-
-  #checkOrigin(): Rejection | undefined {
-    if (!isForeign(this.#headers, this.#session.encrypted === true, this.#router.origins)) return undefined
-    return { status: 403, message: 'pages of other origins may not open a channel here' }
-  }
-
-  #answerPreflight(): Rejection | undefined {
-    const headers = preflightHeaders(this.#headers, this.#router.origins)
-    return headers && { status: 204, message: '', headers }
-  }
-
-  #checkMethod(): Rejection | undefined {
-    if (!methodsWithoutChannel.has(this.#headers[':method'] ?? '')) return undefined
-    return { status: 405, message: 'a channel is opened with POST', headers: { allow: 'POST' } }
-  }
-
-  #checkDrain(): Rejection | undefined {
-    return this.#router.drain.hasBegun ? unavailable(stopping) : undefined
-  }
-
-  #checkPresetHeaders(): Rejection | undefined {
-    const { error } = this.#preset
-    if (error === undefined) return undefined
-    reportError(this.#router, error, this.#served, this.#toChannelRequest(aborted))
-    return failedToOpen
-  }
-
-  #checkCoding(): Rejection | undefined {
-    const coding = contentCoding(this.#headers['content-encoding'])
-    if (coding === undefined) return undefined
-    const message = `a body with content-encoding ${excerpt(coding)} is not read here`
-    return { status: 415, message, headers: { 'accept-encoding': 'identity' } }
-  }
-
-  /** Finds the formats of both directions by `content-type` and `accept`. */
-  #negotiate(): Formats | Rejection {
-    const { receives, sends } = this.#served
-    const { 'content-type': type, accept: accepted } = this.#headers
-    // A page of another site can send a body without a type, with the cookies of the user, and without a preflight.
-    const receive = type === undefined ? undefined : formatForContentType(receives, type)
-    if (receive === undefined) {
-      const what = type === undefined ? 'a request without content-type' : excerpt(type)
-      const acceptable = acceptHeader(receives)
-      return { status: 415, message: `${what} is not one of ${acceptable}`, headers: { accept: acceptable } }
-    }
-    const send = negotiateFormat(sends, accepted, receive.framing)
-    if (send === undefined) {
-      return { status: 406, message: `${excerpt(accepted ?? '')} is none of ${acceptHeader(sends)}` }
-    }
-    return { receive, send }
-  }
-
-  /** Takes the steps that wait. */
-  async #openAdmitted(formats: Formats, grant: Grant): Promise<void> {
-    const { admission, drain } = this.#router
-    drain.addRequest()
-    const isOpen = await this.#authorizeAndRun(formats, grant).catch((error: unknown) => this.#onError(error))
-    if (!isOpen) {
-      // A client could call `authorize` any number of times if this did not wait for it.
-      const release = (): void => admission.release(grant.quotas)
-      if (this.#authorization === undefined) release()
-      else void this.#authorization.then(release, release)
-    }
-    drain.removeRequest()
-  }
-
-  /** Authorizes the request, accepts it, and calls the handler. Returns whether there is a channel. */
-  async #authorizeAndRun(formats: Formats, grant: Grant): Promise<boolean> {
-    const { authorize } = this.#router
-    // Without `authorize`, nothing is known of the client.
-    let auth = undefined as Auth
-    if (authorize !== undefined) {
-      const authorized = await this.#authorize(authorize)
-      if ('status' in authorized) {
-        this.#respond(authorized)
-        return false
-      }
-      ;({ auth } = authorized)
-    }
-    const { receive, send } = formats
-    const control = supportsControl(this.#headers[controlHeader]) && receive.framing.control && send.framing.control
-    const controlHeaders = control ? { [controlHeader]: version } : {}
-    const headers = { ...this.#responseHeaders, 'content-type': send.mediaType, ...controlHeaders }
-    const conn = await accept(this.#stream, this.#headers, { headers })
-    try {
-      this.#run(conn, formats, grant, auth, control)
-    } catch (error) {
-      conn.abort(error)
-      throw error
-    }
-    return true
-  }
-
-  async #authorize(authorize: Authorize<Auth>): Promise<{ readonly auth: Auth } | Rejection> {
-    const { clock, authorizeTimeout, drain } = this.#router
-    const stream = this.#stream
-    // The error of a client that leaves now would end the process otherwise.
-    stream.on('error', () => {})
-    const controller = new AbortController()
-    const { signal } = controller
-    drain.authorizing.add(controller)
-    const onClose = (): void => controller.abort(new ChannelError('PEER_ABORTED', 'the client left'))
-    stream.once('close', onClose)
-    const timer = clock.setTimer(onTimeout, authorizeTimeout, controller)
-    // The client may not be allowed to send anything, and no limit counts what arrives before there is a channel.
-    const release = holdUnread(stream)
-    const request = this.#toChannelRequest(signal)
-    try {
-      this.#authorization = (async () => authorize(request))()
-      const auth = await abortable(this.#authorization, signal)
-      return isExpired(expiryOf(auth)) ? { status: 401, message: 'the credentials have expired' } : { auth }
-    } catch (error) {
-      if (signal.aborted) return unavailable(textOf(signal.reason))
-      const rejection = rejectionOf(error)
-      if (rejection === undefined) reportError(this.#router, error, this.#served, request)
-      return rejection ?? failedToOpen
-    } finally {
-      clock.clearTimer(timer)
-      drain.authorizing.delete(controller)
-      stream.off('close', onClose)
-      release()
-    }
-  }
-
-  /** Creates the channel and calls the handler. */
-  #run(conn: Http2Conn, { receive, send }: Formats, grant: Grant, auth: Auth, control: boolean): void {
-    const router = this.#router
-    const served = this.#served
-    const event = this.#event
-    const { onInvalid, onSlow } = served
-    const lazy = new LazyContext(conn.path, router.clock, served.expiryGrace)
-    const context = createContext(this.#params, conn, auth, lazy)
-    const channel: Channel<unknown, unknown> = new Channel<unknown, unknown>(conn, {
-      send: send.codec,
-      receive: receive.codec,
-      framing: { send: send.framing, receive: receive.framing },
-      control,
-      limits: served.limits,
-      onInvalid: onInvalid && ((error) => onInvalid(error, context)),
-      onSlow: publishingSlow(onSlow && ((waited) => onSlow(waited, context)), event, () => channel),
-      name: served.route.path,
-      clock: router.clock,
-    })
-    const usage = router.admission.add(channel, conn, grant)
-    if (served.age !== undefined) router.drain.limitAge(channel, this.#session, served.age)
-    if (router.drain.hasBegun) coreOf(channel).startDraining()
-    if (event !== undefined) diagnostics.open.publish({ opening: event, channel })
-    void runHandler(router, served, event, usage, context, lazy)
-  }
-
-  /**
-   * Handles an error of the steps that wait. Usually the client has left. A client that has not must not wait for ever.
-   */
-  #onError(error: unknown): false {
+/** Takes the steps that wait. */
+async function openAdmitted<Auth>(request: OpenRequest<Auth>, formats: Formats, grant: Grant): Promise<void> {
+  const { admission, drain } = request.router
+  drain.addRequest()
+  const isOpen = await authorizeAndStart(request, formats, grant).catch((error: unknown) => {
+    // Usually the client has left. A client that has not must not wait for ever.
     const isMistake = !isConnError(error) || error.code === 'ALREADY_RESPONDED'
-    if (isMistake) reportError(this.#router, error, this.#served, this.#toChannelRequest(aborted))
-    this.#respond(failedToOpen)
+    if (isMistake) reportError(request, error, toChannelRequest(request, aborted))
+    respondTo(request, failedToOpen)
     return false
+  })
+  if (!isOpen) {
+    // A client that leaves could have `authorize` run any number of times if its end were not awaited.
+    const release = (): void => admission.release(grant.quotas)
+    if (request.authorization === undefined) release()
+    else void request.authorization.then(release, release)
   }
+  drain.removeRequest()
+}
 
-  #respond({ status, message, headers }: Rejection): void {
-    respond(this.#stream, { status, message, headers: { ...this.#responseHeaders, ...headers } })
-    if (this.#event === undefined) return
-    diagnostics.refuse.publish({ opening: this.#event, status, message, error: undefined })
-  }
-
-  #toChannelRequest(signal: AbortSignal): ChannelRequest {
-    const headers = this.#headers
-    const request: ChannelRequest = {
-      route: this.#served.route.path,
-      params: this.#params,
-      headers,
-      query: parseQuery(headers[':path'] ?? ''),
-      session: this.#stream.session as ServerHttp2Session | undefined,
-      signal,
+/** Authorizes the request, accepts it, and calls the handler. Returns whether there is a channel. */
+async function authorizeAndStart<Auth>(request: OpenRequest<Auth>, formats: Formats, grant: Grant): Promise<boolean> {
+  const { router, stream, headers, responseHeaders } = request
+  // Without `authorize`, nothing is known of the client.
+  let auth = undefined as Auth
+  if (router.authorize !== undefined) {
+    const authorized = await authorize(request, router.authorize)
+    if ('status' in authorized) {
+      respondTo(request, authorized)
+      return false
     }
-    return Object.defineProperties(request, inspected)
+    ;({ auth } = authorized)
+  }
+  const { receive, send } = formats
+  const control = supportsControl(headers[controlHeader]) && receive.framing.control && send.framing.control
+  const controlHeaders = control ? { [controlHeader]: version } : {}
+  const conn = await accept(stream, headers, {
+    headers: { ...responseHeaders, 'content-type': send.mediaType, ...controlHeaders },
+  })
+  try {
+    startChannel(request, conn, formats, grant, auth, control)
+  } catch (error) {
+    conn.abort(error)
+    throw error
+  }
+  return true
+}
+
+/** Calls `authorize`, for as long as it may take and the client stays. */
+async function authorize<Auth>(
+  request: OpenRequest<Auth>,
+  decide: Authorize<Auth>,
+): Promise<{ readonly auth: Auth } | Rejection> {
+  const { stream, router } = request
+  // The error of a client that leaves now would end the process otherwise.
+  stream.on('error', () => {})
+  const controller = new AbortController()
+  const { signal } = controller
+  router.drain.authorizing.add(controller)
+  const onClose = (): void => controller.abort(new ChannelError('PEER_ABORTED', 'the client left'))
+  stream.once('close', onClose)
+  const timer = router.clock.setTimer(onTimeout, router.authorizeTimeout, controller)
+  // The client may not be allowed to send anything, and no limit counts what arrives before there is a channel.
+  const release = holdUnread(stream)
+  const channelRequest = toChannelRequest(request, signal)
+  try {
+    request.authorization = (async () => decide(channelRequest))()
+    const auth = await abortable(request.authorization, signal)
+    return isExpired(expiryOf(auth)) ? { status: 401, message: 'the credentials have expired' } : { auth }
+  } catch (error) {
+    if (signal.aborted) return unavailable(textOf(signal.reason))
+    const rejection = rejectionOf(error)
+    if (rejection === undefined) reportError(request, error, channelRequest)
+    return rejection ?? failedToOpen
+  } finally {
+    router.clock.clearTimer(timer)
+    router.drain.authorizing.delete(controller)
+    stream.off('close', onClose)
+    release()
   }
 }
 
+/** Creates the channel and calls the handler. */
+function startChannel<Auth>(
+  { router, served, params, session, event }: OpenRequest<Auth>,
+  conn: Http2Conn,
+  { receive, send }: Formats,
+  grant: Grant,
+  auth: Auth,
+  control: boolean,
+): void {
+  const { onInvalid, onSlow } = served
+  const lazy = new LazyContext(conn.path, router.clock, served.expiryGrace)
+  const context = createContext(params, conn, auth, lazy)
+  const channel: Channel<unknown, unknown> = new Channel<unknown, unknown>(conn, {
+    send: send.codec,
+    receive: receive.codec,
+    framing: { send: send.framing, receive: receive.framing },
+    control,
+    limits: served.limits,
+    onInvalid: onInvalid && ((error) => onInvalid(error, context)),
+    onSlow: publishingSlow(onSlow && ((waited) => onSlow(waited, context)), event, () => channel),
+    name: served.route.path,
+    clock: router.clock,
+  })
+  const usage = router.admission.add(channel, conn, grant)
+  if (served.age !== undefined) router.drain.limitAge(channel, session, served.age)
+  if (router.drain.hasBegun) coreOf(channel).startDraining()
+  if (event !== undefined) diagnostics.open.publish({ opening: event, channel })
+  void runHandler(router, served, event, usage, context, lazy)
+}
+
 /**
- * Calls the handler, and closes the channel when it has returned. Not a method, since a running handler would keep the
- * whole request in memory.
+ * Calls the handler, and closes the channel when it has returned. It gets little of the request, all of which stays in
+ * memory.
  */
 async function runHandler<Auth>(
   router: RouterState<Auth>,
@@ -347,7 +326,7 @@ async function runHandler<Auth>(
     const failure = new ChannelError('INTERNAL', 'the handler failed', { side: 'local', cause: error })
     const closing = isOutcome ? undefined : core.onHandlerError(failure)
     // A handler that ends because its own channel ended, at either end, has not failed.
-    if (!isOutcome || isDefect(error)) reportError(router, error, served, context, isOutcome)
+    if (!isOutcome || isDefect(error)) reportError({ router, served }, error, context, isOutcome)
     await closing
   }
   // `closed` says what could not be delivered.
@@ -360,9 +339,8 @@ async function runHandler<Auth>(
 
 /** Reports an error to `onError`, or prints it. `isOutcome` says that the channel ended with it. */
 function reportError<Auth>(
-  { onError }: RouterState<Auth>,
+  { router: { onError }, served: { route } }: Pick<OpenRequest<Auth>, 'router' | 'served'>,
   error: unknown,
-  { route }: ServedRoute<Auth>,
   context: ErrorContext<Auth>,
   isOutcome = false,
 ): void {
@@ -383,6 +361,22 @@ function isDefect(error: unknown): boolean {
     'TRUNCATED_FRAME',
   ]
   return codes.includes(error.code) || (error.code === 'INTERNAL' && error.side === 'local')
+}
+
+function respondTo<Auth>({ stream, responseHeaders, event }: OpenRequest<Auth>, rejection: Rejection): void {
+  const { status, message, headers } = rejection
+  respond(stream, { status, message, headers: { ...responseHeaders, ...headers } })
+  if (event !== undefined) diagnostics.refuse.publish({ opening: event, status, message, error: undefined })
+}
+
+function toChannelRequest<Auth>(
+  { served, params, headers, stream }: OpenRequest<Auth>,
+  signal: AbortSignal,
+): ChannelRequest {
+  const query = parseQuery(headers[':path'] ?? '')
+  const session = stream.session as ServerHttp2Session | undefined
+  const request: ChannelRequest = { route: served.route.path, params, headers, query, session, signal }
+  return Object.defineProperties(request, inspected)
 }
 
 /**

@@ -10,7 +10,7 @@ import { bodyHeaders } from './headers.ts'
 export interface Rejection {
   readonly status: number
   readonly message: string
-  readonly headers?: OutgoingHttpHeaders
+  readonly headers?: OutgoingHttpHeaders | undefined
 }
 
 /** Makes a 503: the client may try again soon, at another server if it has one. */

@@ -21,11 +21,11 @@ import type { AgeOptions, DrainOptions } from './drain.ts'
 import { Drain, resolveAge } from './drain.ts'
 import type { Handler, HandlerContext } from './handler-context.ts'
 import type { PresetHeaders } from './headers.ts'
-import { maxHeaderBytes, noPresetHeaders, presetHeaders } from './headers.ts'
+import { maxHeaderBytes, presetHeaders } from './headers.ts'
 import type { Attachable, RequestInterceptor } from './intercept.ts'
 import { attach } from './intercept.ts'
 import type { ErrorContext, RouteMatch, RouterState, ServedRoute } from './open-request.ts'
-import { OpenRequest } from './open-request.ts'
+import { openRequest } from './open-request.ts'
 import { resolveOrigins } from './origins.ts'
 import type { QuotaLimits } from './quota.ts'
 import { Quota, resolveQuota } from './quota.ts'
@@ -265,7 +265,7 @@ class RouteTable<Auth> implements Router<Auth>, RequestInterceptor {
     if (request.httpVersionMajor < 2) return this.onRequest(request as IncomingMessage, response as ServerResponse)
     const { stream, headers } = request as Http2ServerRequest
     // A framework that has answered already gets an error that says so.
-    return this.onStream(stream, headers, response.headersSent ? noPresetHeaders : presetHeaders(response))
+    return this.onStream(stream, headers, response.headersSent ? undefined : presetHeaders(response))
   }
 
   get channels(): number {
@@ -286,7 +286,7 @@ class RouteTable<Auth> implements Router<Auth>, RequestInterceptor {
     return true
   }
 
-  onStream(stream: ServerHttp2Stream, headers: IncomingHttpHeaders, preset: PresetHeaders = noPresetHeaders): boolean {
+  onStream(stream: ServerHttp2Stream, headers: IncomingHttpHeaders, preset?: PresetHeaders): boolean {
     const { session } = stream
     // Its connection was lost already.
     if (session === undefined) return false
@@ -295,8 +295,8 @@ class RouteTable<Auth> implements Router<Auth>, RequestInterceptor {
     if (drain.hasBegun) admission.goAway(session)
     const found = this.#find(headers[':path'] ?? '')
     if (found === 'malformed') {
-      respond(stream, { status: 400, message: 'the path is not percent-encoded', headers: preset.headers })
-    } else if (found !== 'not found') new OpenRequest(this.#state, found, stream, session, headers, preset).open()
+      respond(stream, { status: 400, message: 'the path is not percent-encoded', headers: preset?.headers })
+    } else if (found !== 'not found') openRequest(this.#state, found, stream, session, headers, preset)
     // An idle connection would stay open, and with it a server that is being closed.
     if (drain.isDone) session.close()
     return found !== 'not found'
