@@ -5,7 +5,7 @@ import { connect as connectHttp2, createServer } from 'node:http2'
 import type { AddressInfo } from 'node:net'
 
 import type { Conn } from '@h2channel/conn'
-import { accept, connDefaults, connect, SessionPool } from '@h2channel/conn'
+import { accept, connLimits, connect, SessionPool } from '@h2channel/conn'
 
 export type Kind = 'conn' | 'bare'
 
@@ -61,11 +61,11 @@ function bare(end: Http2Stream): End {
 
 /** Serves both kinds, each on its own port. The path says what to send: `/<total>/<write>`. */
 export async function serveBulk(): Promise<Readonly<Record<Kind, number>>> {
-  const settings = { initialWindowSize: connDefaults.streamWindow }
+  const settings = { initialWindowSize: connLimits.streamWindow }
   const listen = async (
     start: (stream: ServerHttp2Stream, headers: IncomingHttpHeaders) => Promise<End>,
   ): Promise<number> => {
-    const server = createServer({ settings, maxSessionMemory: connDefaults.sessionMemory })
+    const server = createServer({ settings, maxSessionMemory: connLimits.sessionMemory })
     server.on('session', (session) => widen(session))
     server.on('stream', (stream, headers) => {
       const [, total, write] = String(headers[':path']).split('/').map(Number)
@@ -103,8 +103,8 @@ export async function runBulk(port: number, { kind, direction, write, total }: B
     return elapsed
   }
   const session = connectHttp2(origin, {
-    settings: { enablePush: false, initialWindowSize: connDefaults.streamWindow },
-    maxSessionMemory: connDefaults.sessionMemory,
+    settings: { enablePush: false, initialWindowSize: connLimits.streamWindow },
+    maxSessionMemory: connLimits.sessionMemory,
   })
   await once(session, 'remoteSettings')
   widen(session)
@@ -117,5 +117,5 @@ export async function runBulk(port: number, { kind, direction, write, total }: B
 }
 
 function widen(session: Http2Session): void {
-  session.setLocalWindowSize(connDefaults.connectionWindow)
+  session.setLocalWindowSize(connLimits.connectionWindow)
 }

@@ -6,7 +6,7 @@ import { defineRoute } from '@h2channel/channel'
 import { createClient } from '@h2channel/channel/client'
 import { createRouter } from '@h2channel/channel/server'
 import { json } from '@h2channel/codecs'
-import { connDefaults } from '@h2channel/conn'
+import { connLimits } from '@h2channel/conn'
 import type { ChildProcess } from 'node:child_process'
 import { fork } from 'node:child_process'
 import { once } from 'node:events'
@@ -44,7 +44,7 @@ function serve(): void {
   router.handle(idle, async (channel) => {
     for await (const message of channel) await channel.send(message)
   })
-  const server = createServer({ maxSessionMemory: connDefaults.sessionMemory })
+  const server = createServer({ maxSessionMemory: connLimits.sessionMemory })
   router.attach(server)
   server.listen(0, '127.0.0.1', () => process.send?.((server.address() as AddressInfo).port))
   process.on('message', () => {

@@ -5,7 +5,7 @@ import { createClient } from '@h2channel/channel/client'
 import { createRouter } from '@h2channel/channel/server'
 import type { Codec } from '@h2channel/codecs'
 import { bool, bytes, choice, f64, json, msgpack, struct, u16, u32 } from '@h2channel/codecs'
-import { connDefaults } from '@h2channel/conn'
+import { connLimits } from '@h2channel/conn'
 import { createServer } from 'node:http2'
 import { z } from 'zod'
 
@@ -18,7 +18,7 @@ import { given } from './peer.ts'
 const Checked = z.object({ id: z.number(), user: z.string(), text: z.string(), ts: z.number() })
 
 /** As conn's README recommends: by default, Node 24 does not allow 10,000 streams on one connection. */
-const roomy = { maxSessionMemory: connDefaults.sessionMemory }
+const roomy = { maxSessionMemory: connLimits.sessionMemory }
 
 const chunks = defineRoute('/chunks', { client: bytes(), server: json<Message>() })
 

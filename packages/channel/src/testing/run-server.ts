@@ -1,4 +1,4 @@
-import { connDefaults } from '@h2channel/conn'
+import { connLimits } from '@h2channel/conn'
 import { listen, makeCertificate } from '@h2channel/conn/testing'
 import { createSecureServer, createServer } from 'node:http2'
 
@@ -11,7 +11,7 @@ import type { Router } from '../server/router.ts'
 /** Implements `startServer`, in a file of its own because it needs Node. */
 export async function run<Auth>(router: Router<Auth>, options: StartServerOptions): Promise<RunningServer> {
   const certificate = options.tls === true ? await makeCertificate() : undefined
-  const memory = { maxSessionMemory: connDefaults.sessionMemory }
+  const memory = { maxSessionMemory: connLimits.sessionMemory }
   const server = certificate === undefined ? createServer(memory) : createSecureServer({ ...certificate, ...memory })
   const detach = router.attach(server)
   const listening = await listen(server, certificate)

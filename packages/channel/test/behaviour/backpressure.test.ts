@@ -1,6 +1,6 @@
 // oxlint-disable vitest/expect-expect -- many of these tests assert by the helpers of support.ts
 import type { Conn } from '@h2channel/conn'
-import { connDefaults } from '@h2channel/conn'
+import { connDefaults, connLimits } from '@h2channel/conn'
 import { startServer } from '@h2channel/conn/testing'
 import { pipe } from '@h2channel/conn/web'
 import { describe, expect, test } from 'vitest'
@@ -90,7 +90,7 @@ describe('send: waits for a peer that does not receive, and all arrives in order
     })
     const conn = await server.connect('/')
     // What is between them: the window of the stream, and what Node holds of it on both sides.
-    const between = connDefaults.streamWindow + 512 * 1024
+    const between = connLimits.streamWindow + 512 * 1024
     await outrun(conn, await accepted.promise, 1_500, between).finally(() => over.resolve())
   })
 })

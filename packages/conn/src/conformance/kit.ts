@@ -4,7 +4,7 @@ import assert from 'node:assert/strict'
 import type { Conn, ConnClosed } from '../core/conn.ts'
 import type { ConnErrorCode } from '../errors.ts'
 import { ConnError } from '../errors.ts'
-import type { CloseTimeouts } from '../core/stream-conn.ts'
+import type { CloseTimeouts } from '../limits.ts'
 
 /** What a case may use. */
 export interface Scope {

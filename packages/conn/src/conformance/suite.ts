@@ -7,9 +7,9 @@ import { halfCases } from './halves.ts'
 import type { Scope } from './kit.ts'
 import { nettest } from './nettest.ts'
 import { waiterCases } from './waiters.ts'
-import { checkedDelay } from '../limits.ts'
+import type { CloseTimeouts } from '../limits.ts'
+import { checkDelay } from '../limits.ts'
 import { ConnError } from '../errors.ts'
-import type { CloseTimeouts } from '../core/stream-conn.ts'
 import { clearTimeout, setImmediate, setTimeout } from '../runtime/timers.ts'
 
 /**
@@ -82,7 +82,7 @@ async function runCase(
   makePair: MakePair,
   { seed = conformanceSeed, resets = true, timeout = 10_000 }: ConformanceOptions = {},
 ): Promise<void> {
-  const delay = checkedDelay('timeout', timeout)
+  const delay = checkDelay('timeout', timeout)
   const made: Conn[] = []
   const waiting = new Set<string>()
   let hasEnded = false

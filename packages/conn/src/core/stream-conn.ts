@@ -1,5 +1,6 @@
 import type { Conn, ConnClosed, WaitOptions, WriteOptions } from './conn.ts'
-import { checkedDelay, connDefaults } from '../limits.ts'
+import type { CloseTimeouts } from '../limits.ts'
+import { resolveTimeouts } from '../limits.ts'
 import { abortError, ConnError, signalError } from '../errors.ts'
 import { inOwnMemory } from './own-memory.ts'
 import { inspectAs } from '../runtime/inspect-as.ts'
@@ -36,22 +37,6 @@ type Writing =
 
 /** Of all halves that are open. */
 const open = { at: 'open' } as const
-
-/** How long a conn's end may take. Times in milliseconds. */
-export interface CloseTimeouts {
-  /** See {@link ConnDefaults.closeTimeout}. */
-  readonly closeTimeout?: number | undefined
-  /** See {@link ConnDefaults.lingerTimeout}. */
-  readonly lingerTimeout?: number | undefined
-}
-
-/** The timeouts, with the defaults for what is not given. Throws `INVALID_ARGUMENT` for one that can't be. */
-export function checkedTimeouts(given: CloseTimeouts): { closeTimeout: number; lingerTimeout: number } {
-  return {
-    closeTimeout: checkedDelay('closeTimeout', given.closeTimeout ?? connDefaults.closeTimeout),
-    lingerTimeout: checkedDelay('lingerTimeout', given.lingerTimeout ?? connDefaults.lingerTimeout),
-  }
-}
 
 /** A write that waits for room. */
 interface Write {
@@ -152,7 +137,7 @@ export class StreamConn implements Conn {
     this.closed = new Promise((resolve) => {
       this.#settleClosed = resolve
     })
-    const { closeTimeout, lingerTimeout } = checkedTimeouts(timeouts)
+    const { closeTimeout, lingerTimeout } = resolveTimeouts(timeouts)
     this.#closeTimeout = closeTimeout
     this.#lingerTimeout = lingerTimeout
     this.#transport = transport

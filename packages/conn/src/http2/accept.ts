@@ -13,8 +13,8 @@ import { Http2Conn } from './http2-conn.ts'
 import { sendError } from './node-errors.ts'
 import { Http2Transport } from './http2-stream.ts'
 import { keepServerAlive } from './keep-alive.ts'
-import type { CloseTimeouts } from '../core/stream-conn.ts'
-import { checkedTimeouts } from '../core/stream-conn.ts'
+import type { CloseTimeouts } from '../limits.ts'
+import { resolveTimeouts } from '../limits.ts'
 import { widenWindows } from './windows.ts'
 
 export interface AcceptOptions extends CloseTimeouts {
@@ -75,7 +75,7 @@ function acceptStream(
   // It stays: without a listener, a client that resets a stream which was not accepted would end the process.
   stream.on('error', ignore)
   const { status = 200 } = options
-  const timeouts = checkedTimeouts(options)
+  const timeouts = resolveTimeouts(options)
   if (stream.destroyed || stream.closed) {
     throw new ConnError('CONNECTION_LOST', 'the client left before its request was accepted')
   }

@@ -2,7 +2,8 @@ import type { ClientHttp2Stream, IncomingHttpHeaders, OutgoingHttpHeaders } from
 import type { ConnectionOptions } from 'node:tls'
 
 import { addAbortListener, removeAbortListener } from '../waits/abort-listeners.ts'
-import { checkedDelay, connDefaults } from '../limits.ts'
+import type { CloseTimeouts } from '../limits.ts'
+import { checkDelay, connDefaults, connLimits, resolveTimeouts } from '../limits.ts'
 import { ConnError, abortError, signalError } from '../errors.ts'
 import { mergeHeaders } from './headers.ts'
 import { Http2Conn } from './http2-conn.ts'
@@ -11,8 +12,6 @@ import { Http2Transport } from './http2-stream.ts'
 import type { Session } from './session.ts'
 import type { SessionPool } from './session-pool.ts'
 import { sharedSessions } from './session-pool.ts'
-import type { CloseTimeouts } from '../core/stream-conn.ts'
-import { checkedTimeouts } from '../core/stream-conn.ts'
 import { afterTurn, clearTimeout, now, setTimeout } from '../runtime/timers.ts'
 
 export interface ConnectOptions extends CloseTimeouts {
@@ -58,8 +57,8 @@ const maxSilence = 1_000
 export async function connect(url: string | URL, options: ConnectOptions = {}): Promise<Http2Conn> {
   const target = parse(url)
   const { method = 'POST', sessions = sharedSessions } = options
-  const connectTimeout = checkedDelay('connectTimeout', options.connectTimeout ?? connDefaults.connectTimeout)
-  const timeouts = checkedTimeouts(options)
+  const connectTimeout = checkDelay('connectTimeout', options.connectTimeout ?? connDefaults.connectTimeout)
+  const timeouts = resolveTimeouts(options)
   if (!/^[!#$%&'*+.^_`|~\w-]+$/.test(method) || method === 'HEAD' || method === 'CONNECT') {
     throw new ConnError('INVALID_ARGUMENT', `a conn cannot use the method ${JSON.stringify(method)}`)
   }
@@ -192,7 +191,7 @@ function readErrorResponse(
     const done = (): void => {
       signal.removeEventListener('abort', reset)
       stream.off('data', onData)
-      const body = Buffer.concat(chunks).subarray(0, connDefaults.refusalBody)
+      const body = Buffer.concat(chunks).subarray(0, connLimits.refusalBody)
       const message = `the server answered with status ${status}`
       resolve(new ConnError('UNEXPECTED_STATUS', message, { response: { status, headers, body } }))
     }
@@ -203,7 +202,7 @@ function readErrorResponse(
     const onData = (chunk: Buffer): void => {
       chunks.push(chunk)
       size += chunk.length
-      if (size >= connDefaults.refusalBody) reset()
+      if (size >= connLimits.refusalBody) reset()
     }
     stream.on('data', onData)
     stream.once('end', done)

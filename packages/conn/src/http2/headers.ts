@@ -2,7 +2,7 @@ import { validateHeaderName, validateHeaderValue } from 'node:http'
 import type { OutgoingHttpHeaders } from 'node:http2'
 import { sensitiveHeaders } from 'node:http2'
 
-import { connDefaults } from '../limits.ts'
+import { connLimits } from '../limits.ts'
 import { ConnError } from '../errors.ts'
 
 /** Joins headers. Names are compared without case (RFC 9110, section 5.1), and the last value of a name counts. */
@@ -41,7 +41,7 @@ export function checkHeaders(headers: OutgoingHttpHeaders, peerLimit: number = I
       size += name.length + text.length + 32
     }
   }
-  const limit = Math.min(connDefaults.headerBytes, peerLimit)
+  const limit = Math.min(connLimits.headerBytes, peerLimit)
   if (size <= limit) return
   throw new ConnError('INVALID_ARGUMENT', `the headers have ${size} bytes, and the limit is ${limit}`)
 }

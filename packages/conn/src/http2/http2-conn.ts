@@ -2,8 +2,8 @@ import type { Http2Session, Http2Stream, IncomingHttpHeaders } from 'node:http2'
 
 import type { Http2Transport } from './http2-stream.ts'
 import { inspectAs } from '../runtime/inspect-as.ts'
-import type { CloseTimeouts } from '../core/stream-conn.ts'
 import { StreamConn } from '../core/stream-conn.ts'
+import type { CloseTimeouts } from '../limits.ts'
 
 /** The address of one end of a connection. */
 export interface Address {

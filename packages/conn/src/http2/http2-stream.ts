@@ -4,7 +4,7 @@ import type { Socket } from 'node:net'
 import { DuplexTransport, transport } from '../transports/node-stream.ts'
 import type { ConnError } from '../errors.ts'
 import { resetCode, RstCode, streamError } from './node-errors.ts'
-import { keepInFlight, type Written } from '../node/retain-in-flight.ts'
+import { retainInFlight, type Written } from '../node/retain-in-flight.ts'
 import { dispatchedBytes, rawSocket } from '../node/handle.ts'
 import { inOwnMemory } from '../core/own-memory.ts'
 import { Pages } from '../node/pages.ts'
@@ -69,7 +69,7 @@ export class Http2Transport extends DuplexTransport<Http2Stream> {
     if (own.#endSent) for (const { done } of pending) done?.(false)
     const destroyed = own.#originalDestroy.call(this, error)
     // Later, since Node may be gathering frames right now: it sends what it can before it resets a stream.
-    if (own.#socket !== undefined && pending.length > 0) setImmediate(keepInFlight, own.#socket, pending)
+    if (own.#socket !== undefined && pending.length > 0) setImmediate(retainInFlight, own.#socket, pending)
     return destroyed
   }
 
@@ -163,7 +163,7 @@ export class Http2Transport extends DuplexTransport<Http2Stream> {
   }
 
   #keep(chunk: Uint8Array): void {
-    if (!Pages.takes(chunk)) {
+    if (!Pages.accepts(chunk)) {
       this.#pushKept()
       this.#originalPush.call(this.stream, inOwnMemory(chunk))
       return

@@ -1,7 +1,7 @@
 import type { ClientHttp2Stream, OutgoingHttpHeaders } from 'node:http2'
 import type { ConnectionOptions } from 'node:tls'
 
-import { checkedDelay, connDefaults, longestDelay } from '../limits.ts'
+import { checkDelay, connDefaults, connLimits, maxDelay } from '../limits.ts'
 import { ConnError } from '../errors.ts'
 import { isSessionExhausted, sendError } from './node-errors.ts'
 import { runInRootContext } from '../runtime/root-context.ts'
@@ -45,10 +45,10 @@ export class SessionPool implements AsyncDisposable {
 
   constructor(options: SessionPoolOptions = {}) {
     this.#timeouts = {
-      idleTimeout: checkedDelay('idleTimeout', options.idleTimeout ?? connDefaults.idleTimeout),
-      pingInterval: checkedDelay('pingInterval', options.pingInterval ?? connDefaults.pingInterval),
-      pingTimeout: checkedDelay('pingTimeout', options.pingTimeout ?? connDefaults.pingTimeout),
-      closeTimeout: checkedDelay('closeTimeout', options.closeTimeout ?? connDefaults.closeTimeout),
+      idleTimeout: checkDelay('idleTimeout', options.idleTimeout ?? connDefaults.idleTimeout),
+      pingInterval: checkDelay('pingInterval', options.pingInterval ?? connDefaults.pingInterval),
+      pingTimeout: checkDelay('pingTimeout', options.pingTimeout ?? connDefaults.pingTimeout),
+      closeTimeout: checkDelay('closeTimeout', options.closeTimeout ?? connDefaults.closeTimeout),
     }
   }
 
@@ -66,7 +66,7 @@ export class SessionPool implements AsyncDisposable {
   async close({
     timeout = this.#timeouts.closeTimeout,
   }: { readonly timeout?: number | undefined } = {}): Promise<void> {
-    checkedDelay('timeout', timeout)
+    checkDelay('timeout', timeout)
     this.#closed = true
     const sessions = [...this.#byOrigin.values()].flatMap((set) => [...set])
     for (const session of sessions) session.close()
@@ -131,7 +131,7 @@ export class SessionPool implements AsyncDisposable {
     }
     // Draining sessions have a limit of their own: their streams may last long, and a peer may send GOAWAY as often as
     // it likes.
-    const { sessionsPerOrigin, drainingPerOrigin } = connDefaults
+    const { sessionsPerOrigin, drainingPerOrigin } = connLimits
     if (sessions.size - ending >= sessionsPerOrigin || ending >= drainingPerOrigin) return undefined
     return runInRootContext(() => {
       const session = this.#createSession(origin, tls)
@@ -150,7 +150,7 @@ export class SessionPool implements AsyncDisposable {
     const options = { ...this.#timeouts, pingInterval, pingsForResponses: slower === undefined }
     const events: PoolEvents = {
       onRoom: this.#wake,
-      onTooManyPings: () => this.#pingIntervals.set(origin.origin, Math.min(2 * pingInterval, longestDelay)),
+      onTooManyPings: () => this.#pingIntervals.set(origin.origin, Math.min(2 * pingInterval, maxDelay)),
     }
     try {
       return new Session(origin, tls, options, events)

@@ -7,7 +7,7 @@ import { connect as connectTls, TLSSocket } from 'node:tls'
 
 import type { ClientCertificate } from '../node/client-certificate.ts'
 import { watchClientCertificate } from '../node/client-certificate.ts'
-import { connDefaults } from '../limits.ts'
+import { connLimits } from '../limits.ts'
 import { ConnError } from '../errors.ts'
 import { checkHeaders } from './headers.ts'
 import type { KeepAliveTimes } from './keep-alive.ts'
@@ -91,8 +91,8 @@ export class Session {
       this.#socket.destroy()
     })
     this.#http2 = connect(origin, {
-      settings: { enablePush: false, initialWindowSize: connDefaults.streamWindow },
-      maxSessionMemory: connDefaults.sessionMemory,
+      settings: { enablePush: false, initialWindowSize: connLimits.streamWindow },
+      maxSessionMemory: connLimits.sessionMemory,
       ...tls,
       createConnection: () => this.#socket,
     })

@@ -1,6 +1,6 @@
 import type { Http2Session } from 'node:http2'
 
-import { connDefaults } from '../limits.ts'
+import { connLimits } from '../limits.ts'
 
 const widened = new WeakSet<Http2Session>()
 
@@ -15,7 +15,7 @@ const widened = new WeakSet<Http2Session>()
 export function widenWindows(session: Http2Session): void {
   if (widened.has(session) || session.destroyed) return
   widened.add(session)
-  const { streamWindow, connectionWindow } = connDefaults
+  const { streamWindow, connectionWindow } = connLimits
   if ((session.state.effectiveLocalWindowSize ?? 0) < connectionWindow) session.setLocalWindowSize(connectionWindow)
   const raise = (): void => {
     const isNarrow = (session.localSettings.initialWindowSize ?? 0) < streamWindow

@@ -22,7 +22,7 @@ export function holdUnread(stream: Http2Stream): () => void {
       pushKept()
       return push.call(stream, chunk, encoding)
     }
-    if (Pages.takes(chunk)) {
+    if (Pages.accepts(chunk)) {
       pages ??= new Pages()
       const full = pages.add(chunk)
       if (full !== undefined) push.call(stream, full)

@@ -1,6 +1,6 @@
 import type { ClientHttp2Session, Http2Stream } from 'node:http2'
 
-import { connDefaults } from '../limits.ts'
+import { connLimits } from '../limits.ts'
 import { ConnError } from '../errors.ts'
 import { startReading } from './handle.ts'
 import { setTimeout } from '../runtime/timers.ts'
@@ -10,7 +10,7 @@ const firstLook = 20
 const longestPause = 1_000
 
 /** What may come while this side's writes stand still: the window, and a quarter for the frames' headers. Unit: bytes. */
-const mostOnItsWay = 1.25 * connDefaults.connectionWindow
+const mostOnItsWay = 1.25 * connLimits.connectionWindow
 
 /**
  * Makes a client's session read although it writes. Node's HTTP/2 stops reading its socket while a write to it is pending

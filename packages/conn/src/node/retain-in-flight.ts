@@ -23,7 +23,7 @@ export interface Written {
  * that were written before the socket was given its last ones can be among those, and they are through once it is given
  * more.
  */
-export function keepInFlight(socket: Socket, written: readonly Written[]): void {
+export function retainInFlight(socket: Socket, written: readonly Written[]): void {
   const dispatched = dispatchedBytes(socket)
   const inFlight = written.filter((one) => one.dispatched !== dispatched)
   if (inFlight.length > 0) keep(socket, inFlight, dispatched, firstPause)

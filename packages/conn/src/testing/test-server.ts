@@ -6,7 +6,7 @@ import type { SecureContextOptions } from 'node:tls'
 import { accept } from '../http2/accept.ts'
 import type { ConnectOptions } from '../http2/connect.ts'
 import { connect } from '../http2/connect.ts'
-import { connDefaults } from '../limits.ts'
+import { connLimits } from '../limits.ts'
 import type { Http2Conn } from '../http2/http2-conn.ts'
 import { SessionPool } from '../http2/session-pool.ts'
 
@@ -80,7 +80,7 @@ export async function startServer(
   options: TestServerOptions = {},
 ): Promise<TestServer> {
   const certificate = options.tls === false ? undefined : await makeCertificate()
-  const memory = { maxSessionMemory: connDefaults.sessionMemory }
+  const memory = { maxSessionMemory: connLimits.sessionMemory }
   const server = certificate === undefined ? createServer(memory) : createSecureServer({ ...certificate, ...memory })
   server.on('stream', (stream, headers) => {
     const serve = async (): Promise<void> => {

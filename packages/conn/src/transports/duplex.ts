@@ -6,8 +6,8 @@ import type { Conn } from '../core/conn.ts'
 import { DuplexTransport } from './node-stream.ts'
 import type { ConnError } from '../errors.ts'
 import { startReading } from '../node/handle.ts'
-import type { CloseTimeouts } from '../core/stream-conn.ts'
 import { StreamConn } from '../core/stream-conn.ts'
+import type { CloseTimeouts } from '../limits.ts'
 import type { TransportEvents } from '../core/transport.ts'
 
 /**

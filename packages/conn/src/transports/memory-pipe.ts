@@ -1,9 +1,9 @@
 import type { Conn } from '../core/conn.ts'
+import { StreamConn } from '../core/stream-conn.ts'
+import type { CloseTimeouts } from '../limits.ts'
 import { connDefaults } from '../limits.ts'
 import { ConnError } from '../errors.ts'
 import { inOwnMemory } from '../core/own-memory.ts'
-import type { CloseTimeouts } from '../core/stream-conn.ts'
-import { StreamConn } from '../core/stream-conn.ts'
 import { queueMicrotask } from '../runtime/timers.ts'
 import type { Transport, TransportEvents } from '../core/transport.ts'
 

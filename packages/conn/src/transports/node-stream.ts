@@ -1,6 +1,6 @@
 import type { Duplex } from 'node:stream'
 
-import { connDefaults } from '../limits.ts'
+import { connLimits } from '../limits.ts'
 import { ConnError } from '../errors.ts'
 import { queueMicrotask } from '../runtime/timers.ts'
 import type { Transport, TransportEvents } from '../core/transport.ts'
@@ -36,7 +36,7 @@ export class DuplexTransport<Stream extends Duplex = Duplex> implements Transpor
     },
   }
 
-  readonly readAhead: number = connDefaults.readAhead
+  readonly readAhead: number = connLimits.readAhead
   protected readonly stream: Stream
   protected events: TransportEvents | undefined
   #lastError: unknown

@@ -1,7 +1,7 @@
 import type { Conn } from '../core/conn.ts'
 import { ConnError } from '../errors.ts'
-import type { CloseTimeouts } from '../core/stream-conn.ts'
 import { StreamConn } from '../core/stream-conn.ts'
+import type { CloseTimeouts } from '../limits.ts'
 import { queueMicrotask } from '../runtime/timers.ts'
 import type { Transport, TransportEvents } from '../core/transport.ts'
 

@@ -9,7 +9,7 @@ import { createServer as createSocketServer } from 'node:net'
 import { describe, expect, it } from 'vitest'
 
 import type { Http2Conn } from '../../src/index.ts'
-import { accept, connDefaults, connect, SessionPool } from '../../src/index.ts'
+import { accept, connLimits, connect, SessionPool } from '../../src/index.ts'
 import { keepServerAlive } from '../../src/http2/keep-alive.ts'
 import type { TestServer } from '../../src/testing.ts'
 import { listen, startServer } from '../../src/testing.ts'
@@ -63,7 +63,7 @@ describe('flow control', () => {
     const stopped = await Promise.all(Array.from({ length: 12 }, () => server.connect('/feed')))
     const going = await server.connect('/echo')
     // Each has its stream's window filled before the other begins.
-    const filled = stopped.length * connDefaults.streamWindow
+    const filled = stopped.length * connLimits.streamWindow
     await expect.poll(() => sent, patiently).toBeGreaterThanOrEqual(filled)
     for (let turn = 0; turn < 100; turn += 1) await echoes(going, `turn ${turn}`)
     expect(server.accepted.length).toBe(1)

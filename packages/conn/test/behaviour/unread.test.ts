@@ -8,7 +8,7 @@ import { runInNewContext } from 'node:vm'
 import { describe, expect, test, vi } from 'vitest'
 
 import type { Conn, Http2Conn } from '../../src/index.ts'
-import { accept, connDefaults, holdUnread, pipe, widenWindows } from '../../src/index.ts'
+import { accept, connLimits, holdUnread, pipe, widenWindows } from '../../src/index.ts'
 import { Pages } from '../../src/node/pages.ts'
 import { startServer } from '../../src/testing.ts'
 import { deferred } from '../support/support.ts'
@@ -150,7 +150,7 @@ async function startLate(): Promise<Late> {
 }
 
 const largestFrame = 16 * 1024
-const mostReadAhead = connDefaults.readAhead + largestFrame
+const mostReadAhead = connLimits.readAhead + largestFrame
 
 test('what came before a request was accepted counts as unread', async () => {
   await using late = await startLate()
@@ -177,7 +177,7 @@ test.each([
 ])('a whole window that came before its conn, which %s, is known to who watches it', async (_how, isRead) => {
   await using late = await startLate()
   await new Promise((resolve) => setTimeout(resolve, 50))
-  late.near.write(new Uint8Array(2 * connDefaults.streamWindow))
+  late.near.write(new Uint8Array(2 * connLimits.streamWindow))
   await new Promise((resolve) => setTimeout(resolve, 200))
   const conn = await late.accept()
   let unread = 0
@@ -185,7 +185,7 @@ test.each([
   conn.watchUnread((change) => (unread += change))
   await new Promise((resolve) => setTimeout(resolve, 50))
   // The window is given back as it is read, and what comes then counts as well.
-  expect(unread).toBeGreaterThan(connDefaults.streamWindow - mostReadAhead - largestFrame)
+  expect(unread).toBeGreaterThan(connLimits.streamWindow - mostReadAhead - largestFrame)
   conn.abort()
 })
 
@@ -245,7 +245,7 @@ test('Pages: gives what was added, in order, whatever its sizes', () => {
   expect(pages.take()).toBeUndefined()
   for (let size = 0; size <= 1_024; size += 31) {
     const piece = new Uint8Array(size).fill(size % 251)
-    expect(Pages.takes(piece)).toBe(true)
+    expect(Pages.accepts(piece)).toBe(true)
     added.push(...piece)
     given.push(...(pages.add(piece) ?? []))
     piece.fill(255)
@@ -253,5 +253,5 @@ test('Pages: gives what was added, in order, whatever its sizes', () => {
   given.push(...(pages.take() ?? []))
   expect(given).toEqual(added)
   expect(pages.take()).toBeUndefined()
-  expect(Pages.takes(new Uint8Array(1_025))).toBe(false)
+  expect(Pages.accepts(new Uint8Array(1_025))).toBe(false)
 })

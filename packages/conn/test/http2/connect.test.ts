@@ -9,7 +9,7 @@ import { inspect } from 'node:util'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 
 import type { ConnectOptions } from '../../src/index.ts'
-import { accept, connDefaults, connect, SessionPool } from '../../src/index.ts'
+import { accept, connLimits, connect, SessionPool } from '../../src/index.ts'
 import { listen, makeCertificate, startServer } from '../../src/testing.ts'
 import type { TestServer } from '../../src/testing.ts'
 import { data, frame, FrameType, goaway, ok, preface, RawLink, reset, startRawPeer } from '../support/raw-peer.ts'
@@ -541,7 +541,7 @@ describe('an argument that cannot be', () => {
 
   it('may be as large as documented: headers', async () => {
     await using server = await startServer((conn) => conn.close(), { tls: false })
-    const conn = await server.connect('/', { headers: { 'x-big': 'a'.repeat(connDefaults.headerBytes - 512) } })
+    const conn = await server.connect('/', { headers: { 'x-big': 'a'.repeat(connLimits.headerBytes - 512) } })
     expect(conn.status).toBe(200)
     await conn.close()
   })

@@ -4,7 +4,7 @@ import { createServer } from 'node:http2'
 import { expect, test } from 'vitest'
 
 import type { Http2Conn } from '../../src/index.ts'
-import { accept, connDefaults, SessionPool } from '../../src/index.ts'
+import { accept, connDefaults, connLimits, SessionPool } from '../../src/index.ts'
 import type { TestServer } from '../../src/testing.ts'
 import { listen } from '../../src/testing.ts'
 import { bytes, failure, text } from '../support/support.ts'
@@ -143,7 +143,7 @@ test('what the peer sends to a conn whose reset waits is dropped, and soon stops
   const stream = server.streams[0]
   let unread = 0
   feed.watchUnread((change) => (unread += change))
-  await expect.poll(() => unread, patiently).toBeGreaterThan(connDefaults.streamWindow / 2)
+  await expect.poll(() => unread, patiently).toBeGreaterThan(connLimits.streamWindow / 2)
   await abortAll(await rest(server, aFewTooMany))
   const before = server.fed()
   await abortAll([feed])
@@ -151,7 +151,7 @@ test('what the peer sends to a conn whose reset waits is dropped, and soon stops
   expect(stream?.destroyed).toBe(false)
   await expect.poll(() => stream?.destroyed, patiently).toBe(true)
   expect(stream?.rstCode).toBe(CANCEL)
-  expect(server.fed() - before).toBeLessThan(3 * connDefaults.streamWindow)
+  expect(server.fed() - before).toBeLessThan(3 * connLimits.streamWindow)
   expect(unread).toBe(0)
 })
 
@@ -169,7 +169,7 @@ test('the peer of a conn whose reset waits gets nothing that waited for room, an
     for await (const chunk of peer ?? []) taken += chunk.length
   }
   expect((await failure(read(), 'RESET')).rstCode).toBe(CANCEL)
-  expect(taken).toBeLessThanOrEqual(connDefaults.streamWindow + 2 * piece.length)
+  expect(taken).toBeLessThanOrEqual(connLimits.streamWindow + 2 * piece.length)
 })
 
 test('a pool that is closed waits for no reset', async () => {

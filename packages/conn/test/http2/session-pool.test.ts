@@ -6,7 +6,7 @@ import type { AddressInfo, Socket } from 'node:net'
 import { connect as connectSocket, createServer as createSocketServer } from 'node:net'
 import { describe, expect, it } from 'vitest'
 
-import { accept, connDefaults, connect, SessionPool, widenWindows } from '../../src/index.ts'
+import { accept, connLimits, connect, SessionPool, widenWindows } from '../../src/index.ts'
 import type { Http2Conn } from '../../src/index.ts'
 import { keepServerAlive } from '../../src/http2/keep-alive.ts'
 import type { TestServer } from '../../src/testing.ts'
@@ -218,7 +218,7 @@ describe('SessionPool.close', () => {
     await using server = await startEcho({ maxConcurrentStreams: 1 })
     const own = new SessionPool()
     const open = (): Promise<Http2Conn> => connect(server.origin, { sessions: own })
-    const conns = await Promise.all(Array.from({ length: connDefaults.sessionsPerOrigin }, open))
+    const conns = await Promise.all(Array.from({ length: connLimits.sessionsPerOrigin }, open))
     const waiting = failure(open(), 'SESSIONS_CLOSED')
     const closing = own.close()
     await waiting
@@ -284,7 +284,7 @@ it('waits for a stream to end where no more connections may be opened', async ()
   const oneStream = Uint8Array.of(0, 3, 0, 0, 0, 1)
   await using peer = await startRawPeer({ settings: oneStream, onRequest: (socket, id) => void socket.write(ok(id)) })
   await using sessions = new SessionPool({ closeTimeout: 20 })
-  const most = connDefaults.sessionsPerOrigin
+  const most = connLimits.sessionsPerOrigin
   const conns = await Promise.all(Array.from({ length: most }, () => connect(peer.origin, { sessions })))
   expect(sessions.size).toBe(most)
   const error = await failure(connect(peer.origin, { sessions, connectTimeout: 20 }), 'CONNECT_TIMEOUT')
@@ -303,7 +303,7 @@ describe('connections that drain', () => {
     await using peer = await startPeer()
     await using sessions = new SessionPool({ closeTimeout: 20 })
     const conns: Http2Conn[] = []
-    const many = connDefaults.sessionsPerOrigin + 5
+    const many = connLimits.sessionsPerOrigin + 5
     while (conns.length < many) {
       conns.push(await connect(peer.origin, { sessions }))
       const { socket } = await peer.link()
@@ -315,8 +315,8 @@ describe('connections that drain', () => {
   })
 
   it('are waited for when there are very many', async () => {
-    const { drainingPerOrigin } = connDefaults
-    Object.assign(connDefaults, { drainingPerOrigin: 3 })
+    const { drainingPerOrigin } = connLimits
+    Object.assign(connLimits, { drainingPerOrigin: 3 })
     try {
       await using peer = await startPeer()
       await using sessions = new SessionPool({ closeTimeout: 20 })
@@ -332,7 +332,7 @@ describe('connections that drain', () => {
       await waiting
       expect(sessions.size).toBe(3)
     } finally {
-      Object.assign(connDefaults, { drainingPerOrigin })
+      Object.assign(connLimits, { drainingPerOrigin })
     }
   })
 })
@@ -457,7 +457,7 @@ describe('the process', () => {
 })
 
 describe('the windows', () => {
-  const { streamWindow, connectionWindow } = connDefaults
+  const { streamWindow, connectionWindow } = connLimits
 
   it('are wide on both sides (nodejs/node#31084, #19141, #38426)', async () => {
     const accepted = deferred<ServerHttp2Stream>()

@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest'
 
 import type { Conn } from '../../src/index.ts'
-import { connDefaults, connect, SessionPool } from '../../src/index.ts'
+import { connLimits, connect, SessionPool } from '../../src/index.ts'
 import { startServer } from '../../src/testing.ts'
 import { data, frame, ok, setting, Setting, startRawPeer, windowUpdate } from '../support/raw-peer.ts'
 import { failure } from '../support/support.ts'
@@ -67,7 +67,7 @@ it('a peer that sends more than the window while it takes nothing is bounded', {
     for (;;) await conn.write(new Uint8Array(64 * 1024))
   })()
   const before = process.memoryUsage.rss()
-  const much = 8 * connDefaults.connectionWindow
+  const much = 8 * connLimits.connectionWindow
   // DATA within the window, and frames that nobody knows.
   const junk = Buffer.concat([data(conn.streamId, 'a'), frame(0xfa, 0, 0, new Uint8Array(16_384))])
   const allTaken = new Promise<string>((resolve) => {

@@ -2,7 +2,7 @@
 import { describe, expect, it, onTestFinished } from 'vitest'
 
 import type { Http2Conn } from '../../src/index.ts'
-import { connDefaults } from '../../src/index.ts'
+import { connLimits } from '../../src/index.ts'
 import type { RawLink } from './raw-peer.ts'
 import {
   data,
@@ -792,7 +792,7 @@ export function describeTrickles(start: StartWorld): void {
 }
 
 export function describeWindows(start: StartWorld): void {
-  const { streamWindow, connectionWindow } = connDefaults
+  const { streamWindow, connectionWindow } = connLimits
   const full = (id: number): Buffer => times(streamWindow / 16_384, frame(DATA, 0, id, zeros(16_384)))
 
   describe('a peer that fills our windows', () => {

@@ -4,7 +4,7 @@ import { createServer } from 'node:http2'
 import { expect } from 'vitest'
 
 import type { Conn, ConnectOptions, Http2Conn, SessionPoolOptions } from '../../src/index.ts'
-import type { CloseTimeouts } from '../../src/core/stream-conn.ts'
+import type { CloseTimeouts } from '../../src/limits.ts'
 import { accept, connect, ConnError, SessionPool } from '../../src/index.ts'
 import { keepServerAlive } from '../../src/http2/keep-alive.ts'
 import { listen } from '../../src/testing.ts'
