@@ -1,9 +1,7 @@
 import type { WaitErrors } from './waits/wait-errors.ts'
 import { waitErrors } from './waits/wait-errors.ts'
 
-/**
- * What can go wrong with a conn. Each code has a heading in docs/errors.md, which says what to do about it.
- */
+/** The code of a {@link ConnError}. Each code has a heading in docs/errors.md, which says what to do about it. */
 export type ConnErrorCode =
   | 'ABORTED'
   | 'ALREADY_RESPONDED'
@@ -22,7 +20,7 @@ export type ConnErrorCode =
   | 'TLS_FAILED'
   | 'UNEXPECTED_STATUS'
 
-/** Who broke the rule: this program, or the other end and the network between. */
+/** The side that caused an error: this program (`local`), or the other end and the network between (`remote`). */
 export type Side = 'local' | 'remote'
 
 const rules: Readonly<Record<ConnErrorCode, { readonly side: Side; readonly fatal: boolean }>> = {
@@ -44,10 +42,10 @@ const rules: Readonly<Record<ConnErrorCode, { readonly side: Side; readonly fata
   UNEXPECTED_STATUS: { side: 'remote', fatal: true },
 }
 
-/** Every code there is. */
+/** All codes of {@link ConnError}. */
 export const connErrorCodes: readonly ConnErrorCode[] = Object.keys(rules) as ConnErrorCode[]
 
-/** What a server answered instead of accepting. */
+/** A response other than 2xx, with which a server refused to open a conn. */
 export interface RefusedResponse {
   readonly status: number
   readonly headers: Readonly<Record<string, string | readonly string[] | undefined>>
@@ -55,19 +53,20 @@ export interface RefusedResponse {
   readonly body: Uint8Array
 }
 
+/** The options of {@link ConnError}. */
 export interface ConnErrorOptions extends ErrorOptions {
   readonly rstCode?: number | undefined
   readonly requestSent?: boolean | undefined
   readonly response?: RefusedResponse | undefined
 }
 
-/** Thrown by every conn, `connect` and `accept`, and by nothing else. */
+/** The error of conns, `connect` and `accept`, which throw no other. */
 export class ConnError extends Error {
   override readonly name = 'ConnError'
 
-  /** Takes one of another realm, such as that of a test runner, and of another copy of this package, for the same. */
+  /** Accepts errors of another realm, such as that of a test runner, and of another copy of this package. */
   static override [Symbol.hasInstance](value: unknown): boolean {
-    // One of a class that extends this may have a name of its own.
+    // A class that extends this one may change the name.
     if (Function.prototype[Symbol.hasInstance].call(this, value)) return true
     if (this !== ConnError) return false
     return typeof value === 'object' && value !== null && 'name' in value && value.name === 'ConnError'
@@ -75,22 +74,23 @@ export class ConnError extends Error {
 
   readonly code: ConnErrorCode
 
-  /** Who broke the rule. */
+  /** The side that caused the error. */
   readonly side: Side
 
-  /** Whether the conn is over. */
+  /** Whether the conn has ended. */
   readonly fatal: boolean
 
-  /** With `RESET`: the error code of the RST_STREAM frame (RFC 9113, section 7). */
+  /** For `RESET`: the error code of the RST_STREAM frame (RFC 9113, section 7). */
   readonly rstCode: number | undefined
 
   /**
-   * Of `connect`, with `CONNECT_TIMEOUT` and `CONNECTION_LOST`: whether a request had been sent by then, which the peer may have
-   * begun to handle. Otherwise there was no connection in time, none had room, or it was lost before the request had left.
+   * For `CONNECT_TIMEOUT` and `CONNECTION_LOST` of `connect`: whether the request had been sent, so that the peer may
+   * have begun to handle it. Otherwise there was no connection with room in time, or the connection was lost before the
+   * request had left.
    */
   readonly requestSent: boolean | undefined
 
-  /** With `UNEXPECTED_STATUS`: what the server answered. Its headers are not enumerable, so that logs don't show them. */
+  /** For `UNEXPECTED_STATUS`: the response. Its headers are not enumerable, so that logs do not show them. */
   readonly response: RefusedResponse | undefined
 
   constructor(code: ConnErrorCode, message: string, options: ConnErrorOptions = {}) {
@@ -100,7 +100,7 @@ export class ConnError extends Error {
     this.fatal = rules[code].fatal
     this.rstCode = options.rstCode
     this.requestSent = options.requestSent
-    this.response = options.response && quiet(options.response)
+    this.response = options.response && hideHeaders(options.response)
   }
 }
 
@@ -112,7 +112,7 @@ export const abortError: WaitErrors<ConnError>['abortError'] = waits.abortError
 /** Returns the error of a wait whose signal has aborted already, or is no AbortSignal. */
 export const signalError: WaitErrors<ConnError>['signalError'] = waits.signalError
 
-/** The same, with its headers where no log shows them: there may be cookies among them. */
-function quiet({ status, headers, body }: RefusedResponse): RefusedResponse {
+/** Returns a copy whose headers are not enumerable, so that logs do not show cookies. */
+function hideHeaders({ status, headers, body }: RefusedResponse): RefusedResponse {
   return Object.defineProperty({ status, headers, body }, 'headers', { enumerable: false })
 }

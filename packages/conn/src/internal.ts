@@ -1,4 +1,6 @@
-/** For `@h2channel/channel` alone: what is here does not follow semantic versioning. It runs anywhere, as `./web` does. */
+/**
+ * For `@h2channel/channel` alone: what is here does not follow semantic versioning. It runs anywhere, as `./web` does.
+ */
 export { inspectAs } from './runtime/inspect-as.ts'
 export { runInRootContext } from './runtime/root-context.ts'
 export { abortable } from './waits/abortable.ts'

@@ -18,6 +18,7 @@ export interface ConnDefaults {
   readonly pipeBuffer: number
 }
 
+/** The default of every option of this package. */
 export const connDefaults: ConnDefaults = {
   connectTimeout: 10_000,
   closeTimeout: 10_000,
@@ -43,14 +44,15 @@ export interface ConnLimits {
   /** How many connections to one origin may drain, in addition to those, before a pool opens no more. */
   readonly drainingPerOrigin: number
   /**
-   * The size of the headers of a request or a response, counted as RFC 9113 does (section 6.5.2: 32 bytes for each header in
-   * addition to name and value). The limit of a peer may be lower.
+   * The size of the headers of a request or a response, counted as RFC 9113 does (section 6.5.2: 32 bytes for each
+   * header in addition to name and value). The limit of a peer may be lower.
    */
   readonly headerBytes: number
   /** How many bytes of the body of a response other than 2xx an error carries. */
   readonly refusalBody: number
 }
 
+/** The value of every limit that no option changes. */
 export const connLimits: ConnLimits = {
   streamWindow: 1024 * 1024,
   connectionWindow: 16 * 1024 * 1024,

@@ -9,7 +9,7 @@ import type { Transport, TransportEvents } from './transport.ts'
 import { WaitQueue } from '../waits/wait-queue.ts'
 
 /**
- * The half that reads:
+ * The states of the half that reads:
  *
  *     open ──the peer ends──▶ ended
  *       │                       │
@@ -23,7 +23,7 @@ type Reading =
   | { readonly at: 'failed'; readonly error: ConnError }
 
 /**
- * The half that writes:
+ * The states of the half that writes:
  *
  *     open ──closeWrite()──▶ ending ──no write waits──▶ finishing ──all handed on──▶ ended
  *       └────────any error─────┴────────────────────────────┴──▶ failed
@@ -35,7 +35,7 @@ type Writing =
   | { readonly at: 'ended' }
   | { readonly at: 'failed'; readonly error: ConnError }
 
-/** Of all halves that are open. */
+/** The state of every open half, shared by all conns. */
 const open = { at: 'open' } as const
 
 /** A write that waits for room. */
@@ -45,8 +45,8 @@ interface Write {
   readonly handedOn: boolean | undefined
 }
 
-/** What a read makes of a chunk, or of the end. */
-type Shape = (chunk: Uint8Array | null) => unknown
+/** Makes the result of a read out of a chunk, or of the end. */
+type Wrap = (chunk: Uint8Array | null) => unknown
 
 function asChunk(chunk: Uint8Array | null): Uint8Array | null {
   return chunk
@@ -56,13 +56,13 @@ function asResult(chunk: Uint8Array | null): IteratorResult<Uint8Array, undefine
   return chunk === null ? { done: true, value: undefined } : { done: false, value: chunk }
 }
 
-const over: IteratorReturnResult<undefined> = { done: true, value: undefined }
+const done: IteratorReturnResult<undefined> = { done: true, value: undefined }
 
-/** How many chunks are held at most before the transport is paused, however small they are: each has an object of its own. */
-const mostHeld = 32
+/** The number of held chunks at which the transport is paused, however small they are: each is an object. */
+const maxHeld = 32
 
-/** Never written to. */
-const nothing: Uint8Array[] = []
+/** The held chunks of every conn that holds none. Never written to. */
+const noChunks: Uint8Array[] = []
 
 const accepted = Promise.resolve()
 
@@ -74,7 +74,10 @@ function writeAborted(reason: unknown): ConnError {
   return abortError('the write', reason)
 }
 
-/** A {@link Conn} over any {@link Transport}: the one place that decides who waits, who is served and how it ends. */
+/**
+ * A {@link Conn} over any {@link Transport}. It decides which calls wait, in which order they are served, and how the
+ * conn ends.
+ */
 export class StreamConn implements Conn {
   /** Its methods are shared: five functions for each conn would take more memory than the conn's state. */
   static readonly #Events = class implements TransportEvents {
@@ -117,10 +120,13 @@ export class StreamConn implements Conn {
   readonly #transport: Transport
   readonly #closeTimeout: number
   readonly #lingerTimeout: number
-  readonly #readers = new WaitQueue<Shape, unknown>(readAborted)
+  readonly #readers = new WaitQueue<Wrap, unknown>(readAborted)
   readonly #writers = new WaitQueue<Write, void>(writeAborted)
-  /** Chunks that came unasked: one, what the transport reads ahead, and what it could not hold back. */
-  #held = nothing
+  /**
+   * Chunks that no read waited for: one, the chunks that are read ahead, and any that the transport could not hold
+   * back.
+   */
+  #held = noChunks
   #heldBytes = 0
   #flowing = false
   #room = true
@@ -129,8 +135,8 @@ export class StreamConn implements Conn {
   #closing: Promise<void> | undefined
   #finished: Promise<void> | undefined
   #settleFinished: ((error?: ConnError) => void) | undefined
-  /** Rejects the writes that wait to be handed on. There from the first one on. */
-  #handing: Set<(error: ConnError) => void> | undefined
+  /** Rejects the writes that wait until they are handed on. Created for the first of them. */
+  #rejectUnfinished: Set<(error: ConnError) => void> | undefined
   #settleClosed: (closed: ConnClosed) => void = () => {}
 
   constructor(transport: Transport, timeouts: CloseTimeouts = {}) {
@@ -159,7 +165,7 @@ export class StreamConn implements Conn {
     if (this.#writing.at === 'failed') return Promise.reject(this.#writing.error)
     if (this.#writing.at !== 'open') return Promise.reject(closedHere('write'))
     const write = { bytes, released, handedOn }
-    if (this.#room && this.#writers.size === 0) return this.#take(write)
+    if (this.#room && this.#writers.size === 0) return this.#accept(write)
     return this.#writers.add(write, signal)
   }
 
@@ -180,7 +186,7 @@ export class StreamConn implements Conn {
   }
 
   abort(reason?: unknown): void {
-    this.#break(new ConnError('ABORTED', 'the conn was aborted by this side', { cause: reason }))
+    this.#closeWithError(new ConnError('ABORTED', 'the conn was aborted by this side', { cause: reason }))
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -188,19 +194,19 @@ export class StreamConn implements Conn {
   }
 
   /**
-   * Yields chunks until the peer ends its half. Leaving early only stops reading: neither half is ended by it, and another iteration
-   * goes on with the next chunk.
+   * Yields chunks until the peer ends its half. Leaving early ends neither half: another iteration continues with the
+   * next chunk.
    */
   [Symbol.asyncIterator](): AsyncIterableIterator<Uint8Array, undefined> {
     let isDone = false
-    // Of its own, by which its waits are known.
-    const shape = (chunk: Uint8Array | null): IteratorResult<Uint8Array, undefined> => asResult(chunk)
+    // A function for each iteration, since it identifies the waits of the iteration.
+    const wrap = (chunk: Uint8Array | null): IteratorResult<Uint8Array, undefined> => asResult(chunk)
     const leave = (): void => {
       isDone = true
-      this.#readers.withdraw(shape, over)
+      this.#readers.withdraw(wrap, done)
     }
     return {
-      next: () => (isDone ? Promise.resolve(over) : this.#pull(shape, undefined)),
+      next: () => (isDone ? Promise.resolve(done) : this.#pull(wrap, undefined)),
       async return(value) {
         leave()
         return { done: true, value: await value }
@@ -215,8 +221,8 @@ export class StreamConn implements Conn {
     }
   }
 
-  /** Waits for the next chunk, in the shape in which the caller gives it on: that saves a promise a chunk. */
-  #pull<Result>(shape: (chunk: Uint8Array | null) => Result, signal: WaitOptions['signal']): Promise<Result> {
+  /** Waits for the next chunk and wraps it as the caller returns it, which saves a promise for each chunk. */
+  #pull<Result>(wrap: (chunk: Uint8Array | null) => Result, signal: WaitOptions['signal']): Promise<Result> {
     const refused = signalError(signal, 'the read')
     if (refused !== undefined) return Promise.reject(refused)
     if (this.#reading.at === 'failed') return Promise.reject(this.#reading.error)
@@ -224,12 +230,12 @@ export class StreamConn implements Conn {
     const held = this.#held.shift()
     if (held !== undefined) {
       this.#heldBytes -= held.length
-      // Its memory would stay with each idle conn.
-      if (this.#held.length === 0) this.#held = nothing
-      return Promise.resolve(shape(held))
+      // Every idle conn would keep the memory of an empty array.
+      if (this.#held.length === 0) this.#held = noChunks
+      return Promise.resolve(wrap(held))
     }
-    if (this.#reading.at === 'ended') return Promise.resolve(shape(null))
-    const chunk = this.#readers.add(shape, signal) as Promise<Result>
+    if (this.#reading.at === 'ended') return Promise.resolve(wrap(null))
+    const chunk = this.#readers.add(wrap, signal) as Promise<Result>
     this.#flow()
     return chunk
   }
@@ -238,12 +244,14 @@ export class StreamConn implements Conn {
     if (this.#reading.at === 'open' || this.#reading.at === 'ended') {
       this.#reading = { at: 'discarding', ended: this.#reading.at === 'ended' }
       this.#readers.fail(closedHere('read'))
-      this.#held = nothing
+      this.#held = noChunks
       this.#flow()
     }
     if (this.#writing.at !== 'failed') {
       const timer = setTimeout(() => {
-        this.#break(new ConnError('CLOSE_TIMEOUT', `the peer did not take what was sent in ${this.#closeTimeout} ms`))
+        this.#closeWithError(
+          new ConnError('CLOSE_TIMEOUT', `the peer did not take what was sent in ${this.#closeTimeout} ms`),
+        )
       }, this.#closeTimeout)
       try {
         await this.closeWrite()
@@ -259,7 +267,7 @@ export class StreamConn implements Conn {
     await this.closed
   }
 
-  #take({ bytes, released, handedOn }: Write): Promise<void> {
+  #accept({ bytes, released, handedOn }: Write): Promise<void> {
     if (bytes.length === 0) {
       released?.()
       return accepted
@@ -269,10 +277,10 @@ export class StreamConn implements Conn {
       return accepted
     }
     return new Promise((resolve, reject) => {
-      this.#handing ??= new Set()
-      const handing = this.#handing.add(reject)
+      this.#rejectUnfinished ??= new Set()
+      const unfinished = this.#rejectUnfinished.add(reject)
       this.#room = this.#transport.write(bytes, (isReleased) => {
-        handing.delete(reject)
+        unfinished.delete(reject)
         if (isReleased) released?.()
         resolve()
       })
@@ -298,12 +306,12 @@ export class StreamConn implements Conn {
       reader.resolve(reader.item(chunk))
       return
     }
-    // Nobody knows for how long it waits.
+    // The chunk may wait for any time.
     const bytes = inOwnMemory(chunk)
-    if (this.#held === nothing) this.#held = [bytes]
+    if (this.#held === noChunks) this.#held = [bytes]
     else this.#held.push(bytes)
     this.#heldBytes += bytes.length
-    const isWithin = this.#heldBytes < (this.#transport.readAhead ?? 0) && this.#held.length < mostHeld
+    const isWithin = this.#heldBytes < (this.#transport.readAhead ?? 0) && this.#held.length < maxHeld
     if (!this.#flowing || isWithin) return
     this.#flowing = false
     this.#transport.pause()
@@ -323,7 +331,7 @@ export class StreamConn implements Conn {
     while (this.#room) {
       const writer = this.#writers.take()
       if (writer === undefined) break
-      writer.resolve(this.#take(writer.item))
+      writer.resolve(this.#accept(writer.item))
     }
     this.#endWhenWritten()
   }
@@ -335,7 +343,7 @@ export class StreamConn implements Conn {
   }
 
   #onClose(error: ConnError): void {
-    if (this.#isOver()) {
+    if (this.#hasEnded()) {
       this.#settleClosed({ clean: true })
       return
     }
@@ -345,16 +353,16 @@ export class StreamConn implements Conn {
     this.#settleClosed({ clean: false, error: failed.at === 'failed' ? failed.error : error })
   }
 
-  /** Ends both halves by an error of this side. */
-  #break(error: ConnError): void {
-    if (this.#isOver()) return
+  /** Ends both halves with an error of this side. */
+  #closeWithError(error: ConnError): void {
+    if (this.#hasEnded()) return
     this.#failReading(error)
     this.#failWriting(error)
     this.#transport.destroy(error)
   }
 
-  /** Whether both halves came to their end by themselves. */
-  #isOver(): boolean {
+  /** Whether both halves have ended without an error. */
+  #hasEnded(): boolean {
     const read = this.#reading
     return this.#writing.at === 'ended' && (read.at === 'ended' || (read.at === 'discarding' && read.ended))
   }
@@ -362,7 +370,7 @@ export class StreamConn implements Conn {
   #failReading(error: ConnError): void {
     if (this.#reading.at === 'failed') return
     this.#reading = { at: 'failed', error }
-    this.#held = nothing
+    this.#held = noChunks
     this.#readers.fail(error)
   }
 
@@ -370,7 +378,7 @@ export class StreamConn implements Conn {
     if (this.#writing.at === 'failed' || this.#writing.at === 'ended') return
     this.#writing = { at: 'failed', error }
     this.#writers.fail(error)
-    for (const reject of this.#handing ?? []) reject(error)
+    for (const reject of this.#rejectUnfinished ?? []) reject(error)
     this.#settleFinished?.(error)
   }
 }

@@ -14,7 +14,7 @@ import type { KeepAliveTimes } from './keep-alive.ts'
 import { KeepAlive, pingForResponses } from './keep-alive.ts'
 import type { Progress } from './node-errors.ts'
 import { RstCode, sessionError } from './node-errors.ts'
-import { readOn } from '../node/keep-reading.ts'
+import { keepReading } from '../node/keep-reading.ts'
 import { maxWaitingResets, ResetBudget } from './reset-budget.ts'
 import { clearTimeout, setTimeout } from '../runtime/timers.ts'
 import { abortable } from '../waits/abortable.ts'
@@ -100,7 +100,7 @@ export class Session {
     const onDead = (error: ConnError): void => this.destroy(error)
     this.#keepAlive = new KeepAlive(http2, options, onDead)
     this.#pingForResponse = options.pingsForResponses ? pingForResponses(() => this.#keepAlive.ping()) : undefined
-    this.onWrite = readOn(http2, onDead)
+    this.onWrite = keepReading(http2, onDead)
     this.#connected = new Promise((resolve, reject) => {
       http2.once('connect', () => {
         // Over TLS, the peer must have chosen h2.

@@ -1,23 +1,28 @@
 import type { TLSSocket } from 'node:tls'
 
-/** What a TLS handshake showed of the client's certificate. */
+/** The part of the client's certificate in a TLS handshake. */
 export interface ClientCertificate {
-  /** Whether the server asked for one, and whether there was one. */
+  /** Whether the server asked for a certificate, and whether the client gave one. */
   readonly wish: 'unasked' | 'missing' | 'given'
-  /** Whether the server said anything after the client's half of the handshake: with TLS 1.3 most send a session ticket. */
+  /**
+   * Whether the server sent anything after the client's half of the handshake. Most servers of TLS 1.3 send a session
+   * ticket.
+   */
   readonly isAccepted: boolean
 }
 
 /**
- * Follows the handshake of a client's socket. With TLS 1.3 the client's half of it comes last, so that a server refuses a
- * certificate when the handshake looks complete at the client, and some servers then hang up without an alert.
+ * Follows the handshake of a client's socket. Returns a function that reports what it has shown so far.
+ *
+ * With TLS 1.3 the client's half comes last. A server therefore rejects a certificate when the handshake looks complete
+ * to the client, and some servers then hang up without an alert.
  */
 export function watchClientCertificate(socket: TLSSocket): () => ClientCertificate {
   let wish: ClientCertificate['wish'] = 'unasked'
   let isAccepted = false
-  // The socket forgets all of it when it is destroyed.
+  // A destroyed socket has forgotten all of it.
   const look = (): void => {
-    // Only a server that asks says which signatures it takes. Not every runtime knows them.
+    // Only a server that asks sends the signature algorithms that it accepts. Some runtimes do not know them.
     const { getSharedSigalgs }: Partial<TLSSocket> = socket
     const shared: unknown = getSharedSigalgs?.call(socket)
     if (!Array.isArray(shared) || shared.length === 0) return
@@ -27,7 +32,7 @@ export function watchClientCertificate(socket: TLSSocket): () => ClientCertifica
     look()
     isAccepted = socket.getProtocol() !== 'TLSv1.3'
   })
-  // With TLS 1.2 the server refuses before the handshake is over, whereupon Node destroys the socket.
+  // With TLS 1.2 the server rejects the certificate during the handshake, and Node then destroys the socket.
   socket.prependListener('end', look)
   socket.prependListener('error', look)
   socket.on('session', () => {

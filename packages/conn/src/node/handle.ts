@@ -1,38 +1,43 @@
 import type { Http2Session } from 'node:http2'
 import type { Socket } from 'node:net'
 
-/** What this package asks of a socket's native handle, since Node has no public call for it. */
+/** The private parts of a socket's native handle that this package uses, since Node has no public call for them. */
 interface Handle {
   readStart?(): unknown
   readonly writeQueueSize?: number
   readonly bytesWritten?: number
 }
 
-/** Tells a socket to read. Returns whether it does. */
+/** Starts to read a socket. Returns whether it reads. */
 export function startReading(socket: object): boolean {
   return handleOf(socket)?.readStart?.() === 0
 }
 
-/** How many bytes of what was written to a socket the system has not taken yet. Undefined where nobody knows. */
+/** Number of bytes written to a socket that the system has not accepted yet. Undefined if unknown. */
 export function queuedBytes(socket: object): number | undefined {
   return handleOf(socket)?.writeQueueSize
 }
 
-/** How many bytes the system, or TLS, was given to send, whether it has sent them or not. Undefined where nobody knows. */
+/**
+ * Number of bytes that the system, or TLS, was given to send, whether it has sent them or not. Undefined if unknown.
+ */
 export function dispatchedBytes(socket: object): number | undefined {
   return handleOf(socket)?.bytesWritten
 }
 
 /**
- * A number that grows with what the system takes of what was written to a socket, which is as the other end takes it. Undefined
- * while nothing waits to be taken, and where nobody knows.
+ * A number that grows while the system accepts bytes written to a socket, which it does as the other end reads them.
+ * Undefined while no bytes wait, and if unknown.
  */
 export function takenBytes(socket: object): number | undefined {
   const [queued = 0, dispatched] = [queuedBytes(socket), dispatchedBytes(socket)]
   return queued === 0 || dispatched === undefined ? undefined : dispatched - queued
 }
 
-/** The socket of a session itself. What `session.socket` gives refuses to destroy it, but hands out its `this`. */
+/**
+ * The socket of a session itself. The proxy in `session.socket` refuses to destroy it, but `off` returns its real
+ * `this`.
+ */
 export function rawSocket(session: Http2Session): Socket {
   return session.socket.off('close', () => {})
 }

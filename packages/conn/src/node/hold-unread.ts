@@ -4,22 +4,22 @@ import { inOwnMemory } from '../core/own-memory.ts'
 import { Pages } from './pages.ts'
 
 /**
- * Has what comes on a stream that nobody reads yet lie in memory of its own, in as few pieces as may be: Node would keep the
- * packets in which it came, and with 20 bytes all else that is in theirs. It is for a server that takes its time to
- * decide whether it accepts a request.
+ * Copies what arrives on an unread stream into memory of its own, in few pieces. Node would keep the packets in which
+ * it arrived: for 20 bytes, everything else in their packet. Use it in a server that needs time to decide whether it
+ * accepts a request.
  *
- * @returns ends that. To be called before anybody reads, such as `accept`.
+ * @returns a function that stops it. Call it before anything reads the stream, such as `accept`.
  */
 export function holdUnread(stream: Http2Stream): () => void {
   const { push } = stream
   let pages: Pages | undefined
-  const pushKept = (): void => {
-    const kept = pages?.take()
-    if (kept !== undefined) push.call(stream, kept)
+  const pushPage = (): void => {
+    const page = pages?.take()
+    if (page !== undefined) push.call(stream, page)
   }
   stream.push = (chunk: unknown, encoding?: BufferEncoding): boolean => {
     if (!isBytes(chunk)) {
-      pushKept()
+      pushPage()
       return push.call(stream, chunk, encoding)
     }
     if (Pages.accepts(chunk)) {
@@ -28,16 +28,16 @@ export function holdUnread(stream: Http2Stream): () => void {
       if (full !== undefined) push.call(stream, full)
       return false
     }
-    pushKept()
+    pushPage()
     return push.call(stream, inOwnMemory(chunk))
   }
   return () => {
     stream.push = push
-    pushKept()
+    pushPage()
   }
 }
 
-/** Node's chunks are of its own realm, which is not that of a test runner's sandbox. */
+/** Whether `chunk` is bytes, also of another realm: Node's chunks are not of the realm of a test runner's sandbox. */
 function isBytes(chunk: unknown): chunk is Uint8Array {
   return ArrayBuffer.isView(chunk)
 }

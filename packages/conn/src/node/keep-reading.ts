@@ -1,34 +1,37 @@
 import type { ClientHttp2Session, Http2Stream } from 'node:http2'
 
-import { connLimits } from '../limits.ts'
 import { ConnError } from '../errors.ts'
-import { startReading } from './handle.ts'
+import { connLimits } from '../limits.ts'
 import { setTimeout } from '../runtime/timers.ts'
+import { startReading } from './handle.ts'
 
-/** When to look for the first time, and how long at most between two looks. Unit: milliseconds. */
-const firstLook = 20
-const longestPause = 1_000
-
-/** What may come while this side's writes stand still: the window, and a quarter for the frames' headers. Unit: bytes. */
-const mostOnItsWay = 1.25 * connLimits.connectionWindow
+/** The wait before the first look, and the longest wait between two looks. Unit: milliseconds. */
+const firstPause = 20
+const maxPause = 1_000
 
 /**
- * Makes a client's session read although it writes. Node's HTTP/2 stops reading its socket while a write to it is pending
- * (`is_write_in_progress` in its `node_http2.cc`). Two such ends that both send more than the socket buffers between them take
- * would wait for each other for ever: neither reads before the other does. One end that reads on is enough.
- *
- * While a stream of the session has bytes that have not left, and nothing at all comes in, the socket is told to read
- * again. Node keeps what comes until its write is through, and handles it frame by frame. That is bounded by the
- * connection's window, since none of it is given back meanwhile: a peer that sends more ends the session.
+ * How much may arrive while this side's writes stall: the window, and a quarter for the frames' headers. Unit: bytes.
  */
-class Reading {
+const maxArriving = 1.25 * connLimits.connectionWindow
+
+/**
+ * Makes a client's session read while it writes. Node's HTTP/2 does not read its socket while a write to it is pending
+ * (`is_write_in_progress` in its `node_http2.cc`). Two such ends that both send more than the socket buffers between
+ * them hold would wait for each other for ever, since neither reads before the other does. It is enough that one end
+ * reads.
+ *
+ * While a stream of the session has unsent bytes and nothing arrives, the socket is made to read again. Node keeps what
+ * arrives until its write has finished, and then handles it frame by frame. That is bounded by the connection's window,
+ * since none of it is given back meanwhile. A peer that sends more ends the session.
+ */
+class ReadPump {
   readonly #session: ClientHttp2Session
   readonly #onBreach: (error: ConnError) => void
   readonly #unsent = new Set<Http2Stream>()
   #timer: NodeJS.Timeout | undefined
-  #pause = firstLook
+  #pause = firstPause
   #bytesRead = 0
-  /** Where the socket was when it was told to read: until more is written, it stands still. */
+  /** The position of the socket when it was made to read. Until more is written, it stalls. */
   #stalled: { readonly bytesRead: number; readonly bytesWritten: number } | undefined
 
   constructor(session: ClientHttp2Session, onBreach: (error: ConnError) => void) {
@@ -36,10 +39,9 @@ class Reading {
     this.#onBreach = onBreach
   }
 
-  /** Bytes were written to a stream. */
-  whileUnsent(stream: Http2Stream): void {
+  onWrite(stream: Http2Stream): void {
     this.#unsent.add(stream)
-    this.#timer ??= this.#lookAfter(firstLook)
+    this.#timer ??= this.#lookAfter(firstPause)
   }
 
   #lookAfter(pause: number): NodeJS.Timeout {
@@ -55,29 +57,29 @@ class Reading {
     const { socket } = this.#session
     const { bytesRead, bytesWritten } = socket
     if (bytesWritten !== this.#stalled?.bytesWritten) this.#stalled = undefined
-    else if (bytesRead - this.#stalled.bytesRead > mostOnItsWay) {
+    else if (bytesRead - this.#stalled.bytesRead > maxArriving) {
       this.#onBreach(new ConnError('CONNECTION_LOST', 'the peer sent more than the window while it took nothing'))
       return
     }
     const isStill = bytesRead === this.#bytesRead
     if (isStill) {
       this.#stalled ??= { bytesRead, bytesWritten }
-      // A session refuses `resume()` on its socket. On one that reads already, this does nothing.
+      // A session refuses `resume()` on its socket. On a socket that reads already, this does nothing.
       startReading(socket)
     }
-    this.#timer = this.#lookAfter(isStill ? Math.min(2 * this.#pause, longestPause) : firstLook)
+    this.#timer = this.#lookAfter(isStill ? Math.min(2 * this.#pause, maxPause) : firstPause)
   }
 }
 
 /**
- * Lets a client's session read on. `onBreach` is told when the peer sends more than it may.
+ * Makes a client's session read while it writes. `onBreach` receives the error of a peer that sends more than it may.
  *
- * @returns a function that takes each stream when bytes were written to it. Its timer keeps no process alive.
+ * @returns a function to call with each stream to which bytes were written. Its timer keeps no process alive.
  */
-export function readOn(
+export function keepReading(
   session: ClientHttp2Session,
   onBreach: (error: ConnError) => void,
 ): (stream: Http2Stream) => void {
-  const reading = new Reading(session, onBreach)
-  return (stream) => reading.whileUnsent(stream)
+  const pump = new ReadPump(session, onBreach)
+  return (stream) => pump.onWrite(stream)
 }

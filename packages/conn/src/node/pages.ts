@@ -2,19 +2,19 @@
 const pageSize = 4 * 1024
 
 /**
- * Gathers small pieces in pages, each of which then is one chunk. A peer may send a window of 1 MiB in frames of one byte: an
- * object for each takes a hundred times as much as the bytes.
+ * Gathers small pieces in pages, each of which becomes one chunk. A peer may send a window of 1 MiB in frames of one
+ * byte, and an object for each frame takes a hundred times the memory of the byte.
  */
 export class Pages {
   #page: Buffer | undefined
   #used = 0
 
   /** Whether a piece is small enough to be gathered. */
-  static takes(piece: Uint8Array): boolean {
+  static accepts(piece: Uint8Array): boolean {
     return piece.length <= pageSize / 4
   }
 
-  /** Appends a copy of `piece`. Returns the page before, once that is full. */
+  /** Appends a copy of `piece`. Returns the previous page if that is full. */
   add(piece: Uint8Array): Buffer | undefined {
     const full = this.#used + piece.length > pageSize ? this.take() : undefined
     this.#page ??= Buffer.allocUnsafeSlow(pageSize)
@@ -23,7 +23,7 @@ export class Pages {
     return full
   }
 
-  /** Gives away what was gathered, if anything was. */
+  /** Removes and returns the page that is not full yet, if there is one. */
   take(): Buffer | undefined {
     const taken = this.#page?.subarray(0, this.#used)
     this.#page = undefined

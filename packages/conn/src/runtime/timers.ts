@@ -1,7 +1,7 @@
 /**
- * The timers of this package. They are those from when this module was loaded: a test runner that puts fake ones in their place
- * does so later, for the program under test, and what keeps a connection alive goes by the real time. And they belong to no
- * caller: see {@link runInRootContext}.
+ * The timers of this package, as the platform had them when this module was loaded. Fake timers of a test runner are
+ * installed later, for the program under test. Connections are kept alive by real time. The timers belong to no caller:
+ * see {@link runInRootContext}.
  */
 import { runInRootContext } from './root-context.ts'
 
@@ -15,6 +15,7 @@ const real = {
 
 type Task<Subjects extends unknown[]> = (...subjects: Subjects) => void
 
+/** The platform's `setTimeout`, outside of any caller's asynchronous context. */
 export function setTimeout<Subjects extends unknown[]>(
   task: Task<Subjects>,
   delay: number,
@@ -23,6 +24,7 @@ export function setTimeout<Subjects extends unknown[]>(
   return runInRootContext(() => real.setTimeout(task, delay, ...subjects))
 }
 
+/** The platform's `setInterval`, outside of any caller's asynchronous context. */
 export function setInterval<Subjects extends unknown[]>(
   task: Task<Subjects>,
   delay: number,
@@ -31,7 +33,7 @@ export function setInterval<Subjects extends unknown[]>(
   return runInRootContext(() => real.setInterval(task, delay, ...subjects))
 }
 
-/** Only where the platform has it. */
+/** The platform's `setImmediate`, outside of any caller's asynchronous context. Throws where the platform has none. */
 export function setImmediate<Subjects extends unknown[]>(
   task: Task<Subjects>,
   ...subjects: Subjects
@@ -40,20 +42,24 @@ export function setImmediate<Subjects extends unknown[]>(
 }
 
 /**
- * Calls `task` when the event loop has turned: what had been given to sessions has been given to their sockets, and what lay in the
- * sockets has been read. Timers alone tell neither. They come before both when the process stood still, and Node 20 may run them
- * again and again for a second and more before it does anything else.
+ * Calls `task` after two turns of the event loop. By then sessions have given their bytes to their sockets, and what
+ * lay in the sockets has been read. A timer alone ensures neither: it fires before both if the process stood still, and
+ * Node 20 may run timers repeatedly for a second or more before anything else.
  *
- * Two turns, since the other end may be in this very process: it reads in the first, and its answer is read in the second.
+ * Two turns, since the other end may be in the same process: it reads in the first, and its answer is read in the
+ * second.
  */
 export function afterTurn(task: () => void): void {
   setImmediate(() => void setImmediate(task))
 }
 
-/** Also for what fired long ago, and for nothing. */
+/** The platform's `clearTimeout`. */
 export const clearTimeout: (timer: NodeJS.Timeout | undefined) => void = real.clearTimeout
+
+/** The platform's `clearInterval`. */
 export const clearInterval: (timer: NodeJS.Timeout | undefined) => void = real.clearInterval
 
+/** The platform's `queueMicrotask`. */
 export const queueMicrotask: (task: () => void) => void = globalThis.queueMicrotask
 
 const { performance } = globalThis

@@ -1,20 +1,21 @@
 import type { Conn } from '../core/conn.ts'
+import { inOwnMemory } from '../core/own-memory.ts'
 import { StreamConn } from '../core/stream-conn.ts'
+import type { Transport, TransportEvents } from '../core/transport.ts'
+import { ConnError } from '../errors.ts'
 import type { CloseTimeouts } from '../limits.ts'
 import { connDefaults } from '../limits.ts'
-import { ConnError } from '../errors.ts'
-import { inOwnMemory } from '../core/own-memory.ts'
 import { queueMicrotask } from '../runtime/timers.ts'
-import type { Transport, TransportEvents } from '../core/transport.ts'
 
+/** The options of {@link pipe}. */
 export interface PipeOptions extends CloseTimeouts {
-  /** How much each end takes before it has no room. Unit: bytes. */
+  /** How many bytes each end accepts before it has no room. Default: 64 KiB. */
   readonly highWaterMark?: number | undefined
 }
 
 /**
- * Two conns joined in memory: what one writes, the other reads. They behave as two ends of a network do, so that what is
- * tested over them holds over a socket.
+ * Joins two conns in memory: one reads what the other writes. They behave like two ends of a network, so that a test
+ * over a pipe also holds for a socket.
  *
  * @example
  * ```ts
@@ -33,8 +34,8 @@ export function pipe(options: PipeOptions = {}): [Conn, Conn] {
 }
 
 /**
- * One end. What the other end wrote stands in its inbox, and is handed out in a turn of its own, as a network would: a
- * program that only ever awaits the two ends of a pipe would otherwise keep timers and I/O from running.
+ * One end. The other end writes into its inbox, which is delivered in a later turn of the event loop, as by a network.
+ * Otherwise a program that only awaits the two ends would keep timers and I/O from running.
  */
 class PipeEnd implements Transport {
   readonly #highWaterMark: number
@@ -46,7 +47,7 @@ class PipeEnd implements Transport {
   #scheduled = false
   #wroteEnd = false
   #readEnd = false
-  #over = false
+  #closed = false
 
   constructor(highWaterMark: number) {
     this.#highWaterMark = highWaterMark
@@ -69,7 +70,7 @@ class PipeEnd implements Transport {
     this.#flowing = false
   }
 
-  /** Bytes are handed on when they stand in the inbox, as those are that a network has taken. */
+  /** Bytes in the inbox count as handed on, like bytes that a network has accepted. */
   write(bytes: Uint8Array, done?: (isReleased: boolean) => void): boolean {
     const hasRoom = this.#peer.#receive(inOwnMemory(bytes))
     done?.(false)
@@ -92,7 +93,7 @@ class PipeEnd implements Transport {
     else this.#peer.#close(reset)
   }
 
-  /** The other end has ended its half and wants no more: what it wrote is handed over, wanted or not. */
+  /** The other end has ended its half and reads no more. What it wrote is delivered first, even without a read. */
   #closeAfterInbox(reset: ConnError): void {
     for (const item of this.#inbox) {
       if (item === null) this.#events.end()
@@ -111,14 +112,14 @@ class PipeEnd implements Transport {
   #schedule(): void {
     if (this.#scheduled || !this.#flowing) return
     this.#scheduled = true
-    later(() => {
+    nextTurn(() => {
       this.#scheduled = false
       this.#deliver()
     })
   }
 
   #deliver(): void {
-    while (this.#flowing && !this.#over) {
+    while (this.#flowing && !this.#closed) {
       const item = this.#inbox.shift()
       if (item === undefined) return
       if (item === null) {
@@ -135,12 +136,12 @@ class PipeEnd implements Transport {
   }
 
   #closeWhenDone(): void {
-    if (this.#wroteEnd && this.#readEnd) this.#close(new ConnError('CONNECTION_LOST', 'the pipe is over'))
+    if (this.#wroteEnd && this.#readEnd) this.#close(new ConnError('CONNECTION_LOST', 'the pipe has ended'))
   }
 
   #close(error: ConnError): void {
-    if (this.#over) return
-    this.#over = true
+    if (this.#closed) return
+    this.#closed = true
     this.#inbox = []
     queueMicrotask(() => this.#events.close(error))
   }
@@ -148,9 +149,9 @@ class PipeEnd implements Transport {
 
 const silent: TransportEvents = { chunk() {}, end() {}, drain() {}, finish() {}, close() {} }
 
-/** Taken when the module is loaded, so that a test's fake timers don't stop the pipe. */
+/** Taken when the module is loaded, so that fake timers of a test do not stop the pipe. */
 const { setImmediate, setTimeout } = globalThis as {
   readonly setImmediate?: (task: () => void) => unknown
   readonly setTimeout: (task: () => void, delay: number) => unknown
 }
-const later = setImmediate ?? ((task: () => void): unknown => setTimeout(task, 0))
+const nextTurn = setImmediate ?? ((task: () => void): unknown => setTimeout(task, 0))

@@ -1,20 +1,20 @@
 import type { Duplex } from 'node:stream'
 
-import { connLimits } from '../limits.ts'
-import { ConnError } from '../errors.ts'
-import { queueMicrotask } from '../runtime/timers.ts'
 import type { Transport, TransportEvents } from '../core/transport.ts'
+import { ConnError } from '../errors.ts'
+import { connLimits } from '../limits.ts'
+import { queueMicrotask } from '../runtime/timers.ts'
 
-/** Where a stream has its transport. */
+/** The property in which a stream has its transport. */
 export const transport: unique symbol = Symbol('transport')
 
 interface Watched extends Duplex {
   [transport]?: DuplexTransport
 }
 
-/** A Node stream as a transport. Its outcome is decided in one place: when it says `close`. */
+/** A Node stream as a transport. One place decides how it ended: the listener of its `close`. */
 export class DuplexTransport<Stream extends Duplex = Duplex> implements Transport {
-  /** All streams have the same: functions of its own for each would take more memory than all else of an idle conn. */
+  /** Shared by all streams. Functions for each stream would take more memory than the rest of an idle conn. */
   static readonly #listeners = {
     data(this: Watched, chunk: Uint8Array): void {
       this[transport]?.onData(chunk)
@@ -43,7 +43,7 @@ export class DuplexTransport<Stream extends Duplex = Duplex> implements Transpor
 
   constructor(stream: Stream) {
     const watched: Watched = stream
-    if (watched[transport] !== undefined) throw new ConnError('INVALID_ARGUMENT', 'the stream is that of another conn')
+    if (watched[transport] !== undefined) throw new ConnError('INVALID_ARGUMENT', 'the stream belongs to another conn')
     watched[transport] = this
     this.stream = stream
   }
@@ -57,7 +57,7 @@ export class DuplexTransport<Stream extends Duplex = Duplex> implements Transpor
     stream.on('end', end)
     stream.on('drain', drain)
     stream.on('finish', finish)
-    // Stays for good: an error that comes after the last listener left would end the process.
+    // Never removed: an error without a listener would end the process.
     stream.on('error', error)
     stream.on('close', close)
     this.#lastError = stream.errored ?? undefined
@@ -73,7 +73,7 @@ export class DuplexTransport<Stream extends Duplex = Duplex> implements Transpor
     this.stream.pause()
   }
 
-  /** A stream of the user's own may keep the bytes for longer than it says, so that they are never released. */
+  /** Never releases the bytes: a stream that the user wrote may keep them for longer than it reports. */
   write(bytes: Uint8Array, done?: (isReleased: boolean) => void): boolean {
     if (done === undefined) return this.stream.write(bytes)
     return this.stream.write(bytes, (error) => {
@@ -82,7 +82,7 @@ export class DuplexTransport<Stream extends Duplex = Duplex> implements Transpor
   }
 
   end(): void {
-    // It says `finish` once, which may have been long ago.
+    // A stream emits `finish` once, which may have been long ago.
     if (this.stream.writableFinished) queueMicrotask(() => this.onFinish())
     else this.stream.end()
   }
@@ -107,17 +107,17 @@ export class DuplexTransport<Stream extends Duplex = Duplex> implements Transpor
     this.events?.close(this.translate(this.#lastError))
   }
 
-  /** Whether the stream said `close` before anybody listened. */
+  /** Whether the stream emitted `close` before the transport listened. */
   protected isClosed(): boolean {
     return this.stream.closed
   }
 
-  /** Whether the `end` that the stream just reported is the peer's own, and not a by-product of its destruction. */
+  /** Whether the stream emitted `end` because the peer ended its half, and not because the stream was destroyed. */
   protected endedCleanly(): boolean {
     return !this.stream.destroyed
   }
 
-  /** Names the failure of a stream that closed with a half still open. */
+  /** Returns the error of a stream that closed with a half still open. */
   protected translate(error: unknown): ConnError {
     return new ConnError('CONNECTION_LOST', 'the stream closed before both halves had ended', { cause: error })
   }

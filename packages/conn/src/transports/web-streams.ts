@@ -1,9 +1,9 @@
 import type { Conn } from '../core/conn.ts'
-import { ConnError } from '../errors.ts'
 import { StreamConn } from '../core/stream-conn.ts'
+import type { Transport, TransportEvents } from '../core/transport.ts'
+import { ConnError } from '../errors.ts'
 import type { CloseTimeouts } from '../limits.ts'
 import { queueMicrotask } from '../runtime/timers.ts'
-import type { Transport, TransportEvents } from '../core/transport.ts'
 
 /** A readable and a writable stream of bytes: a WebTransport stream, a Deno connection, a pair of transforms. */
 export interface WebStreams {
@@ -11,14 +11,14 @@ export interface WebStreams {
   readonly writable: WritableStream<Uint8Array>
 }
 
-/** Makes a conn of a pair of web streams. The conn locks both and owns them from then on. */
+/** Makes a conn of a pair of web streams. The conn locks both streams and owns them. */
 export function fromWebStreams(streams: WebStreams, timeouts?: CloseTimeouts): Conn {
   return new StreamConn(new WebTransport(streams), timeouts)
 }
 
 /**
- * Makes a pair of web streams of a conn. They own the conn from then on: closing the writable half is `closeWrite()`,
- * and cancelling or aborting either is `abort()`.
+ * Makes a pair of web streams of a conn. The streams own the conn: closing the writable half is `closeWrite()`, and
+ * cancelling or aborting either half is `abort()`.
  */
 export function toWebStreams(conn: Conn): WebStreams {
   return {
@@ -27,7 +27,7 @@ export function toWebStreams(conn: Conn): WebStreams {
         async pull(controller) {
           const chunk = await conn.read()
           if (chunk === null) controller.close()
-          else controller.enqueue(alone(chunk))
+          else controller.enqueue(transferable(chunk))
         },
         cancel: (reason) => conn.abort(reason),
       },
@@ -46,8 +46,11 @@ export function toWebStreams(conn: Conn): WebStreams {
   }
 }
 
-/** Streams transfer their chunks, to workers say: what is only a part of its memory is copied, since others use the rest. */
-function alone(bytes: Uint8Array): Uint8Array {
+/**
+ * Returns `bytes`, or a copy if they are only a part of their ArrayBuffer. Streams may transfer chunks, for example to
+ * workers, and others use the rest of the ArrayBuffer.
+ */
+function transferable(bytes: Uint8Array): Uint8Array {
   return bytes.byteLength === bytes.buffer.byteLength ? bytes : new Uint8Array(bytes)
 }
 
@@ -58,7 +61,7 @@ class WebTransport implements Transport {
   #pulling = false
   #readDone = false
   #writeDone = false
-  #over = false
+  #closed = false
   #events: TransportEvents | undefined
 
   constructor({ readable, writable }: WebStreams) {
@@ -68,7 +71,7 @@ class WebTransport implements Transport {
 
   start(events: TransportEvents): void {
     this.#events = events
-    // Both settle when their half is over; a failure of either is a failure of the whole.
+    // Each settles when its half has ended. The failure of a half is a failure of the whole.
     this.#reader.closed.catch((error: unknown) => this.#lose(error))
     this.#writer.closed.catch((error: unknown) => this.#lose(error))
   }
@@ -83,7 +86,7 @@ class WebTransport implements Transport {
   }
 
   write(bytes: Uint8Array, done?: (isReleased: boolean) => void): boolean {
-    const chunk = alone(bytes)
+    const chunk = transferable(bytes)
     const isReleased = chunk !== bytes
     const written = this.#writer.write(chunk)
     written.catch((error: unknown) => this.#lose(error))
@@ -91,7 +94,7 @@ class WebTransport implements Transport {
       done?.(isReleased)
       return true
     }
-    // With a high-water mark of 0 it is never ready: then there is one write at a time.
+    // A stream with a high-water mark of 0 is never ready. It accepts one write at a time.
     Promise.race([this.#writer.ready, written]).then(
       () => {
         done?.(isReleased)
@@ -115,7 +118,7 @@ class WebTransport implements Transport {
 
   destroy(error: ConnError | null): void {
     const reason = error ?? new ConnError('RESET', 'the conn was closed')
-    this.#giveUp(reason)
+    this.#cancel(reason)
     this.#close(reason)
   }
 
@@ -124,7 +127,7 @@ class WebTransport implements Transport {
     try {
       while (this.#flowing) {
         const { done, value } = await this.#reader.read()
-        if (this.#over) return
+        if (this.#closed) return
         if (!done) {
           this.#events?.chunk(value)
           continue
@@ -142,28 +145,28 @@ class WebTransport implements Transport {
   }
 
   #closeWhenDone(): void {
-    if (this.#readDone && this.#writeDone) this.#close(lost(undefined))
+    if (this.#readDone && this.#writeDone) this.#close(connectionLost(undefined))
   }
 
   #lose(error: unknown): void {
-    this.#giveUp(error)
-    this.#close(lost(error))
+    this.#cancel(error)
+    this.#close(connectionLost(error))
   }
 
-  /** Tells both streams. What they answer matters no more. */
-  #giveUp(reason: unknown): void {
-    if (this.#over) return
+  /** Cancels both streams. Their results no longer matter. */
+  #cancel(reason: unknown): void {
+    if (this.#closed) return
     this.#reader.cancel(reason).catch(() => {})
     this.#writer.abort(reason).catch(() => {})
   }
 
   #close(error: ConnError): void {
-    if (this.#over) return
-    this.#over = true
+    if (this.#closed) return
+    this.#closed = true
     queueMicrotask(() => this.#events?.close(error))
   }
 }
 
-function lost(cause: unknown): ConnError {
+function connectionLost(cause: unknown): ConnError {
   return new ConnError('CONNECTION_LOST', 'the stream closed before both halves had ended', { cause })
 }

@@ -3,7 +3,8 @@ import { addAbortListener, removeAbortListener } from './abort-listeners.ts'
 /**
  * Settles as `promise` does, unless `signal` aborts first. Nothing stays on the signal once it has settled.
  *
- * @param makeError - makes the error of a wait that the signal ended, out of the signal's reason. Default: the reason itself.
+ * @param makeError - makes the error of a wait that the signal ended, out of the signal's reason. Default: the reason
+ *   itself.
  */
 export function abortable<Result>(
   promise: Promise<Result>,

@@ -1,4 +1,7 @@
-/** A write that waits to be handed on ends in any case, and so does the half that it belongs to: with the truth of what left. */
+/**
+ * A write with `handedOn`, and the half that it belongs to, always settle, and report truthfully whether the bytes
+ * left.
+ */
 import { expect, test } from 'vitest'
 
 import type { Http2Conn } from '../../src/index.ts'
@@ -8,7 +11,7 @@ import { failure } from '../support/support.ts'
 
 const largestWindow = 2 ** 31 - 1
 
-/** More than the system takes for a peer that reads nothing, within windows that let all of it go. */
+/** More than the system accepts for a peer that reads nothing, within windows that have room for all of it. */
 const much = new Uint8Array(64 * 1024 * 1024)
 
 interface Stalled extends AsyncDisposable {
@@ -34,7 +37,7 @@ async function openStalled(hasEnded: boolean): Promise<Stalled> {
   }
 }
 
-test('a connection that ends with the last bytes unsent has not handed them on, although END_STREAM lies behind them', async () => {
+test('a connection that ends with its last bytes unsent has not handed them on, although END_STREAM follows them', async () => {
   await using stalled = await openStalled(false)
   const { conn } = stalled
   const written = conn.write(much, { handedOn: true })
@@ -44,7 +47,7 @@ test('a connection that ends with the last bytes unsent has not handed them on, 
   expect(await conn.closed).toMatchObject({ clean: false, error: { code: 'PEER_SILENT' } })
 })
 
-test('a stream that is over when its last bytes lie in the connection has handed them on', async () => {
+test('a stream that has ended when its last bytes lie in the connection has handed them on', async () => {
   await using stalled = await openStalled(true)
   const { conn } = stalled
   expect((await conn.read())?.length).toBe(2)

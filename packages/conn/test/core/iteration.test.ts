@@ -1,4 +1,4 @@
-/** What the language asks of an asynchronous iterator: `yield*`, streams and helpers go by it. */
+/** The rules of the language for an asynchronous iterator, on which `yield*`, streams and helpers rely. */
 import { expect, test } from 'vitest'
 
 import { pipe, StreamConn } from '../../src/web.ts'
@@ -24,7 +24,7 @@ test.each(['return', 'throw'] as const)(
     expect(await waiting[0]).toEqual(done)
     expect(await waiting[2]).toEqual(done)
     expect(await iterator.next()).toEqual(done)
-    // Neither half is ended by it: the others get what comes.
+    // It ends neither half: the other iterations get what arrives.
     await right.write(bytes('a'))
     const first = await waiting[1]
     expect(text(first.value ?? null)).toBe('a')
@@ -34,7 +34,7 @@ test.each(['return', 'throw'] as const)(
   },
 )
 
-test('another iteration goes on where one was left, and an iterator is iterable itself', async () => {
+test('another iteration continues where one was left, and an iterator is iterable', async () => {
   const [left, right] = both()
   await right.write(bytes('a'))
   for await (const chunk of left) {

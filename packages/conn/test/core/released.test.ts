@@ -1,4 +1,4 @@
-/** What a conn says of bytes that the system has a copy of. */
+/** When a conn releases bytes: once the system has a copy. */
 import { describe, expect, test } from 'vitest'
 
 import type { Conn } from '../../src/index.ts'
@@ -19,7 +19,7 @@ describe.each([
       let place = 0
       for await (const chunk of conn) {
         for (const byte of chunk) {
-          // Each piece is of one number throughout.
+          // Every byte of a piece is the same number.
           const piece = Math.floor(place / size)
           if (place % size === 0) seen.push(byte)
           else if (seen[piece] !== byte) throw new Error(`piece ${piece} has ${byte} among ${seen[piece]}`)
@@ -66,7 +66,7 @@ describe.each([
       conn.write(new Uint8Array(size), { released: () => void (told += 1) }),
     )
     const settled = Promise.allSettled(writes)
-    // The last ones find no room: nobody reads.
+    // The last ones find no room, since the peer does not read.
     const signal = AbortSignal.timeout(200)
     await failure(conn.write(new Uint8Array(1), { signal, released: () => void (told += 1000) }), 'TIMEOUT')
     const before = told
@@ -74,7 +74,7 @@ describe.each([
     conn.abort()
     await settled
     expect(await conn.closed).toMatchObject({ clean: false })
-    // Node completes the write that was cut in the middle a little later, as if all had left.
+    // Node completes the interrupted write a little later, as if all of it had left.
     for (let turn = 0; turn < 10; turn++) await new Promise((resolve) => setImmediate(resolve))
     expect(told).toBe(before)
   })

@@ -1,4 +1,7 @@
-/** `signal: null` is no signal, as for `fetch`. Anything else that is none is refused before anything is done. */
+/**
+ * `signal: null` means no signal, as for `fetch`. Anything else that is not a signal is rejected before the call has
+ * any effect.
+ */
 import { createServer } from 'node:http2'
 import { describe, expect, test } from 'vitest'
 
@@ -7,7 +10,7 @@ import { listen } from '../../src/testing.ts'
 import { isAbortSignal } from '../../src/waits/abort-listeners.ts'
 import { bytes, failure, text } from '../support/support.ts'
 
-/** As a program without types may give them. */
+/** Values that a program without types may pass. */
 const others: readonly (readonly [string, AbortSignal])[] = [
   ['an object', {}],
   ['a controller', new AbortController()],
@@ -48,7 +51,7 @@ test('null: connect connects', async () => {
 })
 
 describe.each(others)('%s', (_, signal) => {
-  test('read is refused, and takes no chunk', async () => {
+  test('read is rejected, and consumes no chunk', async () => {
     const [left, right] = pipe()
     expect(await failure(left.read({ signal }), 'INVALID_ARGUMENT')).toMatchObject({ side: 'local', fatal: false })
     await right.write(bytes('a'))
@@ -56,7 +59,7 @@ describe.each(others)('%s', (_, signal) => {
     left.abort()
   })
 
-  test('write is refused, and writes nothing', async () => {
+  test('write is rejected, and writes nothing', async () => {
     const [left, right] = pipe({ highWaterMark: 4 })
     await failure(left.write(bytes('not'), { signal }), 'INVALID_ARGUMENT')
     await left.write(bytes('full'))
@@ -70,7 +73,7 @@ describe.each(others)('%s', (_, signal) => {
     left.abort()
   })
 
-  test('connect is refused, and makes no connection', async () => {
+  test('connect is rejected, and makes no connection', async () => {
     await using server = await echoServer()
     await failure(connect(server.origin, { signal, sessions: server.sessions }), 'INVALID_ARGUMENT')
     expect(server.sessions.size).toBe(0)

@@ -5,19 +5,19 @@ import { ConnError, StreamConn } from '../../src/web.ts'
 import type { CloseTimeouts, Transport, TransportEvents } from '../../src/web.ts'
 import { bytes, failure, text } from '../support/support.ts'
 
-// These tests move the clock: what the module took when it was loaded would be the real timers.
+// These tests move the clock, and the module would use the real timers of when it was loaded.
 vi.mock('../../src/runtime/timers.ts', async (original) => ({
   ...(await original<Record<string, unknown>>()),
   setTimeout: (task: () => void, delay: number) => globalThis.setTimeout(task, delay),
   clearTimeout: (timer: NodeJS.Timeout | undefined) => globalThis.clearTimeout(timer),
 }))
 
-/** Does nothing by itself: a test plays the network. It records every call. */
+/** Records every call and does nothing else: the test acts as the network. */
 class ScriptedTransport implements Transport {
   readonly calls: string[] = []
   readonly readAhead: number
   room = true
-  /** To be called when a write was handed on, of those that want to know. */
+  /** The callbacks of the writes that want to know when they are handed on. */
   readonly done: ((isReleased: boolean) => void)[] = []
   #events: TransportEvents | undefined
 
@@ -67,7 +67,7 @@ function scripted(
 
 const lost = new ConnError('CONNECTION_LOST', 'the network is gone')
 
-/** Both halves end by themselves, then the transport closes. */
+/** Both halves end without an error, then the transport closes. */
 function endBoth(network: TransportEvents): void {
   network.end()
   network.finish()
@@ -82,7 +82,7 @@ describe('read', () => {
     expect((await Promise.all(reads)).map(text)).toEqual(['a', 'b', 'c'])
   })
 
-  it('asks for chunks only while somebody waits, and holds those that come all the same', async () => {
+  it('asks for chunks only while a read waits, and holds chunks that come nevertheless', async () => {
     const { conn, transport, network } = scripted()
     expect(transport.calls).toEqual([])
     const first = conn.read()
@@ -98,7 +98,7 @@ describe('read', () => {
     expect(text(await next)).toBe('d')
   })
 
-  it('lets a transport deliver ahead as much as that says, and holds it back from there on', async () => {
+  it('lets a transport deliver its `readAhead` in advance, and then pauses it', async () => {
     const { conn, transport, network } = scripted({}, 4)
     const first = conn.read()
     for (const chunk of ['a', 'bb']) network.chunk(bytes(chunk))
@@ -128,7 +128,7 @@ describe('read', () => {
     expect(transport.calls).toEqual(['resume', 'pause'])
   })
 
-  it('passes empty chunks over', async () => {
+  it('skips empty chunks', async () => {
     const { conn, network } = scripted()
     const read = conn.read()
     network.chunk(new Uint8Array(0))
@@ -136,7 +136,7 @@ describe('read', () => {
     expect(text(await read)).toBe('a')
   })
 
-  it('hands out what was held before the end, then null as often as it is asked', async () => {
+  it('returns what was held before the end, then null for every read', async () => {
     const { conn, network } = scripted()
     network.chunk(bytes('a'))
     network.end()
@@ -169,7 +169,7 @@ describe('read', () => {
     expect(removed).not.toHaveBeenCalled()
   })
 
-  it('takes its listener off the signal once it was served or has failed', async () => {
+  it('removes its listener from the signal once it was served or has failed', async () => {
     const { conn, network } = scripted()
     const { signal } = new AbortController()
     const [served, failed] = [conn.read({ signal }), conn.read({ signal })]
@@ -197,7 +197,7 @@ describe('write', () => {
     expect(transport.calls).toEqual(['write a', 'write b', 'write c'])
   })
 
-  it('lets nobody overtake a write that waits', async () => {
+  it('lets no write overtake one that waits', async () => {
     const { conn, transport, network } = scripted()
     transport.room = false
     await conn.write(bytes('a'))
@@ -209,7 +209,7 @@ describe('write', () => {
     expect(transport.calls).toEqual(['write a', 'write b', 'write c'])
   })
 
-  it('writes nothing once it is given up', async () => {
+  it('writes nothing once its signal has aborted', async () => {
     const { conn, transport, network } = scripted()
     transport.room = false
     await conn.write(bytes('a'))
@@ -238,7 +238,7 @@ describe('write', () => {
     transport.room = true
     network.drain()
     await conn.write(new Uint8Array(0), { handedOn: true }).then(note('nothing'))
-    // Somebody may keep the bytes for longer.
+    // Another reference to the bytes may be left.
     transport.done.shift()?.(false)
     await last
     expect(order).toEqual(['b', 'c', 'a released', 'a', 'nothing', 'd'])
@@ -256,18 +256,18 @@ describe('write', () => {
     await failure(waiting, 'CANCELLED')
     network.close(lost)
     await failure(taken, 'CONNECTION_LOST')
-    // Too late, and nobody minds.
+    // Too late, and without effect.
     transport.done.shift()?.(true)
     expect(transport.calls).toEqual(['write a'])
   })
 
-  it('does not trouble the transport with no bytes', async () => {
+  it('does not call the transport for zero bytes', async () => {
     const { conn, transport } = scripted()
     await conn.write(new Uint8Array(0))
     expect(transport.calls).toEqual([])
   })
 
-  it('is refused with CLOSED after closeWrite()', async () => {
+  it('is rejected with CLOSED after closeWrite()', async () => {
     const { conn, network } = scripted()
     const ended = conn.closeWrite()
     expect(await failure(conn.write(bytes('a')), 'CLOSED')).toMatchObject({ side: 'local', fatal: false })
@@ -302,7 +302,7 @@ describe('closeWrite', () => {
     expect(transport.calls).toEqual(['write a', 'end'])
   })
 
-  it('ends after a waiting write was given up', async () => {
+  it('ends after the signal of a waiting write aborted', async () => {
     const { conn, transport, network } = scripted()
     transport.room = false
     await conn.write(bytes('a'))
@@ -317,7 +317,7 @@ describe('closeWrite', () => {
     expect(transport.calls).toEqual(['write a', 'end'])
   })
 
-  it('lets reading go on', async () => {
+  it('leaves the reading half open', async () => {
     const { conn, network } = scripted()
     void conn.closeWrite()
     network.finish()
@@ -326,7 +326,7 @@ describe('closeWrite', () => {
     expect(text(await read)).toBe('a')
   })
 
-  it('fails when the conn breaks off first, and after it has', async () => {
+  it('fails when the conn breaks first, and after it has', async () => {
     const { conn, network } = scripted()
     const ended = conn.closeWrite()
     network.close(lost)
@@ -338,7 +338,7 @@ describe('closeWrite', () => {
 })
 
 describe('close', () => {
-  it('ends this half, discards what still comes, and waits until the conn is over', async () => {
+  it('ends this half, discards what still arrives, and waits until the conn has ended', async () => {
     const { conn, transport, network } = scripted()
     network.chunk(bytes('unread'))
     const waiting = scripted()
@@ -380,7 +380,7 @@ describe('close', () => {
     expect(transport.calls).toEqual(['write a', 'resume', 'write b', 'end'])
   })
 
-  it('tells a peer that does not end its half to stop', async () => {
+  it('resets a peer that does not end its half', async () => {
     vi.useFakeTimers()
     try {
       const { conn, transport, network } = scripted({ lingerTimeout: 100 })
@@ -399,7 +399,7 @@ describe('close', () => {
     }
   })
 
-  it('cuts off a peer that takes nothing, with CLOSE_TIMEOUT', async () => {
+  it('resets a peer that reads nothing, with CLOSE_TIMEOUT', async () => {
     vi.useFakeTimers()
     try {
       const { conn, transport, network } = scripted({ closeTimeout: 100 })
@@ -466,7 +466,7 @@ describe('close', () => {
 describe('abort', () => {
   const reason = new Error('broken off')
 
-  it('fails every wait with its reason, and all that comes later', async () => {
+  it('fails every wait with its reason, and every later call', async () => {
     const { conn, transport, network } = scripted()
     transport.room = false
     await conn.write(bytes('a'))
@@ -481,7 +481,7 @@ describe('abort', () => {
     expect(await conn.closed).toEqual({ clean: false, error: errors[0] })
   })
 
-  it('forgets what was held', async () => {
+  it('drops the held chunks', async () => {
     const { conn, network } = scripted()
     network.chunk(bytes('a'))
     conn.abort()
@@ -504,7 +504,7 @@ describe('abort', () => {
     { name: 'closing', reach: (conn) => void conn.close().catch(() => {}) },
     { name: 'aborted', reach: (conn) => conn.abort(reason) },
   ]
-  it.each(states)('breaks off a conn that is $name', async ({ reach }) => {
+  it.each(states)('ends a conn that is $name', async ({ reach }) => {
     const { conn, transport, network } = scripted()
     reach(conn, network)
     conn.abort(reason)
@@ -545,7 +545,7 @@ describe('the end of the transport', () => {
     expect(await conn.closed).toEqual({ clean: false, error: lost })
   })
 
-  it('leaves what arrived whole to be read when only writing broke', async () => {
+  it('leaves what arrived to be read when only writing broke', async () => {
     const { conn, network } = scripted()
     network.chunk(bytes('whole'))
     network.end()
@@ -556,7 +556,7 @@ describe('the end of the transport', () => {
     expect(await conn.closed).toEqual({ clean: false, error: lost })
   })
 
-  it('takes no half for ended that this side did not end', async () => {
+  it('treats no half as ended that this side did not end', async () => {
     const { conn, network } = scripted()
     network.finish()
     network.end()
@@ -609,7 +609,7 @@ describe('iteration', () => {
       },
     },
   ]
-  it.each(exits)('leaves both halves whole when it is left by $name (nodejs/node#49073)', async ({ leave }) => {
+  it.each(exits)('leaves both halves open when it is left by $name (nodejs/node#49073)', async ({ leave }) => {
     const { conn, transport, network } = scripted()
     for (const chunk of ['a', 'b']) network.chunk(bytes(chunk))
     await leave(conn)

@@ -1,4 +1,4 @@
-/** Two ends that both write more than the sockets between them hold, and a peer that makes use of that. */
+/** Two ends that both write more than the sockets between them hold, and a peer that abuses the remedy. */
 import { describe, expect, it } from 'vitest'
 
 import type { Conn } from '../../src/index.ts'
@@ -7,7 +7,7 @@ import { startServer } from '../../src/testing.ts'
 import { data, frame, ok, setting, Setting, startRawPeer, windowUpdate } from '../support/raw-peer.ts'
 import { failure } from '../support/support.ts'
 
-/** Node 26 takes in what comes while it writes, and drops what it doesn't know. */
+/** Node 26 reads while it writes, and drops frames that it does not know. */
 const neverStopsReading = Number.parseInt(process.versions.node, 10) >= 26
 
 interface Load {
@@ -20,11 +20,11 @@ interface Load {
 const loads: readonly Load[] = [
   { name: '16 conns that write 64 KiB at a time', conns: 16, write: 64 * 1024, total: 1024 * 1024 },
   { name: '16 conns that write all at once and end', conns: 16, write: 1024 * 1024, total: 1024 * 1024 },
-  // None of them is ever told that there is no room.
+  // Every write is accepted at once.
   { name: '1,500 conns that write 4,000 bytes', conns: 1_500, write: 4_000, total: 4_000 },
 ]
 
-/** Writes all and ends, and reads to the end, both at once. Returns how many bytes came. */
+/** Writes everything and ends, while it reads to the end. Returns how many bytes arrived. */
 async function exchange(conn: Conn, { write, total }: Load): Promise<number> {
   const writing = async (): Promise<void> => {
     for (let sent = 0; sent < total; sent += write) await conn.write(new Uint8Array(write))
@@ -52,7 +52,7 @@ describe.each([{ tls: false }, { tls: true }])('a session with TLS: $tls', ({ tl
   })
 })
 
-it('a peer that sends more than the window while it takes nothing is bounded', { timeout: 60_000 }, async () => {
+it('a peer that sends more than the window while it reads nothing is bounded', { timeout: 60_000 }, async () => {
   // The client may write as much as it likes, which fills the sockets.
   const wide = 2 ** 31 - 1
   await using peer = await startRawPeer({
@@ -68,7 +68,7 @@ it('a peer that sends more than the window while it takes nothing is bounded', {
   })()
   const before = process.memoryUsage.rss()
   const much = 8 * connLimits.connectionWindow
-  // DATA within the window, and frames that nobody knows.
+  // DATA within the window, and frames of an unknown type.
   const junk = Buffer.concat([data(conn.streamId, 'a'), frame(0xfa, 0, 0, new Uint8Array(16_384))])
   const allTaken = new Promise<string>((resolve) => {
     const send = (): void => {
@@ -81,7 +81,7 @@ it('a peer that sends more than the window while it takes nothing is bounded', {
   const ended = failure(writing, 'CONNECTION_LOST')
   const outcome = await (neverStopsReading ? allTaken : ended.then(({ message }) => message))
   expect(outcome).toBe(neverStopsReading ? 'all taken' : 'the peer sent more than the window while it took nothing')
-  // What the sockets hold comes on top.
+  // Plus what the sockets hold.
   const cost = neverStopsReading ? process.memoryUsage.rss() - before : socket.bytesWritten
   expect(cost).toBeLessThan(much)
   conn.abort()

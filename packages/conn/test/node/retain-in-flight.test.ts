@@ -1,4 +1,4 @@
-/** What the peer gets of conns that are aborted while the socket still has to send what they wrote. */
+/** The bytes that a peer receives from conns that are aborted while the socket still has to send what they wrote. */
 import type { Socket } from 'node:net'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
@@ -17,7 +17,7 @@ const conns = 24
 const size = 1024 * 1024
 const letter = 0x41
 
-/** Reads to the end, however that is. Returns how many bytes were something else than what was sent. */
+/** Reads to the end or an error. Returns how many bytes differed from what was sent. */
 async function strangeBytes(conn: Conn): Promise<number> {
   let strange = 0
   try {
@@ -28,7 +28,10 @@ async function strangeBytes(conn: Conn): Promise<number> {
   return strange
 }
 
-/** Writes to all of them while nobody reads, and aborts them, so that nobody refers to the bytes but who sends them. */
+/**
+ * Writes to all conns while the peer does not read, and aborts them, so that only the sending socket refers to the
+ * bytes.
+ */
 async function writeAndAbort(senders: readonly Conn[]): Promise<void> {
   for (const conn of senders) conn.write(Buffer.allocUnsafeSlow(size).fill(letter)).catch(() => {})
   for (let turn = 0; turn < 20; turn++) await new Promise((resolve) => setImmediate(resolve))
@@ -36,7 +39,7 @@ async function writeAndAbort(senders: readonly Conn[]): Promise<void> {
   await Promise.all(senders.map((conn) => conn.closed))
 }
 
-/** Collects what is garbage, and puts something else in its place. */
+/** Collects the garbage, and puts other bytes in its place. */
 async function overwriteGarbage(): Promise<readonly Buffer[]> {
   const filler: Buffer[] = []
   for (let round = 0; round < 5; round++) {
@@ -51,7 +54,7 @@ describe.each([
   ['cleartext', false],
   ['TLS', true],
 ])('over %s', (_name, tls) => {
-  test.each(['client', 'server'])('the peer of a %s gets the bytes that were written, or none', async (side) => {
+  test.each(['client', 'server'])('the peer of a %s gets the written bytes, or no bytes', async (side) => {
     const accepted: Conn[] = []
     const strange: Promise<number>[] = []
     const all = deferred()
@@ -91,7 +94,7 @@ describe.each([
       near.pipe(far)
       far.pipe(near)
     }
-    // The connection is still there, and all that was sent before has arrived when this has.
+    // The connection is still open, and everything sent before has arrived when this has.
     const after = await connect(`${url}after`, { sessions, ...(tls && { tls: server.tls }) })
     await after.close()
     expect(await Promise.all(strange)).toEqual(Array.from({ length: conns }, () => 0))

@@ -27,7 +27,7 @@ async function tcp(timeouts?: CloseTimeouts): Promise<readonly [Conn, Conn]> {
 }
 
 describe('fromDuplex', () => {
-  it('refuses a stream that is a conn’s already, and leaves that alone', async () => {
+  it('rejects a stream that belongs to a conn already, and does not touch it', async () => {
     const stream = new PassThrough()
     const conn = fromDuplex(stream)
     expect(() => fromDuplex(stream)).toThrow(expect.objectContaining({ code: 'INVALID_ARGUMENT' }))
@@ -36,7 +36,7 @@ describe('fromDuplex', () => {
     conn.abort()
   })
 
-  it('speaks with a child process through its stdio', async () => {
+  it('talks to a child process through its stdio', async () => {
     const child = spawn(process.execPath, ['-e', 'process.stdin.pipe(process.stdout)'], {
       stdio: ['pipe', 'pipe', 'inherit'],
     })
@@ -51,7 +51,7 @@ describe('fromDuplex', () => {
     expect(await exited).toEqual([0, null])
   })
 
-  it('closes when it is aborted while its end is about to leave, at every moment of that', async () => {
+  it('closes when it is aborted at any moment while its end is about to leave', async () => {
     const turns = [
       () => Promise.resolve(),
       () => new Promise<void>((resolve) => process.nextTick(resolve)),
@@ -71,7 +71,7 @@ describe('fromDuplex', () => {
     }
   })
 
-  it('keeps what closed the stream as the cause', async () => {
+  it('has the error that closed the stream as its cause', async () => {
     const stream = new PassThrough()
     const conn = fromDuplex(stream)
     const read = failure(conn.read(), 'CONNECTION_LOST')
@@ -81,7 +81,7 @@ describe('fromDuplex', () => {
     expect((await read).cause).toBe(cause)
   })
 
-  it('fails at once over a stream that is closed already', async () => {
+  it('fails at once over a closed stream', async () => {
     const stream = new PassThrough()
     stream.destroy()
     await once(stream, 'close')
@@ -109,7 +109,7 @@ describe('fromDuplex', () => {
     expect(await conn.closed).toEqual({ clean: true })
   })
 
-  it('delivers over TCP all that it accepted to a peer that reads late and never ends', async () => {
+  it('delivers everything accepted over TCP to a peer that reads late and never ends', async () => {
     const [left, right] = await tcp({ lingerTimeout: 1 })
     const content = Buffer.alloc(1024 * 1024, 'x')
     await left.write(content)
@@ -128,7 +128,7 @@ describe('fromDuplex', () => {
     await Promise.all([left.closed, right.closed])
   })
 
-  it('gives up a socket that is still connecting', async () => {
+  it('destroys a socket that is still connecting', async () => {
     const conn = fromDuplex(connectSocket({ port: 1, host: '127.0.0.1' }))
     const read = failure(conn.read(), 'ABORTED')
     conn.abort()
@@ -148,7 +148,7 @@ describe('fromDuplex', () => {
     server.listen(0, '127.0.0.1')
     await once(server, 'listening')
     const { port } = server.address() as AddressInfo
-    // The types of Node don't know `allowHalfOpen` here.
+    // Node's types lack `allowHalfOpen` here.
     const options = { port, host: '127.0.0.1', ca: certificate.cert, allowHalfOpen: true }
     const open = (): Conn => fromDuplex(connectTls(options))
     const conn = open()
@@ -167,7 +167,7 @@ describe('fromDuplex', () => {
 })
 
 describe('toDuplex', () => {
-  it('hands on all that arrived before the peer wanted no more, then fails', async () => {
+  it('delivers everything that arrived before the peer stopped reading, then fails', async () => {
     const body = Buffer.alloc(256 * 1024, 7)
     await using server = await startServer(async (conn) => {
       await conn.write(body)
@@ -185,7 +185,7 @@ describe('toDuplex', () => {
     expect(received).toBe(body.length)
   })
 
-  it('is a stream like others: an echo through pipeline()', async () => {
+  it('makes an ordinary stream: an echo through pipeline()', async () => {
     const [left, right] = pipe()
     const duplex = toDuplex(right)
     const echoing = pipeline(duplex, new PassThrough(), duplex)
@@ -197,7 +197,7 @@ describe('toDuplex', () => {
     expect(await left.closed).toEqual({ clean: true })
   })
 
-  it('ends its half with end(), and reads on', async () => {
+  it('ends its half with end(), and still reads', async () => {
     const [left, right] = pipe()
     const duplex = toDuplex(right)
     duplex.end('last')
@@ -223,7 +223,7 @@ describe('toDuplex', () => {
     expect(await right.closed).toMatchObject({ clean: false, error: { code: 'ABORTED', cause: reason } })
   })
 
-  it('is destroyed with the error of a conn that breaks off, whether it waits or not', async () => {
+  it('is destroyed with the error of a broken conn, whether it waits or not', async () => {
     for (const waits of [true, false]) {
       const [left, right] = pipe()
       const duplex = toDuplex(right)
@@ -235,7 +235,7 @@ describe('toDuplex', () => {
     }
   })
 
-  it('fails a write and an end that cannot be', async () => {
+  it('fails a write and an end that the conn rejects', async () => {
     const [, right] = pipe()
     const duplex = toDuplex(right)
     await right.closeWrite()

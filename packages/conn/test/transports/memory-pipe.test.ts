@@ -4,12 +4,12 @@ import { connDefaults, pipe } from '../../src/web.ts'
 import type { Conn } from '../../src/web.ts'
 import { bytes, failure, text } from '../support/support.ts'
 
-/** Writes pieces until one finds no room. Returns how many bytes were taken. */
+/** Writes pieces until one finds no room. Returns how many bytes were accepted. */
 async function fill(conn: Conn, size: number): Promise<number> {
   const giveUp = new AbortController()
   for (let taken = 0; ; taken += size) {
     const write = conn.write(new Uint8Array(size), { signal: giveUp.signal })
-    // A write that finds room is done before the next turn, and nothing but the reader makes room.
+    // A write that finds room settles before the next turn, and only the reader makes room.
     const settled = await Promise.race([
       write.then(() => true),
       new Promise<boolean>((resolve) => setImmediate(resolve, false)),
@@ -22,7 +22,7 @@ async function fill(conn: Conn, size: number): Promise<number> {
 }
 
 describe('pipe', () => {
-  it('takes about its high-water mark, and no more, while nobody reads', async () => {
+  it('accepts about its high-water mark, and no more, while the other end does not read', async () => {
     const { pipeBuffer } = connDefaults
     const [left, right] = pipe()
     expect(await fill(left, 1_024)).toBe(pipeBuffer)
@@ -39,7 +39,7 @@ describe('pipe', () => {
     expect(read).toEqual(['one', 'two', 'three'])
   })
 
-  it('answers no call inside of it', async () => {
+  it('delivers no event inside a call', async () => {
     const [left, right] = pipe()
     const order: string[] = []
     const read = right.read().then(() => order.push('read'))
@@ -57,7 +57,7 @@ describe('pipe', () => {
     expect(error.cause).toMatchObject({ code: 'ABORTED', cause: new Error('broken off') })
   })
 
-  it('leaves what was written to be read when the writer stops the reader from writing', async () => {
+  it('leaves what was written to be read when the writer ends the half of the reader', async () => {
     const [left, right] = pipe({ lingerTimeout: 100 })
     await fill(right, 1_024)
     const waiting = right.write(bytes('waits for room'))

@@ -9,7 +9,7 @@ function neverReadable(): ReadableStream<Uint8Array> {
 }
 
 describe('fromWebStreams', () => {
-  it('writes one chunk after another, as the sink takes them', async () => {
+  it('writes one chunk after another, as the sink accepts them', async () => {
     const taken: string[] = []
     const held: (() => void)[] = []
     const conn = fromWebStreams({
@@ -32,7 +32,7 @@ describe('fromWebStreams', () => {
     expect((await conn.closed).clean).toBe(false)
   })
 
-  it('pulls only what is asked for', async () => {
+  it('pulls only for a read', async () => {
     let pulled = 0
     const conn = fromWebStreams({
       readable: new ReadableStream<Uint8Array>(
@@ -87,7 +87,7 @@ describe('fromWebStreams', () => {
     expect((await conn.closed).clean).toBe(false)
   })
 
-  it('tells both streams when it is aborted', async () => {
+  it('cancels both streams when it is aborted', async () => {
     const [cancelled, aborted] = [deferred<unknown>(), deferred<unknown>()]
     const conn = fromWebStreams({
       readable: new ReadableStream<Uint8Array>({ cancel: (reason) => cancelled.resolve(reason) }),
@@ -101,7 +101,7 @@ describe('fromWebStreams', () => {
     expect([await cancelled.promise, await aborted.promise]).toEqual([error, error])
   })
 
-  it('cancels a readable that goes on after close()', async () => {
+  it('cancels a readable that has not ended after close()', async () => {
     const cancelled = deferred<unknown>()
     const conn = fromWebStreams(
       {
@@ -117,7 +117,7 @@ describe('fromWebStreams', () => {
 })
 
 describe('toWebStreams', () => {
-  it('is a pair of streams like others: an echo through pipeTo()', async () => {
+  it('makes ordinary streams: an echo through pipeTo()', async () => {
     const [left, right] = pipe()
     const { readable, writable } = toWebStreams(right)
     const echoing = readable.pipeTo(writable)
@@ -147,7 +147,7 @@ describe('toWebStreams', () => {
     expect(await right.closed).toMatchObject({ clean: false, error: { code: 'ABORTED', cause: reason } })
   })
 
-  it('fails both streams when the conn breaks off, whether they wait or not', async () => {
+  it('fails both streams when the conn breaks, whether they wait or not', async () => {
     const [left, right] = pipe()
     const { readable, writable } = toWebStreams(right)
     const reader = readable.getReader()

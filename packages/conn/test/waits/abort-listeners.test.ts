@@ -4,7 +4,7 @@ import { expect, test } from 'vitest'
 import { addAbortListener, removeAbortListener } from '../../src/waits/abort-listeners.ts'
 import { pipe } from '../../src/transports/memory-pipe.ts'
 
-test('addAbortListener: calls each once, in order, and nobody who was removed', () => {
+test('addAbortListener: calls each listener once, in order, and no removed one', () => {
   const controller = new AbortController()
   const called: string[] = []
   const removed = (): void => void called.push('b')
@@ -17,7 +17,7 @@ test('addAbortListener: calls each once, in order, and nobody who was removed', 
   expect(called).toEqual(['a', 'c'])
 })
 
-test('addAbortListener: one that is called may remove another', () => {
+test('addAbortListener: a listener may remove another', () => {
   const controller = new AbortController()
   const called: string[] = []
   const second = (): void => void called.push('second')
@@ -27,7 +27,7 @@ test('addAbortListener: one that is called may remove another', () => {
   expect(called).toEqual([])
 })
 
-test('addAbortListener: calls nobody whose signal has aborted, be it by one that is being called', () => {
+test('addAbortListener: calls no listener that is added after the abort, even by a listener', () => {
   const controller = new AbortController()
   const { signal } = controller
   const called: string[] = []
@@ -44,7 +44,7 @@ test('addAbortListener: calls nobody whose signal has aborted, be it by one that
   expect(getEventListeners(signal, 'abort')).toHaveLength(0)
 })
 
-test('addAbortListener: one that throws keeps no other from being called', async () => {
+test('addAbortListener: a listener that throws does not keep others from being called', async () => {
   const others = process.listeners('uncaughtException')
   process.removeAllListeners('uncaughtException')
   const controller = new AbortController()
@@ -73,7 +73,7 @@ test('addAbortListener: one that throws keeps no other from being called', async
   }
 })
 
-test('removeAbortListener: leaves nothing on the signal when nobody waits, and one listener for all who do', () => {
+test('removeAbortListener: all waits share one listener, which leaves the signal with the last', () => {
   const { signal } = new AbortController()
   const listeners = Array.from({ length: 100 }, () => () => {})
   for (let round = 0; round < 2; round++) {
@@ -84,7 +84,7 @@ test('removeAbortListener: leaves nothing on the signal when nobody waits, and o
   }
 })
 
-test('thousands of reads of many conns wait for one signal: one listener, and no warning', async () => {
+test('thousands of reads of many conns share one listener of a signal, without a warning', async () => {
   const controller = new AbortController()
   const { signal } = controller
   const warnings: Error[] = []

@@ -25,7 +25,7 @@ test('take: returns the waits in order, to be resolved or rejected', async () =>
   await failure(Promise.resolve(waits[2]), 'CLOSED')
 })
 
-test('add: one queueener of a signal for all queues that wait for it, none when they no longer do', async () => {
+test('add: all queues that wait for a signal share one listener, which leaves with the last wait', async () => {
   const controller = new AbortController()
   const queues = Array.from({ length: 50 }, () => new WaitQueue<string, number>(testAborted))
   const waits = queues.flatMap((queue) => [queue.add('a', controller.signal), queue.add('b', controller.signal)])
