@@ -1,4 +1,4 @@
-"""Records of constant size, as the layout of their content type describes them."""
+"""Records of constant size, with the layout of their content type."""
 
 import re
 import struct
@@ -8,7 +8,7 @@ SCALARS = dict(u8="B", u16="H", u32="I", u64="Q", i8="b", i16="h", i32="i", i64=
 
 
 class Type(NamedTuple):
-    """How a field of `size` bytes is written and read."""
+    """Writes and reads a field of `size` bytes."""
 
     size: int
     pack: Callable[[Any], bytes]
@@ -16,7 +16,7 @@ class Type(NamedTuple):
 
 
 def parse(layout, little):
-    """Such as `id:u32,side:choice(buy|sell),at:{x:f32,y:f32},tags:text(4)[2]`."""
+    """Parses a layout such as `id:u32,side:choice(buy|sell),at:{x:f32,y:f32},tags:text(4)[2]`."""
     parser = Parser(layout, "<" if little else ">")
     type_ = parser.record()
     parser.take("$")

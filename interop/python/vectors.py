@@ -3,7 +3,7 @@
     python3 vectors.py write ../vectors/cases.json > ../vectors/python.json
     python3 vectors.py check ../vectors/go.json ../vectors/typescript.json
 
-README.md beside those files says what the files hold.
+README.md, next to those files, describes them.
 """
 
 import json
@@ -16,13 +16,13 @@ from datetime import datetime
 import msgpack
 import record
 
-# Messages as the files have them: JSON, with an object of one key "$..." for what JSON lacks.
+# Messages in the files: JSON, with an object of one key "$..." for a value that JSON lacks.
 
 SIZED = {"$u8", "$u16", "$u32", "$u64", "$i8", "$i16", "$i32", "$i64", "$f32"}
 
 
 def from_notation(notation):
-    """The message itself."""
+    """The message as a value of Python."""
     if isinstance(notation, list):
         return [from_notation(item) for item in notation]
     if not isinstance(notation, dict):

@@ -1,4 +1,4 @@
-// Package talk is what server and client say to the other side of a conversation, and how they tell the test about it.
+// Package talk has the conversations that server and client share, and their reports to the test.
 package talk
 
 import (
@@ -27,7 +27,7 @@ type Flight struct {
 	Time     float32
 }
 
-// Report is what the test is told of one conversation.
+// Report describes one conversation to the test.
 type Report struct {
 	ID       string    `json:"id,omitempty"`
 	Status   int       `json:"status,omitempty"`
@@ -39,9 +39,9 @@ type Report struct {
 	Count    int       `json:"count,omitempty"`
 	Sent     string    `json:"sent,omitempty"`
 	Received string    `json:"received,omitempty"`
-	// Error is how it ended, unless it ended cleanly.
+	// Error is the error that ended it, unless it ended cleanly.
 	Error string `json:"error,omitempty"`
-	// EOF says whether Go took the end for a clean one.
+	// EOF reports whether Go saw a clean end.
 	EOF bool `json:"eof,omitempty"`
 }
 
@@ -69,7 +69,7 @@ func (r Report) Ending(err error) Report {
 	return r
 }
 
-// Replies answers every message with as many as its number modulo 3 says, and returns at the peer's end what it was told.
+// Replies repeats every message as often as its number modulo 3, and returns the received messages at the peer's end.
 func Replies(in io.Reader, out io.Writer) ([]Message, error) {
 	decoder, encoder := json.NewDecoder(in), json.NewEncoder(out)
 	var received []Message
@@ -101,7 +101,7 @@ func Reverse(in io.Reader, out io.Writer, size int) (int, error) {
 	}
 }
 
-// Delays answers every flight with one that is as late again, and returns how many there were.
+// Delays answers every flight with one of twice the delay, and returns how many there were.
 func Delays(in io.Reader, out io.Writer) (int, error) {
 	for count := 0; ; count++ {
 		var flight Flight
@@ -115,7 +115,8 @@ func Delays(in io.Reader, out io.Writer) (int, error) {
 	}
 }
 
-// Bulk sends size bytes, calls end, and reads to the peer's end, both at once. It reports the SHA-256 of either direction.
+// Bulk sends size bytes, calls end, and reads to the peer's end, both at once.
+// It reports the SHA-256 of each direction.
 func Bulk(in io.Reader, out io.Writer, size int64, end func() error) (Report, error) {
 	var report Report
 	sending := make(chan error, 1)
@@ -138,7 +139,7 @@ func Bulk(in io.Reader, out io.Writer, size int64, end func() error) (Report, er
 
 // pour writes size bytes, of which no two blocks are the same.
 func pour(out io.Writer, size int64) error {
-	block := bytes.Repeat([]byte("every block is told apart by the number that it begins with. "), 64*1024/61)
+	block := bytes.Repeat([]byte("each block differs from the others in its number at the start"), 64*1024/61)
 	for number := uint64(0); size > 0; number++ {
 		binary.BigEndian.PutUint64(block, number)
 		piece := block[:min(int64(len(block)), size)]

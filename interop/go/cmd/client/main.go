@@ -1,14 +1,14 @@
-// Command client holds one kind of conversation with a server over h2conn, and prints a line of JSON about it. It stays
-// until its standard input ends: what was written last is still on its way, and nothing in Go tells when it has left.
+// Command client has one kind of conversation with a server over h2conn, and prints a line of JSON about it. It runs
+// until its standard input ends, because its last bytes may still be on their way: Go does not report when they left.
 //
 // How a client's h2conn.Conn ends:
 //
-//   - Close ends the request's body: END_STREAM, a true half-close. Reading goes on. The context that Close cancels is
-//     that of the response's Request, which nothing waits for.
-//   - Closing the response's body breaks the stream off at once.
-//   - Cancelling the context of Connect does not by itself: as long as Go's transport waits for a Write it looks at
-//     nothing else. It resets the stream with the next Write, whose bytes are dropped. With Close, it ends the
-//     request's body as if all were well, and resets the stream after that.
+//   - Close ends the request's body: END_STREAM, a true half-close. Reading still works. The context that Close
+//     cancels is that of the response's Request, which nothing waits for.
+//   - Closing the response's body resets the stream at once.
+//   - Cancelling the context of Connect alone does not. While Go's transport waits for a Write it checks nothing else.
+//     It resets the stream with the next Write, whose bytes are dropped. With Close, it ends the request's body
+//     normally, and resets the stream after that.
 package main
 
 import (
@@ -43,7 +43,7 @@ var (
 	header = make(http.Header)
 )
 
-// call is what one conversation has.
+// call is the state of one conversation.
 type call struct {
 	conn     *h2conn.Conn
 	response *http.Response
@@ -61,7 +61,7 @@ var conversations = map[string]conversation{
 	"listen": listen,
 	"wait":   wait,
 	"bulk":   bulk,
-	// The ways to break off.
+	// The ways to abort.
 	"cancel-write": breakOff(func(c call) error {
 		c.cancel()
 		_, err := io.WriteString(c.conn, "not to be heard")
@@ -135,7 +135,7 @@ func run(client *http.Client, converse conversation) talk.Report {
 		cancel()
 		return talk.Report{}.Ending(err)
 	}
-	// Nothing is cancelled here: what was written before Close may still be on its way, and would be lost.
+	// Nothing is cancelled here: bytes that were written before Close may still be on their way, and would be lost.
 	defer conn.Close()
 	if response.StatusCode >= 300 {
 		text, err := io.ReadAll(conn)
@@ -148,7 +148,7 @@ func run(client *http.Client, converse conversation) talk.Report {
 	return report.Ending(err)
 }
 
-// converse says all it has to say while it listens, and ends its half in between.
+// converse sends everything while it receives, and ends its half in between.
 func converse(c call) (talk.Report, error) {
 	go func() {
 		encoder := json.NewEncoder(c.conn)
@@ -170,7 +170,7 @@ func converse(c call) (talk.Report, error) {
 	}
 }
 
-// reversed sends buffers of constant size and counts those that come back reversed, in order.
+// reversed sends buffers of constant size and counts the ones that return reversed, in order.
 func reversed(c call) (talk.Report, error) {
 	go func() {
 		buffer := make([]byte, *size)
@@ -194,7 +194,7 @@ func reversed(c call) (talk.Report, error) {
 	}
 }
 
-// delayed sends records and counts those that come back with twice the delay, in order.
+// delayed sends records and counts the ones that return with twice the delay, in order.
 func delayed(c call) (talk.Report, error) {
 	go func() {
 		for n := range *count {
@@ -216,7 +216,7 @@ func delayed(c call) (talk.Report, error) {
 	}
 }
 
-// say says its text, ends its half, and reads what comes after that.
+// say sends its text, ends its half, and reads the rest.
 func say(c call) (talk.Report, error) {
 	if _, err := io.WriteString(c.conn, "all that Go says"); err != nil {
 		return talk.Report{}, err
@@ -228,7 +228,7 @@ func say(c call) (talk.Report, error) {
 	return talk.Report{Bytes: n}, err
 }
 
-// listen reads to the server's end, and only then says its text.
+// listen reads to the server's end, and only then sends its text.
 func listen(c call) (talk.Report, error) {
 	n, err := io.Copy(io.Discard, c.conn)
 	if err != nil {
@@ -238,7 +238,7 @@ func listen(c call) (talk.Report, error) {
 	return talk.Report{Bytes: n}, err
 }
 
-// wait says one message, hears one, and waits for whatever happens.
+// wait sends one message, receives one, and waits for the end.
 func wait(c call) (talk.Report, error) {
 	if err := json.NewEncoder(c.conn).Encode(talk.Message{Text: "ready"}); err != nil {
 		return talk.Report{}, err
@@ -250,7 +250,7 @@ func wait(c call) (talk.Report, error) {
 	return talk.Report{}, decoder.Decode(&talk.Message{})
 }
 
-// breakOff says one message, hears one, and breaks off in its way.
+// breakOff sends one message, receives one, and aborts in the given way.
 func breakOff(how func(call) error) conversation {
 	return func(c call) (talk.Report, error) {
 		if err := json.NewEncoder(c.conn).Encode(talk.Message{Text: "ready"}); err != nil {
@@ -271,7 +271,7 @@ func bulk(c call) (talk.Report, error) {
 	return talk.Bulk(c.conn, c.conn, *size, c.conn.Close)
 }
 
-// many holds all of its conversations at once: none ends before every one of them has begun.
+// many has all of its conversations at once: none ends before all of them have begun.
 func many(client *http.Client) talk.Report {
 	var begun, over sync.WaitGroup
 	begun.Add(*count)

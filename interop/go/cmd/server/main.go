@@ -1,13 +1,13 @@
 // Command server accepts conversations with h2conn. It prints the address that it listens on, then a line of JSON for
-// each conversation that is over, and ends when its standard input does.
+// each conversation that has ended. It exits when its standard input ends.
 //
 // How a server's h2conn.Conn ends:
 //
-//   - Close sends nothing and stops nothing: Write still works. All that it does is to cancel the request's context,
-//     for a handler that waits for that.
-//   - The handler's return ends both halves at once: Go sends END_STREAM and, where the client has not ended its own
-//     half, RST_STREAM with NO_ERROR after it. A server can't end its half alone.
-//   - A panic with http.ErrAbortHandler breaks the stream off.
+//   - Close sends nothing and stops nothing: Write still works. It only cancels the request's context, for a handler
+//     that waits for that.
+//   - The handler's return ends both halves at once: Go sends END_STREAM. If the client has not ended its half,
+//     RST_STREAM with NO_ERROR follows. A server cannot end only its half.
+//   - A panic with http.ErrAbortHandler resets the stream.
 package main
 
 import (
@@ -74,7 +74,7 @@ func main() {
 
 func routes() http.Handler {
 	mux := http.NewServeMux()
-	// Newline-delimited JSON, with a message before and after all that the client says.
+	// Newline-delimited JSON, with a message before and after those of the client.
 	handle(mux, "/json", http.StatusOK, func(conn *h2conn.Conn, _ *http.Request) (talk.Report, error) {
 		encoder := json.NewEncoder(conn)
 		if err := encoder.Encode(talk.Message{Text: "welcome"}); err != nil {
@@ -102,7 +102,7 @@ func routes() http.Handler {
 		w.Header().Set("X-From-Go", "not today")
 		http.Error(w, "this is no place for you", http.StatusForbidden)
 	})
-	// Listens to the end, then says much.
+	// Reads to the end, then sends a lot.
 	handle(mux, "/answer", http.StatusOK, func(conn *h2conn.Conn, r *http.Request) (talk.Report, error) {
 		text, err := io.ReadAll(conn)
 		if err == nil {
@@ -110,18 +110,18 @@ func routes() http.Handler {
 		}
 		return talk.Report{Text: string(text)}, err
 	})
-	// Says much and is gone, while the client still speaks.
+	// Sends a lot and returns, while the client still sends.
 	handle(mux, "/leave", http.StatusOK, func(conn *h2conn.Conn, r *http.Request) (talk.Report, error) {
 		_, err := conn.Write(make([]byte, number(r, "bytes")))
 		return talk.Report{}, err
 	})
-	// Answers one line, then waits for whatever happens.
+	// Answers one line, then waits for the end.
 	handle(mux, "/wait", http.StatusOK, func(conn *h2conn.Conn, _ *http.Request) (talk.Report, error) {
 		return talk.Report{}, answerOne(conn, func(decoder *json.Decoder) error {
 			return decoder.Decode(&talk.Message{})
 		})
 	})
-	// Answers one line, and breaks the stream off with the next.
+	// Answers one line, and resets the stream with the next.
 	handle(mux, "/break", http.StatusOK, func(conn *h2conn.Conn, _ *http.Request) (talk.Report, error) {
 		return talk.Report{}, answerOne(conn, func(decoder *json.Decoder) error {
 			if err := decoder.Decode(&talk.Message{}); err != nil {
@@ -146,7 +146,7 @@ func routes() http.Handler {
 		}
 		return talk.Report{}, answerOne(conn, func(*json.Decoder) error { return nil })
 	})
-	// Waits until the client is gone, and counts the writes that succeed after that.
+	// Waits until the client has left, and counts the writes that succeed after that.
 	handle(mux, "/gone", http.StatusOK, func(conn *h2conn.Conn, r *http.Request) (talk.Report, error) {
 		<-r.Context().Done()
 		for n := 0; ; n++ {
@@ -155,7 +155,7 @@ func routes() http.Handler {
 			}
 		}
 	})
-	// What h2conn.Server has without a status: Accept panics.
+	// An h2conn.Server without a status: Accept panics.
 	handle(mux, "/zero", 0, func(*h2conn.Conn, *http.Request) (talk.Report, error) {
 		return talk.Report{}, nil
 	})
@@ -177,7 +177,7 @@ func answerOne(conn *h2conn.Conn, then func(*json.Decoder) error) error {
 	return then(decoder)
 }
 
-// handle reports a conversation once it is over, under the id that the request's header gives it.
+// handle reports a conversation once it has ended, under the id of the request's header.
 func handle(mux *http.ServeMux, path string, status int, converse conversation) {
 	mediaType := "application/octet-stream"
 	if path == "/json" {

@@ -18,7 +18,7 @@ type codec struct {
 	decode func([]byte) (any, error)
 }
 
-// codecOf is the codec of a vector: its content type says which fields a record has, and the size of bytes that have one.
+// codecOf is the codec of a vector: its content type has the fields of a record, or the fixed size of bytes.
 func codecOf(v vector) (codec, error) {
 	switch v.Codec {
 	case "json":
@@ -37,7 +37,7 @@ func decodeJSON(body []byte) (message any, err error) {
 	return message, json.Unmarshal(body, &message)
 }
 
-// encodeMsgpack sorts keys, since the order of a map in Go is another one every time.
+// encodeMsgpack sorts keys, because the order of a map in Go changes every time.
 func encodeMsgpack(message any) ([]byte, error) {
 	var body bytes.Buffer
 	encoder := msgpack.NewEncoder(&body)

@@ -3,7 +3,7 @@
 //	go run ./cmd/vectors write ../vectors/cases.json > ../vectors/go.json
 //	go run ./cmd/vectors check ../vectors/typescript.json ../vectors/python.json
 //
-// README.md beside cases.json says what the files hold.
+// README.md, next to cases.json, describes the files.
 package main
 
 import (
@@ -48,7 +48,7 @@ func main() {
 	}
 }
 
-// write prints all cases with Go's frames, one a line.
+// write prints all cases with Go's frames, one per line.
 func write(path string) error {
 	cases, err := read(path)
 	if err != nil {
@@ -75,7 +75,7 @@ func write(path string) error {
 	return err
 }
 
-// check returns how many vectors of a file hold something else than they say, and prints which.
+// check returns how many vectors of a file have a frame with another message, and prints them.
 func check(path string) int {
 	vectors, err := read(path)
 	if err != nil {

@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// Messages as the files have them: JSON, with an object of one key "$…" for what JSON lacks.
+// Messages in the files: JSON, with an object of one key "$…" for a value that JSON lacks.
 
 var sizedTypes = map[string]reflect.Type{
 	"u8":  reflect.TypeFor[uint8](),
@@ -97,7 +97,7 @@ func fromTag(tag string, inner any) (any, error) {
 	return nil, fmt.Errorf("there is no notation $%s", tag)
 }
 
-// toExtension takes a pair of the type's number and the data in hex.
+// toExtension accepts a pair of the type's number and the data in hex.
 func toExtension(inner any) (any, error) {
 	if pair, ok := inner.([]any); ok && len(pair) == 2 {
 		id, err := strconv.ParseInt(fmt.Sprint(pair[0]), 10, 8)
@@ -122,7 +122,7 @@ func convert(notation any, to reflect.Type) (any, error) {
 	return value.Convert(to).Interface(), nil
 }
 
-// same tells whether two messages are equal, whatever types of Go hold their numbers. -0 is not 0, and NaN is NaN.
+// same reports whether two messages are equal, whatever types of Go hold their numbers. -0 is not 0, and NaN is NaN.
 func same(a, b any) bool {
 	return reflect.DeepEqual(normal(a), normal(b))
 }

@@ -11,13 +11,13 @@ import (
 	"strings"
 )
 
-// byteOrder is what binary.BigEndian and binary.LittleEndian both are.
+// byteOrder is implemented by binary.BigEndian and binary.LittleEndian.
 type byteOrder interface {
 	binary.ByteOrder
 	binary.AppendByteOrder
 }
 
-// A fieldType is how a field of size bytes is written and read.
+// A fieldType writes and reads a field of size bytes.
 type fieldType struct {
 	size   int
 	append func(body []byte, value any) ([]byte, error)
@@ -174,13 +174,13 @@ func choice(names []string) fieldType {
 		append: func(body []byte, value any) ([]byte, error) {
 			index := slices.IndexFunc(names, func(name string) bool { return name == value })
 			if index < 0 {
-				return nil, fmt.Errorf("%v is none of %v", value, names)
+				return nil, fmt.Errorf("%v is not one of %v", value, names)
 			}
 			return append(body, byte(index)), nil
 		},
 		decode: func(body []byte) (any, error) {
 			if int(body[0]) >= len(names) {
-				return nil, fmt.Errorf("%d is none of %v", body[0], names)
+				return nil, fmt.Errorf("%d is not an index of %v", body[0], names)
 			}
 			return names[body[0]], nil
 		},
