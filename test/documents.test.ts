@@ -1,4 +1,5 @@
-import { type ChannelError, defineRoute } from '@h2channel/channel'
+import type { ChannelError } from '@h2channel/channel'
+import { defineRoute } from '@h2channel/channel'
 import { createClient } from '@h2channel/channel/client'
 import type { Router } from '@h2channel/channel/server'
 import { json } from '@h2channel/codecs'

@@ -16,7 +16,7 @@ export function burstOf(channels: number): number {
 const atOnce = 100
 
 /** The longest run, however slow a peer is. Unit: milliseconds. */
-const longest = 10_000
+const maxDuration = 10_000
 
 export class Fan {
   readonly #echo: () => Promise<Echo>
@@ -53,7 +53,7 @@ export class Fan {
       const passed = performance.now() - begin
       const counts = lanes.map(({ count }) => count)
       const total = counts.reduce((sum, count) => sum + count, 0)
-      if (total < channels * least && passed < longest) {
+      if (total < channels * least && passed < maxDuration) {
         setTimeout(look, milliseconds / 2)
         return
       }

@@ -8,7 +8,7 @@ import { connect, createServer } from 'node:net'
 import { listen } from './peers/listen.ts'
 
 /** How much may be under way in each direction before the relay stops reading. Unit: bytes. */
-const most = 64 * 1024 * 1024
+const maxUnderWay = 64 * 1024 * 1024
 
 /** Listens on its own port, and joins each connection with one to `target`. */
 export function startRelay(target: number, roundTrip: number): Promise<number> {
@@ -38,7 +38,7 @@ function delay(from: Socket, to: Socket, milliseconds: number): void {
       }
     }
     if (next !== undefined) timer = setTimeout(arrive, Math.ceil(next.due - now))
-    if (from.isPaused() && bytes + to.writableLength < most) from.resume()
+    if (from.isPaused() && bytes + to.writableLength < maxUnderWay) from.resume()
   }
   const depart = (chunk: Buffer | null): void => {
     flight.push({ due: performance.now() + milliseconds, chunk })
@@ -47,7 +47,7 @@ function delay(from: Socket, to: Socket, milliseconds: number): void {
   from.on('data', (chunk: Buffer) => {
     bytes += chunk.length
     depart(chunk)
-    if (bytes + to.writableLength >= most) from.pause()
+    if (bytes + to.writableLength >= maxUnderWay) from.pause()
   })
   from.on('end', () => depart(null))
   from.on('error', () => {})

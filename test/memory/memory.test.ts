@@ -2,7 +2,8 @@
  * A process holds no more than its limits allow, whatever the size of the messages, the number of channels, and the
  * place where messages wait. Each case has its own server process.
  */
-import { type ChildProcess, fork } from 'node:child_process'
+import type { ChildProcess } from 'node:child_process'
+import { fork } from 'node:child_process'
 import { once } from 'node:events'
 import type { ClientHttp2Session, ClientHttp2Stream } from 'node:http2'
 import { connect } from 'node:http2'

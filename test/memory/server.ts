@@ -4,7 +4,8 @@ import { createRouter } from '@h2channel/channel/server'
 import { createServer } from 'node:http2'
 import type { AddressInfo } from 'node:net'
 
-import { type Answer, type Order, receive, wait } from './work.ts'
+import type { Answer, Order } from './work.ts'
+import { receive, wait } from './work.ts'
 
 const maxBufferedBytes = Number(process.argv[2])
 const channels = new Set<Channel<Uint8Array, Uint8Array>>()
@@ -58,7 +59,7 @@ async function broadcast(size: number, count: number): Promise<number> {
   let sent = 0
   for (let turn = 0; turn < count; turn++) {
     for (const channel of channels) {
-      if (channel.bufferedBytes >= mostOfOne) continue
+      if (channel.bufferedBytes >= maxOfOne) continue
       // A channel that was ended rejects, which is the purpose of the limit.
       channel.send(message).catch(() => {})
       sent += size
@@ -69,7 +70,7 @@ async function broadcast(size: number, count: number): Promise<number> {
 }
 
 /** A limit at which no `send` waits with its message. Unit: bytes. */
-const mostOfOne = 1024 * 1024
+const maxOfOne = 1024 * 1024
 
 async function perform(order: Order): Promise<Answer> {
   if (order.do === 'begin') {

@@ -3,7 +3,8 @@ import { createRouter } from '@h2channel/channel/server'
 import { createServer } from 'node:http2'
 import { setTimeout as pause } from 'node:timers/promises'
 
-import { pace, type Report, talk } from './routes.ts'
+import type { Report } from './routes.ts'
+import { pace, talk } from './routes.ts'
 
 const reports: Report[] = []
 const router = createRouter()

@@ -14,7 +14,7 @@ import { listen } from './listen.ts'
 import type { Peer } from './peer.ts'
 
 /** Calls that may be under way at once. */
-const most = 1_000
+const maxCalls = 1_000
 
 class Collector extends RpcTarget {
   readonly #tally = new Tally()
@@ -98,7 +98,7 @@ export const capnweb: Peer = {
                 take(answer)
                 onReturn()
               }, finish)
-              if (calls >= most) await returned(most / 2)
+              if (calls >= maxCalls) await returned(maxCalls / 2)
             }
           },
           async receive(each) {

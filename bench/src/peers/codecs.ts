@@ -6,7 +6,7 @@ import { Tally } from '../message.ts'
 import type { Alone } from './peer.ts'
 
 /** The size of a chunk. */
-const most = 64 * 1024
+const maxChunk = 64 * 1024
 
 /** Encodes and decodes as a hand-written sender and receiver would: a text of many lines at a time. */
 export const codecJson: Alone = {
@@ -20,7 +20,7 @@ export const codecJson: Alone = {
     }
     for (let index = 0; index < count; index++) {
       lines += `${JSON.stringify(pool[index % pool.length])}\n`
-      if (lines.length >= most) arrive()
+      if (lines.length >= maxChunk) arrive()
     }
     arrive()
     return tally.answer()

@@ -23,7 +23,7 @@ interface ToClient {
 }
 
 /** At most twice this much is sent before the server must have acknowledged it. Unit: bytes, about. */
-const most = 1024 * 1024
+const maxPending = 1024 * 1024
 
 export const socketIo: Peer = {
   serve() {
@@ -111,7 +111,7 @@ async function sendAll<T>(
   let size = 0
   for (const one of all) {
     size += send(one)
-    if (size < most) continue
+    if (size < maxPending) continue
     await arrived
     arrived = socket.emitWithAck('sync')
     size = 0

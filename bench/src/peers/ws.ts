@@ -17,7 +17,7 @@ export const ws: Peer = peer(false)
 export const wsCorked: Peer = peer(true)
 
 /** How much may wait to be sent before the sender waits. Unit: bytes. */
-const most = 1024 * 1024
+const maxBuffered = 1024 * 1024
 const end = ''
 
 function peer(isCorked: boolean): Peer {
@@ -108,7 +108,7 @@ function* jsonOf(messages: Iterable<Message>): Iterable<string> {
 async function sendAll(socket: WebSocket, cork: () => void, all: Iterable<string | Uint8Array>): Promise<void> {
   for (const data of all) {
     cork()
-    if (socket.bufferedAmount < most) socket.send(data)
+    if (socket.bufferedAmount < maxBuffered) socket.send(data)
     else {
       await new Promise<void>((resolve, reject) => {
         socket.send(data, (error) => (error ? reject(error) : resolve()))
@@ -137,7 +137,7 @@ function echo(socket: WebSocket, cork: () => void): void {
   socket.on('message', (data: Buffer) => {
     cork()
     if (data.length === 0) socket.send(end)
-    else if (socket.bufferedAmount < most) socket.send(JSON.stringify(parse(data)))
+    else if (socket.bufferedAmount < maxBuffered) socket.send(JSON.stringify(parse(data)))
     else {
       socket.pause()
       socket.send(JSON.stringify(parse(data)), () => socket.resume())

@@ -1,7 +1,8 @@
 /** A custom codec: CBOR (RFC 8949), which cborg reads and writes. */
 import type { Codec, Converter, OutputOf, SchemaOptions, StandardSchema, TwoWay } from '@h2channel/codecs'
 import { CodecError, converter } from '@h2channel/codecs'
-import { decode, type DecodeOptions, encode, type EncodeOptions, type Token, Tokenizer } from 'cborg'
+import type { DecodeOptions, EncodeOptions, Token } from 'cborg'
+import { decode, encode, Tokenizer } from 'cborg'
 
 /**
  * Messages as CBOR: null, booleans, numbers, bigints of 64 bits, strings, `Uint8Array`s, arrays and objects. Tags are

@@ -17,7 +17,8 @@ import { text } from 'node:stream/consumers'
 import { setTimeout as pause } from 'node:timers/promises'
 
 import { makeAuthority, makeCertificate } from './certificates.ts'
-import { desk, type Execution } from './routes.ts'
+import type { Execution } from './routes.ts'
+import { desk } from './routes.ts'
 
 /** How many orders are executed before the first deployment. */
 const deployAfter = 200

@@ -4,7 +4,8 @@ import { createClient } from '@h2channel/channel/client'
 import { createRouter, Refusal } from '@h2channel/channel/server'
 import { parseArgs } from 'node:util'
 
-import { desk, type Order, orders } from './routes.ts'
+import type { Order } from './routes.ts'
+import { desk, orders } from './routes.ts'
 import { credentialsOf, startService } from './service.ts'
 
 const { values } = parseArgs({

@@ -12,8 +12,8 @@ import type { ProxyKind, RunningProxy } from '../src/proxy.ts'
 import { haproxy, haproxyTcp, nghttpx, nginx, requireProxy, startProxy } from '../src/proxy.ts'
 
 const MiB = 1024 * 1024
-const CANCEL = 8
-const INTERNAL_ERROR = 2
+const cancel = 8
+const internalError = 2
 
 /** How often the loads are run: `PROXY_RUNS=20 pnpm test:proxies -t 'both'`. */
 const repeats = Number(process.env['PROXY_RUNS'] ?? 1) - 1
@@ -204,7 +204,7 @@ for (const [kind, behaviour] of proxies) {
 
     test('a reset by the client', async () => {
       const seen: string[] = []
-      for (const rstCode of [CANCEL, INTERNAL_ERROR]) {
+      for (const rstCode of [cancel, internalError]) {
         const [client, server] = await open()
         client.abort({ rstCode })
         seen.push(describeClosed(await server.closed))
@@ -214,7 +214,7 @@ for (const [kind, behaviour] of proxies) {
 
     test('a reset by the server', async () => {
       const seen: string[] = []
-      for (const rstCode of [CANCEL, INTERNAL_ERROR]) {
+      for (const rstCode of [cancel, internalError]) {
         const [client, server] = await open()
         server.abort({ rstCode })
         seen.push(describeClosed(await client.closed))
