@@ -1,26 +1,6 @@
-export type {
-  AnyFieldType,
-  FieldType,
-  FieldValue,
-  StructLayout,
-  StructMessage,
-  StructOptions,
-} from './struct/struct.ts'
-export {
-  array,
-  bool,
-  choice,
-  f32,
-  f64,
-  i16,
-  i32,
-  i64,
-  i8,
-  raw,
-  struct,
-  text,
-  u16,
-  u32,
-  u64,
-  u8,
-} from './struct/struct.ts'
+export { array, choice, raw, text } from './struct/layout.ts'
+export type { AnyFieldType, FieldValue, StructLayout, StructMessage } from './struct/layout.ts'
+export { struct } from './struct/struct.ts'
+export type { StructOptions } from './struct/struct.ts'
+export { bool, f32, f64, i16, i32, i64, i8, u16, u32, u64, u8 } from './struct/types.ts'
+export type { FieldType } from './struct/types.ts'

@@ -1,15 +1,18 @@
-import type { Codec } from '../core/codec.ts'
-import { structCodec, type StructOptions } from './codec.ts'
+import type { ByteWriter } from '../core/byte-writer.ts'
+import type { Codec, MessageReader } from '../core/codec.ts'
+import { withReader } from '../core/codec.ts'
+import { describe, reasonOf } from '../core/describe.ts'
+import { CodecError } from '../core/errors.ts'
 import { compileRecord } from './compile.ts'
 import { interpretRecord } from './interpret.ts'
 import type { StructLayout, StructMessage } from './layout.ts'
+import { layoutError, recordShape } from './layout.ts'
+import type { RecordCode, RecordShape } from './types.ts'
 
-export type { StructOptions } from './codec.ts'
-export { array } from './layout.ts'
-export type { AnyFieldType, FieldValue, StructLayout, StructMessage } from './layout.ts'
-export { choice, raw, text } from './sized.ts'
-export { bool, f32, f64, i16, i32, i64, i8, u16, u32, u64, u8 } from './types.ts'
-export type { FieldType } from './types.ts'
+export interface StructOptions {
+  /** The order of the bytes of every number in the record. Default: `big`. */
+  readonly endian?: 'big' | 'little'
+}
 
 /**
  * Messages as records of constant size: the fields one after the other, without padding or names, so that they can
@@ -51,9 +54,56 @@ export type { FieldType } from './types.ts'
  * // application/vnd.h2channel+struct; layout="id:u32,side:choice(buy|sell),at:{x:f32,y:f32},tags:text(4)[2]"
  */
 export function struct<const L extends StructLayout>(layout: L, options: StructOptions = {}): Codec<StructMessage<L>> {
-  return structCodec(
+  return createStructCodec(
     layout,
     options,
     (shape, littleEndian) => compileRecord(shape, littleEndian) ?? interpretRecord(shape, littleEndian),
   )
+}
+
+/** Makes the code of a layout. */
+export type MakeCode = (shape: RecordShape, littleEndian: boolean) => RecordCode
+
+/** Creates the codec of a layout, with code that `makeCode` makes. */
+export function createStructCodec<L extends StructLayout>(
+  layout: L,
+  { endian = 'big' }: StructOptions,
+  makeCode: MakeCode,
+): Codec<StructMessage<L>> {
+  if (endian !== 'big' && endian !== 'little') {
+    throw layoutError(`endian must be 'big' or 'little', not ${describe(endian)}`)
+  }
+  const shape = recordShape(layout)
+  const { size } = shape
+  const code = makeCode(shape, endian === 'little')
+  // StructMessage<L> is the type of what the code of L reads.
+  const { read } = code as { readonly read: MessageReader<StructMessage<L>>['read'] }
+  const codec: Codec<StructMessage<L>> = {
+    name: 'struct',
+    contentType: `application/vnd.h2channel+struct; layout="${shape.name.slice(1, -1)}"${endian === 'little' ? '; endian=little' : ''}`,
+    size,
+    encode(message, out) {
+      if (typeof message !== 'object' || message === null) {
+        throw new CodecError('ENCODE_FAILED', `expected an object, got ${describe(message)}`)
+      }
+      out.reserve(size)
+      write(code, message, out)
+      out.position += size
+    },
+    decode: (bytes) => read(bytes, 0, bytes.length),
+  }
+  return withReader(codec, () => ({ read, release: () => {} }))
+}
+
+/** Writes a message where there is room for it. The position stays where it is. */
+function write(code: RecordCode, message: object, out: ByteWriter): void {
+  const { view, bytes, position } = out
+  try {
+    code.write(message, view, bytes, position)
+  } catch (cause) {
+    if (cause instanceof CodecError) throw cause
+    throw new CodecError('ENCODE_FAILED', `the message can't be read: ${reasonOf(cause)}`, { cause })
+  }
+  if (out.view === view && out.position === position) return
+  throw new CodecError('ENCODE_FAILED', 'a getter of the message wrote into the same place')
 }

@@ -1,21 +1,22 @@
 import type { Codec, StructLayout, StructMessage } from '../../src/index.ts'
-import { structCodec } from '../../src/struct/codec.ts'
 import { compileRecord } from '../../src/struct/compile.ts'
 import { interpretRecord } from '../../src/struct/interpret.ts'
+import { createStructCodec } from '../../src/struct/struct.ts'
 
 /** Makes a codec of a layout. */
 export type MakeStruct = <const L extends StructLayout>(layout: L, endian?: 'big' | 'little') => Codec<StructMessage<L>>
 
 /** A codec whose code is compiled. Fails where it isn't. */
 export const compiled: MakeStruct = (layout, endian = 'big') =>
-  structCodec(layout, { endian }, (shape, littleEndian) => {
+  createStructCodec(layout, { endian }, (shape, littleEndian) => {
     const code = compileRecord(shape, littleEndian)
     if (code === undefined) throw new Error('this layout was not compiled')
     return code
   })
 
 /** A codec as where code can't be compiled. */
-export const interpreted: MakeStruct = (layout, endian = 'big') => structCodec(layout, { endian }, interpretRecord)
+export const interpreted: MakeStruct = (layout, endian = 'big') =>
+  createStructCodec(layout, { endian }, interpretRecord)
 
 /** The two ways in which a record can be read and written, which must not differ. */
 export const versions: readonly (readonly [name: string, make: MakeStruct])[] = [

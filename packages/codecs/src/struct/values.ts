@@ -1,0 +1,21 @@
+import { isUint8Array } from '../core/describe.ts'
+
+/** Whether all objects have a property of this name. An assignment may fail to hide it. */
+export function isInherited(name: string): boolean {
+  return name in Object.prototype
+}
+
+/** Whether `value` can have fields. */
+export function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null
+}
+
+/** Whether `value` is an array of this length. */
+export function isArrayOf(length: number, value: unknown): value is readonly unknown[] {
+  return Array.isArray(value) && value.length === length
+}
+
+/** Whether `value` is a `Uint8Array` of this size. Unit: bytes. */
+export function isBytesOf(size: number, value: unknown): value is Uint8Array {
+  return isUint8Array(value) && value.length === size
+}
