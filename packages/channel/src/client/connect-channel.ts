@@ -5,7 +5,7 @@ import { abortable } from '@h2channel/conn/internal'
 
 import type { Address } from './address-pool.ts'
 import type { ClientOptions, OpenOptions } from './client-options.ts'
-import { Channel } from '../core/channel.ts'
+import type { Channel } from '../core/channel.ts'
 import { excerpt, printable } from '../framing/control-frames.ts'
 import type { OpenRequestEvent } from '../observe/diagnostics.ts'
 import { diagnostics, publishingSlow, publishOpening } from '../observe/diagnostics.ts'
@@ -14,7 +14,7 @@ import { ChannelError } from '../errors.ts'
 import type { Format } from '../route/media-types.ts'
 import { contentCoding, formatForContentType, acceptHeader } from '../route/media-types.ts'
 import { openError } from './open-errors.ts'
-import { controlHeader, supportsControl, version } from '../route/negotiate.ts'
+import { controlHeader, openChannel, supportsControl, version } from '../route/negotiate.ts'
 
 /** What all channels of one client have in common. */
 export interface ClientSettings extends ClientOptions {
@@ -64,10 +64,7 @@ export async function connectChannel<C, S>(
     // The response may have come in the turn of the abort.
     signal.throwIfAborted()
     const receive = responseFormat(conn, url, receives)
-    const channel: Channel<C, S> = new Channel<C, S>(conn, {
-      send: send.codec,
-      receive: receive.codec,
-      framing: { send: send.framing, receive: receive.framing },
+    const channel: Channel<C, S> = openChannel(conn, send, receive, {
       control: supportsControl(conn.headers[controlHeader]),
       limits,
       onInvalid,

@@ -1,3 +1,9 @@
+import type { Conn } from '@h2channel/conn'
+
+import type { ChannelOptions } from '../core/channel.ts'
+import { Channel } from '../core/channel.ts'
+import type { Format } from './media-types.ts'
+
 /** The header by which a peer announces that it understands control frames, and which version of them. */
 export const controlHeader = 'h2channel'
 
@@ -7,4 +13,15 @@ export const version = '1'
 /** Whether the value of a control header announces a version. Any is compatible, since unknown frames are ignored. */
 export function supportsControl(value: string | readonly string[] | undefined): boolean {
   return typeof value === 'string' && /^[1-9]\d{0,8}$/.test(value)
+}
+
+/** Makes a channel of a conn once both sides have agreed on the format of each direction. */
+export function openChannel<S, R>(
+  conn: Conn,
+  send: Format<S>,
+  receive: Format<R>,
+  options: Omit<ChannelOptions<S, R>, 'framing' | 'receive' | 'send'>,
+): Channel<S, R> {
+  const framing = { send: send.framing, receive: receive.framing }
+  return new Channel<S, R>(conn, { ...options, send: send.codec, receive: receive.codec, framing })
 }

@@ -10,7 +10,8 @@ import type {
 } from 'node:http2'
 
 import { isConnError } from '../core/close-codes.ts'
-import { Channel, coreOf } from '../core/channel.ts'
+import type { Channel } from '../core/channel.ts'
+import { coreOf } from '../core/channel.ts'
 import type { ChannelErrorCode } from '../errors.ts'
 import { ChannelError, textOf } from '../errors.ts'
 import { excerpt } from '../framing/control-frames.ts'
@@ -20,7 +21,7 @@ import { callHook, printError } from '../observe/hooks.ts'
 import type { ChannelLimits } from '../options.ts'
 import type { Format } from '../route/media-types.ts'
 import { acceptHeader, contentCoding, formatForContentType, negotiateFormat } from '../route/media-types.ts'
-import { controlHeader, supportsControl, version } from '../route/negotiate.ts'
+import { controlHeader, openChannel, supportsControl, version } from '../route/negotiate.ts'
 import type { Route } from '../route/route.ts'
 import type { Clock } from '../runtime/clock.ts'
 import type { Admission, Grant } from './admission.ts'
@@ -285,10 +286,7 @@ function startChannel<Auth>(
   const { onInvalid, onSlow } = served
   const lazy = new LazyContext(conn.path, router.clock, served.expiryGrace)
   const context = createContext(params, conn, auth, lazy)
-  const channel: Channel<unknown, unknown> = new Channel<unknown, unknown>(conn, {
-    send: send.codec,
-    receive: receive.codec,
-    framing: { send: send.framing, receive: receive.framing },
+  const channel: Channel<unknown, unknown> = openChannel(conn, send, receive, {
     control,
     limits: served.limits,
     onInvalid: onInvalid && ((error) => onInvalid(error, context)),

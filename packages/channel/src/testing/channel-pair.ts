@@ -1,14 +1,13 @@
 import type { Codec } from '@h2channel/codecs'
-import type { Conn } from '@h2channel/conn/web'
 import { pipe } from '@h2channel/conn/web'
 
-import type { ChannelOptions } from '../core/channel.ts'
-import { Channel } from '../core/channel.ts'
+import type { Channel } from '../core/channel.ts'
 import type { Clock } from '../runtime/clock.ts'
 import type { LimitOptions, OnInvalid } from '../options.ts'
 import type { Format } from '../route/media-types.ts'
 import { createFormat, createFormats } from '../route/media-types.ts'
 import { lengthPrefixed } from '../framing/length-prefixed.ts'
+import { openChannel } from '../route/negotiate.ts'
 import type { Route } from '../route/route.ts'
 
 /** Options of `channelPair`. */
@@ -39,38 +38,15 @@ export function channelPair<Path extends string, C, S>(
   const [clientConn, serverConn] = pipe()
   const [sent, answered] = [formatOf(route.client, route), formatOf(route.server, route)]
   const { limits, clock, onInvalid } = options
-  const client = openChannel(clientConn, sent, answered, {
-    limits,
-    clock,
-    name: route.path,
-    onInvalid: onInvalid?.client,
-  })
-  const server = openChannel(serverConn, answered, sent, {
-    limits,
-    clock,
-    name: route.path,
-    onInvalid: onInvalid?.server,
-  })
-  return [client, server]
+  const common = { control: true, limits, clock, name: route.path }
+  return [
+    openChannel(clientConn, sent, answered, { ...common, onInvalid: onInvalid?.client }),
+    openChannel(serverConn, answered, sent, { ...common, onInvalid: onInvalid?.server }),
+  ]
 }
 
 /** The format that a client and a server would choose. */
 function formatOf<T>(codec: Codec<T>, route: Route): Format<T> {
   const [first = createFormat(codec.contentType, codec, lengthPrefixed())] = createFormats(codec, route.framing)
   return first
-}
-
-function openChannel<S, R>(
-  conn: Conn,
-  send: Format<S>,
-  receive: Format<R>,
-  options: Pick<ChannelOptions<S, R>, 'clock' | 'limits' | 'name' | 'onInvalid'>,
-): Channel<S, R> {
-  return new Channel<S, R>(conn, {
-    send: send.codec,
-    receive: receive.codec,
-    framing: { send: send.framing, receive: receive.framing },
-    control: true,
-    ...options,
-  })
 }
