@@ -131,7 +131,7 @@ function expectedRecord<T>(
 }
 
 const otherSubtypes =
-  /^(?:\*|octet-stream|json|json-seq|ndjson|x-ndjson|jsonl|msgpack|x-msgpack|vnd\.msgpack|cbor|xml)$|\+(?:json|json-seq|msgpack|cbor|xml)$/
+  /^(?:\*|octet-stream|json(?:-seq|l)?|(?:x-)?ndjson|(?:x-|vnd\.)?msgpack|cbor|xml)$|\+(?:json(?:-seq)?|msgpack|cbor|xml)$/
 
 /**
  * Whether a media type may stand for fixed-length records: any `application` type that is not known to be something

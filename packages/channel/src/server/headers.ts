@@ -115,7 +115,7 @@ export interface PresetHeaders {
 const routerHeaders: ReadonlySet<string> = new Set([...bodyHeaders, 'content-type', controlHeader])
 
 /**
- * The headers that middleware has set on `response`, but for those that the router sets. For an invalid one Node would
+ * The headers that middleware has set on `response`, except headers that the router sets. For an invalid one Node would
  * throw when the channel is about to open, or end the whole connection.
  */
 export function presetHeaders(response: Http2ServerResponse | ServerResponse): PresetHeaders | undefined {

@@ -29,8 +29,8 @@ export interface RequestInterceptor {
 const interceptors = new WeakMap<EventEmitter, Set<RequestInterceptor>>()
 
 /**
- * Puts `interceptor` before the listeners of `server`, also those that are added later. Node emits each request, and a
- * listener can't hide an event from other listeners: `emit` itself is replaced.
+ * Puts `interceptor` before the listeners of `server`, including listeners that are added later. Node emits each
+ * request, and a listener can't hide an event from other listeners: `emit` itself is replaced.
  *
  * @returns a function that removes it again.
  * @throws ChannelError `INVALID_ARGUMENT` when it is attached to `server` already.

@@ -189,7 +189,7 @@ function negotiate<Auth>({ served: { receives, sends }, headers }: OpenRequest<A
   }
   const send = negotiateFormat(sends, accepted, receive.framing)
   if (send !== undefined) return { receive, send }
-  return { status: 406, message: `${excerpt(accepted ?? '')} is none of ${acceptHeader(sends)}` }
+  return { status: 406, message: `${excerpt(accepted ?? '')} matches none of ${acceptHeader(sends)}` }
 }
 
 /** Takes the steps that wait. */
@@ -378,7 +378,7 @@ function toChannelRequest<Auth>(
 }
 
 /**
- * Methods that open no channel: those that are safe (RFC 9110, section 9.2.1), which browsers and proxies may send and
+ * Methods that open no channel: safe methods (RFC 9110, section 9.2.1), which browsers and proxies may send and
  * repeat, and one for tunnels. None of them has a meaningful body.
  */
 const methodsWithoutChannel: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE', 'CONNECT'])

@@ -115,7 +115,7 @@ export class Quota {
   #second = 0
   /** The channels that received messages within `#second`, in the order of the first one. */
   #receivers: ChannelUsage[] = []
-  /** The same channels by number of messages. Made when the first of them is ended within `#second`. */
+  /** A ranking of these channels by number of messages. Made when the first of them is ended within `#second`. */
   #ranking: Ranking<ChannelUsage> | undefined
   /** The second in which a channel was ended for its messages. */
   exceededIn: number | undefined
@@ -211,8 +211,8 @@ export class Quota {
     busiest.messages = 0
     for (const quota of busiest.quotas) quota.#forget(second, count)
     busiest.session.exceededIn = second
-    const message = `more than ${maxMessagesPerSecond} messages a second came on ${this.#name}, most of them on this channel`
-    coreOf(busiest.channel).closeWithError(new ChannelError('RATE_LIMITED', message))
+    const rate = `more than ${maxMessagesPerSecond} messages a second came on ${this.#name}`
+    coreOf(busiest.channel).closeWithError(new ChannelError('RATE_LIMITED', `${rate}, most of them on this channel`))
   }
 
   /**

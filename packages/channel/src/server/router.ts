@@ -124,7 +124,7 @@ export interface Router<Auth = unknown> {
 
   /**
    * Handles the requests of `server` that match a route. All others reach the server's own listeners as before, also
-   * listeners that are added later. If there are none, the router answers 404.
+   * listeners that are added later. Without listeners, the router answers 404.
    *
    * @returns a function that detaches the router. Open channels continue.
    * @throws ChannelError `INVALID_ARGUMENT` when it is attached to `server` already.

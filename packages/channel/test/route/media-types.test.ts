@@ -1,4 +1,4 @@
-// oxlint-disable vitest/expect-expect -- that nothing throws is asserted by nothing
+// oxlint-disable vitest/expect-expect -- one test asserts only that nothing throws
 import type { Codec } from '@h2channel/codecs'
 import { bool, bytes, json, msgpack, oneOf, struct, u16 } from '@h2channel/codecs'
 import * as fc from 'fast-check'
@@ -59,7 +59,7 @@ describe('createFormats', () => {
       ],
     ],
   ] as [Codec<unknown>, Framing | undefined, string[]][])(
-    'lists what a codec can travel as (%#)',
+    'lists the formats of a codec (%#)',
     (codec, framing, list) => {
       expect(names(codec, framing)).toEqual(list)
     },
@@ -76,7 +76,7 @@ describe('createFormats', () => {
     expect(() => formats(json(), own)).toThrow(expect.objectContaining({ code: 'INVALID_ROUTE' }))
   })
 
-  test('acceptHeader: is what stands in a header', () => {
+  test('acceptHeader: lists the media types for a header', () => {
     expect(acceptHeader(jsonFormats)).toBe(`${vnd}+json, application/x-ndjson`)
   })
 })
@@ -85,7 +85,7 @@ describe('formatForContentType', () => {
   test.each([
     ['the type', `${vnd}+json`, `${vnd}+json`],
     ['another of the codec', 'application/x-ndjson', 'application/x-ndjson'],
-    ['other letters', 'APPLICATION/VND.H2Channel+JSON', `${vnd}+json`],
+    ['another case', 'APPLICATION/VND.H2Channel+JSON', `${vnd}+json`],
     ['a charset', `${vnd}+json; charset=utf-8`, `${vnd}+json`],
     ['a charset without spaces', 'application/x-ndjson;Charset="UTF-8"', 'application/x-ndjson'],
     ['spaces', `  ${vnd}+json  ;  charset=utf-8 `, `${vnd}+json`],
@@ -117,7 +117,7 @@ describe('formatForContentType', () => {
     expect(formatForContentType(structs, header)?.mediaType).toBe(expected)
   })
 
-  test('tells the two orders of bytes apart', () => {
+  test('distinguishes the two byte orders', () => {
     const both = formats(oneOf(layout, little))
     expect(formatForContentType(both, quoted)?.mediaType).toBe(quoted)
     expect(formatForContentType(both, `${quoted}; endian=little`)?.mediaType).toBe(`${quoted}; endian=little`)
@@ -137,22 +137,22 @@ describe('formatForContentType', () => {
 
 describe('negotiateFormat', () => {
   test.each([
-    ['no wish', undefined, `${vnd}+msgpack`],
+    ['no header', undefined, `${vnd}+msgpack`],
     ['anything', '*/*', `${vnd}+msgpack`],
-    ['anything of the kind', 'application/*', `${vnd}+msgpack`],
+    ['any application', 'application/*', `${vnd}+msgpack`],
     ['one', `${vnd}+json`, `${vnd}+json`],
     ['one with a charset', 'application/x-ndjson; charset=utf-8;q=0.9', 'application/x-ndjson'],
-    ['one in other letters', 'Application/X-NDJSON', 'application/x-ndjson'],
-    ['one that is not there, and one that is', `text/html, ${vnd}+json`, `${vnd}+json`],
+    ['one in another case', 'Application/X-NDJSON', 'application/x-ndjson'],
+    ['a missing type, and an available type', `text/html, ${vnd}+json`, `${vnd}+json`],
     ['one less than another', `${vnd}+msgpack;q=0.5, ${vnd}+json;q=0.9`, `${vnd}+json`],
     ['anything less than one', `*/*;q=0.1, application/x-ndjson`, 'application/x-ndjson'],
     ['anything but one', `${vnd}+msgpack;q=0, */*`, `${vnd}+json`],
     ['one with a parameter that ours does not have', `${vnd}+json;version=2`, undefined],
     ['none of them', 'text/html', undefined],
-    ['none at all', '*/*;q=0', undefined],
+    ['nothing', '*/*;q=0', undefined],
     ['the empty string', '', undefined],
     ['nonsense', ';;,,;q=,"', undefined],
-    ['a quality that is no number', `${vnd}+json;q=high`, undefined],
+    ['a quality that is not a number', `${vnd}+json;q=high`, undefined],
     ['a quality above 1', `${vnd}+json;q=5, application/x-ndjson;q=0.1`, 'application/x-ndjson'],
     ['a quality of four digits', `${vnd}+json;q=0.1234, application/x-ndjson;q=0.1`, 'application/x-ndjson'],
     ['a quality in another notation', `${vnd}+json;q=1e0, application/x-ndjson;q=1.000`, 'application/x-ndjson'],
@@ -166,10 +166,10 @@ describe('negotiateFormat', () => {
     expect(negotiateFormat(formats(layout), `${vnd}+struct; layout="a:u16"`, lengthPrefixed())).toBeUndefined()
   })
 
-  describe('octets, beside the records that they may be', () => {
+  describe('octet-stream, with the record types that it may stand for', () => {
     const octets = 'application/octet-stream'
     const [named, other] = [`${vnd}+struct; layout="a:u16,b:bool"`, `${vnd}+struct; layout="b:bool,a:u16"`]
-    // As the client's own, all in three bytes.
+    // Records of the client, all with three bytes.
     const own: Codec<unknown> = { ...bytes(3), name: 'trade', contentType: 'application/x-trade' }
     const one: Codec<unknown> = layout
     const lists = {
@@ -189,17 +189,17 @@ describe('negotiateFormat', () => {
       ['one', `${other}, ${octets}`, undefined],
       ['one', `${octets}, ${other}`, undefined],
       ['one', `${vnd}+bytes; size=3, ${octets}`, undefined],
-      // Another order: the octets would be those of the first.
+      // The octets would be the records that it names first.
       ['one', `${octets}, ${other}, ${named}`, named],
       ['one', `${octets}, ${other};q=0, ${named}`, octets],
-      // What a client takes in place of an answer, mostly for errors, is none of records.
+      // Types that a client accepts for error bodies name no record.
       ['one', `text/plain, text/html;q=0.1, image/*, application/*;q=0.1, ${octets}`, octets],
       ['one', `application/problem+json, application/cbor, application/msgpack, application/xml, ${octets}`, octets],
       ['one', `application/vnd.acme.error+xml, ${octets}`, octets],
       ['one', `application/vnd.msgpack, application/ndjson, application/jsonl, ${octets}`, octets],
       ['one', `application/json-seq, application/geo+json-seq, ${octets}`, octets],
       ['one', `application/vnd.ndjson, ${octets}`, undefined],
-      // A type that this side doesn't know may be one of records.
+      // A type that this side does not know may name a record.
       ['one', `application/vnd.acme.trade, ${octets}`, undefined],
       ['one', `${octets}, application/x-trade`, undefined],
       ['one', `${octets}, application/x-trade, ${named}`, named],
@@ -214,7 +214,7 @@ describe('negotiateFormat', () => {
     })
   })
 
-  test('knows several of the longest layouts, and nothing longer', () => {
+  test('reads several of the longest layouts, and no longer header', () => {
     const layouts = ['one', 'two', 'three'].map((name) =>
       struct(Object.fromEntries(Array.from({ length: 260 }, (_, index) => [`${name}FieldWithALongName${index}`, u16]))),
     )
@@ -226,7 +226,7 @@ describe('negotiateFormat', () => {
     expect(negotiateFormat(formats(third ?? json()), longer, lengthPrefixed())).toBeUndefined()
   })
 
-  test('takes the framing of the request where there is a choice', () => {
+  test('prefers the framing of the request', () => {
     expect(negotiateFormat(bothFormats, '*/*', newlineDelimited())?.mediaType).toBe('application/x-ndjson')
     expect(negotiateFormat(bothFormats, undefined, newlineDelimited())?.mediaType).toBe('application/x-ndjson')
     expect(negotiateFormat(bothFormats, undefined, fixedLength(4))?.mediaType).toBe(`${vnd}+msgpack`)

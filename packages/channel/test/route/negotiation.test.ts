@@ -1,6 +1,6 @@
 /**
- * What SPEC.md says of media types: the codecs of both sides in every order, what a peer may write in its headers, and
- * layouts that differ. What is expected is written down here, or found by SPEC.md's words; nothing of it comes from the sources.
+ * The rules of SPEC.md for media types: the codecs of both sides in every order, variants of headers, and layouts that
+ * differ. Expectations are written here or derived from SPEC.md, never from the sources.
  */
 import type { Codec } from '@h2channel/codecs'
 import {
@@ -52,10 +52,10 @@ const M = `${vnd}+msgpack`
 const S = `${vnd}+struct; layout="id:u16,ok:bool"`
 const O = 'application/octet-stream'
 
-/** The media types of a codec's messages, the one with length prefixes first. */
+/** The media types of a codec, length prefixes first. */
 const typesOf: Record<Name, readonly [string, ...string[]]> = { json: [J, L], msgpack: [M], struct: [S, O] }
 
-/** `message` in each of them, as SPEC.md's peers send it. */
+/** The bytes of `message` in each media type, by SPEC.md. */
 const wireOf: Record<string, Uint8Array> = {
   [J]: concat([bytesOf('00 00 00 12'), utf8('{"id":7,"ok":true}')]),
   [L]: utf8('{"id":7,"ok":true}\n'),
@@ -82,15 +82,15 @@ const pairs: readonly Pair[] = orders.flatMap((ours) => orders.map((theirs) => (
 const list = (order: Order): string => order.flatMap((name) => typesOf[name]).join(', ')
 const meeting = ({ ours, theirs }: Pair): string => `${ours.join(', ')} at a route of ${theirs.join(', ')}`
 
-/** A client sends its first codec; the route takes it or not. */
+/** The codec that a client sends, if the route accepts it: always its first. */
 const sentBy = ({ ours: [first], theirs }: Pair): Name | undefined => theirs.find((name) => name === first)
 
-/** A client's `accept` names all it has with one quality: the server takes the first of them that it has too. */
+/** The codec that the server sends: of those in `accept`, all with one quality, the first one that it has. */
 const answeredTo = ({ ours, theirs }: Pair): Name | undefined => ours.find((name) => theirs.includes(name))
 
 type End = 'client' | 'server'
 
-/** Which end has written and read what, as it went on. */
+/** What each end wrote and read, in order. */
 const used: string[] = []
 
 function codecOf(end: End, [first, ...rest]: Order): Codec<Message> {
@@ -108,12 +108,12 @@ function codecOf(end: End, [first, ...rest]: Order): Codec<Message> {
   return oneOf(watched(first), ...rest.map(watched))
 }
 
-/** The route whose server has the codecs `theirs`, as an end that has `order` defines it. */
+/** The route whose server has the codecs `theirs`, as an end with the codecs `order` defines it. */
 function both(theirs: Order, end: End, order: Order): MessageRoute {
   return defineRoute(`/both/${theirs.join('-')}`, { client: codecOf(end, order), server: codecOf(end, order) })
 }
 
-/** The same for the server's messages alone. The client's are JSON. */
+/** A route on which only the server has several codecs. The client sends JSON. */
 function answers(theirs: Order, end: End, order: Order): MessageRoute {
   return defineRoute(`/answers/${theirs.join('-')}`, { client: codecOf(end, ['json']), server: codecOf(end, order) })
 }
@@ -131,7 +131,7 @@ const routes = {
 const fields = Array.from({ length: 40 }, (_, index) => [`field${index}`, u8] as const)
 const longText = fields.map(([name]) => `${name}:u8`).join(',')
 
-/** Layouts of a client and of a route, and the media types that say so. */
+/** Layouts of a client and of a route, and their media types. */
 const layouts: readonly (readonly [what: string, Codec<unknown>, string, Codec<unknown>, string])[] = [
   ['a field more', struct({ id: u16, ok: bool }), 'layout="id:u16,ok:bool"', struct({ id: u16 }), 'layout="id:u16"'],
   ['another type of the same size', struct({ id: u16 }), 'layout="id:u16"', struct({ id: i16 }), 'layout="id:i16"'],
@@ -232,7 +232,7 @@ afterAll(async () => {
   await served[Symbol.asyncDispose]()
 })
 
-/** Sends a message, gets it back, and gives the media type of what came. */
+/** Sends a message, receives it back, and returns the media type of the answer. */
 async function exchange(route: MessageRoute): Promise<string | undefined> {
   used.length = 0
   const channel = await client.open(route)
@@ -244,7 +244,7 @@ async function exchange(route: MessageRoute): Promise<string | undefined> {
   return (channel.conn as Http2Conn).headers['content-type']
 }
 
-/** What the error says of a route that can't be opened. */
+/** The message of the error of a route that can't be opened. */
 async function refusal(route: Route, status: 406 | 415): Promise<string> {
   const error = await failure(client.open(route), 'UNSUPPORTED_CODEC')
   expect(error).toMatchObject({ side: 'remote', fatal: true, cause: { response: { status } } })
@@ -252,36 +252,36 @@ async function refusal(route: Route, status: 406 | 415): Promise<string> {
   return error.message
 }
 
-/** What a request is answered with, as far as SPEC.md has a say in it. */
+/** The answer to a request, as far as SPEC.md defines it. */
 interface Told {
   readonly status: number | undefined
-  /** Of a channel: the format of what the server sends. */
+  /** For a channel: the format of the server's messages. */
   readonly sends?: string | undefined
-  /** Of a refusal with 415: what the route takes. */
+  /** For 415: the formats that the route accepts. */
   readonly takes?: string | undefined
-  /** Of a channel: its bytes. */
+  /** For a channel: its bytes. */
   readonly bytes?: string
-  /** Of a refusal, in words. */
+  /** For a rejection: its text. */
   readonly words?: string
 }
 
-/** Sends a request with nothing of this package, and in it `message` as `format` has it. */
+/** Sends a request without this package, with `message` in `format`. */
 async function ask(path: string, headers: OutgoingHttpHeaders, format: string): Promise<Told> {
-  const answer = await session.ask({ ':path': path, ...headers }, wireOf[format] ?? utf8('nobody reads this'))
+  const answer = await session.ask({ ':path': path, ...headers }, wireOf[format] ?? utf8('this is not read'))
   const { status, headers: told, body } = answer
   if (status === 200) return { status, sends: told['content-type'], bytes: hexOf(body) }
   expect(told['content-type']).toBe('text/plain; charset=utf-8')
   return { status, takes: told.accept, words: body.toString() }
 }
 
-/** A channel, on which `message` comes back in this format. */
+/** The answer with a channel, on which `message` comes back in this format. */
 const opened = (format: string): Told => ({
   status: 200,
   sends: format,
   bytes: hexOf(wireOf[format] ?? new Uint8Array(0)),
 })
 
-/** A refusal for what the client sends, or for what it accepts. It says what the route has instead. */
+/** The rejection of a format that the client sends or accepts. It lists the formats of the route. */
 const refused = (status: 406 | 415, has: string): unknown => ({
   status,
   takes: status === 415 ? has : undefined,
@@ -310,7 +310,7 @@ describe('open: the codecs of both ends, in every order', () => {
     ])
   })
 
-  test.each(others)('a client of %s is refused with 415', async (_what, { ours, theirs }) => {
+  test.each(others)('a client of %s is rejected with 415', async (_what, { ours, theirs }) => {
     const said = await refusal(both(theirs, 'client', ours), 415)
     expect(said).toContain(`: ${typesOf[ours[0]][0]} is not one of ${list(theirs)}`)
   })
@@ -323,7 +323,7 @@ describe('open: the codecs of what the server sends, in every order', () => {
   })
   const others = pairs.flatMap((pair) => (answeredTo(pair) === undefined ? [[meeting(pair), pair] as const] : []))
 
-  test.each(accepted)('a client that takes %s receives %s', async (_what, answered, { ours, theirs }) => {
+  test.each(accepted)('a client that accepts %s receives %s', async (_what, answered, { ours, theirs }) => {
     expect(await exchange(answers(theirs, 'client', ours))).toBe(typesOf[answered][0])
     expect(used).toEqual([
       'client writes json',
@@ -333,13 +333,13 @@ describe('open: the codecs of what the server sends, in every order', () => {
     ])
   })
 
-  test.each(others)('a client that takes %s is refused with 406', async (_what, { ours, theirs }) => {
+  test.each(others)('a client that accepts %s is rejected with 406', async (_what, { ours, theirs }) => {
     const said = await refusal(answers(theirs, 'client', ours), 406)
-    expect(said).toContain(`: ${list(ours)} is none of ${list(theirs)}`)
+    expect(said).toContain(`: ${list(ours)} matches none of ${list(theirs)}`)
   })
 })
 
-describe('a request whose headers are there, left out or wrong, for the codecs of both ends in every order', () => {
+describe('a request whose headers are present, missing or wrong, for the codecs of both ends in every order', () => {
   const states = ['there', 'left out', 'wrong'] as const
   const table = pairs.map((pair) => [meeting(pair), pair] as const)
 
@@ -371,14 +371,14 @@ describe('a request whose headers are there, left out or wrong, for the codecs o
 type Kind = 'json' | 'struct' | 'several'
 const kinds: readonly Kind[] = ['json', 'struct', 'several']
 
-/** What each route has, as a refusal lists it. */
+/** The formats of each route, as a rejection lists them. */
 const has: Record<Kind, string> = {
   json: `${J}, ${L}`,
   struct: `${S}, ${O}`,
   several: `${M}, ${J}, ${L}, ${S}, ${O}`,
 }
 
-/** What a route sends where the choice is its own: its first with the framing of the request. */
+/** Stands for the format that a route prefers: its first with the framing of the request. */
 const free = 'free'
 const choiceOf: Record<Kind, Record<string, string>> = {
   json: { [J]: J, [L]: L },
@@ -388,9 +388,9 @@ const choiceOf: Record<Kind, Record<string, string>> = {
 
 /** In the order of `kinds`. */
 type OfKinds<T> = readonly [json: T, struct: T, several: T]
-/** A value of `content-type`, and as what each route takes it. */
+/** A value of `content-type`, and the format that each route finds for it. */
 type ContentTypeRow = readonly [what: string, value: string | undefined, ...OfKinds<string | 415>]
-/** A value of `accept`, and what each route sends then. */
+/** A value of `accept`, and the format in which each route sends then. */
 type AcceptRow = readonly [what: string, value: string | string[] | undefined, ...OfKinds<string | 406>]
 
 const otherLayout = `${vnd}+struct; layout="ok:bool,id:u16"`
@@ -422,7 +422,7 @@ const accepts: readonly AcceptRow[] = [
   ['of another layout', otherLayout, 406, 406, 406],
 ]
 
-/** Further ways to write `content-type`, where the client accepts anything. */
+/** Further values of `content-type`. The client accepts anything. */
 const moreContentTypes: readonly ContentTypeRow[] = [
   ['of MessagePack', M, 415, 415, M],
   ['in other letters', J.toUpperCase(), J, 415, J],
@@ -438,12 +438,12 @@ const moreContentTypes: readonly ContentTypeRow[] = [
   ['empty', '', 415, 415, 415],
 ]
 
-/** Further ways to write `accept`, where the client sends the route's first. */
+/** Further values of `accept`. The client sends the first format of the route. */
 const moreAccepts: readonly AcceptRow[] = [
   ['empty', '', 406, 406, 406],
   ['without a slash', 'json', 406, 406, 406],
-  ['malformed beside JSON', `;;="", ${J}`, J, 406, J],
-  ['of a quality that is no number', `${J};q=high`, 406, 406, 406],
+  ['malformed, and JSON', `;;="", ${J}`, J, 406, J],
+  ['of a quality that is not a number', `${J};q=high`, 406, 406, 406],
   ['of nothing at all', '*/*;q=0', 406, 406, 406],
   ['of no application but JSON', `application/*;q=0, ${J}`, J, 406, J],
   ['of JSON, or anything', `${J}, */*;q=0.1`, J, free, J],
@@ -471,12 +471,12 @@ const moreAccepts: readonly AcceptRow[] = [
 interface RequestRow {
   readonly path: string
   readonly headers: OutgoingHttpHeaders
-  /** In which format the request's messages are. */
+  /** The format of the messages of the request. */
   readonly format: string
   readonly expected: unknown
 }
 
-/** What comes of two headers: `content-type` is looked at first. */
+/** The answer for two headers: `content-type` is checked first. */
 function requestRow(kind: Kind, contentTypeRow: ContentTypeRow, acceptRow: AcceptRow): readonly [string, RequestRow] {
   const [sending, contentType, ...taken] = contentTypeRow
   const [taking, accept, ...given] = acceptRow
@@ -495,7 +495,7 @@ function requestRow(kind: Kind, contentTypeRow: ContentTypeRow, acceptRow: Accep
 }
 
 const anything: AcceptRow = ['of anything', '*/*', free, free, free]
-/** Each route's first format. */
+/** The first format of each route. */
 const firsts: Record<Kind, ContentTypeRow> = {
   json: ['of JSON', J, J, 415, J],
   struct: ['of the record', S, 415, S, S],
@@ -523,7 +523,7 @@ describe('a request with a content-type or an accept in other ways', () => {
   })
 })
 
-describe('a route with a framing of its own', () => {
+describe('a route with a framing', () => {
   test.each([
     ['lines', L, J],
     ['records', O, S],
@@ -536,10 +536,10 @@ describe('a route with a framing of its own', () => {
   })
 })
 
-/** What the client named, which is repeated up to 200 characters. The route's own are shown whole. */
+/** A value that the client sent, of which 200 characters are repeated. The formats of the route are shown whole. */
 const shown = (named: string): string => (named.length > 200 ? `${named.slice(0, 199)}…` : named)
 
-describe('a layout that is not the route’s, of which the refusal shows both', () => {
+describe('a layout that differs from the layout of the route: the rejection shows both', () => {
   const table = layouts.map(([what, ours, says, , theySay], index) => {
     return [what, { index, ours, says: `${vnd}+struct; ${says}`, theySay: `${vnd}+struct; ${theySay}` }] as const
   })
@@ -555,16 +555,16 @@ describe('a layout that is not the route’s, of which the refusal shows both', 
     })
   })
 
-  test.each(table)('taken by a client: %s', async (_what, { index, ours, says, theySay }) => {
+  test.each(table)('accepted by a client: %s', async (_what, { index, ours, says, theySay }) => {
     const path = `/layout/answer/${index}`
     const said = await refusal(defineRoute(path, { client: json(), server: ours }), 406)
-    expect(said).toBe(`${path} was refused with status 406: ${shown(`${says}, ${O}`)} is none of ${theySay}, ${O}`)
-    // Whichever it would rather have: octets would be read as its own layout.
+    expect(said).toBe(`${path} was refused with status 406: ${shown(`${says}, ${O}`)} matches none of ${theySay}, ${O}`)
+    // In either order: the client would read octets by its own layout.
     for (const accept of [says, `${says}, ${O}`, `${O}, ${says};q=0.5`]) {
       expect(await ask(path, { 'content-type': J, accept }, '')).toEqual({
         status: 406,
         takes: undefined,
-        words: `${shown(accept)} is none of ${theySay}, ${O}\n`,
+        words: `${shown(accept)} matches none of ${theySay}, ${O}\n`,
       })
     }
   })
@@ -574,6 +574,6 @@ describe('a layout that is not the route’s, of which the refusal shows both', 
     const sent = await refusal(defineRoute('/bytes', { client: bytes(), server: bytes() }), 415)
     expect(sent).toContain(`: ${any} is not one of ${four}`)
     const taken = await refusal(defineRoute('/bytes/answer', { client: json(), server: bytes() }), 406)
-    expect(taken).toContain(`: ${any} is none of ${four}`)
+    expect(taken).toContain(`: ${any} matches none of ${four}`)
   })
 })

@@ -6,19 +6,19 @@ import { thrown } from '../support/support.ts'
 
 const codecs = { client: json<number>(), server: msgpack<string>() }
 
-test('defineRoute: gives path and codecs, and a framing only where there is one', () => {
+test('defineRoute: returns path and codecs, and a framing only if it was given', () => {
   expect(defineRoute('/quotes/:market', codecs)).toEqual({ path: '/quotes/:market', ...codecs })
   const lines = { client: json(), server: json(), framing: newlineDelimited() }
   expect(defineRoute('/lines', lines)).toEqual({ path: '/lines', ...lines })
 })
 
-describe('defineRoute: takes', () => {
+describe('defineRoute: accepts', () => {
   test.each(['/', '/a', '/a/', '/a/b', '/:a', '/a/:b/c/:d', '/:_a1', '/a.b-c~d', '/%C3%A9', '/a=b;c'])('%s', (path) => {
     expect(defineRoute(path, codecs).path).toBe(path)
   })
 })
 
-describe('defineRoute: refuses', () => {
+describe('defineRoute: rejects', () => {
   test.each([
     ['no slash before it', 'quotes'],
     ['nothing', ''],
@@ -36,7 +36,7 @@ describe('defineRoute: refuses', () => {
     ['a pattern', '/quotes/(a|b)'],
     ['a question mark after a parameter', '/:a?'],
     ['letters that a URL percent-encodes', '/größe'],
-    ['segments that a URL takes out', '/a/../b'],
+    ['segments that a URL removes', '/a/../b'],
     ['a dot segment', '/a/./b'],
     ['another host', '//example.org/a'],
     ['two slashes', '//'],
@@ -66,7 +66,7 @@ describe('defineRoute: refuses', () => {
   })
 })
 
-test('defineRoute: takes every framing that carries both codecs', () => {
+test('defineRoute: accepts every framing that carries both codecs', () => {
   const alternatives = oneOf(json<number>(), msgpack<number>())
   for (const framing of [lengthPrefixed(), newlineDelimited()]) {
     expect(defineRoute('/a', { client: alternatives, server: json(), framing }).framing).toBe(framing)

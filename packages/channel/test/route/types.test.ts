@@ -1,5 +1,5 @@
 // oxlint-disable vitest/expect-expect -- the compiler checks these
-/** What compiles and, right below it, what a user could take for it and must not: `pnpm types` fails where either changes. */
+/** What compiles and, right below it, similar code that must not: `pnpm types` fails where either changes. */
 import type { Codec } from '@h2channel/codecs'
 import { array, bytes, choice, f32, json, msgpack, oneOf, struct, u16, u64 } from '@h2channel/codecs'
 import { describe, expectTypeOf, test } from 'vitest'
@@ -46,7 +46,7 @@ const flights = defineRoute('/flights', {
 })
 type Flight = { id: bigint; side: 'left' | 'right'; at: { x: number }; stops: number[] }
 
-// What follows is checked by the compiler. Nothing of it connects or serves.
+// Only the compiler checks the rest: nothing connects or serves.
 const client = createClient('http://localhost')
 const router = createRouter()
 const [asked, answering] = channelPair(quotes)
@@ -58,7 +58,7 @@ const flight: Flight = { id: 1n, side: 'left', at: { x: 1 }, stops: [1, 2] }
 const day = { market: 'xetra', day: 'today' }
 const unrun = (_body: (...given: never[]) => unknown): void => {}
 
-/** The names of a path's parameters. */
+/** The names of the parameters of a path. */
 function names<Path extends string>(): (keyof PathParams<Path>)[] {
   return []
 }
@@ -82,7 +82,7 @@ describe('routes', () => {
     unrun(() => quotes.path === '/quotes/:market')
   })
 
-  test('defineRoute: takes a codec for each side', () => {
+  test('defineRoute: accepts a codec for each side', () => {
     expectTypeOf(defineRoute('/a', { client: json(Question), server: json(Answer) }).server).toEqualTypeOf<
       Codec<Answer>
     >()
@@ -98,7 +98,7 @@ describe('routes', () => {
     unrun(() => defineRoute<'/a', Question, Answer>('/a', { client: json(Question), server: json(Question) }))
   })
 
-  test('defineRoute: takes a framing', () => {
+  test('defineRoute: accepts a framing', () => {
     expectTypeOf(
       defineRoute('/r', { client: json(), server: json(), framing: newlineDelimited() }).framing,
     ).toEqualTypeOf<Framing | undefined>()
@@ -110,7 +110,7 @@ describe('routes', () => {
     unrun(() => defineRoute('/r', { client: bytes(4), server: bytes(4), framing: fixedLength() }))
   })
 
-  test('Route: stands for any route, of which less is known', () => {
+  test('Route: is the type of any route', () => {
     expectTypeOf(quotes).toExtend<Route>()
     // @ts-expect-error -- any route is not this one
     unrun((any: Route): typeof quotes => any)
@@ -235,7 +235,7 @@ describe('both directions', () => {
     unrun((): ClientChannel<'/news'> => listening)
   })
 
-  test('Channel: serves whoever sends less than it takes, and expects more than it gives', () => {
+  test('Channel: is assignable where fewer messages are sent and more kinds are expected', () => {
     const sendsText = (channel: Channel<string, unknown>): Promise<void> => channel.send('text')
     const sendsBoth = (channel: Channel<string | number, unknown>): Promise<void> => channel.send(1)
     unrun((wide: Channel<string | number, string>) => sendsText(wide))
@@ -244,7 +244,7 @@ describe('both directions', () => {
 
     const receives = (channel: Channel<never, string | number>): unknown => channel.receive()
     unrun((one: Channel<Answer, string>) => receives(one))
-    // @ts-expect-error -- it gives what nobody here knows
+    // @ts-expect-error -- it receives messages of an unknown kind
     unrun((other: Channel<Answer, string | boolean>) => receives(other))
   })
 
@@ -282,13 +282,13 @@ describe('both directions', () => {
     })
   })
 
-  test('send: takes what this side says', () => {
+  test('send: accepts the messages of this side', () => {
     expectTypeOf(asked.send).parameter(0).toEqualTypeOf<Question>()
-    // @ts-expect-error -- what the other side says
+    // @ts-expect-error -- a message of the other side
     unrun(() => asked.send(answer))
 
     expectTypeOf(answering.send).parameter(0).toEqualTypeOf<Answer>()
-    // @ts-expect-error -- what the other side says
+    // @ts-expect-error -- a message of the other side
     unrun(() => answering.send(question))
 
     unrun(() => asked.send({ symbols: ['SAP'] }))
@@ -308,7 +308,7 @@ describe('both directions', () => {
     unrun(() => asked.send())
 
     expectTypeOf(asked.sendAll).parameter(0).toEqualTypeOf<Iterable<Question>>()
-    // @ts-expect-error -- one among them is what the other side says
+    // @ts-expect-error -- one of them is a message of the other side
     unrun(() => asked.sendAll([question, answer]))
 
     unrun(() => asked.sendAll(new Set([question])))
@@ -316,9 +316,9 @@ describe('both directions', () => {
     unrun(() => asked.sendAll(question))
   })
 
-  test('receive, for await: give what the peer says', () => {
+  test('receive, for await: return the messages of the peer', () => {
     expectTypeOf(asked.receive).returns.resolves.toEqualTypeOf<Answer | undefined>()
-    // @ts-expect-error -- it may be the end
+    // @ts-expect-error -- it may be undefined, for the end
     unrun(async () => (await asked.receive()).price)
 
     expectTypeOf(answering.receive).returns.resolves.toEqualTypeOf<Question | undefined>()
@@ -388,7 +388,7 @@ describe('both directions', () => {
 })
 
 describe('oneOf', () => {
-  test('takes codecs of the same messages alone', () => {
+  test('accepts only codecs of the same messages', () => {
     expectTypeOf(news.server.decode).returns.toEqualTypeOf<News>()
     // @ts-expect-error -- another message
     unrun(() => defineRoute('/a', { client: json(), server: oneOf(msgpack(Answer), json(Question)) }))
@@ -439,35 +439,35 @@ describe('options', () => {
     unrun(() =>
       router.handle(news, (_channel, { query }) => {
         expectTypeOf(query).toEqualTypeOf<URLSearchParams>()
-        // @ts-expect-error -- what stands there has to be asked for
+        // @ts-expect-error -- a query parameter is read by `get`
         void query.day
       }),
     )
   })
 
-  test('handle: takes a route, and a handler that gives nothing back', () => {
+  test('handle: accepts a route, and a handler that returns nothing', () => {
     expectTypeOf(router.handle<'/news', string, News>).returns.toEqualTypeOf<Router>()
     // @ts-expect-error -- a path is no route
     unrun(() => router.handle('/news', () => {}))
 
     unrun(() => router.handle(news, async () => {}))
-    // @ts-expect-error -- what would become of it?
+    // @ts-expect-error -- its result would be lost
     unrun(() => router.handle(news, () => 7))
   })
 
-  test('signals, limits, framings: are what they are called', () => {
+  test('signals, limits, framings: have their types', () => {
     unrun(() => asked.receive({ signal: AbortSignal.timeout(1_000) }))
     // @ts-expect-error -- a signal is an AbortSignal
     unrun(() => asked.receive({ signal: 1_000 }))
 
     unrun(() => createClient('http://localhost', { limits: { maxMessageBytes: 1 } }))
-    // @ts-expect-error -- a limit that there is none
+    // @ts-expect-error -- an unknown limit
     unrun(() => createClient('http://localhost', { limits: { maxMessages: 1 } }))
 
     unrun(() => createClient(['http://a', new URL('http://b')] as const, { retry: { maxAttempts: 1 } }))
     // @ts-expect-error -- an address is a URL
     unrun(() => createClient([{ host: 'a' }]))
-    // @ts-expect-error -- how often is said in attempts
+    // @ts-expect-error -- the option is `attempts`
     unrun(() => createClient('http://localhost', { retry: { retries: 1 } }))
 
     unrun(() => new Channel(asked.conn, { send: json(), receive: json(), framing: newlineDelimited() }))
@@ -479,7 +479,7 @@ describe('options', () => {
     unrun(() => new Channel(asked.conn, { send: json() }))
   })
 
-  test('createClient, createRouter: take functions', () => {
+  test('createClient, createRouter: accept functions', () => {
     unrun(() => createClient('http://localhost', { headers: async () => ({ authorization: 'x' }) }))
     // @ts-expect-error -- a header is a name and a value
     unrun((): ClientOptions => ({ headers: 'authorization: x' }))
@@ -487,7 +487,7 @@ describe('options', () => {
     unrun((event: ClientEvent) => {
       if (event.type === 'retry') expectTypeOf(event.error).toEqualTypeOf<ChannelError>()
       if (event.type === 'fail') expectTypeOf(event.error).toEqualTypeOf<unknown>()
-      // @ts-expect-error -- no path: an address is there for all routes
+      // @ts-expect-error -- no path: an address serves all routes
       if (event.type === 'available') expectTypeOf(event.path).toEqualTypeOf<string>()
     })
 

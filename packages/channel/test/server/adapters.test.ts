@@ -1,4 +1,4 @@
-/** Places that keep what a channel writes, or give its memory to somebody else: no other channel sees anything of that. */
+/** Conns that keep or transfer the memory that a channel writes, without an effect on other channels. */
 import { json } from '@h2channel/codecs'
 import type { Conn } from '@h2channel/conn'
 import { fromDuplex, toDuplex } from '@h2channel/conn'
@@ -13,14 +13,14 @@ import { deferred, failOnUnhandledRejections, nextBody, settled } from '../suppo
 
 failOnUnhandledRejections()
 
-/** Where what is written ends up: `take` gets each chunk, and does with it what it likes when `later` resolves. */
+/** A destination of written bytes: `take` gets each chunk, and may keep or transfer it when `later` resolves. */
 interface Place {
   readonly conn: Conn
   /** What arrived there, in order. */
   readonly chunks: Uint8Array[]
 }
 
-/** Copies a chunk, and takes its memory away from everybody else. */
+/** Copies a chunk, and detaches its memory. */
 function transferred(chunk: Uint8Array): Uint8Array {
   const { buffer, byteOffset, byteLength } = chunk
   const moved = structuredClone(buffer, { transfer: [buffer as ArrayBuffer] })
@@ -83,13 +83,13 @@ function messagesOf(chunks: readonly Uint8Array[]): unknown[] {
 
 const sizes = [3, 900, 20_000, 66_000, 300_000]
 
-/** The same for the same channel and turn, and no two alike. */
+/** The text of one channel in one turn. All texts differ. */
 function textOf(name: string, turn: number): string {
   return `${name} ${turn} `.repeat(Math.ceil((sizes[turn % sizes.length] ?? 1) / 8))
 }
 
 describe.each(Object.keys(places))('%s', (name) => {
-  test('disturbs no channel that writes in the same turns', async () => {
+  test('does not affect channels that write in the same turns', async () => {
     const ready = deferred()
     const place = places[name]?.(ready.promise)
     if (place === undefined) throw new Error('there is one')
@@ -107,7 +107,7 @@ describe.each(Object.keys(places))('%s', (name) => {
       await settled()
       for (const [index, { far }] of pairs.entries()) {
         const message = await far.receive()
-        // Without `toBe`, which would look for the difference of long texts for minutes.
+        // Not `toBe`, which would compute the difference of long texts for minutes.
         expect(message === textOf(`n${index}`, turn)).toBe(true)
       }
     }
@@ -123,7 +123,7 @@ describe.each(Object.keys(places))('%s', (name) => {
 
 function ignore(): void {}
 
-/** Two conns whose bytes arrive in the same packets, where that can be. */
+/** Two conns whose bytes arrive in the same packets, if the transport allows it. */
 const carriers: Record<string, () => Promise<{ near: Conn[]; far: Conn[] } & AsyncDisposable>> = {
   'one HTTP/2 connection': async () => {
     const far: Conn[] = []
@@ -170,40 +170,43 @@ const carriers: Record<string, () => Promise<{ near: Conn[]; far: Conn[] } & Asy
 }
 
 describe.each(Object.keys(carriers))('what is read over %s', (name) => {
-  test.each(['toWebStreams', 'toDuplex'])('%s: a reader that transfers its chunks disturbs nobody', async (adapter) => {
-    await using carrier = await carriers[name]?.()
-    if (carrier === undefined) throw new Error('there is one')
-    const [keeper, other] = carrier.near
-    const [source, neighbour] = carrier.far
-    if (!keeper || !other || !source || !neighbour) throw new Error('there are two')
-    const rounds = 50
-    const letter = (round: number): number => 65 + (round % 26)
-    for (let round = 0; round < rounds; round++) {
-      await Promise.all([
-        source.write(new Uint8Array(20).fill(letter(round))),
-        neighbour.write(new Uint8Array(40).fill(letter(round))),
-      ])
-    }
-    await Promise.all([source.closeWrite(), neighbour.closeWrite()])
-    // The first of the other's bytes are there, and wait.
-    const first = await other.read()
-    const reader =
-      adapter === 'toWebStreams'
-        ? toWebStreams(keeper).readable[Symbol.asyncIterator]()
-        : // The conn is aborted at the end, which a stream tells its listeners.
-          toDuplex(keeper).on('error', ignore)[Symbol.asyncIterator]()
-    const kept: number[] = []
-    for (let next = await reader.next(); next.done !== true; next = await reader.next()) {
-      // Node's own buffers refuse to be transferred where others use their memory.
-      const chunk = next.value as Uint8Array
-      if (adapter === 'toWebStreams') kept.push(...transferred(chunk))
-      else kept.push(...chunk)
-    }
-    const rest: number[] = [...(first ?? [])]
-    for await (const chunk of other) rest.push(...chunk)
-    const expected = (size: number): number[] =>
-      Array.from({ length: rounds * size }, (_, index) => letter(Math.floor(index / size)))
-    expect(kept).toEqual(expected(20))
-    expect(rest).toEqual(expected(40))
-  })
+  test.each(['toWebStreams', 'toDuplex'])(
+    '%s: a reader that transfers its chunks affects no other reader',
+    async (adapter) => {
+      await using carrier = await carriers[name]?.()
+      if (carrier === undefined) throw new Error('there is one')
+      const [keeper, other] = carrier.near
+      const [source, neighbour] = carrier.far
+      if (!keeper || !other || !source || !neighbour) throw new Error('there are two')
+      const rounds = 50
+      const letter = (round: number): number => 65 + (round % 26)
+      for (let round = 0; round < rounds; round++) {
+        await Promise.all([
+          source.write(new Uint8Array(20).fill(letter(round))),
+          neighbour.write(new Uint8Array(40).fill(letter(round))),
+        ])
+      }
+      await Promise.all([source.closeWrite(), neighbour.closeWrite()])
+      // The first bytes of the other conn have arrived and are not read yet.
+      const first = await other.read()
+      const reader =
+        adapter === 'toWebStreams'
+          ? toWebStreams(keeper).readable[Symbol.asyncIterator]()
+          : // The conn is aborted at the end, which a stream tells its listeners.
+            toDuplex(keeper).on('error', ignore)[Symbol.asyncIterator]()
+      const kept: number[] = []
+      for (let next = await reader.next(); next.done !== true; next = await reader.next()) {
+        // A pooled buffer of Node can't be transferred, since other buffers use its memory.
+        const chunk = next.value as Uint8Array
+        if (adapter === 'toWebStreams') kept.push(...transferred(chunk))
+        else kept.push(...chunk)
+      }
+      const rest: number[] = [...(first ?? [])]
+      for await (const chunk of other) rest.push(...chunk)
+      const expected = (size: number): number[] =>
+        Array.from({ length: rounds * size }, (_, index) => letter(Math.floor(index / size)))
+      expect(kept).toEqual(expected(20))
+      expect(rest).toEqual(expected(40))
+    },
+  )
 })

@@ -1,4 +1,4 @@
-/** Who may open a channel, and for how long. */
+/** Authorization of channels, and the expiry of credentials. */
 import { json } from '@h2channel/codecs'
 import { once } from 'node:events'
 import type { ClientHttp2Stream } from 'node:http2'
@@ -26,10 +26,10 @@ failOnUnhandledRejections()
 const greet = defineRoute('/greet/:name', { client: json<string>(), server: json() })
 const plain = { 'content-type': 'application/vnd.h2channel+json', ':path': '/greet/ada' }
 
-/** The clients' clock stands still while a test moves the server's. */
+/** The clock of the clients does not move while a test moves the clock of the server. */
 const limits = { heartbeatInterval: 2 ** 30 }
 
-/** A server whose handler says what it knows of its client, then answers. */
+/** A server whose handler sends what it knows about its client, then answers messages. */
 async function guarded<Auth>(authorize: RouterOptions<Auth>['authorize'], options?: RouterOptions): Promise<Served> {
   const setUp = (router: Router): void => {
     router.handle(greet, async (channel, { auth }) => {
@@ -41,21 +41,28 @@ async function guarded<Auth>(authorize: RouterOptions<Auth>['authorize'], option
 }
 
 describe('authorize', () => {
-  test.each(['at once', 'later'])('what it returns %s is the handler’s, typed', async (when) => {
-    await using served = await guarded(({ headers, params }) => {
-      const auth = { user: headers['authorization'], of: params['name'] }
-      return when === 'later' ? Promise.resolve(auth) : auth
-    })
-    const channel = await served.client({ headers: { authorization: 'ada' } }).open(greet, { params: { name: 'ada' } })
-    expect(await channel.receive()).toEqual({ user: 'ada', of: 'ada' })
-    await channel.close()
-    const router = createRouter({ authorize: async ({ headers }) => ({ user: headers.authorization ?? 'nobody' }) })
-    router.handle(greet, (_channel, context) => {
-      expectTypeOf(context).toEqualTypeOf<HandlerContext<'/greet/:name', { user: string }>>()
-    })
-  })
+  test.each(['at once', 'later'])(
+    'what it returns %s is `context.auth` of the handler, with its type',
+    async (when) => {
+      await using served = await guarded(({ headers, params }) => {
+        const auth = { user: headers['authorization'], of: params['name'] }
+        return when === 'later' ? Promise.resolve(auth) : auth
+      })
+      const channel = await served
+        .client({ headers: { authorization: 'ada' } })
+        .open(greet, { params: { name: 'ada' } })
+      expect(await channel.receive()).toEqual({ user: 'ada', of: 'ada' })
+      await channel.close()
+      const router = createRouter({
+        authorize: async ({ headers }) => ({ user: headers.authorization ?? 'anonymous' }),
+      })
+      router.handle(greet, (_channel, context) => {
+        expectTypeOf(context).toEqualTypeOf<HandlerContext<'/greet/:name', { user: string }>>()
+      })
+    },
+  )
 
-  test('is told all that there is to know of the request', async () => {
+  test('gets the whole request', async () => {
     const told = deferred<ChannelRequest>()
     await using served = await guarded((request) => told.resolve(request))
     await ask(served.at, { ...plain, ':path': '/greet/a%20b?full=1' }, new Uint8Array())
@@ -87,7 +94,7 @@ describe('authorize', () => {
     expect(served.router.channels).toBe(0)
   })
 
-  test('a client asks again for its headers', async () => {
+  test('a client calls its `headers` function for each attempt', async () => {
     let asked = 0
     await using served = await guarded(({ headers }) => {
       if (headers.authorization !== '2') throw new Refusal(401, 'who are you?')
@@ -98,7 +105,7 @@ describe('authorize', () => {
     expect(asked).toBe(2)
   })
 
-  test('what else it throws is answered with 500 and told to onError; the client learns nothing of it', async () => {
+  test('any other error is answered with 500 and passed to onError, and not to the client', async () => {
     const error = new Error('the password is 1234')
     await using served = await guarded(() => {
       throw error
@@ -108,13 +115,13 @@ describe('authorize', () => {
     expect(served.errors).toEqual([error])
   })
 
-  test('an expiresAt that is no time is an error of authorize', async () => {
+  test('an invalid expiresAt is an error of authorize', async () => {
     await using served = await guarded(() => ({ expiresAt: 'tomorrow' }))
     expect((await ask(served.at, plain, new Uint8Array())).status).toBe(500)
     expect(served.errors).toMatchObject([{ code: 'INVALID_ARGUMENT' }])
   })
 
-  test('what comes before it has answered counts, and ends the channel of which most came', async () => {
+  test('what arrives while it runs counts towards the limits, and the channel with most of it is reset', async () => {
     const asked = deferred()
     const answered = deferred()
     const quiet = deferred<HandlerContext>()
@@ -142,7 +149,7 @@ describe('authorize', () => {
     const { signal } = await quiet.promise
     const flood = open('flood')
     await asked.promise
-    // The start of one message, longer than all that comes.
+    // The start of one message that is longer than everything that arrives.
     flood.write(Buffer.concat([Buffer.of(0, 0, 0x0f, 0xff, 0xff), Buffer.alloc(900_000)]))
     await new Promise((resolve) => setTimeout(resolve, 200))
     answered.resolve()
@@ -151,7 +158,7 @@ describe('authorize', () => {
     session.http2.destroy()
   })
 
-  test('that takes longer than authorizeTimeout is answered with 503, and told so', async () => {
+  test('that takes longer than authorizeTimeout is answered with 503, and its signal aborts', async () => {
     const clock = testClock()
     const asked = deferred<AbortSignal>()
     await using served = await guarded(
@@ -171,7 +178,7 @@ describe('authorize', () => {
     expect(clock.timers).toBe(0)
   })
 
-  test('is told when the client leaves, and nothing is left of it', async () => {
+  test('its signal aborts when the client leaves, and nothing stays in memory', async () => {
     const asked = deferred<AbortSignal>()
     await using served = await guarded(async ({ signal }) => {
       asked.resolve(signal)
@@ -188,7 +195,7 @@ describe('authorize', () => {
     expect([served.errors, served.router.channels]).toEqual([[], 0])
   })
 
-  test('whoever is authorized while the router begins to drain gets 503', async () => {
+  test('a client that is being authorized when the router begins to drain gets 503', async () => {
     const [asked, go] = [deferred(), deferred()]
     await using served = await guarded(async () => {
       asked.resolve(undefined)
@@ -202,13 +209,13 @@ describe('authorize', () => {
     await drained
   })
 
-  test('credentials that have ended already get 401, and no handler', async () => {
+  test('credentials that have expired get 401, and no handler runs', async () => {
     await using served = await guarded(() => ({ expiresAt: Date.now() - 1 }))
     const refused = await ask(served.at, plain, new Uint8Array())
     expect([refused.status, refused.body.toString()]).toEqual([401, 'the credentials have expired\n'])
   })
 
-  test('does not hold up a router that drains', async () => {
+  test('does not delay a drain', async () => {
     const asked = deferred<AbortSignal>()
     await using served = await guarded(
       async ({ signal }) => {
@@ -223,7 +230,7 @@ describe('authorize', () => {
     expect([(await answered).status, signal.aborted]).toEqual([503, true])
   })
 
-  test('is not asked more often at once than there may be channels, though clients leave and come back', async () => {
+  test('is not called more often at once than there may be channels, although clients leave and return', async () => {
     let [running, most] = [0, 0]
     const done = deferred()
     await using served = await guarded(
@@ -253,8 +260,8 @@ describe('authorize', () => {
     await channel.close()
   })
 
-  test('must be a function, and its time a time', () => {
-    const authorize: never = 'everybody' as never
+  test('must be a function, and authorizeTimeout a valid delay', () => {
+    const authorize: never = 'all' as never
     expect(thrown(() => createRouter({ authorize }), 'INVALID_ARGUMENT').message).toContain('authorize')
     expect(thrown(() => createRouter({ authorizeTimeout: 0 }), 'INVALID_ARGUMENT').message).toContain(
       'authorizeTimeout',
@@ -283,12 +290,12 @@ describe('context.expiresAt', () => {
     await clock.advance(10_000)
     expect(await ended).toMatchObject({ side: 'remote', fatal: true })
     await outcome(channel, 'UNAUTHENTICATED')
-    // That is not the handler's fault, and the client opens it anew.
+    // That is not reported as an error of the handler, and the client opens another channel.
     expect(served.errors).toEqual([])
     await (await client.open(greet, { params: { name: 'ada' } })).close()
   })
 
-  test('may be set anew by the handler, or be taken back', async () => {
+  test('can be changed or removed by the handler', async () => {
     const clock = testClock()
     const seen: (Date | undefined)[] = []
     const at = Date.now()
@@ -318,7 +325,7 @@ describe('context.expiresAt', () => {
     expect(seen).toEqual([new Date(at + hour), new Date(at + 2 * hour), undefined, new Date(at)])
   })
 
-  test('may be further away than a timer goes', async () => {
+  test('may be further away than the longest timer', async () => {
     const clock = testClock()
     const month = 30 * 24 * hour
     await using served = await guarded(() => ({ expiresAt: Date.now() + month }), { clock })
@@ -336,10 +343,10 @@ describe('context.expiresAt', () => {
   })
 
   const graces: [string, RouterOptions, HandleOptions, left: number, grace: number][] = [
-    ['20 s before', {}, {}, hour, 20_000],
-    ['a tenth of what is left before, where that is less', {}, {}, 60_000, 6_000],
-    ['as the router says', { expiryGrace: 60_000 }, {}, hour, 60_000],
-    ['as the route says', { expiryGrace: 60_000 }, { expiryGrace: 1_000 }, hour, 1_000],
+    ['20 s before by default', {}, {}, hour, 20_000],
+    ['a tenth of the remaining time before, if that is less', {}, {}, 60_000, 6_000],
+    ['by the option of the router', { expiryGrace: 60_000 }, {}, hour, 60_000],
+    ['by the option of the route', { expiryGrace: 60_000 }, { expiryGrace: 1_000 }, hour, 1_000],
   ]
 
   test.each(graces)('drains at both ends: %s', async (_what, router, handle, left, grace) => {
@@ -363,7 +370,7 @@ describe('context.expiresAt', () => {
     const client = served.client()
     const channel = await client.open(greet, { params: { name: 'ada' } })
     await channel.receive()
-    // The wall clock, by which the credentials are measured, has moved on a little since.
+    // Credentials are measured by the wall clock, which has moved a little since.
     await clock.advance(left - grace - 2_000)
     await channel.send('still there?')
     expect(await channel.receive()).toBe('still there?')
@@ -373,9 +380,9 @@ describe('context.expiresAt', () => {
     await draining
     expect(drained).toEqual(['server'])
     expect(channel.draining.reason).toMatchObject({ code: 'GOING_AWAY', fatal: false })
-    // Meanwhile it goes on, and whoever opens another may do it on the same connection.
-    await channel.send('go on')
-    expect(await channel.receive()).toBe('go on')
+    // Meanwhile it stays open, and another channel can be opened on the same connection.
+    await channel.send('continue')
+    expect(await channel.receive()).toBe('continue')
     await (await client.open(greet, { params: { name: 'bob' } })).close()
     expect(served.at.sessions.size).toBe(1)
     await clock.advance(grace)
@@ -383,7 +390,7 @@ describe('context.expiresAt', () => {
     expect(served.errors).toEqual([])
   })
 
-  test('a client that heeds the draining loses nothing', async () => {
+  test('a client that ends when the channel drains loses no message', async () => {
     const clock = testClock()
     await using served = await guarded(() => ({ expiresAt: Date.now() + hour }), { clock })
     const channel = await served.client().open(greet, { params: { name: 'ada' } })
@@ -399,7 +406,7 @@ describe('context.expiresAt', () => {
     expect(clock.timers).toBe(0)
   })
 
-  test('drains when it is set anew, not when it was before; and one that drains lives on, when it is', async () => {
+  test('a new time replaces the one at which it would have drained, and keeps a draining channel open', async () => {
     const clock = testClock()
     const at = Date.now()
     await using served = await serve(
@@ -423,7 +430,7 @@ describe('context.expiresAt', () => {
     await renew(2 * hour)
     expect(channel.draining.aborted).toBe(false)
     const draining = once(channel.draining, 'abort')
-    // By the wall clock, which stands still in this test, two hours are left.
+    // Two hours are left by the wall clock, which does not move in this test.
     await clock.advance(2 * hour - 10_000)
     await draining
     await renew(4 * hour)
@@ -432,12 +439,12 @@ describe('context.expiresAt', () => {
     await channel.close()
   })
 
-  test.each([0, -1, 1.5, Number.NaN, 2 ** 31])('expiryGrace can be no %s', (expiryGrace) => {
+  test.each([0, -1, 1.5, Number.NaN, 2 ** 31])('expiryGrace: %s is invalid', (expiryGrace) => {
     expect(thrown(() => createRouter({ expiryGrace }), 'INVALID_ARGUMENT').message).toContain('expiryGrace')
     thrown(() => createRouter().handle(greet, () => {}, { expiryGrace }), 'INVALID_ARGUMENT')
   })
 
-  test('is not waited for once the channel is over', async () => {
+  test('has no timer once the channel has ended', async () => {
     const clock = testClock()
     await using served = await guarded(() => ({ expiresAt: Date.now() + hour }), { clock })
     const channel = await served.client().open(greet, { params: { name: 'ada' } })

@@ -1,4 +1,4 @@
-/** Servers that stop while channels are open. */
+/** Draining: servers that stop while channels are open, and channels that reach their maximum age. */
 import { json } from '@h2channel/codecs'
 import { pipe } from '@h2channel/conn/web'
 import { once } from 'node:events'
@@ -29,7 +29,7 @@ failOnUnhandledRejections()
 const echo = defineRoute('/echo', { client: json<number>(), server: json<number>() })
 const plain = { ':path': '/echo', 'content-type': 'application/vnd.h2channel+json' }
 
-/** A handler that answers until it is to end. */
+/** A handler that answers until its channel drains. */
 async function answer(channel: Channel<number, number>): Promise<void> {
   for await (const message of channel) {
     await channel.send(message)
@@ -38,7 +38,7 @@ async function answer(channel: Channel<number, number>): Promise<void> {
 }
 
 describe('drain', () => {
-  test('tells both ends of all channels, lets them end, and resolves when they have', async () => {
+  test('notifies both ends of all channels, and resolves when the channels have ended', async () => {
     const drainings: AbortSignal[] = []
     await using served = await serve((router) => {
       router.handle(echo, async (channel) => {
@@ -52,7 +52,7 @@ describe('drain', () => {
     const drained = served.router.drain()
     await Promise.all(told)
     expect(drainings.map(({ aborted }) => aborted)).toEqual([true, true, true, true, true])
-    // Nothing is lost of what is said after that.
+    // Messages that are sent after that are not lost.
     for (const channel of channels) await channel.send(1)
     await Promise.all(channels.map(async (channel) => channel.end()))
     expect(await Promise.all(channels.map(receiveAll))).toEqual([[1], [1], [1], [1], [1]])
@@ -60,7 +60,7 @@ describe('drain', () => {
     expect(await Promise.all(channels.map(async ({ closed }) => closed))).toEqual(channels.map(() => ({ clean: true })))
   })
 
-  test('who listens may receive at once: nothing that came behind it is lost', async () => {
+  test('a listener may call receive at once, and no message behind the notice is lost', async () => {
     const [near, peer] = pipe()
     const channel = new Channel<number, number>(near, { send: json(), receive: json(), control: true })
     const received: number[] = []
@@ -81,7 +81,7 @@ describe('drain', () => {
     await channel.close()
   })
 
-  test('says nothing more to a channel that is ending by an error', async () => {
+  test('sends no notice on a channel that is ending with an error', async () => {
     const [near, peer] = pipe()
     const channel = new Channel<unknown, unknown>(near, { send: json(), receive: json(), control: true })
     coreOf(channel).closeWithError(new ChannelError('INTERNAL', 'the handler failed', { side: 'local' }))
@@ -89,7 +89,7 @@ describe('drain', () => {
     expect(hexOf(await readAll(peer))).toBe('80 00 00 0a 01 08 49 4e 54 45 52 4e 41 4c')
   })
 
-  test('cuts what is left at the deadline, which both ends are told', async () => {
+  test('ends channels that are open at the deadline, at both ends', async () => {
     const ended = deferred<unknown>()
     await using served = await serve((router) => {
       router.handle(echo, async (channel) => {
@@ -102,11 +102,11 @@ describe('drain', () => {
     expect(await received).toMatchObject({ side: 'remote', fatal: true })
     expect(await ended.promise).toMatchObject({ code: 'GOING_AWAY', side: 'local', fatal: true })
     expect(await channel.closed).toMatchObject({ clean: false, error: { code: 'GOING_AWAY' } })
-    // That is not the handler's fault.
+    // That is not an error of the handler.
     expect(served.errors).toEqual([])
   })
 
-  test('refuses new channels with 503, and goes on with other requests', async () => {
+  test('rejects new channels with 503, and still serves other requests', async () => {
     await using served = await serve((router) => router.handle(echo, answer))
     served.at.server.on('request', (_request, response) => response.end('ok'))
     await served.router.drain()
@@ -117,7 +117,7 @@ describe('drain', () => {
     expect(error.message).toContain('503')
   })
 
-  test('sends GOAWAY, so that clients open what comes next elsewhere', async () => {
+  test('sends GOAWAY, so that clients open their next channels elsewhere', async () => {
     await using served = await serve((router) => router.handle(echo, answer))
     await using session = bareSession(served.at)
     const asked = session.ask(plain, new Uint8Array())
@@ -146,7 +146,7 @@ describe('drain', () => {
     await drained
   })
 
-  test('waits for channels that were asked for before, and tells them', async () => {
+  test('waits for channels that were requested before, and notifies them', async () => {
     let draining: AbortSignal | undefined
     await using served = await serve((router) =>
       router.handle(echo, async (channel) => {
@@ -155,7 +155,7 @@ describe('drain', () => {
       }),
     )
     let drained: Promise<void> | undefined
-    // In the turn of the request itself.
+    // In the same turn as the request.
     const original = served.at.server.emit.bind(served.at.server)
     served.at.server.emit = (event: string, ...values: unknown[]): boolean => {
       const isTaken = original(event, ...values)
@@ -182,7 +182,7 @@ describe('drain', () => {
       const channel = await served.client().open(echo)
       const drained = served.router.drain()
       await once(channel.draining, 'abort')
-      // One that comes meanwhile, and learns that there is no channel to be had.
+      // A connection that arrives meanwhile, and gets no channel.
       await using late = bareSession(served.at)
       expect((await late.ask(plain, new Uint8Array())).status).toBe(503)
       await channel.close()
@@ -192,7 +192,7 @@ describe('drain', () => {
     },
   )
 
-  test('a client that does not read does not keep it for as long as a channel may take to close', async () => {
+  test('a client that does not read does not delay it by its closeTimeout', async () => {
     await using served = await serve(
       (router) =>
         router.handle(echo, async (channel) => {
@@ -208,7 +208,7 @@ describe('drain', () => {
   })
 
   test.each(['throwIfAborted', 'a wait of Node'])(
-    'a handler that gives up with it, by %s, has ended well',
+    'a handler that ends by the draining signal, with %s, is not an error',
     async (how) => {
       await using served = await serve((router) =>
         router.handle(echo, async (channel) => {
@@ -228,12 +228,12 @@ describe('drain', () => {
     },
   )
 
-  test('is done at once without channels, and the same for all who ask', async () => {
+  test('resolves at once without channels, for each of several calls', async () => {
     const router = createRouter()
     await expect(Promise.all([router.drain(), router.drain({ timeout: 1 })])).resolves.toHaveLength(2)
   })
 
-  test('a peer without control frames is only cut', async () => {
+  test('a peer without control frames is only reset', async () => {
     await using served = await serve((router) => router.handle(echo, answer))
     await using session = bareSession(served.at)
     const stream = session.http2.request({ ':method': 'POST', ...plain })
@@ -255,10 +255,10 @@ describe('drain', () => {
 
 describe('maxAge', () => {
   const [maxAge, maxAgeGrace] = [3_600_000, 60_000]
-  // The clients' clock stands still meanwhile.
+  // The clock of the clients does not move meanwhile.
   const limits = { heartbeatInterval: 2 ** 30 }
 
-  test('drains a channel between 80% and all of it, and sends its connection away', async () => {
+  test('drains a channel at 80% to 100% of it, and sends GOAWAY on its connection', async () => {
     const clock = testClock()
     await using served = await serve((router) => router.handle(echo, answer), {
       router: { clock, limits, maxAge, maxAgeGrace: maxAge },
@@ -275,9 +275,9 @@ describe('maxAge', () => {
       await settled()
     }
     await Promise.all(channels.map(async ({ draining }) => draining.aborted || once(draining, 'abort')))
-    // Not all at once.
+    // Not all of them at the same time.
     expect(new Set(ages).size).toBeGreaterThan(2)
-    // What is said meanwhile arrives, and the next channel is on another connection.
+    // Messages sent meanwhile arrive, and the next channel is on another connection.
     const next = await client.open(echo)
     expect(next.draining.aborted).toBe(false)
     for (const channel of channels) await channel.send(1)
@@ -288,7 +288,7 @@ describe('maxAge', () => {
     expect(clock.timers).toBe(0)
   })
 
-  test('ends what is left after maxAgeGrace with GOING_AWAY', async () => {
+  test('ends a channel that is open after maxAgeGrace with GOING_AWAY', async () => {
     const clock = testClock()
     await using served = await serve(
       (router) =>

@@ -1,4 +1,4 @@
-/** Limits of routes, of connections, and of all: at the limit, one over it, and a flood, after which others are served. */
+/** Limits of a route, of a connection and of a router: at the limit, one over it, and after a flood. */
 import { json } from '@h2channel/codecs'
 import { SessionPool } from '@h2channel/conn'
 import { pipe } from '@h2channel/conn/web'
@@ -37,13 +37,13 @@ async function answer(channel: Channel<string, string>): Promise<void> {
   for await (const message of channel) await channel.send(message)
 }
 
-/** Pools of the clients that have connections of their own. */
+/** The pools of clients with separate connections. */
 const pools: SessionPool[] = []
 afterEach(async () => {
   await Promise.all(pools.splice(0).map(async (pool) => pool.close()))
 })
 
-/** Where a limit stands, and how it is given. */
+/** The scope of a limit, and how it is set. */
 const scopes = ['route', 'session', 'all'] as const
 type Scope = (typeof scopes)[number]
 
@@ -67,7 +67,7 @@ async function start({ router, handle }: Given): Promise<Served> {
   )
 }
 
-/** A client with a connection of its own. It does not try again. */
+/** A client with a separate connection, without retries. */
 function clientOf(served: Served): Client {
   const sessions = new SessionPool()
   pools.push(sessions)
@@ -84,14 +84,14 @@ async function isServed(client: Client): Promise<void> {
 describe.each(scopes)('channels of one %s', (scope) => {
   const status = scope === 'session' ? 429 : 503
 
-  test('at the limit they are served, one more is refused, and has its place when another ends', async () => {
+  test('at the limit they are served; one more is rejected, and is admitted when another has ended', async () => {
     await using served = await start(limited(scope, { maxChannels: 3 }))
     const client = clientOf(served)
     const channels = await Promise.all(Array.from({ length: 3 }, async () => client.open(echo)))
     const refused = await failure(client.open(echo), 'REFUSED')
     expect(refused.cause).toMatchObject({ response: { status, headers: { 'retry-after': '1' } } })
     expect(refused).toMatchObject({ retryable: true })
-    // What else the limit is for, or is not.
+    // Whether the limit applies to another connection or route.
     const elsewhere = scope === 'session' ? clientOf(served).open(echo) : client.open(other)
     if (scope === 'all') await failure(elsewhere, 'REFUSED')
     else await (await elsewhere).close()
@@ -114,8 +114,8 @@ describe.each(scopes)('channels of one %s', (scope) => {
   })
 })
 
-describe('a place', () => {
-  test('is given back by a client that leaves while it is authorized', async () => {
+describe('a grant', () => {
+  test('is released when a client leaves while it is being authorized', async () => {
     const asked = deferred<AbortSignal>()
     const done = deferred()
     await using served = await serve((router) => router.handle(echo, answer), {
@@ -135,7 +135,7 @@ describe('a place', () => {
     stream.close(8)
     await once(signal, 'abort')
     await settled()
-    // Not before authorize is done, or it could be asked any number of times at once.
+    // Not before `authorize` has settled, or it could run any number of times at once.
     const good = { headers: { 'x-good': '1' } }
     await failure(clientOf(served).open(echo, good), 'REFUSED')
     done.resolve(undefined)
@@ -154,7 +154,7 @@ describe.each(scopes)('messages a second of one %s', (scope) => {
     }
   }
 
-  test('at the limit they are taken, one more ends the channel, and the next second begins anew', async () => {
+  test('at the limit they are delivered, one more ends the channel, and the next second counts from zero', async () => {
     const clock = testClock()
     await using served = await start(limited(scope, { maxMessagesPerSecond: 5 }, { clock }))
     const client = clientOf(served)
@@ -166,7 +166,8 @@ describe.each(scopes)('messages a second of one %s', (scope) => {
     await channel.send('one more')
     expect(await refused).toMatchObject({ side: 'local', fatal: true, retryable: false })
     expect(served.errors).toEqual([])
-    // Whoever opens another has to wait for the next second, and others do not: what was sent there counts no more.
+    // Its client gets no channel before the next second. Other clients do: the messages of the ended channel no longer
+    // count.
     const again = await failure(client.open(echo), 'REFUSED')
     expect(again.cause).toMatchObject({ response: { status: 429 } })
     const next = await clientOf(served).open(echo)
@@ -176,7 +177,7 @@ describe.each(scopes)('messages a second of one %s', (scope) => {
     await (await client.open(echo)).close()
   })
 
-  test('a flood ends the channel that it comes on, and none of the others', async () => {
+  test('a flood ends the channel that received it, and no other channel', async () => {
     const clock = testClock()
     await using served = await start(limited(scope, { maxMessagesPerSecond: 100 }, { clock }))
     const client = clientOf(served)
@@ -194,8 +195,8 @@ describe.each(scopes)('messages a second of one %s', (scope) => {
   })
 })
 
-describe('whom a rate ends', () => {
-  /** Channels of one quota, each with who sends on it. */
+describe('the channels that a rate ends', () => {
+  /** Channels of one quota, each with its usage. */
   function sharing(
     maxMessagesPerSecond: number,
     count: number,
@@ -215,14 +216,14 @@ describe('whom a rate ends', () => {
     for (let sent = 0; sent < count; sent++) member.onMessage()
   }
 
-  test('those on which most came, also after others were ended in the same second', async () => {
+  test('the busiest ones, also after others were ended in the same second', async () => {
     const [busiest, busy, quiet, last] = sharing(100, 4)
     if (busiest === undefined || busy === undefined || quiet === undefined || last === undefined) throw new Error('4')
     sends(busiest, 60)
     sends(busy, 39)
     sends(quiet, 2)
     await outcome(busiest.channel, 'RATE_LIMITED')
-    // 41 are left, of which most came before the first was ended.
+    // 41 messages still count. Most of them came before the first channel was ended.
     sends(last, 38)
     sends(quiet, 22)
     await outcome(busy.channel, 'RATE_LIMITED')
@@ -232,7 +233,7 @@ describe('whom a rate ends', () => {
     }
   })
 
-  test('a message on each of many ends as many as are too much, with no look at all of them for each', () => {
+  test('one message on each of many channels ends as many as necessary, with one walk over them in all', () => {
     const count = 2_000
     const members = new Set<ChannelUsage>()
     let looks = 0
@@ -256,8 +257,8 @@ describe('whom a rate ends', () => {
   })
 })
 
-describe('bytes that wait, to the byte', () => {
-  /** Channels of one quota, to peers that do not read, and have been sent something before. */
+describe('buffered bytes, to the byte', () => {
+  /** Channels of one quota to peers that do not read. Each has sent one message before. */
   async function sharing(maxBufferedBytes: number, count: number): Promise<Channel<string, string>[]> {
     const members = new Set<ChannelUsage>()
     const share = new Quota('all', { maxBufferedBytes }, members)
@@ -274,7 +275,7 @@ describe('bytes that wait, to the byte', () => {
     return made
   }
 
-  /** A message of so many bytes, with its quotes and its length. */
+  /** A message with `size` bytes, including quotes and length. */
   const messageOf = (size: number): string => 'x'.repeat(size - 6)
 
   test.each([0, 1])('%i over the limit', async (over) => {
@@ -284,7 +285,7 @@ describe('bytes that wait, to the byte', () => {
     await second.send(messageOf(1_200 + over))
     await settled()
     if (over === 1) await outcome(first, 'PEER_TOO_SLOW')
-    // What was cut off counts no more.
+    // The bytes of the channel that was reset no longer count.
     if (over === 1) await second.send(messageOf(200))
     await settled()
     expect(await Promise.race([second.closed, Promise.resolve('open')])).toBe('open')
@@ -294,11 +295,11 @@ describe('bytes that wait, to the byte', () => {
   })
 })
 
-describe.each(scopes)('bytes that wait on one %s', (scope) => {
+describe.each(scopes)('buffered bytes of one %s', (scope) => {
   const text = 'x'.repeat(100_000)
   const push = defineRoute('/echo', { client: json<number>(), server: json<string>() })
 
-  /** A server that sends as many texts as it is asked for, to clients that do not read. */
+  /** A server that sends as many texts as a client requests. The clients do not read. */
   async function pushing(limits: QuotaLimits): Promise<Served & { readonly sent: (count: number) => Promise<void> }> {
     const { router, handle } = limited(scope, limits)
     let accepted = 0
@@ -321,14 +322,14 @@ describe.each(scopes)('bytes that wait on one %s', (scope) => {
     return Object.assign(served, { sent: async (count: number) => until(() => accepted === count) })
   }
 
-  test('under the limit they wait; over it, the channel with most of them is cut off', async () => {
+  test('under the limit they stay buffered; over it, the channel with most of them is reset', async () => {
     await using served = await pushing({ maxBufferedBytes: 20_000_000 })
     const client = clientOf(served)
     const [little, much] = await Promise.all([client.open(push), client.open(push)])
     await little.send(50)
     await much.send(100)
     await served.sent(150)
-    // Both still go on: what was sent arrives.
+    // Both are still open: what was sent arrives.
     expect(await little.receive()).toBe(text)
     expect(await much.receive()).toBe(text)
     await much.send(200)
@@ -338,13 +339,13 @@ describe.each(scopes)('bytes that wait on one %s', (scope) => {
     await little.close()
   })
 
-  test('what lies in the streams counts too, a message on each', async () => {
+  test('bytes in the streams count too, with one message on each', async () => {
     await using served = await pushing({ maxBufferedBytes: 1_000_000 })
     await using session = bareSession(served.at)
     const streams = Array.from({ length: 50 }, () => {
       const stream = session.http2.request({ ...plain, ':method': 'POST', ':path': '/echo' })
       stream.on('error', () => {})
-      // More than the window of such a client, which is 64 KiB.
+      // More than the window of this client, which is 64 KiB.
       stream.write(jsonFrames(9))
       return stream
     })
@@ -383,7 +384,7 @@ describe.each(scopes)('bytes that wait on one %s', (scope) => {
 })
 
 describe('the size of a message, by route', () => {
-  test('at the limit it is taken, one byte more ends the channel, and a flood of them keeps nobody else', async () => {
+  test('at the limit it is delivered, one byte more ends the channel, and a flood of them no other', async () => {
     await using served = await start({ router: {}, handle: { limits: { maxMessageBytes: 12 } } })
     const client = clientOf(served)
     const [channel, elsewhere] = await Promise.all([client.open(echo), client.open(other)])
@@ -425,7 +426,7 @@ describe('stopped readers', () => {
     const client = clientOf(served)
     const channels = await Promise.all(Array.from({ length: 100 }, async () => client.open(push)))
     const [readers, others] = [channels.slice(stopped), channels.slice(0, stopped)]
-    // More than the windows and the buffers hold.
+    // More than windows and buffers hold.
     await Promise.all(others.map(async (channel) => channel.send(100_000)))
     await Promise.all(readers.map(async (channel) => channel.send(100)))
     const counts = await Promise.all(
@@ -436,7 +437,7 @@ describe('stopped readers', () => {
       }),
     )
     expect(counts).toHaveLength(100 - stopped)
-    // And each is dealt with as its route says.
+    // Each is handled as its route defines.
     await until(() => slow.length >= stopped)
     await until(() => served.router.channels === 0)
     await Promise.all(others.map(async (channel) => failure(receiveAll(channel), 'PEER_TOO_SLOW')))
@@ -444,7 +445,7 @@ describe('stopped readers', () => {
 })
 
 describe('limits', () => {
-  test('are finite where they are not given, and refused where they are none', () => {
+  test('are finite by default, and invalid ones throw', () => {
     expect(routerDefaults.total.maxChannels).toBe(100_000)
     expect(routerDefaults.perSession.maxChannels).toBe(10_000)
     for (const value of [0, -1, 1.5, Number.NaN, Infinity]) {
@@ -458,7 +459,7 @@ describe('limits', () => {
     expect(() => createRouter().handle(echo, answer, { limits: { maxMessageBytes: 0 } })).toThrow(ChannelError)
   })
 
-  test('of a route that is full say which', async () => {
+  test('name the route that has no room', async () => {
     await using served = await start(limited('route', { maxChannels: 1 }))
     const channel = await clientOf(served).open(echo)
     const refused = await ask(served.at, { ...plain, ':path': '/echo' }, new Uint8Array())

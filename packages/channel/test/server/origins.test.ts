@@ -1,5 +1,5 @@
 // oxlint-disable vitest/expect-expect -- some of these tests assert by the helpers of support.ts
-/** Web pages, which a browser lets send requests with the user's cookies: to whom the door is open. test/browser has a real one. */
+/** Requests of web pages, which browsers send with the cookies of the user. interop/browser tests a real browser. */
 import { json } from '@h2channel/codecs'
 import { listen } from '@h2channel/conn/testing'
 import { once } from 'node:events'
@@ -22,7 +22,7 @@ const plain = { ':path': '/echo', 'content-type': 'application/vnd.h2channel+jso
 const shop = 'https://shop.example'
 
 interface Counted extends Served {
-  /** How often code of the user's ran: `authorize`, and handlers. */
+  /** How often user code ran: `authorize` and handlers. */
   readonly ran: () => { asked: number; handled: number }
 }
 
@@ -39,35 +39,35 @@ async function counted(origins?: readonly string[], tls = false): Promise<Counte
   return { ...served, ran: () => ({ asked, handled }) }
 }
 
-describe('a request without cookies is no less of a page: what a browser says of one', () => {
-  /** `own` stands for the server's origin. */
+describe('the headers by which a browser says where a page is from', () => {
+  /** `own` stands for the origin of the server. */
   const table: readonly (readonly [what: string, says: OutgoingHttpHeaders, may: boolean])[] = [
-    ['nothing, as programs do', {}, true],
+    ['no such header, as other programs do', {}, true],
     ['its own origin', { origin: 'own', 'sec-fetch-site': 'same-origin' }, true],
     ['its own origin, in an old browser', { origin: 'own' }, true],
-    ['its own origin without more', { 'sec-fetch-site': 'same-origin' }, true],
-    ['none: the user asked for it', { 'sec-fetch-site': 'none' }, true],
-    ['one that is listed', { origin: shop, 'sec-fetch-site': 'cross-site' }, true],
-    ['one that is listed, in an old browser', { origin: shop }, true],
+    ['its own origin, without `origin`', { 'sec-fetch-site': 'same-origin' }, true],
+    ['a request that the user made', { 'sec-fetch-site': 'none' }, true],
+    ['a listed origin', { origin: shop, 'sec-fetch-site': 'cross-site' }, true],
+    ['a listed origin, in an old browser', { origin: shop }, true],
     ['another site', { origin: 'https://evil.example', 'sec-fetch-site': 'cross-site' }, false],
     ['another site, in an old browser', { origin: 'https://evil.example' }, false],
     ['another site, without an origin', { 'sec-fetch-site': 'cross-site' }, false],
     ['the same site, but another origin', { origin: 'http://127.0.0.1:1', 'sec-fetch-site': 'same-site' }, false],
     ['the same site, without an origin', { 'sec-fetch-site': 'same-site' }, false],
     ['its own host over another scheme', { origin: 'own', 'sec-fetch-site': 'cross-site' }, false],
-    ['an origin that it hides', { origin: 'null', 'sec-fetch-site': 'cross-site' }, false],
-    ['an origin that it hides, in an old browser', { origin: 'null' }, false],
+    ['a hidden origin', { origin: 'null', 'sec-fetch-site': 'cross-site' }, false],
+    ['a hidden origin, in an old browser', { origin: 'null' }, false],
     ['an extension', { origin: 'chrome-extension://abcdef' }, false],
     ['the listed host over another scheme', { origin: 'http://shop.example' }, false],
     ['the listed host at another port', { origin: 'https://shop.example:8443' }, false],
-    ['a host that ends like the listed one', { origin: 'https://ashop.example' }, false],
-    ['a host below the listed one', { origin: 'https://www.shop.example' }, false],
+    ['a host that ends like the listed host', { origin: 'https://ashop.example' }, false],
+    ['a subdomain of the listed host', { origin: 'https://www.shop.example' }, false],
     ['its own host at another port', { origin: 'http://127.0.0.1' }, false],
-    ['the listed one and another', { origin: `${shop}, https://evil.example` }, false],
-    ['the listed one in other letters', { origin: shop.toUpperCase() }, false],
-    ['something that is no origin', { origin: 'https://' }, false],
-    ['nothing in the place of an origin', { origin: '' }, false],
-    ['a value of later standards', { 'sec-fetch-site': 'elsewhere' }, false],
+    ['the listed origin and another', { origin: `${shop}, https://evil.example` }, false],
+    ['the listed origin in upper case', { origin: shop.toUpperCase() }, false],
+    ['an invalid origin', { origin: 'https://' }, false],
+    ['an empty origin', { origin: '' }, false],
+    ['an unknown value', { 'sec-fetch-site': 'elsewhere' }, false],
   ]
 
   test.each(table)('%s', async (_what, says, may) => {
@@ -82,7 +82,7 @@ describe('a request without cookies is no less of a page: what a browser says of
     expect(answer.headers['access-control-allow-credentials']).toBe(shared ? 'true' : undefined)
   })
 
-  test('without a list, the server’s own pages alone', async () => {
+  test('by default, only pages of the server may open channels', async () => {
     await using served = await counted()
     const status = async (headers: OutgoingHttpHeaders): Promise<unknown> =>
       (await ask(served.at, { ...plain, ...headers }, jsonFrames())).status
@@ -90,7 +90,7 @@ describe('a request without cookies is no less of a page: what a browser says of
     expect(await status({ origin: shop })).toBe(403)
   })
 
-  test('on every route, whatever else is wrong with the request', async () => {
+  test('is checked on every route, before anything else of the request', async () => {
     await using served = await counted()
     const cross = { origin: shop, 'sec-fetch-site': 'cross-site' }
     for (const headers of [
@@ -105,10 +105,10 @@ describe('a request without cookies is no less of a page: what a browser says of
     expect(served.ran()).toEqual({ asked: 0, handled: 0 })
   })
 
-  test('the default port may be left out or not; a TLS server’s own pages come over TLS', async () => {
+  test('the default port may be missing, and the pages of a TLS server come over TLS', async () => {
     const statusOf = async (served: Served, authority: string, origin: string): Promise<unknown> =>
       (await ask(served.at, { ...plain, ':authority': authority, origin }, jsonFrames())).status
-    // A proxy may speak TLS in front of a server that does not.
+    // A proxy may terminate TLS in front of a server.
     await using cleartext = await counted()
     expect(await statusOf(cleartext, 'h.example', 'https://h.example')).toBe(200)
     expect(await statusOf(cleartext, 'h.example:443', 'https://h.example')).toBe(200)
@@ -132,7 +132,7 @@ describe('a preflight', () => {
     'access-control-request-headers': 'content-type',
   }
 
-  test('of a listed origin is answered, and nothing of the user’s runs', async () => {
+  test('of a listed origin is answered, and no user code runs', async () => {
     await using served = await counted([shop])
     const answer = await ask(served.at, { ...preflight, origin: shop })
     expect(answer).toMatchObject({
@@ -147,7 +147,7 @@ describe('a preflight', () => {
     expect(served.ran()).toEqual({ asked: 0, handled: 0 })
   })
 
-  test('of any other gets 403, and an OPTIONS that is none gets 405', async () => {
+  test('of another origin gets 403, and an OPTIONS that is not a preflight gets 405', async () => {
     await using served = await counted([shop])
     const refused = await ask(served.at, { ...preflight, origin: 'https://evil.example' })
     expect([refused.status, refused.headers['access-control-allow-origin']]).toEqual([403, undefined])
@@ -158,7 +158,7 @@ describe('a preflight', () => {
   })
 })
 
-describe('a body that a page may send without a preflight opens nothing, even of a listed origin', () => {
+describe('a body that a page may send without a preflight opens no channel, even from a listed origin', () => {
   test.each([
     ['no type', undefined],
     ['text', 'text/plain;charset=UTF-8'],
@@ -172,7 +172,7 @@ describe('a body that a page may send without a preflight opens nothing, even of
   })
 })
 
-test.each(['GET', 'HEAD', 'OPTIONS', 'TRACE'])('%s opens no channel, and nobody is asked', async (method) => {
+test.each(['GET', 'HEAD', 'OPTIONS', 'TRACE'])('%s opens no channel, and authorize is not called', async (method) => {
   await using served = await counted()
   const answer = await ask(served.at, { ...plain, ':method': method })
   expect(answer).toMatchObject({ status: 405, headers: { allow: 'POST' } })
@@ -182,7 +182,7 @@ test.each(['GET', 'HEAD', 'OPTIONS', 'TRACE'])('%s opens no channel, and nobody 
 test.each<[string, OutgoingHttpHeaders, number]>([
   ['to a host', { ':authority': 'h.example:443' }, 404],
   ['with a protocol (RFC 8441)', { ...plain, ':protocol': 'websocket', ':scheme': 'http' }, 405],
-])('CONNECT %s opens no channel, and nobody is asked', async (_what, headers, status) => {
+])('CONNECT %s opens no channel, and authorize is not called', async (_what, headers, status) => {
   let ran = 0
   const count = (): void => void (ran += 1)
   const server = createServer({ settings: { enableConnectProtocol: true } })
@@ -202,21 +202,21 @@ test.each(['POST', 'PUT', 'PATCH', 'DELETE', 'QUERY'])('%s opens a channel', asy
 
 test.each([
   ['a path', 'https://shop.example/'],
-  ['a port that is the default', 'https://shop.example:443'],
+  ['the default port', 'https://shop.example:443'],
   ['capitals', 'https://SHOP.example'],
   ['no scheme', 'shop.example'],
   ['another scheme', 'file:///'],
   ['null', 'null'],
   ['a wildcard', '*'],
   ['nothing', ''],
-  // What a program without types may say.
+  // A program without types may pass this.
   ['a number', 7 as never],
-])('origins: %s is none', (_what, origin) => {
+])('origins: %s is invalid', (_what, origin) => {
   const { message } = thrown(() => createRouter({ origins: [shop, origin] }), 'INVALID_ARGUMENT')
   expect(message).toContain(JSON.stringify(origin))
 })
 
-test('origins: says which origin a URL is of, and must be an array', () => {
+test('origins: the error suggests the origin of a URL, and anything but an array is invalid', () => {
   const { message } = thrown(() => createRouter({ origins: ['https://SHOP.example/cart'] }), 'INVALID_ARGUMENT')
   expect(message).toBe('origins: "https://SHOP.example/cart" is not an origin: "https://shop.example" is')
   thrown(() => createRouter({ origins: shop as never }), 'INVALID_ARGUMENT')

@@ -9,7 +9,7 @@ interface Counted {
 }
 
 describe('a ranking', () => {
-  test('gives whoever has most, one after the other', () => {
+  test('returns the member with the highest count, one after the other', () => {
     const members: readonly Counted[] = [{ count: 2 }, { count: 5 }, { count: 1 }]
     const ranking = new Ranking<Counted>(({ count }) => count)
     for (const member of members) ranking.add(member, member.count)
@@ -17,7 +17,7 @@ describe('a ranking', () => {
     expect([1, 2, 3, 4].map(() => ranking.takeFirst({ count: 0 }))).toEqual([first, second, third, undefined])
   })
 
-  test('prefers one among equals, and nobody among others', () => {
+  test('prefers a member among equals alone', () => {
     const members: readonly Counted[] = [{ count: 2 }, { count: 2 }, { count: 1 }]
     const [one, other, less] = members
     const ranking = new Ranking<Counted>(({ count }) => count)
@@ -27,7 +27,7 @@ describe('a ranking', () => {
     expect(ranking.takeFirst(less as Counted)).toBe(less)
   })
 
-  test('does as a look at all members would, whatever happens to them', () => {
+  test('agrees with a search of all members, with random changes', () => {
     const seed = randomInt(2 ** 31)
     process.stdout.write(`ranking, seed ${seed}\n`)
     const random = generator(seed)
@@ -42,7 +42,7 @@ describe('a ranking', () => {
           member.count += 1
           ranking.add(member, member.count)
         } else if (kind < 8) {
-          // It has left.
+          // It leaves.
           member.count = 0
         } else {
           const most = Math.max(...members.map(({ count }) => count))
@@ -59,7 +59,7 @@ describe('a ranking', () => {
   })
 })
 
-/** Whole numbers below a bound, the same for a seed. */
+/** Pseudo-random whole numbers below a bound. */
 function generator(seed: number): (bound: number) => number {
   let state = seed
   return (bound) => {

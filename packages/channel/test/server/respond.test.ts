@@ -1,5 +1,5 @@
 // oxlint-disable vitest/expect-expect -- some of these tests assert by the helpers of support.ts
-/** Requests that get no channel: how they are answered, what of them is kept, and for how long. */
+/** Requests that get no channel: their answers, and how long their streams stay open. */
 import { json } from '@h2channel/codecs'
 import { connDefaults } from '@h2channel/conn'
 import { listen } from '@h2channel/conn/testing'
@@ -36,10 +36,10 @@ const greeting = (router: Router): void => {
   router.handle(greet, (channel, { params }) => channel.send(`hello ${params.name}`))
 }
 
-/** Whatever can be refused, and with which status. */
+/** Requests that are rejected, with the status of each. */
 const refused: readonly (readonly [status: number, headers: OutgoingHttpHeaders])[] = [
   [400, { ...plain, ':path': '/greet/%zz' }],
-  [401, { ...plain, 'x-as': 'nobody' }],
+  [401, { ...plain, 'x-as': 'anonymous' }],
   [403, { ...plain, 'sec-fetch-site': 'cross-site' }],
   [404, { ...plain, ':path': '/nowhere' }],
   [405, { ...plain, ':method': 'GET' }],
@@ -54,14 +54,14 @@ async function guarded(): Promise<Served> {
   return serve(greeting, {
     router: {
       authorize({ headers }) {
-        if (headers['x-as'] === 'nobody') throw new Refusal(401, 'who are you?')
+        if (headers['x-as'] === 'anonymous') throw new Refusal(401, 'who are you?')
         if (headers['x-as'] === 'a mistake') throw new Error('of authorize')
       },
     },
   })
 }
 
-/** All streams that clients open from now on. */
+/** The streams that clients open from now on. */
 function streamsOf(served: Served): ServerHttp2Stream[] {
   const streams: ServerHttp2Stream[] = []
   served.at.server.on('session', (session: ServerHttp2Session) => {
@@ -70,7 +70,7 @@ function streamsOf(served: Served): ServerHttp2Stream[] {
   return streams
 }
 
-/** A client that takes no byte of any answer's body. */
+/** A client that reads no body of an answer. */
 async function withoutWindow(origin: string): Promise<ClientHttp2Session & AsyncDisposable> {
   const session = connect(origin, { settings: { initialWindowSize: 0 } })
   session.on('error', () => {})
@@ -83,7 +83,7 @@ async function withoutWindow(origin: string): Promise<ClientHttp2Session & Async
   return Object.assign(session, { [Symbol.asyncDispose]: dispose })
 }
 
-test('a client that takes nothing of the answer, nor ends its body: its streams are let go, however they were refused', async () => {
+test('a client neither reads the answer nor ends its body: its streams are released after any rejection', async () => {
   await using served = await guarded()
   const streams = streamsOf(served)
   await using session = await withoutWindow(served.at.origin)
@@ -97,17 +97,17 @@ test('a client that takes nothing of the answer, nor ends its body: its streams 
   expect(streams).toHaveLength(refused.length)
   await Promise.all(streams.map(async (stream) => stream.destroyed || once(stream, 'close')))
   expect(streams.map((stream) => stream.destroyed)).toEqual(refused.map(() => true))
-  // The connection is as it was.
+  // The connection still works.
   session.settings({ initialWindowSize: 65_535 })
   await once(session, 'localSettings')
   await using other = bareSession(served.at)
   expect((await other.ask(plain, new Uint8Array())).status).toBe(200)
 })
 
-test('as many refused streams of a connection are waited for as it may have channels, and no more', async () => {
+test('as many rejected streams of a connection linger as it may have channels, and no more', async () => {
   const [many, over] = [10_000, 50]
   const { lingerTimeout } = connDefaults
-  // None is let go before all have come, however slow the machine.
+  // None is released before all have come, on a slow machine too.
   Object.assign(connDefaults, { lingerTimeout: 60_000 })
   const server = createServer({ maxSessionMemory: 1_024 })
   createRouter().attach(server)
@@ -183,11 +183,11 @@ describe('no answer repeats more than 200 characters of what a client sent', () 
 })
 
 describe('maxHeaderBytes', () => {
-  /** As RFC 9113, section 6.5.2, counts them. */
+  /** The size of headers (RFC 9113, section 6.5.2). */
   const sizeOf = (headers: OutgoingHttpHeaders): number =>
     Object.entries(headers).reduce((sum, [name, value]) => sum + name.length + String(value).length + 32, 0)
 
-  /** The status of a request whose headers take so much. */
+  /** The status of a request whose headers have `bytes` bytes. */
   async function statusOf(served: Served, bytes: number, more: OutgoingHttpHeaders = {}): Promise<number | undefined> {
     const { host } = new URL(served.at.origin)
     const headers = { ...plain, ...more, 'x-more': '' }
@@ -195,7 +195,7 @@ describe('maxHeaderBytes', () => {
     return (await ask(served.at, { ...headers, 'x-more': 'x'.repeat(bytes - sizeOf(whole)) }, new Uint8Array())).status
   }
 
-  /** A route's own types come on top: for what the client sends, and for what it takes. */
+  /** The media types of a route are added to the limit, for both directions. */
   const onTop = 2 * `${jsonType}, application/x-ndjson`.length
 
   test.each([
@@ -207,20 +207,20 @@ describe('maxHeaderBytes', () => {
     expect(await statusOf(served, bytes + onTop)).toBe(200)
     expect(asked).toBe(1)
     expect(await statusOf(served, bytes + onTop + 1)).toBe(431)
-    // Before anything else is looked at, and anybody asked.
+    // Before any other check, and before `authorize`.
     expect(
       await statusOf(served, bytes + onTop + 1, { 'content-type': 'text/html', 'sec-fetch-site': 'cross-site' }),
     ).toBe(431)
     expect([asked, served.router.channels]).toEqual([1, 0])
   })
 
-  test('many small ones count too', async () => {
+  test('many small headers count too', async () => {
     await using served = await serve(greeting, { router: { maxHeaderBytes: 1_000 } })
     const many = Object.fromEntries(Array.from({ length: 30 }, (_, index) => [`x-${index}`, '']))
     expect((await ask(served.at, { ...plain, ...many })).status).toBe(431)
   })
 
-  test('is an error of open, and the connection goes on', async () => {
+  test('is an error of open, and the connection stays open', async () => {
     await using served = await serve(greeting)
     const client = served.client()
     const params = { name: 'ada' }
@@ -230,7 +230,7 @@ describe('maxHeaderBytes', () => {
     expect(served.at.sessions.size).toBe(1)
   })
 
-  test.each([0, -1, 1.5, Number.NaN, Number.POSITIVE_INFINITY])('%s is none', (maxHeaderBytes) => {
+  test.each([0, -1, 1.5, Number.NaN, Number.POSITIVE_INFINITY])('%s is invalid', (maxHeaderBytes) => {
     expect(thrown(() => createRouter({ maxHeaderBytes }), 'INVALID_ARGUMENT').message).toContain('maxHeaderBytes')
   })
 })
@@ -248,12 +248,12 @@ describe('a Refusal', () => {
     await using served = await serve(greeting, {
       router: {
         authorize({ headers }) {
-          if (headers['x-as'] === 'nobody') throw error
+          if (headers['x-as'] === 'anonymous') throw error
         },
       },
     })
     await using session = bareSession(served.at)
-    const answer = await session.ask({ ...plain, 'x-as': 'nobody' })
+    const answer = await session.ask({ ...plain, 'x-as': 'anonymous' })
     expect(answer.status).toBe(500)
     expect(JSON.stringify(answer.headers) + answer.body.toString()).not.toContain('secret')
     expect(served.errors).toHaveLength(1)
@@ -267,7 +267,7 @@ describe('a Refusal', () => {
   }
 })
 
-describe('a Refusal’s headers', () => {
+describe('the headers of a Refusal', () => {
   test.each<[string, OutgoingHttpHeaders]>([
     ['a line break', { 'www-authenticate': 'Bearer error="a\nb"' }],
     ['a return', { 'x-a': 'a\rb' }],
@@ -287,14 +287,14 @@ describe('a Refusal’s headers', () => {
     ['Transfer-Encoding', { 'Transfer-Encoding': 'chunked' }],
     ['more than 16 KiB', { 'x-big': 'x'.repeat(100_000) }],
     ['more than 16 KiB in many', Object.fromEntries(Array.from({ length: 500 }, (_, index) => [`x-${index}`, 'x']))],
-    // What a program without types may say.
+    // A program without types may pass this.
     ['null', { 'x-a': null as never }],
     ['an object', { 'x-a': {} as never }],
   ])('%s is INVALID_ARGUMENT', (_what, headers) => {
     thrown(() => new Refusal(401, 'no', headers), 'INVALID_ARGUMENT')
   })
 
-  test('no value, which may be a secret, stands in the error', () => {
+  test('the error does not contain the value, which may be a secret', () => {
     const error = thrown(() => new Refusal(401, 'no', { 'set-cookie': 'secret\n' }), 'INVALID_ARGUMENT')
     expect(`${error.message} ${String(error.cause)}`).not.toContain('secret')
     expect(error.message).toContain('set-cookie')
@@ -317,16 +317,16 @@ describe('a Refusal’s headers', () => {
       { 'www-authenticate': 'Bearer' },
     ],
     ['as much as may be', { 'x-a': 'x'.repeat(16_384 - 35) }, { 'x-a': 'x'.repeat(16_384 - 35) }],
-  ])('%s arrive, and the connection goes on', async (_what, headers, expected) => {
+  ])('%s arrive, and the connection stays open', async (_what, headers, expected) => {
     await using served = await serve(greeting, {
       router: {
         authorize({ headers: { 'x-as': as } }) {
-          if (as === 'nobody') throw new Refusal(429, 'no', headers)
+          if (as === 'anonymous') throw new Refusal(429, 'no', headers)
         },
       },
     })
     await using session = bareSession(served.at)
-    const answer = await session.ask({ ...plain, 'x-as': 'nobody' })
+    const answer = await session.ask({ ...plain, 'x-as': 'anonymous' })
     expect(answer).toMatchObject({ status: 429, headers: expected })
     expect(answer.body.toString()).toBe('no\n')
     expect((await session.ask(plain, jsonFrames())).status).toBe(200)

@@ -81,7 +81,7 @@ describe('attach: shares a port with other handlers', () => {
     expect(seen).toEqual(['/healthz'])
   })
 
-  test('nobody else: 404 over HTTP/2 and HTTP/1.1', async () => {
+  test('no other listener: 404 over HTTP/2 and HTTP/1.1', async () => {
     await using served = await serve(echoing, { tls: true, allowHTTP1: true })
     const over2 = await ask(served.at, { ':path': '/nowhere' })
     expect([over2.status, over2.body.toString()]).toEqual([404, 'no such route\n'])
@@ -90,7 +90,7 @@ describe('attach: shares a port with other handlers', () => {
     expect((await ask1(served.at, '/echo')).status).toBe(505)
   })
 
-  test('another router, in either order, of which each can be detached', async () => {
+  test('another router, attached and detached in either order', async () => {
     await using served = await serve(echoing, { attach: false })
     const second = createRouter().handle(greet, (channel, { params }) => channel.send(params.name))
     const detachFirst = served.router.attach(served.at.server)
@@ -109,7 +109,7 @@ describe('attach: shares a port with other handlers', () => {
     detachAgain()
   })
 
-  test('twice to one server is an error, until it is detached; to another it is none', async () => {
+  test('twice to one server is an error until it is detached; to another server it is allowed', async () => {
     await using served = await serve(echoing)
     const error = thrown(() => served.router.attach(served.at.server), 'INVALID_ARGUMENT')
     expect(error.message).toContain('attached')
@@ -118,13 +118,13 @@ describe('attach: shares a port with other handlers', () => {
     const detach = served.router.attach(other.at.server)
     detach()
     const again = served.router.attach(other.at.server)
-    // The first has nothing to say any more.
+    // The first detach function has no effect any more.
     detach()
     expect((await ask(other.at, { ...plain, ':path': '/echo' })).status).toBe(200)
     again()
   })
 
-  test('detach: gives the requests back, and leaves open channels alone', async () => {
+  test('detach: the server gets the requests again, and open channels continue', async () => {
     await using served = await serve(echoing, { attach: false })
     const detach = served.router.attach(served.at.server)
     const channel = await served.client().open(echo)
@@ -142,7 +142,7 @@ describe('attach: shares a port with other handlers', () => {
 })
 
 describe('accept: within a handler of a framework', () => {
-  test('what its middleware has set is sent over HTTP/1 too', async () => {
+  test('headers of its middleware are sent over HTTP/1 too', async () => {
     await using served = await serve(echoing, { tls: true, allowHTTP1: true, attach: false })
     served.at.server.on('request', (request: Http2ServerRequest, response: Http2ServerResponse) => {
       response.setHeader('X-Request-Id', '7')
@@ -156,7 +156,7 @@ describe('accept: within a handler of a framework', () => {
     expect(refused.body.toString()).toBe('a channel needs HTTP/2\n')
   })
 
-  test('what its middleware has set is sent with any answer, but for what says how the body is', async () => {
+  test('headers of its middleware are sent with every answer, except headers of a body', async () => {
     const setUp = (router: ReturnType<typeof createRouter>): void => {
       echoing(router)
       router.handle(greet, () => {})
@@ -198,7 +198,7 @@ describe('accept: within a handler of a framework', () => {
           echoing(router)
           router.handle(greet, () => {})
         },
-        // Refused late, too.
+        // Rejected after a wait, too.
         { attach: false, router: { authorize: () => Promise.resolve() } },
       )
       served.at.server.on('request', (request: Http2ServerRequest, response: Http2ServerResponse) => {
@@ -220,21 +220,24 @@ describe('accept: within a handler of a framework', () => {
     },
   )
 
-  test.each(['before', 'after'])('a framework that answers by itself, %s accept, is told to onError', async (when) => {
-    await using served = await serve(echoing, { attach: false, router: { authorize: () => sleep(1) } })
-    served.at.server.on('request', (request: Http2ServerRequest, response: Http2ServerResponse) => {
-      if (when === 'before') response.write('mine')
-      served.router.accept(request, response)
-      if (when === 'after') response.write('mine')
-    })
-    await using session = bareSession(served.at)
-    const stream = session.http2.request({ ...plain, ':method': 'POST', ':path': '/echo' }, { endStream: false })
-    await vi.waitFor(() => expect(served.errors).toMatchObject([{ code: 'ALREADY_RESPONDED' }]))
-    expect(served.router.channels).toBe(0)
-    stream.destroy()
-  })
+  test.each(['before', 'after'])(
+    'a framework that answers as well, %s accept, is reported to onError',
+    async (when) => {
+      await using served = await serve(echoing, { attach: false, router: { authorize: () => sleep(1) } })
+      served.at.server.on('request', (request: Http2ServerRequest, response: Http2ServerResponse) => {
+        if (when === 'before') response.write('mine')
+        served.router.accept(request, response)
+        if (when === 'after') response.write('mine')
+      })
+      await using session = bareSession(served.at)
+      const stream = session.http2.request({ ...plain, ':method': 'POST', ':path': '/echo' }, { endStream: false })
+      await vi.waitFor(() => expect(served.errors).toMatchObject([{ code: 'ALREADY_RESPONDED' }]))
+      expect(served.router.channels).toBe(0)
+      stream.destroy()
+    },
+  )
 
-  test('takes what is for a route, and leaves the rest', async () => {
+  test('handles requests for a route, and leaves the rest', async () => {
     await using served = await serve(echoing, { tls: true, allowHTTP1: true, attach: false })
     served.at.server.on('request', (request: Http2ServerRequest, response: Http2ServerResponse) => {
       if (served.router.accept(request, response)) return
@@ -262,19 +265,19 @@ describe('handle: refuses', () => {
     router.handle(defineRoute('/greet/:name/twice', { client: json(), server: json() }), noop)
   })
 
-  test('messages that are all over the limit', () => {
+  test('messages of a fixed size over the limit', () => {
     const router = createRouter({ limits: { maxMessageBytes: 10 } })
     const blocks = defineRoute('/blocks', { client: bytes(11), server: json() })
     thrown(() => router.handle(blocks, noop), 'INVALID_ROUTE')
     router.handle(defineRoute('/blocks', { client: bytes(10), server: json() }), noop)
   })
 
-  test('createRouter: limits that are none', () => {
+  test('createRouter: invalid limits', () => {
     thrown(() => createRouter({ limits: { maxMessageBytes: 0 } }), 'INVALID_ARGUMENT')
   })
 
-  test('createRouter: an onError that is no function', () => {
-    // What a program without types may say.
+  test('createRouter: an onError that is not a function', () => {
+    // A program without types may pass this.
     const error = thrown(() => createRouter({ onError: 'print' as never }), 'INVALID_ARGUMENT')
     expect(error.message).toBe('onError must be a function, not of type string')
   })
@@ -304,15 +307,15 @@ describe('answers', () => {
     ['lines', { 'content-type': 'application/x-ndjson' }, 200, { 'content-type': 'application/x-ndjson' }],
     ['a wish', { accept: `${vnd}+json;q=0.5` }, 200, { 'content-type': `${vnd}+json` }],
     ['a format that it doesn’t take', { 'content-type': 'text/html' }, 415, { accept: all }],
-    ['a content-type that is none', { 'content-type': ';;;"' }, 415, { accept: all }],
+    ['a malformed content-type', { 'content-type': ';;;"' }, 415, { accept: all }],
     ['a coding', { 'content-encoding': 'gzip' }, 415, { 'accept-encoding': 'identity' }],
     ['two codings', { 'content-encoding': 'identity, br' }, 415, {}],
-    ['a coding that is none', { 'content-encoding': 'Identity' }, 200, {}],
+    ['the identity coding', { 'content-encoding': 'Identity' }, 200, {}],
     ['a wish that it can’t fulfil', { accept: 'text/html' }, 406, {}],
-    ['a wish that is none', { accept: ';;,;q="' }, 406, {}],
+    ['a malformed accept', { accept: ';;,;q="' }, 406, {}],
     ['an announcement', { h2channel: '1' }, 200, { h2channel: '1' }],
     ['an announcement of a later version', { h2channel: '7' }, 200, { h2channel: '1' }],
-    ['an announcement that is none', { h2channel: 'yes' }, 200, { h2channel: undefined }],
+    ['a malformed announcement', { h2channel: 'yes' }, 200, { h2channel: undefined }],
     [
       'an announcement with lines',
       { h2channel: '1', 'content-type': 'application/x-ndjson' },
@@ -338,7 +341,7 @@ describe('a path that is written in another way (RFC 3986, section 6.2.2)', () =
     ['with an unreserved character encoded', '/a%7Eb/c%61f%C3%A9/x%7ey', 'x~y'],
     ['with small letters', '/a~b/caf%c3%a9/%c3%a9', 'é'],
     ['with a percent sign that is one', '/a~b/caf%C3%A9/%257E', '%7E'],
-    ['with a slash that is none', '/a~b/caf%C3%A9/x%2Fy', 'x/y'],
+    ['with an encoded slash', '/a~b/caf%C3%A9/x%2Fy', 'x/y'],
   ])('%s, is the same', async (_what, path, name) => {
     await using served = await serve((router) => {
       router.handle(route, (channel, { params }) => channel.send(params.name))
@@ -357,7 +360,7 @@ describe('a path that is written in another way (RFC 3986, section 6.2.2)', () =
     },
   )
 
-  test('two routes that differ in that alone are one', () => {
+  test('two routes that differ only in encoding are the same route', () => {
     const router = createRouter().handle(route, () => {})
     const other = defineRoute('/a%7Eb/caf%c3%a9/:other', { client: json(), server: json() })
     thrown(() => router.handle(other, () => {}), 'INVALID_ROUTE')
@@ -388,7 +391,7 @@ describe('context', () => {
     })
   })
 
-  test('signal: aborts when the client leaves, with how the channel ended', async () => {
+  test('signal: aborts when the client leaves, with the error of the channel', async () => {
     const aborted = deferred<unknown>()
     await using served = await serve((router) => {
       router.handle(echo, async (channel, { signal }) => {
@@ -404,7 +407,7 @@ describe('context', () => {
     expect(served.errors).toEqual([])
   })
 
-  test('the context can be copied and inherited from, with all that it has', async () => {
+  test('the context can be copied and inherited from, with all properties', async () => {
     const contexts = deferred<HandlerContext[]>()
     await using served = await serve((router) => {
       router.handle(echo, (_channel, context) => {
@@ -421,7 +424,7 @@ describe('context', () => {
     await channel.close()
   })
 
-  test('signal: has aborted for who asks after the end, whoever was told of that first', async () => {
+  test('signal: has aborted when it is read after the end, in any order of listeners', async () => {
     const seen = deferred<AbortSignal[]>()
     await using served = await serve((router) => {
       router.handle(echo, async (channel, context) => {
@@ -439,7 +442,7 @@ describe('context', () => {
     expect(second).toBe(first)
   })
 
-  test('signal: aborts when the channel has come to its clean end', async () => {
+  test('signal: aborts when the channel has ended cleanly', async () => {
     const context = deferred<AbortSignal>()
     await using served = await serve((router) => {
       router.handle(echo, (_channel, { signal }) => context.resolve(signal))
@@ -466,7 +469,7 @@ describe('a handler that returns', () => {
   })
 })
 
-test('a handler that throws after more than the buffers hold: all that it sent arrives first', async () => {
+test('a handler that throws after it sent more than buffers hold: everything that it sent arrives first', async () => {
   const many = 120
   const text = 'x'.repeat(20_000)
   const settled = deferred<PromiseSettledResult<void>[]>()
@@ -487,7 +490,7 @@ test('a handler that throws after more than the buffers hold: all that it sent a
     }
   }
   await failure(receiving(), 'INTERNAL')
-  // Those that still waited were refused, and everything that was taken has arrived.
+  // Sends that were still waiting failed, and every accepted message has arrived.
   const taken = (await settled.promise).filter((send) => send.status === 'fulfilled')
   expect(taken.length).toBeGreaterThan(many / 2)
   expect(received).toBe(taken.length)
@@ -501,7 +504,7 @@ describe('a handler that throws', () => {
     })
   }
 
-  test('ends its channel with INTERNAL, and nothing of the error leaves', async () => {
+  test('ends its channel with INTERNAL, and the client learns nothing else', async () => {
     const error = new Error('the password is swordfish')
     await using served = await serve(failing(error))
     const answer = await ask(served.at, { ...plain, ':path': '/echo', h2channel: '1' }, new Uint8Array(0))
@@ -517,14 +520,14 @@ describe('a handler that throws', () => {
     expect(served.errors).toEqual([error, error])
   })
 
-  test('resets the stream of a peer that takes no control frames', async () => {
+  test('resets the stream of a peer without control frames', async () => {
     await using served = await serve(failing('anything'))
     const answer = await ask(served.at, { ...plain, ':path': '/echo' }, new Uint8Array(0))
     expect(answer.rstCode).toBe(2)
     expect(served.errors).toEqual(['anything'])
   })
 
-  test('at once, not in a promise, is the same', async () => {
+  test('synchronously ends its channel in the same way', async () => {
     const error = new Error('at once')
     await using served = await serve((router) => {
       router.handle(echo, () => {
@@ -536,7 +539,7 @@ describe('a handler that throws', () => {
     expect(served.errors).toEqual([error])
   })
 
-  test('onError: is told the context too', async () => {
+  test('onError: gets the context too', async () => {
     const told = deferred<unknown>()
     const onError: RouterOptions['onError'] = (error, { headers }) => told.resolve([error, headers[':path']])
     await using served = await serve(failing('why'), { router: { onError } })
@@ -544,7 +547,7 @@ describe('a handler that throws', () => {
     expect(await told.promise).toEqual(['why', '/echo'])
   })
 
-  test('onError: prints unless another was given', async () => {
+  test('onError: prints by default', async () => {
     const print = vi.spyOn(console, 'error').mockImplementation(() => {})
     try {
       const error = new Error('shown')
@@ -600,13 +603,13 @@ test('onError: a hook that throws neither ends the process nor keeps the channel
 test.each([
   ['ends its body late', true],
   ['never ends its body', false],
-])('a refused client that %s has its answer whole, and no reset but NO_ERROR', async (_what, ends) => {
+])('a rejected client that %s gets its whole answer, and no reset but NO_ERROR', async (_what, ends) => {
   await using served = await serve(echoing)
   await using session = bareSession(served.at)
   const request = { ':method': 'POST', ':path': '/echo', 'content-type': 'text/plain' }
   const stream = session.http2.request(request, { endStream: false })
   const closed = once(stream, 'close')
-  stream.write('a body that nobody wants')
+  stream.write('a body that is not read')
   const [headers] = (await once(stream, 'response')) as [IncomingHttpHeaders & { ':status': number }]
   expect(headers[':status']).toBe(415)
   let said = ''
@@ -617,20 +620,23 @@ test.each([
   expect(stream.rstCode).toBe(0)
 })
 
-test.each([true, false])('HEAD gets 405, and a reset afterwards harms nobody (END_STREAM: %s)', async (endStream) => {
-  await using served = await serve(echoing)
-  await using session = bareSession(served.at)
-  const stream = session.http2.request({ ':method': 'HEAD', ':path': '/echo' }, { endStream })
-  stream.on('error', () => {})
-  const closed = new Promise((resolve) => stream.once('close', resolve))
-  const [headers] = (await once(stream, 'response')) as [IncomingHttpHeaders & { ':status': number }]
-  expect(headers).toMatchObject({ ':status': 405, allow: 'POST' })
-  stream.close(2)
-  await closed
-  expect((await session.ask({ ...plain, ':path': '/echo' }, jsonFrames(1))).status).toBe(200)
-})
+test.each([true, false])(
+  'HEAD gets 405, and a reset afterwards affects no other request (END_STREAM: %s)',
+  async (endStream) => {
+    await using served = await serve(echoing)
+    await using session = bareSession(served.at)
+    const stream = session.http2.request({ ':method': 'HEAD', ':path': '/echo' }, { endStream })
+    stream.on('error', () => {})
+    const closed = new Promise((resolve) => stream.once('close', resolve))
+    const [headers] = (await once(stream, 'response')) as [IncomingHttpHeaders & { ':status': number }]
+    expect(headers).toMatchObject({ ':status': 405, allow: 'POST' })
+    stream.close(2)
+    await closed
+    expect((await session.ask({ ...plain, ':path': '/echo' }, jsonFrames(1))).status).toBe(200)
+  },
+)
 
-test('attach and detach: any order, any number of times, leaves what others listen for', async () => {
+test('attach and detach: other listeners stay, in any order and any number of times', async () => {
   await using served = await serve(() => {}, { attach: false })
   const { server } = served.at
   const [first, second] = [createRouter(), createRouter()]
@@ -712,7 +718,7 @@ describe('a handler that fails because its own channel ended', () => {
     await ready.promise
     channel.abort()
     expect(await done.promise).toBeInstanceOf(Error)
-    // The next one is served, and by then everything about the first has been said.
+    // Once another request is answered, everything about the first was reported.
     await ask(served.at, { ':path': '/nowhere' })
     expect(served.errors).toEqual([])
   })
@@ -731,7 +737,7 @@ describe('a handler that fails because its own channel ended', () => {
     expect(served.errors).toEqual([foreign])
   })
 
-  test('with an error of its own after it broke its channel off, does', async () => {
+  test('with another error after its channel was closed with an error, does', async () => {
     await using served = await serve((router) => {
       router.handle(echo, async (channel) => {
         coreOf(channel).closeWithError(new ChannelError('INTERNAL', 'first'))
@@ -745,7 +751,7 @@ describe('a handler that fails because its own channel ended', () => {
   })
 })
 
-describe('a peer that knows nothing of this package', () => {
+describe('a peer without this package', () => {
   const schema = json(z.object({ n: z.number() }))
   const doubled = defineRoute('/doubled', { client: schema, server: schema })
   const setUp = (router: ReturnType<typeof createRouter>): void => {
@@ -770,20 +776,20 @@ describe('a peer that knows nothing of this package', () => {
     expect(answer.headers['content-type']).toBe('application/x-ndjson')
   })
 
-  test('sends a message that is refused, and sees a reset with PROTOCOL_ERROR', async () => {
+  test('sends an invalid message, and gets a reset with PROTOCOL_ERROR', async () => {
     await using served = await serve(setUp)
     const answer = await ask(served.at, { ...plain, ':path': '/doubled' }, jsonFrames({ n: 'one' }))
     expect(answer.rstCode).toBe(1)
     expect(served.errors).toMatchObject([{ code: 'INVALID_MESSAGE', cause: { issues: [{ path: ['n'] }] } }])
   })
 
-  test('sends a message over the limit, and sees a reset with FRAME_SIZE_ERROR', async () => {
+  test('sends a message over the limit, and gets a reset with FRAME_SIZE_ERROR', async () => {
     await using served = await serve(setUp, { router: { limits: { maxMessageBytes: 10 } } })
     const answer = await ask(served.at, { ...plain, ':path': '/doubled' }, framed({ n: 123_456_789 }, schema))
     expect(answer.rstCode).toBe(6)
   })
 
-  test('leaves before it is answered, and nobody is the worse for it', async () => {
+  test('leaves before it is answered, without an effect on other requests', async () => {
     await using served = await serve(setUp)
     await using session = bareSession(served.at)
     for (let round = 0; round < 5; round++) {
