@@ -1,3 +1,3 @@
-/** What every codec must do: named cases for the author of a codec, bound to no test runner. */
+/** Named test cases for authors of codecs, for any test runner. */
 export type { CodecCase, CodecSamples, CodecSuiteOptions } from './testing/suite.ts'
 export { codecSeed, codecSuite } from './testing/suite.ts'

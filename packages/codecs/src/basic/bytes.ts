@@ -3,18 +3,17 @@ import { describe, isUint8Array, plainBytes } from '../core/describe.ts'
 import { CodecError } from '../core/errors.ts'
 
 /**
- * Messages that are bytes already: each exactly `size` of them, which can then travel without a length prefix, or of
- * any size, none included, when `size` is left out.
+ * Messages that are bytes. With `size`, every message has exactly that size and can travel without a length prefix.
+ * Without it, a message has any size, also 0.
  *
- * `encode` copies the message, so its bytes are the caller's again when it returns. `decode` does not copy: the
- * message is a view into the received chunk, which nobody writes to again but which stays in memory, up to 64 KiB of
- * it, for as long as the view does. Keep `message.slice()` rather than `message` for long. It is a plain `Uint8Array`,
- * also where the chunk is a `Buffer`.
+ * `encode` copies the message, so the caller may reuse its memory afterwards. `decode` does not copy: the message is a view
+ * of the received chunk. Nothing writes to the chunk again, but the view keeps it in memory, up to 64 KiB. To keep a message
+ * for long, keep `message.slice()`. The message is a plain `Uint8Array`, also if the chunk is a `Buffer`.
  *
- * @param size - of every message. A positive safe integer. Unit: bytes.
+ * @param size - size of every message, a positive safe integer. Unit: bytes.
  *
- * @throws CodecError `INVALID_CODEC` from a `size` that can't be one. `ENCODE_FAILED` from a message that is not a
- *   `Uint8Array` or not of the size, `DECODE_FAILED` from received bytes that are not.
+ * @throws CodecError `INVALID_CODEC` for an invalid `size`. `ENCODE_FAILED` for a message that is not a `Uint8Array` of the
+ *   size, `DECODE_FAILED` for received bytes of another size.
  *
  * @example
  * const samples = bytes(4096) // application/vnd.h2channel+bytes; size=4096
@@ -37,7 +36,7 @@ const bytesOfAnySize: Codec<Uint8Array> = {
 
 function bytesOfSize(size: number): Codec<Uint8Array> {
   if (!Number.isSafeInteger(size) || size < 1) {
-    throw new CodecError('INVALID_CODEC', `bytes(size) takes a positive integer, got ${describe(size)}`)
+    throw new CodecError('INVALID_CODEC', `bytes(size) accepts a positive integer, got ${describe(size)}`)
   }
   return {
     name: 'bytes',

@@ -2,25 +2,24 @@ import type { ByteWriter } from '../core/byte-writer.ts'
 import { type Codec, withReader } from '../core/codec.ts'
 import { CodecError } from '../core/errors.ts'
 
-/** A codec of exactly `T`: declared as a property, `encode` is not compared bivariantly. */
+/** A codec of exactly `T`. Since `encode` is a property here, TypeScript does not compare it bivariantly. */
 type ExactCodec<T> = Codec<T> & { readonly encode: (message: T, out: ByteWriter) => void }
 
 /**
- * For a route that takes the same messages in several encodings and prefers the first. The two sides agree on one of
- * `alternatives` by its content type; used as a codec itself, it acts as the first.
+ * Combines several codecs of the same messages, for a route that accepts each of them and prefers the first. Client and
+ * server agree on one of the `alternatives` by content type. The result itself acts as the first codec.
  *
- * A `oneOf` among the arguments stands for its alternatives. All of them carry the same type of message; one of a
- * different type is a compile error.
+ * A `oneOf` among the arguments stands for its alternatives. A codec of another type of message is a compile error.
  *
- * @throws CodecError `INVALID_CODEC` when there is no codec, or two of them have the same content type.
+ * @throws CodecError `INVALID_CODEC` without a codec, and when two codecs have the same content type.
  *
  * @example
  * const quotes = oneOf(msgpack(Quote), json(Quote))
  */
 export function oneOf<T>(first: Codec<T>, ...rest: readonly ExactCodec<NoInfer<T>>[]): Codec<T> {
-  refuseMissing([first, ...rest])
+  assertPresent([first, ...rest])
   const alternatives = [first, ...rest].flatMap((codec) => codec.alternatives ?? [codec])
-  refuseDuplicates(alternatives.map((codec) => codec.contentType))
+  assertDistinct(alternatives.map((codec) => codec.contentType))
   const preferred = alternatives[0] ?? first
   const codec: Codec<T> = {
     name: preferred.name,
@@ -38,14 +37,14 @@ export function oneOf<T>(first: Codec<T>, ...rest: readonly ExactCodec<NoInfer<T
   return withReader(codec, () => preferred.reader?.())
 }
 
-/** Without types, there may be nothing; or `undefined`, of a module that is not there yet in a cycle of imports. */
-function refuseMissing(codecs: readonly (Codec<unknown> | undefined)[]): void {
+/** Throws for a missing or `undefined` codec. Programs without types, or with a cycle of imports, can pass one. */
+function assertPresent(codecs: readonly (Codec<unknown> | undefined)[]): void {
   if (!codecs.includes(undefined)) return
   const rest = codecs.length > 1 ? ', and no undefined' : ''
-  throw new CodecError('INVALID_CODEC', `oneOf takes at least one codec${rest}`)
+  throw new CodecError('INVALID_CODEC', `oneOf needs at least one codec${rest}`)
 }
 
-function refuseDuplicates(contentTypes: readonly string[]): void {
+function assertDistinct(contentTypes: readonly string[]): void {
   const duplicate = contentTypes.find((type, index) => contentTypes.indexOf(type) !== index)
   if (duplicate !== undefined) throw new CodecError('INVALID_CODEC', `oneOf has two codecs of "${duplicate}"`)
 }

@@ -1,19 +1,21 @@
-/** What a format makes of values, as far as schemas speak of it. */
+/** Which types of a schema a format can carry. */
 export interface Carrier {
-  /** As errors name it. */
+  /** The name of the format in error messages. */
   readonly name: string
-  /** Types of zod's schemas whose values would arrive as something else, or not at all. */
+  /** Types of zod schemas whose values would arrive as something else, or not at all. */
   readonly lost: ReadonlySet<string>
-  /** Whether a bigint that a number holds arrives as that number. */
+  /** Whether a bigint arrives as a number if a number can hold it. */
   readonly bigintsAsNumbers?: boolean
 }
 
-/** What neither format has a place for. */
-const nowhere = ['map', 'set', 'symbol', 'function', 'file']
+/** Types that neither format can carry. */
+const lostByBoth = ['map', 'set', 'symbol', 'function', 'file']
 
-export const jsonCarrier: Carrier = { name: 'JSON', lost: new Set(['bigint', 'date', 'nan', ...nowhere]) }
+/** JSON. */
+export const jsonCarrier: Carrier = { name: 'JSON', lost: new Set(['bigint', 'date', 'nan', ...lostByBoth]) }
 
-export const msgpackCarrier: Carrier = { name: 'MessagePack', lost: new Set(nowhere), bigintsAsNumbers: true }
+/** MessagePack without extensions. */
+export const msgpackCarrier: Carrier = { name: 'MessagePack', lost: new Set(lostByBoth), bigintsAsNumbers: true }
 
-/** With extensions of one's own, which may carry anything. */
+/** MessagePack with extensions, which may carry anything. */
 export const extendedCarrier: Carrier = { name: 'MessagePack', lost: new Set(), bigintsAsNumbers: true }

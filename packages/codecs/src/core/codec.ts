@@ -1,10 +1,10 @@
 import type { ByteWriter } from './byte-writer.ts'
 
 /**
- * Turns messages into bytes and back. A codec is synchronous and keeps nothing of one message for the next, so one
- * codec object serves any number of channels at once.
+ * Encodes messages as bytes and decodes them. A codec is synchronous and keeps no state between messages, so one codec
+ * object serves any number of channels at once.
  *
- * @typeParam T - the message, at both ends.
+ * @typeParam T - the type of the messages, the same at both ends.
  */
 export interface Codec<T> {
   /** A short name for logs and errors, such as `json`. */
@@ -13,56 +13,55 @@ export interface Codec<T> {
   /** The media type of length-prefixed messages of this codec, such as `application/vnd.h2channel+json`. */
   readonly contentType: string
 
-  /** Set when every message is exactly this many bytes, so that it can travel without a prefix too. Unit: bytes. */
+  /** Set if every message has exactly this size, so that it can also travel without a length prefix. Unit: bytes. */
   readonly size?: number
 
   /**
-   * Set when every message is a JSON text on one line, not an empty one, so that it can travel newline-delimited too, as
-   * `application/x-ndjson`.
+   * Set if every message is a JSON text on one line, which is not empty. Such messages can also travel newline-delimited,
+   * as `application/x-ndjson`.
    */
   readonly line?: true
 
-  /** Set by {@link oneOf}: the codecs that it stands for, the preferred one first. The codec itself acts as the first. */
+  /** Set by {@link oneOf}: the codecs to choose from, in order of preference. The codec itself acts as the first. */
   readonly alternatives?: readonly Codec<T>[]
 
   /**
-   * Appends one message to `out`. What a failed call has written is taken back by the caller, so there is no need to
-   * clean up before throwing.
+   * Appends one message to `out`. If `encode` throws, the caller rolls back what it wrote.
    *
-   * @throws CodecError `ENCODE_FAILED` when the message can't be written by this codec.
+   * @throws CodecError `ENCODE_FAILED` when this codec cannot encode the message.
    */
   encode(message: T, out: ByteWriter): void
 
   /**
-   * Reads one message. `bytes` is borrowed: it is a view into a received chunk, valid for as long as the result refers
-   * to it, and never to be written to.
+   * Reads one message. `bytes` is borrowed: it is a view of a received chunk. The message may refer to it, and nothing may
+   * write to it. The result must not be `undefined`.
    *
-   * @throws CodecError `DECODE_FAILED` when the bytes are not of this codec, `INVALID_MESSAGE` when the schema refuses
-   *   what they say.
+   * @throws CodecError `DECODE_FAILED` when the bytes are not a message of this codec, `INVALID_MESSAGE` when the schema
+   *   refuses the message.
    */
   decode(bytes: Uint8Array): T
 
   /**
-   * Optional: what reads the messages of one stream faster than {@link decode} does, with the same results and errors, or
-   * `undefined` for `decode` itself. A channel makes one for itself. Who makes another codec of this one by another `decode`
-   * need not know of it: the readers of this package's codecs see that, and a reader of your own can (`this.decode`).
+   * Optional. Makes a reader that reads the messages of one channel faster than {@link decode}, with the same results and
+   * errors. `undefined` stands for `decode` itself. A codec that is spread into a new one with another `decode` loses its
+   * reader: `reader` of this package's codecs returns `undefined` when `this.decode` was replaced.
    */
   reader?(): MessageReader<T> | undefined
 }
 
-/** Reads messages where they lie, many to a chunk, and may keep what it learnt of a chunk until the next. */
+/** Reads many messages from one chunk, without a view of each. It may keep state about the chunk until the next one. */
 export interface MessageReader<T> {
   /**
-   * The same as {@link Codec.decode} of the `length` bytes at `offset` of `bytes`, without a view of them. The chunk is
-   * borrowed like those. Chunks and messages may come in any order.
+   * Reads the message in the `length` bytes at `offset` of `bytes`, as {@link Codec.decode} does. The chunk is borrowed.
+   * Chunks and messages may come in any order.
    */
   read(bytes: Uint8Array, offset: number, length: number): T
 
-  /** No more messages of this chunk will come: it is not to be kept. */
+  /** Drops the chunk, from which no more messages will be read. */
   release(): void
 }
 
-/** The codec with a reader, which goes with its `decode`: a copy or an heir that has another one has no reader. */
+/** Adds a reader to a codec. A copy or a subclass with another `decode` has no reader. */
 export function withReader<T>(codec: Codec<T>, reader: () => MessageReader<T> | undefined): Codec<T> {
   const { decode } = codec
   return {

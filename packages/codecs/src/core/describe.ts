@@ -1,4 +1,4 @@
-/** Says what kind of value `value` is, without its content, for an error message: `a string`, `the number 1.5`. */
+/** Describes a value for an error message, without its content if it may be long: `a string`, `the number 1.5`. */
 export function describe(value: unknown): string {
   if (typeof value === 'number') return `the number ${value}`
   if (typeof value === 'boolean' || value === undefined || value === null) return String(value)
@@ -7,28 +7,28 @@ export function describe(value: unknown): string {
   return ArrayBuffer.isView(value) ? `a view of ${value.byteLength} bytes` : 'an object'
 }
 
-/** How much of a text that the other side may have chosen goes into an error message. Unit: UTF-16 units. */
+/** Maximum length of text from the peer in an error message. Unit: UTF-16 units. */
 export const maxQuote = 200
 
-/** The text, cut off where it is too long for an error message. */
+/** Returns the text, cut off if it is too long for an error message. */
 export function quote(text: string): string {
   return text.length <= maxQuote ? text : `${text.slice(0, maxQuote)}…`
 }
 
-/** The text of something that was caught. */
+/** Returns the message of a caught value. */
 export function reasonOf(caught: unknown): string {
-  // By its form: an error of another realm is none of this one's.
+  // Not `instanceof`, which does not recognise errors of another realm.
   const { message } = (caught ?? {}) as { readonly message?: unknown }
   return typeof message === 'string' ? message : `${describe(caught)} was thrown`
 }
 
-/** Whether `value` is a `Uint8Array` or a subclass of it, of this realm or another. */
+/** Whether `value` is a `Uint8Array` or an instance of a subclass, of any realm. */
 export function isUint8Array(value: unknown): value is Uint8Array {
   if (value instanceof Uint8Array) return true
   return ArrayBuffer.isView(value) && Object.prototype.toString.call(value) === '[object Uint8Array]'
 }
 
-/** The same memory as a plain `Uint8Array`: a `Buffer` differs from one in what `slice` does and how it prints. */
+/** Returns the memory as a plain `Uint8Array`: the `slice` of a `Buffer` does not copy, and a `Buffer` prints differently. */
 export function plainBytes(bytes: Uint8Array): Uint8Array {
   if (bytes.constructor === Uint8Array) return bytes
   return new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength)

@@ -1,7 +1,7 @@
-/** What can go wrong between a message and its bytes. Each code has a heading in docs/errors.md. */
+/** The error codes of codecs. Each code has a heading in docs/errors.md. */
 export type CodecErrorCode = 'ENCODE_FAILED' | 'DECODE_FAILED' | 'INVALID_MESSAGE' | 'ASYNC_SCHEMA' | 'INVALID_CODEC'
 
-/** Who broke the rule that a code stands for. A remote fault is fatal. */
+/** The side at fault, for each code. A remote fault is fatal. */
 const sides: { readonly [Code in CodecErrorCode]: 'local' | 'remote' } = {
   ENCODE_FAILED: 'local',
   DECODE_FAILED: 'remote',
@@ -10,29 +10,30 @@ const sides: { readonly [Code in CodecErrorCode]: 'local' | 'remote' } = {
   INVALID_CODEC: 'local',
 }
 
-/** Every code that there is. */
+/** All error codes of codecs. */
 // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the table has no other keys
 export const codecErrorCodes: readonly CodecErrorCode[] = Object.keys(sides) as CodecErrorCode[]
 
-/** One thing that a schema has against a message: what, and where in the message. */
+/** One reason why a message is invalid, and its location in the message. */
 export interface CodecIssue {
   readonly message: string
   /** Keys and indexes from the message's root to the field. Empty for the message itself. */
   readonly path: readonly PropertyKey[]
 }
 
+/** Options of {@link CodecError}. */
 export interface CodecErrorOptions extends ErrorOptions {
-  /** What the schema said, with `INVALID_MESSAGE`. */
+  /** The issues that the schema reported, for `INVALID_MESSAGE`. */
   readonly issues?: readonly CodecIssue[]
 }
 
-/** Thrown by every codec, and by nothing else. */
+/** The only error that codecs throw. */
 export class CodecError extends Error {
   override readonly name = 'CodecError'
 
-  /** Takes one of another realm, such as that of a test runner, and of another copy of this package, for the same. */
+  /** Recognises errors of another realm, such as that of a test runner, and of another copy of this package. */
   static override [Symbol.hasInstance](value: unknown): boolean {
-    // One of a class that extends this may have a name of its own.
+    // An instance of a subclass may have another name.
     if (Function.prototype[Symbol.hasInstance].call(this, value)) return true
     if (this !== CodecError) return false
     return typeof value === 'object' && value !== null && 'name' in value && value.name === 'CodecError'
@@ -40,13 +41,13 @@ export class CodecError extends Error {
 
   readonly code: CodecErrorCode
 
-  /** Who broke the rule: `local`, the program that encodes or defines; `remote`, whoever wrote the bytes. */
+  /** The side at fault: `local` for this program, `remote` for the peer that wrote the bytes. */
   readonly side: 'local' | 'remote'
 
-  /** Whether the stream of messages is over: what can't be decoded ends it, what can't be encoded does not. */
+  /** Whether the error ends the channel. An error of decoding does, an error of encoding does not. */
   readonly fatal: boolean
 
-  /** What the schema has against the message, at most 100 of it. Empty where it was no schema that refused. */
+  /** The issues that the schema reported, at most 100. Empty if the error is not from a schema. */
   readonly issues: readonly CodecIssue[]
 
   constructor(code: CodecErrorCode, message: string, options: CodecErrorOptions = {}) {

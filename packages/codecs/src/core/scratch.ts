@@ -1,29 +1,29 @@
-// Bytes go in as words and come out as what they stand for. A DataView of the received chunk would save that, but asking
-// a Uint8Array for its buffer takes longer than all the rest.
+// Numbers are read by writing their bytes as words and reading them as floats or integers. A DataView of the received chunk
+// would be simpler, but reading the `buffer` of a Uint8Array takes longer than all of this.
 const memory = new ArrayBuffer(8)
 
-/** Eight bytes, as words in the order of the platform. */
+/** Eight bytes of scratch memory, as words in the platform's byte order. */
 export const words: Int32Array = new Int32Array(memory)
 
-/** The same bytes. */
+/** The memory of {@link words} as 32-bit floats. */
 export const floats: Float32Array = new Float32Array(memory)
 
-/** The same bytes. */
+/** The memory of {@link words} as a 64-bit float. */
 export const doubles: Float64Array = new Float64Array(memory)
 
-/** The same bytes. */
+/** The memory of {@link words} as a signed 64-bit integer. */
 export const bigInts: BigInt64Array = new BigInt64Array(memory)
 
-/** The same bytes. */
+/** The memory of {@link words} as an unsigned 64-bit integer. */
 export const bigUints: BigUint64Array = new BigUint64Array(memory)
 
-/** Which of {@link words} is the high half of a number of eight bytes. */
+/** Index in {@link words} of the high half of an eight-byte number. */
 export const highWord: 0 | 1 = new Uint8Array(Int32Array.of(1).buffer)[0] === 1 ? 1 : 0
 
-/** Which of {@link words} is the low half. */
+/** Index in {@link words} of the low half of an eight-byte number. */
 export const lowWord: 0 | 1 = highWord === 1 ? 0 : 1
 
-/** Where the bytes of a number lie, the most significant first. */
+/** Returns the offsets of a number's bytes, the most significant first. */
 export function significance(offset: number, size: number, littleEndian: boolean): number[] {
   return Array.from({ length: size }, (_, index) => offset + (littleEndian ? size - 1 - index : index))
 }

@@ -17,12 +17,12 @@ import { textReader, utf8 } from '../text/utf8.ts'
 /**
  * Messages as JSON texts in UTF-8, one line each: `application/vnd.h2channel+json`, or newline-delimited.
  *
- * What `JSON.stringify` does to a value is done here too: properties that are `undefined` are left out, `NaN` and
- * infinities become `null`, a `Date` becomes a string, a `Map` becomes `{}`. Every string arrives as it was sent, lone
- * surrogates included. A key `__proto__` arrives as an ordinary property. On a channel, a message is looked at before the text is
- * made, whether it may fit: a getter is called twice.
+ * Values are converted as by `JSON.stringify`: properties that are `undefined` are omitted, `NaN` and infinities become
+ * `null`, a `Date` becomes a string, a `Map` becomes `{}`. Every string arrives as it was sent, including lone surrogates. A
+ * key `__proto__` arrives as an ordinary property. A channel estimates the size of a message before it makes the text, so a
+ * getter is called twice.
  *
- * Without a schema the type of what is received is a promise that nobody checks: for peers that you trust.
+ * Without a schema, the type of received messages is not checked. Use that only with peers that you trust.
  *
  * @throws CodecError from `encode`: `ENCODE_FAILED` when `JSON.stringify` throws (a cycle, a bigint, a `toJSON` that
  *   throws, too deep) or has no text for the message (`undefined`, a function, a symbol). From `decode`:
@@ -34,24 +34,24 @@ import { textReader, utf8 } from '../text/utf8.ts'
  */
 export function json<T = unknown>(): Codec<T>
 /**
- * Messages as JSON texts in UTF-8, each checked against `schema` when it is received, or where `validate` says. The
- * schema's output is the type of the message, and it must be assignable to the schema's input (see {@link Schema}).
+ * Messages as JSON texts in UTF-8, validated by `schema` on the sides that `validate` names (default: the receiver). The
+ * schema's output is the type of the message. It must be assignable to the schema's input (see {@link Schema}).
  *
- * @throws CodecError from `json` itself: `INVALID_CODEC` when `schema` is not a Standard Schema, or a zod schema with a
- *   part that goes one way only, or that JSON can't carry, such as a `z.date()` or a `z.bigint()`, whose path it names (see
- *   {@link converter}; of other libraries' schemas it can't know). From `encode`, where `validate` is
- *   `both`: `ENCODE_FAILED` with the field when the schema refuses the message.
+ * @throws CodecError from `json` itself: `INVALID_CODEC` when `schema` is not a Standard Schema, and when a zod schema has a
+ *   part that goes one way only or that JSON cannot carry, such as a `z.date()` or a `z.bigint()`, with its path (see
+ *   {@link converter}). Schemas of other libraries cannot be inspected. From `encode`, if `validate` is `both`:
+ *   `ENCODE_FAILED` with the field when the schema refuses the message.
  *
  * @example
  * const quotes = json(z.object({ symbol: z.string(), price: z.number() }))
  */
 export function json<T extends I, I = T>(schema: Schema<T, I>, options?: SchemaOptions): Codec<T>
 /**
- * Messages of a zod schema with codecs in it, as JSON texts in UTF-8. What has a codec is itself at both ends, and JSON in
- * between: a `Date`, a `URL`, a bigint, a `Map`, a `Set`, a `Uint8Array`, a class of your own.
+ * Messages of a zod schema with codecs, as JSON texts in UTF-8. Fields with a codec travel as JSON and have their own type
+ * at both ends: a `Date`, a `URL`, a bigint, a `Map`, a `Set`, a `Uint8Array` or a custom class.
  *
- * @throws CodecError as above. From `encode`, whatever `validate` says: `ENCODE_FAILED` with the field when the schema
- *   can't convert the message back (`orders[0].at: Invalid input: expected date, received string`).
+ * @throws CodecError as above. From `encode`, for every value of `validate`: `ENCODE_FAILED` with the field when the schema
+ *   cannot convert the message (`orders[0].at: Invalid input: expected date, received string`).
  *
  * @example
  * const isoDate = z.codec(z.iso.datetime(), z.date(), {
@@ -92,7 +92,7 @@ class JsonReader<T> implements MessageReader<T> {
     try {
       value = JSON.parse(this.#text.read(bytes, offset, length))
     } catch {
-      // The engine's error keeps the text, which is a part of the whole chunk's: it is made anew from a text of its own.
+      // The engine's error would keep the text of the whole chunk alive, so the error is made from a text of its own.
       value = parse(utf8.read(bytes, offset, offset + length))
     }
     return this.#converter.decode(value)
@@ -103,11 +103,11 @@ class JsonReader<T> implements MessageReader<T> {
   }
 }
 
-/** `undefined` where the text would have more than `most` units: it is not made then. */
-function stringify(message: unknown, most: number): string | undefined {
+/** Returns the JSON text, or `undefined` if it has more than `maxLength` units for certain. Unit: UTF-16 units. */
+function stringify(message: unknown, maxLength: number): string | undefined {
   let text: string | undefined
   try {
-    if (isLongerThan(message, most)) return undefined
+    if (isLongerThan(message, maxLength)) return undefined
     text = JSON.stringify(message)
   } catch (cause) {
     throw new CodecError('ENCODE_FAILED', `the message has no JSON form: ${reasonOf(cause)}`, { cause })

@@ -1,27 +1,27 @@
-/** What is nested deeper is not looked at: it may be a cycle, of which `JSON.stringify` says so. Unit: levels. */
-const MAX_LOOK = 200
+/** Maximum depth of inspection. Deeper values may be a cycle, which `JSON.stringify` reports. Unit: levels. */
+const maxInspected = 200
 
-/** Once something was nested too deep, nothing more is known. */
-const UNKNOWN = Infinity
+/** The result for a value that is nested too deeply. */
+const unknown = Infinity
 
 /**
- * Whether the JSON text of `value` is longer than `left` units for certain, as `JSON.stringify` would find out after it had made the
- * text. It takes a tenth of the time that the text takes or less, and gives up as soon as it knows.
+ * Whether the JSON text of `value` is longer than `left` units for certain. It takes at most a tenth of the time that
+ * `JSON.stringify` takes to make the text, and stops as soon as it knows. Unit: UTF-16 units.
  */
 export function isLongerThan(value: unknown, left: number): boolean {
-  return left !== Infinity && estimate(value, left, 0) < 0 && rest(value, left, 0) < 0
+  return left !== Infinity && estimate(value, left, 0) < 0 && remaining(value, left, 0) < 0
 }
 
 /**
- * How much is left after `value`, or less than that: what has properties is not asked what it is. It is done for each message, and
- * mostly settles it.
+ * Returns a lower bound of the units left after `value`. It treats every object as a plain one, which is fast and usually
+ * sufficient. It runs for each message.
  */
 function estimate(value: unknown, left: number, depth: number): number {
   if (typeof value === 'string') return left - value.length - 2
   if (typeof value !== 'object' || value === null) return left - 1
-  if (depth === MAX_LOOK) return UNKNOWN
+  if (depth === maxInspected) return unknown
   if (Array.isArray(value)) return estimateOfItems(value, left, depth + 1)
-  if (ArrayBuffer.isView(value)) return rest(value, left, depth)
+  if (ArrayBuffer.isView(value)) return remaining(value, left, depth)
   if (typeof (value as { readonly toJSON?: unknown }).toJSON === 'function') return left
   let now = left - 1
   for (const key in value) {
@@ -29,61 +29,62 @@ function estimate(value: unknown, left: number, depth: number): number {
     now -= key.length + 4
     if (typeof part === 'string') now -= part.length + 1
     else if (typeof part === 'object' && part !== null) now = estimate(part, now, depth + 1)
-    if (now < 0 || now === UNKNOWN) break
+    if (now < 0 || now === unknown) break
   }
   return now
 }
 
 function estimateOfItems(items: readonly unknown[], left: number, depth: number): number {
   let now = left - items.length - 1
-  for (let index = 0; index < items.length && now >= 0 && now !== UNKNOWN; index++)
+  for (let index = 0; index < items.length && now >= 0 && now !== unknown; index++)
     now = estimate(items[index], now, depth)
   return now
 }
 
-/** How much is left after `value`, or after a part of it when that is too much already. */
-function rest(value: unknown, left: number, depth: number): number {
+/** Returns the units left after `value`, or after a part of it that is already too long. */
+function remaining(value: unknown, left: number, depth: number): number {
   if (typeof value === 'string') return left - value.length - 2
   if (typeof value !== 'object' || value === null) return left - 1
-  if (depth === MAX_LOOK) return UNKNOWN
-  if (Array.isArray(value)) return restOfItems(value, left, depth + 1)
+  if (depth === maxInspected) return unknown
+  if (Array.isArray(value)) return remainingAfterItems(value, left, depth + 1)
   const prototype: unknown = Object.getPrototypeOf(value)
   if (prototype === Object.prototype || prototype === null || isOfClass(value)) {
-    return restOfProperties(value, left, depth + 1)
+    return remainingAfterProperties(value, left, depth + 1)
   }
   return isView(value) ? left - value.length : left
 }
 
-/** An item that has no JSON form becomes `null`. */
-function restOfItems(items: readonly unknown[], left: number, depth: number): number {
+/** Counts at least one unit for an item without a JSON form, which becomes `null`. */
+function remainingAfterItems(items: readonly unknown[], left: number, depth: number): number {
   // The commas.
   let now = left - items.length - 1
-  for (let index = 0; index < items.length && now >= 0 && now !== UNKNOWN; index++) now = rest(items[index], now, depth)
+  for (let index = 0; index < items.length && now >= 0 && now !== unknown; index++)
+    now = remaining(items[index], now, depth)
   return now
 }
 
-/** A property that has no JSON form is left out. */
-function restOfProperties(value: object, left: number, depth: number): number {
-  // What becomes of it is its own matter.
+/** Skips properties without a JSON form, which `JSON.stringify` omits. */
+function remainingAfterProperties(value: object, left: number, depth: number): number {
+  // The size of its result is unknown.
   if (typeof (value as { readonly toJSON?: unknown }).toJSON === 'function') return left
   let now = left - 1
-  // What a prototype has is functions, mostly, and not enumerable: this is `Object.keys` without the array.
+  // This avoids the array of `Object.keys`. The members of a prototype are usually not enumerable, or functions.
   for (const key in value) {
-    if (now < 0 || now === UNKNOWN) break
+    if (now < 0 || now === unknown) break
     const part = (value as Readonly<Record<string, unknown>>)[key]
     if (part === undefined || typeof part === 'function' || typeof part === 'symbol') continue
-    // The name of an object is not counted: a `toJSON` may make `undefined` of it.
-    now = rest(part, typeof part === 'object' ? now : now - key.length - 3, depth)
+    // The key of an object is not counted, since its `toJSON` may return `undefined`.
+    now = remaining(part, typeof part === 'object' ? now : now - key.length - 3, depth)
   }
   return now
 }
 
-/** An object that becomes its properties: not so a `Map`, nor a text in an object. */
+/** Whether an object is written as its properties, unlike a boxed string. */
 function isOfClass(value: object): boolean {
   return Object.prototype.toString.call(value) === '[object Object]'
 }
 
-/** Bytes and numbers, of which each becomes a property, or an item of a `Buffer`. */
+/** Whether the value is an array of bytes or numbers. Each becomes a property, or an item of a `Buffer`. */
 function isView(value: object): value is ArrayLike<unknown> {
   return ArrayBuffer.isView(value) && 'length' in value
 }

@@ -1,39 +1,39 @@
 import { describe } from '../core/describe.ts'
 import { CodecError } from '../core/errors.ts'
 
-/** What an extension type does, in the words of its own values. */
+/** The functions of an extension type. */
 export interface ExtensionType<T> {
   /**
-   * Whether a value is of this type. It is asked of every object, array, function, symbol and bigint in a message, before
-   * anything else is tried, so it should be quick: `(value) => value instanceof Point`.
+   * Whether a value is of this type. It runs for every object, array, function, symbol and bigint in a message, before
+   * anything else, so it should be fast: `(value) => value instanceof Point`.
    */
   is(value: unknown): value is T
 
-  /** The bytes of a value. They are copied at once. */
+  /** Returns the bytes of a value. They are copied immediately. */
   encode(value: T): Uint8Array
 
-  /** The value of its bytes, which are borrowed: a view into a received chunk, to be copied with `slice()` if it is kept. */
+  /** Returns the value for its bytes. They are a borrowed view of a received chunk: copy them with `slice()` to keep them. */
   decode(bytes: Uint8Array): T
 }
 
 /** An extension type with its number, for the option `extensions` of {@link msgpack}. Made by {@link extension}. */
 export interface MsgpackExtension<T = unknown> extends ExtensionType<T> {
-  /** The type's number in MessagePack, 0 to 127. Both sides must mean the same by it. */
+  /** The number of the type, 0 to 127. It must mean the same type on both sides. */
   readonly id: number
 }
 
-/** MessagePack keeps the negative numbers for itself. */
+/** MessagePack reserves negative numbers. */
 const maxId = 127
 
 /**
- * A MessagePack extension type: values of a class of your own that travel as bytes under a number.
+ * Makes a MessagePack extension type: values of a custom class travel as bytes, under a number.
  *
- * What its functions throw becomes the `cause` of `ENCODE_FAILED` or `DECODE_FAILED`. They may use any codec, and also the
- * one that they belong to.
+ * An error of its functions becomes the `cause` of `ENCODE_FAILED` or `DECODE_FAILED`. The functions may use any codec, also
+ * the one with this extension.
  *
  * @param id - 0 to 127, the same at both ends.
  *
- * @throws CodecError `INVALID_CODEC` when `id` is something else.
+ * @throws CodecError `INVALID_CODEC` when `id` is invalid.
  *
  * @example
  * const point = extension(1, {
@@ -54,9 +54,9 @@ export function extension<T>(id: number, type: ExtensionType<T>): MsgpackExtensi
 }
 
 /**
- * The extensions by their ids.
+ * Returns the extensions by their ids.
  *
- * @throws CodecError `INVALID_CODEC` when two have the same id, or one has an id that is none.
+ * @throws CodecError `INVALID_CODEC` for an invalid id, and for two extensions with the same id.
  */
 export function extensionsById(extensions: readonly MsgpackExtension[]): ReadonlyMap<number, MsgpackExtension> {
   const byId = new Map<number, MsgpackExtension>()

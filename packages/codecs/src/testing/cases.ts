@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 
 import { ByteWriter } from '../core/byte-writer.ts'
 import type { Codec } from '../core/codec.ts'
-import { assertEnds, assertSame, decodersOf, eachDecoder, outcomeOf, resultOf } from './decoders.ts'
+import { assertEnds, assertSame, createDecoders, eachDecoder, resultOf, tryDecode } from './decoders.ts'
 import {
   assertBytes,
   assertCode,
@@ -13,7 +13,7 @@ import {
   each,
   encodeAnything,
   encoded,
-  errorOf,
+  caughtError,
   isThenable,
   MovingWriter,
   positions,
@@ -24,33 +24,35 @@ import {
 import { assertMediaType } from './media-type.ts'
 import { collectGarbage } from './memory.ts'
 
-/** What the suite needs to know of a codec besides the codec. */
+/** Sample messages of a codec, for `codecSuite`. */
 export interface CodecSamples<T> {
   /**
-   * Messages that arrive as they were sent, as `assert.deepStrictEqual` compares. At least one; the more they differ, the
-   * more is found.
+   * Messages that arrive as they were sent, compared by `assert.deepStrictEqual`. At least one. Varied messages find more
+   * faults.
    */
   readonly messages: readonly T[]
-  /** Values that `encode` refuses with `ENCODE_FAILED`, whatever their type: a program without types can hand them over. */
+  /** Values of any type that `encode` refuses with `ENCODE_FAILED`: a program without types can pass them. */
   readonly refused?: readonly unknown[] | undefined
   /** Bytes that `decode` refuses, with `DECODE_FAILED` or `INVALID_MESSAGE`. */
   readonly broken?: readonly Uint8Array[] | undefined
 }
 
+/** A codec under test, with its samples. */
 export interface Subject<T> extends CodecSamples<T> {
   readonly codec: Codec<T>
   readonly seed: number
   readonly inputs: number
-  /** The messages as text, before any was encoded. */
+  /** The messages as text, taken before the first encoding. */
   readonly shown: string
 }
 
+/** The cases by their names. */
 export const cases: { readonly [name: string]: <T>(subject: Subject<T>) => void } = {
   'has a name and a media type': ({ codec }) => {
     assert.match(
       codec.name,
       /^[\w.+-]+$/,
-      `the name ${brief(codec.name)} has other characters than letters, digits and _ . + -`,
+      `the name ${brief(codec.name)} has characters other than letters, digits and _ . + -`,
     )
     assertMediaType(codec.contentType)
   },
@@ -89,8 +91,8 @@ export const cases: { readonly [name: string]: <T>(subject: Subject<T>) => void 
 
   'gives equal bytes for equal messages, whatever came between': ({ codec, messages, refused = [], broken = [] }) => {
     const all = messages.map((message) => ({ message, bytes: encoded(codec, message) }))
-    for (const value of refused) errorOf(() => encodeAnything(codec, value))
-    for (const bytes of broken) errorOf(() => codec.decode(bytes))
+    for (const value of refused) caughtError(() => encodeAnything(codec, value))
+    for (const bytes of broken) caughtError(() => codec.decode(bytes))
     each('message, the last first,', all.toReversed(), ({ message, bytes }) => {
       assertBytes(encoded(codec, message), bytes)
       assertBytes(encoded(codec, codec.decode(bytes)), bytes)
@@ -107,7 +109,7 @@ export const cases: { readonly [name: string]: <T>(subject: Subject<T>) => void 
         return { message, came: decoder.read(one, end - length, length) }
       })
       decoder.release()
-      // Each again, in memory of its own.
+      // Each message again, in separate memory.
       for (const { message, bytes } of all) decoded.push({ message, came: decoder.read(bytes, 0, bytes.length) })
       each('message', decoded, ({ message, came }) => assert.deepStrictEqual(came, message))
     })
@@ -125,7 +127,7 @@ export const cases: { readonly [name: string]: <T>(subject: Subject<T>) => void 
         const bytes = encoded(codec, message)
         for (const fill of [0x00, 0x31, 0xff]) {
           for (let offset = 0; offset < 9; offset++) {
-            // Behind it so much that a reader may find it worthwhile to take the chunk as a whole.
+            // The chunk continues far enough behind the message for a reader to read the chunk as a whole.
             const memory = new Uint8Array(1 + offset + 2 * bytes.length + 9).fill(fill)
             memory.set(bytes, 1 + offset)
             const before = memory.slice()
@@ -141,8 +143,8 @@ export const cases: { readonly [name: string]: <T>(subject: Subject<T>) => void 
   },
 
   'reads messages where they lie, many to a chunk, as it decodes them': ({ codec, messages, broken = [], seed }) => {
-    const [decode, reader] = decodersOf(codec)
-    const other = decodersOf(codec)[1]
+    const [decode, reader] = createDecoders(codec)
+    const other = createDecoders(codec)[1]
     if (decode === undefined || reader === undefined || other === undefined) return
     const random = randomNumbers(seed)
     const all = [...messages.map((message) => encoded(codec, message)), ...broken]
@@ -153,14 +155,14 @@ export const cases: { readonly [name: string]: <T>(subject: Subject<T>) => void 
       end += (gaps[index]?.length ?? 0) + length
       return { offset: end - length, length }
     })
-    // In order, the other way round, in another chunk by turns; each too short and too long as well.
+    // In order and in reverse order, alternating between chunks, and each also too short and too long.
     each('place', [...places, ...places.toReversed()], ({ offset, length: whole }) => {
       for (const length of [whole, whole - 1, whole + 1]) {
         if (length < 0) continue
         const bytes = random() % 2 === 0 ? chunk : chunk.slice()
-        const due = resultOf(outcomeOf(decode, bytes, offset, length))
-        assertSame(resultOf(outcomeOf(reader, bytes, offset, length)), due)
-        assertSame(resultOf(outcomeOf(other, chunk, offset, length)), due)
+        const due = resultOf(tryDecode(decode, bytes, offset, length))
+        assertSame(resultOf(tryDecode(reader, bytes, offset, length)), due)
+        assertSame(resultOf(tryDecode(other, chunk, offset, length)), due)
       }
       if (random() % 4 === 0) reader.release()
     })
@@ -172,9 +174,12 @@ export const cases: { readonly [name: string]: <T>(subject: Subject<T>) => void 
       if (codec.size !== undefined) assert.equal(bytes.length, codec.size, 'the size')
       if (codec.line !== true) return
       assert.ok(!bytes.includes(0x0a), 'a line has no line feed in it')
-      assert.ok(bytes.length > 0 && bytes.at(-1) !== 0x0d, 'a line is not empty, nor ends with a carriage return')
+      assert.ok(
+        bytes.length > 0 && bytes.at(-1) !== 0x0d,
+        'a line is not empty and does not end with a carriage return',
+      )
       const text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes)
-      const error = errorOf((): unknown => JSON.parse(text))
+      const error = caughtError((): unknown => JSON.parse(text))
       assert.ok(error === undefined, `a line is one JSON text, not ${brief(text)}`)
     })
     const { size } = codec
@@ -212,7 +217,7 @@ export const cases: { readonly [name: string]: <T>(subject: Subject<T>) => void 
   },
 
   'ends in a message or a CodecError however a message is cut short': ({ codec, messages }) => {
-    const decoders = decodersOf(codec)
+    const decoders = createDecoders(codec)
     collectGarbage()
     each('message', messages, (message) => {
       const bytes = encoded(codec, message)
@@ -221,7 +226,7 @@ export const cases: { readonly [name: string]: <T>(subject: Subject<T>) => void 
   },
 
   'ends in a message or a CodecError, in little memory, whatever length a header claims': ({ codec, messages }) => {
-    const decoders = decodersOf(codec)
+    const decoders = createDecoders(codec)
     collectGarbage()
     each('message', messages, (message) => {
       const bytes = encoded(codec, message)
@@ -237,7 +242,7 @@ export const cases: { readonly [name: string]: <T>(subject: Subject<T>) => void 
   },
 
   'ends in a message or a CodecError, in little memory, however long the same byte follows the first': ({ codec }) => {
-    const decoders = decodersOf(codec)
+    const decoders = createDecoders(codec)
     collectGarbage()
     for (const rest of [0x00, 0x31, 0x91, 0xff]) {
       for (let first = 0; first < 256; first++) {
@@ -250,13 +255,13 @@ export const cases: { readonly [name: string]: <T>(subject: Subject<T>) => void 
 
   'ends in a message or a CodecError, in little memory, whatever the bytes': (subject) => {
     const { codec, broken = [] } = subject
-    const decoders = decodersOf(codec)
+    const decoders = createDecoders(codec)
     collectGarbage()
     const all = [...subject.messages.map((message) => encoded(codec, message)), ...broken]
     const random = randomNumbers(subject.seed)
     for (let input = 0; input < subject.inputs; input++) {
       const bytes = changed(input % 2 === 0 ? randomBytes(random) : (all[random() % all.length] ?? none), random)
-      // A reader, which has something behind them, is given every other pair: both kinds, in half the time.
+      // Readers, whose chunk continues behind the message, read every other pair of inputs, to save time.
       if (input % 4 < 2) assertEnds(decoders, concat(bytes, bytes), 0, bytes.length)
       else assertEnds(decoders.slice(0, 1), bytes)
     }
@@ -265,7 +270,7 @@ export const cases: { readonly [name: string]: <T>(subject: Subject<T>) => void 
 
 const none = new Uint8Array(0)
 
-/** Lengths of one byte to nine, in both byte orders, some as varints: small enough to be believed, too large to exist. */
+/** Lengths in one to nine bytes, in both byte orders, some as varints: plausible, but too large to exist. */
 const claims: readonly (readonly number[])[] = [
   [0xff],
   [0x7f],

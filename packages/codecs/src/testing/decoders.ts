@@ -1,4 +1,4 @@
-/** The ways in which a codec decodes, and how decoding may end, whatever the bytes. */
+/** Both ways to decode, by `decode` and by a reader, and the outcomes that are allowed for any bytes. */
 import assert from 'node:assert/strict'
 import { isDeepStrictEqual } from 'node:util'
 
@@ -8,13 +8,13 @@ import { CodecError } from '../core/errors.ts'
 import { brief, nameOf } from './kit.ts'
 import { inLittleMemory } from './memory.ts'
 
-/** `decode`, or a reader. */
+/** Either `decode` of a codec, or one of its readers. */
 export interface Decoder<T> extends MessageReader<T> {
   readonly name: string
 }
 
-/** `decode`, and a reader of its own where the codec has them. */
-export function decodersOf<T>(codec: Codec<T>): readonly Decoder<T>[] {
+/** Returns `decode`, and a new reader if the codec has readers. */
+export function createDecoders<T>(codec: Codec<T>): readonly Decoder<T>[] {
   const decode: Decoder<T> = {
     name: 'decode',
     read: (bytes, offset, length) => codec.decode(bytes.subarray(offset, offset + length)),
@@ -30,9 +30,9 @@ export function decodersOf<T>(codec: Codec<T>): readonly Decoder<T>[] {
   return [decode, read]
 }
 
-/** Runs `run` for each of the codec's decoders. A failure tells when it was the reader. */
+/** Runs `run` for each of the codec's decoders. A failure of the reader says so. */
 export function eachDecoder<T>(codec: Codec<T>, run: (decoder: Decoder<T>) => void): void {
-  for (const decoder of decodersOf(codec)) {
+  for (const decoder of createDecoders(codec)) {
     try {
       run(decoder)
     } catch (cause) {
@@ -41,10 +41,11 @@ export function eachDecoder<T>(codec: Codec<T>, run: (decoder: Decoder<T>) => vo
   }
 }
 
-/** How decoding ended. */
+/** The result of decoding. */
 export type Outcome = { readonly message: unknown } | { readonly error: unknown }
 
-export function outcomeOf<T>(decoder: Decoder<T>, bytes: Uint8Array, offset: number, length: number): Outcome {
+/** Decodes, and returns the message or the error. */
+export function tryDecode<T>(decoder: Decoder<T>, bytes: Uint8Array, offset: number, length: number): Outcome {
   try {
     return { message: decoder.read(bytes, offset, length) }
   } catch (error) {
@@ -53,9 +54,9 @@ export function outcomeOf<T>(decoder: Decoder<T>, bytes: Uint8Array, offset: num
 }
 
 /**
- * Asserts that decoding ends in a message or in a CodecError that blames the bytes, for all decoders in the same, and that
- * it takes little memory, which is sure only after a `collectGarbage`. `bytes` may not change afterwards: a reader may know
- * it again.
+ * Asserts that decoding ends in a message or in a CodecError about the bytes, that all decoders agree, and that decoding uses
+ * little memory. The memory is certain only after `collectGarbage`. `bytes` must not change afterwards, since a reader may
+ * keep it.
  */
 export function assertEnds<T>(
   decoders: readonly Decoder<T>[],
@@ -66,7 +67,7 @@ export function assertEnds<T>(
   let first: unknown
   for (const decoder of decoders) {
     try {
-      const end = resultOf(inLittleMemory(bytes.length, () => outcomeOf(decoder, bytes, offset, length)))
+      const end = resultOf(inLittleMemory(bytes.length, () => tryDecode(decoder, bytes, offset, length)))
       first ??= end
       if (first !== end) assertSame(end, first)
     } catch (cause) {
@@ -76,19 +77,19 @@ export function assertEnds<T>(
   }
 }
 
-/** Asserts that a reader ended as `decode` did. */
+/** Asserts that a reader has the same result as `decode`. */
 export function assertSame(came: unknown, due: unknown): void {
-  if (!isDeepStrictEqual(came, due)) assert.fail(`the reader comes to ${brief(came)}, decode to ${brief(due)}`)
+  if (!isDeepStrictEqual(came, due)) assert.fail(`the reader returns ${brief(came)}, decode returns ${brief(due)}`)
 }
 
-/** The outcome without what may differ: the message, or the error's code. */
+/** Returns the comparable part of an outcome: the message, or the code of the error. */
 export function resultOf(end: Outcome): Outcome | string {
   if ('message' in end) return end
   const { error } = end
   if (!(error instanceof CodecError)) {
-    throw new Error(`${nameOf(error)} was thrown, where a CodecError was due: ${reasonOf(error)}`, { cause: error })
+    throw new Error(`${nameOf(error)} was thrown instead of a CodecError: ${reasonOf(error)}`, { cause: error })
   }
   const isRemote = error.code === 'DECODE_FAILED' || error.code === 'INVALID_MESSAGE'
-  assert.ok(isRemote, `${error.code}, where DECODE_FAILED or INVALID_MESSAGE was due: ${error.message}`)
+  assert.ok(isRemote, `${error.code} instead of DECODE_FAILED or INVALID_MESSAGE: ${error.message}`)
   return error.code
 }

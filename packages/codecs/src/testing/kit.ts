@@ -1,4 +1,4 @@
-/** What the cases of the suite for codecs are made of. */
+/** Helpers of the suite for codecs. */
 import assert from 'node:assert/strict'
 import { inspect } from 'node:util'
 
@@ -7,7 +7,7 @@ import type { Codec } from '../core/codec.ts'
 import { reasonOf } from '../core/describe.ts'
 import { CodecError } from '../core/errors.ts'
 
-/** A writer whose memory moves each time that room is reserved, holds no byte more than that, and is lost when it has moved. */
+/** A writer with exactly the reserved room. Each `reserve` moves the memory and overwrites the old one. */
 export class MovingWriter extends ByteWriter {
   constructor() {
     super(0)
@@ -20,7 +20,7 @@ export class MovingWriter extends ByteWriter {
   }
 }
 
-/** Runs `run` for each sample. A failure tells which it was. */
+/** Runs `run` for each sample. A failure names the sample. */
 export function each<T>(what: string, samples: readonly T[], run: (sample: T, index: number) => void): void {
   for (const [index, sample] of samples.entries()) {
     try {
@@ -31,11 +31,12 @@ export function each<T>(what: string, samples: readonly T[], run: (sample: T, in
   }
 }
 
+/** Returns the bytes of one message. */
 export function encoded<T>(codec: Codec<T>, message: T): Uint8Array<ArrayBuffer> {
   return encodeAnything(codec, message)
 }
 
-/** In memory of its own. */
+/** Encodes a value of any type. Returns the bytes in separate memory. */
 export function encodeAnything<T>(
   codec: Codec<T>,
   message: unknown,
@@ -46,7 +47,8 @@ export function encodeAnything<T>(
   return concat(out.written())
 }
 
-export function errorOf(run: () => unknown): unknown {
+/** Returns what `run` throws, or `undefined`. */
+export function caughtError(run: () => unknown): unknown {
   try {
     run()
     return undefined
@@ -55,24 +57,28 @@ export function errorOf(run: () => unknown): unknown {
   }
 }
 
+/** Asserts that `run` throws a CodecError with one of the codes. */
 export function assertCode(codes: readonly string[], run: () => unknown): void {
-  const due = `where a CodecError ${codes.join(' or ')} was due`
-  const error = errorOf(run)
-  if (error === undefined) assert.fail(`it was taken, ${due}`)
+  const instead = `instead of a CodecError ${codes.join(' or ')}`
+  const error = caughtError(run)
+  if (error === undefined) assert.fail(`it was accepted ${instead}`)
   if (!(error instanceof CodecError)) {
-    throw new Error(`${nameOf(error)} was thrown, ${due}: ${reasonOf(error)}`, { cause: error })
+    throw new Error(`${nameOf(error)} was thrown ${instead}: ${reasonOf(error)}`, { cause: error })
   }
-  assert.ok(codes.includes(error.code), `${error.code}, ${due}: ${error.message}`)
+  assert.ok(codes.includes(error.code), `${error.code} ${instead}: ${error.message}`)
 }
 
+/** Returns the name of an error for an error message. */
 export function nameOf(error: unknown): string {
   return error instanceof Error ? error.name : 'something else'
 }
 
+/** Asserts that the bytes are equal. */
 export function assertBytes(came: Uint8Array, due: Uint8Array): void {
   assert.equal(Buffer.from(came).toString('hex'), Buffer.from(due).toString('hex'))
 }
 
+/** Describes a value in at most 101 characters. */
 export function brief(value: unknown): string {
   const text =
     value instanceof Uint8Array
@@ -81,25 +87,25 @@ export function brief(value: unknown): string {
   return text.length <= 100 ? text : `${text.slice(0, 100)}…`
 }
 
+/** Describes a value completely. */
 export function show(value: unknown): string {
   return inspect(value, { depth: Infinity, maxArrayLength: null, maxStringLength: null })
 }
 
+/** Whether the value has a method `then`. */
 export function isThenable(value: unknown): boolean {
   return typeof value === 'object' && value !== null && 'then' in value && typeof value.then === 'function'
 }
 
-/** Every position of a message; of a long one those at its start, where headers are, and as many of the rest. */
-export function positions(length: number, most: number = 100): number[] {
-  if (length <= most) return Array.from({ length }, (_, index) => index)
-  const start = Math.floor(most / 2)
-  const step = (length - start) / (most - start)
-  return Array.from({ length: most }, (_, index) =>
-    index < start ? index : start + Math.floor((index - start) * step),
-  )
+/** Returns all positions of a message. For a long one, half are at its start, where headers are, and half in the rest. */
+export function positions(length: number, max: number = 100): number[] {
+  if (length <= max) return Array.from({ length }, (_, index) => index)
+  const start = Math.floor(max / 2)
+  const step = (length - start) / (max - start)
+  return Array.from({ length: max }, (_, index) => (index < start ? index : start + Math.floor((index - start) * step)))
 }
 
-/** In memory of its own, which nothing else lies in: `Buffer.concat` would take it from a pool. */
+/** Joins the parts in separate memory. `Buffer.concat` would use a shared pool. */
 export function concat(...parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
   const whole = new Uint8Array(parts.reduce((size, { length }) => size + length, 0))
   let end = 0
@@ -110,11 +116,12 @@ export function concat(...parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer>
   return whole
 }
 
+/** Returns up to 64 random bytes. */
 export function randomBytes(random: () => number): Uint8Array {
   return Uint8Array.from({ length: random() % 65 }, random)
 }
 
-/** A copy with bytes changed, lost, repeated or added. */
+/** Returns a copy with bytes changed, removed, repeated or added. */
 export function changed(bytes: Uint8Array, random: () => number): Uint8Array {
   const at = random() % (bytes.length + 1)
   const [head, tail] = [bytes.subarray(0, at), bytes.subarray(at)]
@@ -130,9 +137,9 @@ export function changed(bytes: Uint8Array, random: () => number): Uint8Array {
   }
 }
 
-/** xorshift32: whole numbers of 32 bits, the same for the same seed, never 0. */
+/** Makes a generator of 32-bit numbers by xorshift32. The seed determines the sequence. It never returns 0. */
 export function randomNumbers(seed: number): () => number {
-  // Neighbouring seeds would begin with neighbouring numbers.
+  // Without this, similar seeds would begin with similar numbers.
   let state = Math.imul(seed ^ 0x9e37_79b9, 0x85eb_ca6b) | 1
   return () => {
     state ^= state << 13

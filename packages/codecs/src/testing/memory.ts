@@ -1,51 +1,53 @@
-/** How much memory decoding takes. */
+/** Measures the memory that decoding uses. */
 import { getHeapStatistics, setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 
-/** How much memory decoding may take, whatever the bytes, garbage included; and how much more for each byte. Unit: bytes. */
-const littleMemory = 4 * 2 ** 20
+/** How much memory decoding may use for any bytes, including garbage, and how much more for each byte. Unit: bytes. */
+const maxMemory = 4 * 2 ** 20
 const memoryPerByte = 1024
 
-/** How often decoding is repeated because the garbage collector ran during it. */
-const mostAttempts = 4
+/** How often decoding is repeated when the garbage collector runs during it. */
+const maxAttempts = 4
 
 /**
- * Asserts that `run`, which decodes something in a chunk of `size` bytes, takes little memory. Garbage from before hides what
- * is taken, if it goes meanwhile: {@link collectGarbage} before the first of many.
+ * Asserts that `run`, which decodes in a chunk of `size` bytes, uses little memory. Earlier garbage that is freed meanwhile
+ * hides memory, so call {@link collectGarbage} before the first of many runs.
  */
 export function inLittleMemory<R>(size: number, run: () => R): R {
-  const limit = littleMemory + size * memoryPerByte
+  const limit = maxMemory + size * memoryPerByte
   for (let attempt = 1; ; attempt++) {
     const before = memoryHeld()
     const result = run()
-    const taken = memoryHeld() - before
-    if (taken < 0 && attempt < mostAttempts) {
+    const used = memoryHeld() - before
+    if (used < 0 && attempt < maxAttempts) {
       collectGarbage()
       continue
     }
-    if (taken <= limit) return result
-    throw new Error(`it took ${mebibytes(taken)} MiB of memory, of at most ${mebibytes(limit)} MiB`)
+    if (used <= limit) return result
+    throw new Error(`it used ${mebibytes(used)} MiB of memory, more than ${mebibytes(limit)} MiB`)
   }
 }
 
-let collect: unknown
+/** The garbage collector, found at the first use. */
+const collector: { run?: unknown } = {}
 
-/** Frees what nothing refers to, where the runtime has a way to ask for it. It takes tens of milliseconds. */
+/** Runs the garbage collector, if the runtime allows it. It takes tens of milliseconds. */
 export function collectGarbage(): void {
-  if (collect === undefined) {
-    // No context that is there already gets a `gc` by it.
+  if (collector.run === undefined) {
+    // Only new contexts get a `gc` by this flag.
     setFlagsFromString('--expose-gc')
-    collect = runInNewContext("typeof gc === 'function' ? gc : null")
+    collector.run = runInNewContext("typeof gc === 'function' ? gc : null")
   }
-  if (typeof collect !== 'function') return
-  collect()
-  // V8 frees the array buffers that it found in a thread of its own, and has counted that by the next time at the latest.
-  collect()
+  const { run } = collector
+  if (typeof run !== 'function') return
+  run()
+  // V8 frees array buffers in another thread. It has counted them at the next collection at the latest.
+  run()
 }
 
 /**
- * The heap and what lies outside of it, such as array buffers, pages that nobody has touched and garbage included. The same
- * as `process.memoryUsage()` says, twenty times as fast: it is asked before and after each decoding. Unit: bytes.
+ * Returns the memory on the heap and outside, such as array buffers, including garbage and untouched pages. It agrees with
+ * `process.memoryUsage()` and is twenty times faster, since it runs before and after each decoding. Unit: bytes.
  */
 function memoryHeld(): number {
   const { used_heap_size: heap, external_memory: outside } = getHeapStatistics()

@@ -1,4 +1,4 @@
-/** What every codec must do: named cases for whoever writes one, bound to no test runner. */
+/** Named test cases for authors of codecs, for any test runner. */
 import type { Codec } from '../core/codec.ts'
 import { reasonOf } from '../core/describe.ts'
 import type { CodecSamples, Subject } from './cases.ts'
@@ -7,40 +7,38 @@ import { show } from './kit.ts'
 
 export type { CodecSamples }
 
+/** Options of {@link codecSuite}. */
 export interface CodecSuiteOptions {
-  /** Where all that is random comes from: {@link codecSeed} unless said otherwise. */
+  /** The seed of all random inputs. Default: {@link codecSeed}. */
   readonly seed?: number | undefined
   /**
-   * How many random inputs `decode` is given, half of them messages with changes: 20,000 unless said otherwise. A reader is
-   * given half of these.
+   * Number of random inputs for `decode`, half of them changed messages. A reader reads half of these inputs. Default: 20,000.
    */
   readonly inputs?: number | undefined
 }
 
-/** One thing that every codec must do. */
+/** One test case. */
 export interface CodecCase {
   /** Unique. */
   readonly name: string
   /**
-   * Runs the case, in any order and as often as one likes. It needs no `this`.
+   * Runs the case. Cases can run in any order and repeatedly, and need no `this`.
    *
-   * @throws Error that names the case, the sample and the seed, with the failed assertion or the codec's own error as its
-   *   cause.
+   * @throws Error that names the case, the sample and the seed. Its `cause` is the failed assertion or the codec's own error.
    */
   run(): void
 }
 
-/** The seed of a suite that is given none. */
+/** The default seed of {@link codecSuite}. */
 export const codecSeed: number = 0x68_32_63_68
 
 /**
- * Every case that there is, for one codec. What a codec promises stands in {@link Codec}; beyond that, equal messages
- * give equal bytes, since a codec serves any number of channels at once and keeps nothing of one message for the next.
+ * Returns all test cases for one codec. They test the contract of {@link Codec}, and that equal messages have equal bytes,
+ * since a codec serves several channels at once and keeps no state between messages.
  *
- * A codec that takes for ever, or longer the longer a message is, shows by a case that doesn't return. A test's timeout
- * can't interrupt it, so run the tests in a process with a time limit. What the codec refuses is known from `refused` and `broken` alone:
- * without them, these cases find nothing. The cases about memory run V8's garbage collector first (`--expose-gc`), which no
- * context that is there already sees.
+ * An endless or very slow codec shows as a case that does not return. The timeout of a test cannot interrupt it, so run the
+ * tests in a process with a time limit. The cases about refused values and broken bytes need `refused` and `broken`. The
+ * cases about memory run V8's garbage collector first (`--expose-gc`), which existing contexts do not see.
  *
  * @throws Error when `samples` has no message.
  *
@@ -59,7 +57,7 @@ export function codecSuite<T>(
   samples: CodecSamples<T>,
   { seed = codecSeed, inputs = 20_000 }: CodecSuiteOptions = {},
 ): readonly CodecCase[] {
-  if (samples.messages.length === 0) throw new Error('codecSuite takes at least one message')
+  if (samples.messages.length === 0) throw new Error('codecSuite needs at least one message')
   const subject: Subject<T> = { ...samples, codec, seed, inputs, shown: show(samples.messages) }
   return Object.entries(cases).map(([name, body]) => ({
     name,

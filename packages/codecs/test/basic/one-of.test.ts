@@ -50,9 +50,9 @@ test('oneOf: refuses two codecs of one content type', () => {
 test('oneOf: refuses to be made of nothing, whatever the types say', () => {
   // What a program without types may call.
   const untyped = oneOf as (...codecs: readonly unknown[]) => unknown
-  expect(codecError('INVALID_CODEC', () => untyped()).message).toBe('oneOf takes at least one codec')
-  expect(codecError('INVALID_CODEC', () => untyped(undefined)).message).toBe('oneOf takes at least one codec')
-  const some = 'oneOf takes at least one codec, and no undefined'
+  expect(codecError('INVALID_CODEC', () => untyped()).message).toBe('oneOf needs at least one codec')
+  expect(codecError('INVALID_CODEC', () => untyped(undefined)).message).toBe('oneOf needs at least one codec')
+  const some = 'oneOf needs at least one codec, and no undefined'
   expect(codecError('INVALID_CODEC', () => untyped(json(), undefined)).message).toBe(some)
   expect(codecError('INVALID_CODEC', () => untyped(undefined, json())).message).toBe(some)
 })

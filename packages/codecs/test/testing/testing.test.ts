@@ -45,7 +45,7 @@ test('a codec that does all right passes', () => {
 })
 
 test('takes no codec without a message', () => {
-  expect(() => codecSuite(good, { messages: [] })).toThrow('codecSuite takes at least one message')
+  expect(() => codecSuite(good, { messages: [] })).toThrow('codecSuite needs at least one message')
 })
 
 test('a failure names the codec, the case, the sample and the seed, and has its cause', () => {
@@ -491,7 +491,7 @@ test.each<readonly [how: string, take: (length: number) => void]>([
   before = undefined
   const said = failures(counted(take), { messages: [{ id: 1 }] }, lengths).get(lengths)
   expect(String(said)).toMatch(
-    /message 0, .*: decode, of \d+ bytes, [\da-f]+: it took \d+\.\d MiB of memory, of at most 4\.0 MiB \(seed/,
+    /message 0, .*: decode, of \d+ bytes, [\da-f]+: it used \d+\.\d MiB of memory, more than 4\.0 MiB \(seed/,
   )
   kept = undefined
 })
@@ -508,7 +508,7 @@ test('a reader that takes memory on the word of a header is found', () => {
     }),
   }
   const said = failures(codec, { messages: [{ id: 1 }] }, lengths).get(lengths)
-  expect(String(said)).toMatch(/the reader, of \d+ bytes, [\da-f]+: it took \d+\.\d MiB/)
+  expect(String(said)).toMatch(/the reader, of \d+ bytes, [\da-f]+: it used \d+\.\d MiB/)
 })
 
 test.each([
