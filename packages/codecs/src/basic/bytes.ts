@@ -6,14 +6,14 @@ import { CodecError } from '../core/errors.ts'
  * Messages that are bytes. With `size`, every message has exactly that size and can travel without a length prefix.
  * Without it, a message has any size, also 0.
  *
- * `encode` copies the message, so the caller may reuse its memory afterwards. `decode` does not copy: the message is a view
- * of the received chunk. Nothing writes to the chunk again, but the view keeps it in memory, up to 64 KiB. To keep a message
- * for long, keep `message.slice()`. The message is a plain `Uint8Array`, also if the chunk is a `Buffer`.
+ * `encode` copies the message, so the caller may reuse its memory afterwards. `decode` does not copy: the message is a
+ * view of the received chunk. Nothing writes to the chunk again, but the view keeps it in memory, up to 64 KiB. To keep
+ * a message for long, keep `message.slice()`. The message is a plain `Uint8Array`, also if the chunk is a `Buffer`.
  *
  * @param size - size of every message, a positive safe integer. Unit: bytes.
  *
- * @throws CodecError `INVALID_CODEC` for an invalid `size`. `ENCODE_FAILED` for a message that is not a `Uint8Array` of the
- *   size, `DECODE_FAILED` for received bytes of another size.
+ * @throws CodecError `INVALID_CODEC` for an invalid `size`. `ENCODE_FAILED` for a message that is not a `Uint8Array` of
+ *   the size, `DECODE_FAILED` for received bytes of another size.
  *
  * @example
  * const samples = bytes(4096) // application/vnd.h2channel+bytes; size=4096

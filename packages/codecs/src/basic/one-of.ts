@@ -1,5 +1,6 @@
 import type { ByteWriter } from '../core/byte-writer.ts'
-import { type Codec, withReader } from '../core/codec.ts'
+import { withReader } from '../core/codec.ts'
+import type { Codec } from '../core/codec.ts'
 import { CodecError } from '../core/errors.ts'
 
 /** A codec of exactly `T`. Since `encode` is a property here, TypeScript does not compare it bivariantly. */

@@ -1,6 +1,8 @@
 import { CodecError } from './errors.ts'
 
-/** Allocates `size` bytes, uninitialised where the platform allows it. Returns a `Buffer` on platforms with `Buffer`. */
+/**
+ * Allocates `size` bytes, uninitialised where the platform allows it. Returns a `Buffer` on platforms with `Buffer`.
+ */
 export function allocateBytes(size: number): Uint8Array<ArrayBuffer> {
   return platform.Buffer === undefined ? new Uint8Array(size) : platform.Buffer.allocUnsafeSlow(size)
 }
@@ -18,8 +20,8 @@ const maxReservedFactor = 4
 const maxRounding = 64 * 1024
 
 /**
- * A growing buffer that codecs append to. Call `reserve(n)`, write at most `n` bytes at `bytes[position]` and after, then
- * advance `position`.
+ * A growing buffer that codecs append to. Call `reserve(n)`, write at most `n` bytes at `bytes[position]` and after,
+ * then advance `position`.
  *
  * `reserve` may replace `bytes` and `view`, so read them again after each call.
  */
@@ -52,9 +54,9 @@ export class ByteWriter {
   }
 
   /**
-   * Limits the message that begins at `position` to `size` bytes, and resets {@link hasOverflowed}. `Infinity` removes the
-   * limit. It is for callers of codecs. A message can exceed the limit within memory that was reserved before, so the caller
-   * checks the size of the complete message. Unit: bytes.
+   * Limits the message that begins at `position` to `size` bytes, and resets {@link hasOverflowed}. `Infinity` removes
+   * the limit. It is for callers of codecs. A message can exceed the limit within memory that was reserved before, so
+   * the caller checks the size of the complete message. Unit: bytes.
    */
   limit(size: number): void {
     this.#limit = this.position + size
@@ -67,8 +69,8 @@ export class ByteWriter {
   }
 
   /**
-   * Makes room for `size` more bytes after `position`. `size` may be an upper estimate, of up to four times the bytes that
-   * are then written. Unit: bytes.
+   * Makes room for `size` more bytes after `position`. `size` may be an upper estimate, of up to four times the bytes
+   * that are then written. Unit: bytes.
    *
    * @throws CodecError `ENCODE_FAILED` when the message is larger than the channel allows.
    */

@@ -17,8 +17,8 @@ export interface Codec<T> {
   readonly size?: number
 
   /**
-   * Set if every message is a JSON text on one line, which is not empty. Such messages can also travel newline-delimited,
-   * as `application/x-ndjson`.
+   * Set if every message is a JSON text on one line, which is not empty. Such messages can also travel
+   * newline-delimited, as `application/x-ndjson`.
    */
   readonly line?: true
 
@@ -33,18 +33,18 @@ export interface Codec<T> {
   encode(message: T, out: ByteWriter): void
 
   /**
-   * Reads one message. `bytes` is borrowed: it is a view of a received chunk. The message may refer to it, and nothing may
-   * write to it. The result must not be `undefined`.
+   * Reads one message. `bytes` is borrowed: it is a view of a received chunk. The message may refer to it, and nothing
+   * may write to it. The result must not be `undefined`.
    *
-   * @throws CodecError `DECODE_FAILED` when the bytes are not a message of this codec, `INVALID_MESSAGE` when the schema
-   *   refuses the message.
+   * @throws CodecError `DECODE_FAILED` when the bytes are not a message of this codec, `INVALID_MESSAGE` when the
+   *   schema refuses the message.
    */
   decode(bytes: Uint8Array): T
 
   /**
-   * Optional. Makes a reader that reads the messages of one channel faster than {@link decode}, with the same results and
-   * errors. `undefined` stands for `decode` itself. A codec that is spread into a new one with another `decode` loses its
-   * reader: `reader` of this package's codecs returns `undefined` when `this.decode` was replaced.
+   * Optional. Makes a reader that reads the messages of one channel faster than {@link decode}, with the same results
+   * and errors. `undefined` stands for `decode` itself. A codec that is spread into a new one with another `decode`
+   * loses its reader: `reader` of this package's codecs returns `undefined` when `this.decode` was replaced.
    */
   reader?(): MessageReader<T> | undefined
 }
@@ -52,8 +52,8 @@ export interface Codec<T> {
 /** Reads many messages from one chunk, without a view of each. It may keep state about the chunk until the next one. */
 export interface MessageReader<T> {
   /**
-   * Reads the message in the `length` bytes at `offset` of `bytes`, as {@link Codec.decode} does. The chunk is borrowed.
-   * Chunks and messages may come in any order.
+   * Reads the message in the `length` bytes at `offset` of `bytes`, as {@link Codec.decode} does. The chunk is
+   * borrowed. Chunks and messages may come in any order.
    */
   read(bytes: Uint8Array, offset: number, length: number): T
 

@@ -1,5 +1,5 @@
-// Numbers are read by writing their bytes as words and reading them as floats or integers. A DataView of the received chunk
-// would be simpler, but reading the `buffer` of a Uint8Array takes longer than all of this.
+// Numbers are read by writing their bytes as words and reading them as floats or integers. A DataView of the received
+// chunk would be simpler, but reading the `buffer` of a Uint8Array takes longer than all of this.
 const memory = new ArrayBuffer(8)
 
 /** Eight bytes of scratch memory, as words in the platform's byte order. */

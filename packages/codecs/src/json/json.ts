@@ -1,26 +1,21 @@
 import { jsonCarrier } from '../core/carrier.ts'
-import { type Codec, type MessageReader, withReader } from '../core/codec.ts'
+import { withReader } from '../core/codec.ts'
+import type { Codec, MessageReader } from '../core/codec.ts'
 import { describe, reasonOf } from '../core/describe.ts'
 import { CodecError } from '../core/errors.ts'
 import { isLongerThan } from './size.ts'
 import type { StandardSchema } from '../schema/standard.ts'
-import {
-  type Converter,
-  optionalConverter,
-  type OutputOf,
-  type Schema,
-  type SchemaOptions,
-  type TwoWay,
-} from '../schema/schema.ts'
+import { optionalConverter } from '../schema/schema.ts'
+import type { Converter, OutputOf, Schema, SchemaOptions, TwoWay } from '../schema/schema.ts'
 import { textReader, utf8 } from '../text/utf8.ts'
 
 /**
  * Messages as JSON texts in UTF-8, one line each: `application/vnd.h2channel+json`, or newline-delimited.
  *
  * Values are converted as by `JSON.stringify`: properties that are `undefined` are omitted, `NaN` and infinities become
- * `null`, a `Date` becomes a string, a `Map` becomes `{}`. Every string arrives as it was sent, including lone surrogates. A
- * key `__proto__` arrives as an ordinary property. A channel estimates the size of a message before it makes the text, so a
- * getter is called twice.
+ * `null`, a `Date` becomes a string, a `Map` becomes `{}`. Every string arrives as it was sent, including lone
+ * surrogates. A key `__proto__` arrives as an ordinary property. A channel estimates the size of a message before it
+ * makes the text, so a getter is called twice.
  *
  * Without a schema, the type of received messages is not checked. Use that only with peers that you trust.
  *
@@ -34,12 +29,12 @@ import { textReader, utf8 } from '../text/utf8.ts'
  */
 export function json<T = unknown>(): Codec<T>
 /**
- * Messages as JSON texts in UTF-8, validated by `schema` on the sides that `validate` names (default: the receiver). The
- * schema's output is the type of the message. It must be assignable to the schema's input (see {@link Schema}).
+ * Messages as JSON texts in UTF-8, validated by `schema` on the sides that `validate` names (default: the receiver).
+ * The schema's output is the type of the message. It must be assignable to the schema's input (see {@link Schema}).
  *
- * @throws CodecError from `json` itself: `INVALID_CODEC` when `schema` is not a Standard Schema, and when a zod schema has a
- *   part that goes one way only or that JSON cannot carry, such as a `z.date()` or a `z.bigint()`, with its path (see
- *   {@link converter}). Schemas of other libraries cannot be inspected. From `encode`, if `validate` is `both`:
+ * @throws CodecError from `json` itself: `INVALID_CODEC` when `schema` is not a Standard Schema, and when a zod schema
+ *   has a part that goes one way only or that JSON cannot carry, such as a `z.date()` or a `z.bigint()`, with its path
+ *   (see {@link converter}). Schemas of other libraries cannot be inspected. From `encode`, if `validate` is `both`:
  *   `ENCODE_FAILED` with the field when the schema refuses the message.
  *
  * @example
@@ -47,11 +42,11 @@ export function json<T = unknown>(): Codec<T>
  */
 export function json<T extends I, I = T>(schema: Schema<T, I>, options?: SchemaOptions): Codec<T>
 /**
- * Messages of a zod schema with codecs, as JSON texts in UTF-8. Fields with a codec travel as JSON and have their own type
- * at both ends: a `Date`, a `URL`, a bigint, a `Map`, a `Set`, a `Uint8Array` or a custom class.
+ * Messages of a zod schema with codecs, as JSON texts in UTF-8. Fields with a codec travel as JSON and have their own
+ * type at both ends: a `Date`, a `URL`, a bigint, a `Map`, a `Set`, a `Uint8Array` or a custom class.
  *
- * @throws CodecError as above. From `encode`, for every value of `validate`: `ENCODE_FAILED` with the field when the schema
- *   cannot convert the message (`orders[0].at: Invalid input: expected date, received string`).
+ * @throws CodecError as above. From `encode`, for every value of `validate`: `ENCODE_FAILED` with the field when the
+ *   schema cannot convert the message (`orders[0].at: Invalid input: expected date, received string`).
  *
  * @example
  * const isoDate = z.codec(z.iso.datetime(), z.date(), {

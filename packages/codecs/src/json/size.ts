@@ -13,8 +13,8 @@ export function isLongerThan(value: unknown, left: number): boolean {
 }
 
 /**
- * Returns a lower bound of the units left after `value`. It treats every object as a plain one, which is fast and usually
- * sufficient. It runs for each message.
+ * Returns a lower bound of the units left after `value`. It treats every object as a plain one, which is fast and
+ * usually sufficient. It runs for each message.
  */
 function estimate(value: unknown, left: number, depth: number): number {
   if (typeof value === 'string') return left - value.length - 2

@@ -35,8 +35,8 @@ export class MsgpackDecoder {
   }
 
   /**
-   * Reads the value that fills `bytes` from `start` to `end`. An extension may call this recursively. Its values then count
-   * as deeper levels.
+   * Reads the value that fills `bytes` from `start` to `end`. An extension may call this recursively. Its values then
+   * count as deeper levels.
    *
    * @throws CodecError `DECODE_FAILED`.
    */

@@ -11,8 +11,8 @@ import { utf8 } from '../text/utf8.ts'
 const maxHeader = 5
 
 /**
- * How much longer than its final size a message can be while it is written. A map with fewer properties than it has keys
- * moves back by up to four bytes. The channel checks the size of the complete message. Unit: bytes.
+ * How much longer than its final size a message can be while it is written. A map with fewer properties than it has
+ * keys moves back by up to four bytes. The channel checks the size of the complete message. Unit: bytes.
  */
 const maxSlack = 4 * maxDepth
 
@@ -308,8 +308,8 @@ function lengthHeader(size: number): number {
 }
 
 /**
- * Writes a header of `length` bytes at `at`: `short` plus the size in one byte, or else a byte for the kind of value and
- * the size behind it. `kind` stands for a size in one byte, the two bytes after it for a size in two and in four.
+ * Writes a header of `length` bytes at `at`: `short` plus the size in one byte, or else a byte for the kind of value
+ * and the size behind it. `kind` stands for a size in one byte, the two bytes after it for a size in two and in four.
  */
 function putHeader(out: ByteWriter, at: number, length: number, short: number, kind: number, size: number): void {
   const { bytes } = out

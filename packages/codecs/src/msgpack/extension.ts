@@ -12,7 +12,10 @@ export interface ExtensionType<T> {
   /** Returns the bytes of a value. They are copied immediately. */
   encode(value: T): Uint8Array
 
-  /** Returns the value for its bytes. They are a borrowed view of a received chunk: copy them with `slice()` to keep them. */
+  /**
+   * Returns the value for its bytes. They are a borrowed view of a received chunk: copy them with `slice()` to keep
+   * them.
+   */
   decode(bytes: Uint8Array): T
 }
 
@@ -28,8 +31,8 @@ const maxId = 127
 /**
  * Makes a MessagePack extension type: values of a custom class travel as bytes, under a number.
  *
- * An error of its functions becomes the `cause` of `ENCODE_FAILED` or `DECODE_FAILED`. The functions may use any codec, also
- * the one with this extension.
+ * An error of its functions becomes the `cause` of `ENCODE_FAILED` or `DECODE_FAILED`. The functions may use any codec,
+ * also the one with this extension.
  *
  * @param id - 0 to 127, the same at both ends.
  *

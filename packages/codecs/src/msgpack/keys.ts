@@ -8,7 +8,7 @@ const maxKeptKeys = 1024
 const keptKeys = Array.from({ length: maxKeptKeys }, () => '')
 
 /**
- * Reads a short key of a map from the bytes from `from` up to `to`. The same keys come again and again, so they are kept.
+ * Reads the key of a map from the bytes from `from` up to `to`. Short ASCII keys are cached, since they recur.
  *
  * @throws CodecError `DECODE_FAILED` when the bytes are not well-formed UTF-8.
  */

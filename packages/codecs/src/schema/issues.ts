@@ -1,5 +1,6 @@
 import { maxQuote, quote } from '../core/describe.ts'
-import { CodecError, type CodecIssue } from '../core/errors.ts'
+import { CodecError } from '../core/errors.ts'
+import type { CodecIssue } from '../core/errors.ts'
 import type { SchemaIssue } from './standard.ts'
 
 /** How many issues a {@link CodecError} keeps. A message can have a million. */

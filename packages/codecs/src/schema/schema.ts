@@ -7,9 +7,9 @@ import { isAsyncInZod, zodDirections } from './zod.ts'
 import type { OneWay } from './zod-types.ts'
 
 /**
- * A schema of messages of type `T`. It must accept its own output, since the receiver validates what the sender's program
- * has as output. Fields with defaults are fine. A one-way transform such as `z.string().transform(Number)` is a compile
- * error. zod's codecs can convert types: see {@link TwoWay}.
+ * A schema of messages of type `T`. It must accept its own output, since the receiver validates what the sender's
+ * program has as output. Fields with defaults are fine. A one-way transform such as `z.string().transform(Number)` is a
+ * compile error. zod's codecs can convert types: see {@link TwoWay}.
  *
  * A function that accepts any such schema has both type parameters: `<T extends I, I>(schema: Schema<T, I>)`.
  *
@@ -37,7 +37,10 @@ type IsTwoWay<S extends StandardSchema> = S extends { readonly _zod: unknown }
     ? true
     : false
 
-/** Explains, in a compile error, what is wrong with a schema that has a transform. At run time, the codec names its path. */
+/**
+ * Explains, in a compile error, what is wrong with a schema that has a transform. At run time, the codec names its
+ * path.
+ */
 export interface NoWayBack {
   readonly 'a transform that goes one way only; use z.codec': never
 }
@@ -72,12 +75,12 @@ export interface Converter<T> {
 const maxSchemaDepth = 500
 
 /**
- * Makes a function that returns the schema's output for its argument, or throws. It is for custom codecs. A custom codec
- * that supports zod's codecs uses {@link converter}.
+ * Makes a function that returns the schema's output for its argument, or throws. It is for custom codecs. A custom
+ * codec that supports zod's codecs uses {@link converter}.
  *
  * @throws CodecError from `validator` itself: `INVALID_CODEC` when `schema` is not a Standard Schema. From the
- *   function: `INVALID_MESSAGE` with at most 100 `issues` when the value is invalid, or with the `cause` when the schema
- *   throws. `ASYNC_SCHEMA` when the schema returns a promise, since a codec cannot wait.
+ *   function: `INVALID_MESSAGE` with at most 100 `issues` when the value is invalid, or with the `cause` when the
+ *   schema throws. `ASYNC_SCHEMA` when the schema returns a promise, since a codec cannot wait.
  *
  * @example
  * const check = validator(z.object({ symbol: z.string() }))
@@ -91,11 +94,12 @@ export function validator<T extends I, I = T>(schema: Schema<T, I>): (value: unk
 /**
  * Makes a converter as `json` and `msgpack` do with their schema. It is for custom codecs.
  *
- * @throws CodecError from `converter` itself: `INVALID_CODEC` when `schema` is not a Standard Schema, when `validate` is
- *   invalid, and when a zod schema has a part that goes one way only, with its path: `orders[].at: a transform that goes
- *   one way only; use z.codec`. `ASYNC_SCHEMA` for a `z.promise` or an `async` codec. From `decode`: `INVALID_MESSAGE` with
- *   at most 100 `issues` when the value is invalid, or with the `cause` when the schema throws. `ASYNC_SCHEMA` when the
- *   schema returns a promise. From `encode`, if it runs the schema: `ENCODE_FAILED` and `ASYNC_SCHEMA` in the same cases.
+ * @throws CodecError from `converter` itself: `INVALID_CODEC` when `schema` is not a Standard Schema, when `validate`
+ *   is invalid, and when a zod schema has a part that goes one way only, with its path: `orders[].at: a transform that
+ *   goes one way only; use z.codec`. `ASYNC_SCHEMA` for a `z.promise` or an `async` codec. From `decode`:
+ *   `INVALID_MESSAGE` with at most 100 `issues` when the value is invalid, or with the `cause` when the schema throws.
+ *   `ASYNC_SCHEMA` when the schema returns a promise. From `encode`, if it runs the schema: `ENCODE_FAILED` and
+ *   `ASYNC_SCHEMA` in the same cases.
  *
  * @example
  * const isoDate = z.codec(z.iso.datetime(), z.date(), {
@@ -135,8 +139,9 @@ function converterFor<T>(
 }
 
 /**
- * Makes a converter for a codec whose schema is optional. Without a schema it converts and checks nothing. A schema that is
- * given but `undefined` is an error, since its messages would silently go unchecked: a cycle of imports can cause it.
+ * Makes a converter for a codec whose schema is optional. Without a schema it converts and checks nothing. A schema
+ * that is given but `undefined` is an error, since its messages would silently go unchecked: a cycle of imports can
+ * cause it.
  */
 export function optionalConverter<T>(
   carrier: Carrier,

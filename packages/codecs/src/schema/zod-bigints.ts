@@ -2,8 +2,8 @@ import { definitionOf, isBigint, resolveLazy } from './zod-types.ts'
 import type { ZodDefinition, ZodSchema } from './zod-types.ts'
 
 /**
- * Values that unions have already restored. Options tried in turn may share their parts. Without this cache, each level of a
- * recursive schema would double the work.
+ * Values that unions have already restored. Options tried in turn may share their parts. Without this cache, each level
+ * of a recursive schema would double the work.
  */
 type UnionCache = Map<ZodSchema, Map<unknown, unknown>>
 

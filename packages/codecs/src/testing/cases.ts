@@ -27,8 +27,8 @@ import { collectGarbage } from './memory.ts'
 /** Sample messages of a codec, for `codecSuite`. */
 export interface CodecSamples<T> {
   /**
-   * Messages that arrive as they were sent, compared by `assert.deepStrictEqual`. At least one. Varied messages find more
-   * faults.
+   * Messages that arrive as they were sent, compared by `assert.deepStrictEqual`. At least one. Varied messages find
+   * more faults.
    */
   readonly messages: readonly T[]
   /** Values of any type that `encode` refuses with `ENCODE_FAILED`: a program without types can pass them. */

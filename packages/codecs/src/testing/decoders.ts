@@ -54,9 +54,9 @@ export function tryDecode<T>(decoder: Decoder<T>, bytes: Uint8Array, offset: num
 }
 
 /**
- * Asserts that decoding ends in a message or in a CodecError about the bytes, that all decoders agree, and that decoding uses
- * little memory. The memory is certain only after `collectGarbage`. `bytes` must not change afterwards, since a reader may
- * keep it.
+ * Asserts that decoding ends in a message or in a CodecError about the bytes, that all decoders agree, and that
+ * decoding uses little memory. The memory is certain only after `collectGarbage`. `bytes` must not change afterwards,
+ * since a reader may keep it.
  */
 export function assertEnds<T>(
   decoders: readonly Decoder<T>[],

@@ -97,7 +97,9 @@ export function isThenable(value: unknown): boolean {
   return typeof value === 'object' && value !== null && 'then' in value && typeof value.then === 'function'
 }
 
-/** Returns all positions of a message. For a long one, half are at its start, where headers are, and half in the rest. */
+/**
+ * Returns all positions of a message. For a long one, half are at its start, where headers are, and half in the rest.
+ */
 export function positions(length: number, max: number = 100): number[] {
   if (length <= max) return Array.from({ length }, (_, index) => index)
   const start = Math.floor(max / 2)

@@ -10,8 +10,8 @@ const memoryPerByte = 1024
 const maxAttempts = 4
 
 /**
- * Asserts that `run`, which decodes in a chunk of `size` bytes, uses little memory. Earlier garbage that is freed meanwhile
- * hides memory, so call {@link collectGarbage} before the first of many runs.
+ * Asserts that `run`, which decodes in a chunk of `size` bytes, uses little memory. Earlier garbage that is freed
+ * meanwhile hides memory, so call {@link collectGarbage} before the first of many runs.
  */
 export function inLittleMemory<R>(size: number, run: () => R): R {
   const limit = maxMemory + size * memoryPerByte
@@ -46,8 +46,8 @@ export function collectGarbage(): void {
 }
 
 /**
- * Returns the memory on the heap and outside, such as array buffers, including garbage and untouched pages. It agrees with
- * `process.memoryUsage()` and is twenty times faster, since it runs before and after each decoding. Unit: bytes.
+ * Returns the memory on the heap and outside, such as array buffers, including garbage and untouched pages. It agrees
+ * with `process.memoryUsage()` and is twenty times faster, since it runs before and after each decoding. Unit: bytes.
  */
 function memoryHeld(): number {
   const { used_heap_size: heap, external_memory: outside } = getHeapStatistics()

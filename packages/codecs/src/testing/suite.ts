@@ -12,7 +12,8 @@ export interface CodecSuiteOptions {
   /** The seed of all random inputs. Default: {@link codecSeed}. */
   readonly seed?: number | undefined
   /**
-   * Number of random inputs for `decode`, half of them changed messages. A reader reads half of these inputs. Default: 20,000.
+   * Number of random inputs for `decode`, half of them changed messages. A reader reads half of these inputs. Default:
+   * 20,000.
    */
   readonly inputs?: number | undefined
 }
@@ -24,7 +25,8 @@ export interface CodecCase {
   /**
    * Runs the case. Cases can run in any order and repeatedly, and need no `this`.
    *
-   * @throws Error that names the case, the sample and the seed. Its `cause` is the failed assertion or the codec's own error.
+   * @throws Error that names the case, the sample and the seed. Its `cause` is the failed assertion or the codec's own
+   *   error.
    */
   run(): void
 }
@@ -33,12 +35,13 @@ export interface CodecCase {
 export const codecSeed: number = 0x68_32_63_68
 
 /**
- * Returns all test cases for one codec. They test the contract of {@link Codec}, and that equal messages have equal bytes,
- * since a codec serves several channels at once and keeps no state between messages.
+ * Returns all test cases for one codec. They test the contract of {@link Codec}, and that equal messages have equal
+ * bytes, since a codec serves several channels at once and keeps no state between messages.
  *
- * An endless or very slow codec shows as a case that does not return. The timeout of a test cannot interrupt it, so run the
- * tests in a process with a time limit. The cases about refused values and broken bytes need `refused` and `broken`. The
- * cases about memory run V8's garbage collector first (`--expose-gc`), which existing contexts do not see.
+ * An endless or very slow codec shows as a case that does not return. The timeout of a test cannot interrupt it, so run
+ * the tests in a process with a time limit. The cases about refused values and broken bytes need `refused` and
+ * `broken`. The cases about memory run V8's garbage collector first (`--expose-gc`), which existing contexts do not
+ * see.
  *
  * @throws Error when `samples` has no message.
  *

@@ -3,7 +3,8 @@ import { describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import * as mini from 'zod/mini'
 import type * as core from 'zod/v4/core'
-import { type Codec, converter, extension, json, msgpack, type StandardSchema } from '../../src/index.ts'
+import { converter, extension, json, msgpack } from '../../src/index.ts'
+import type { Codec, StandardSchema } from '../../src/index.ts'
 import { codecError, encoded, encodeAnything } from '../support/support.ts'
 
 const date = z.codec(z.iso.datetime(), z.date(), {

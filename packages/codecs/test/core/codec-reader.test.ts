@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
-import { type Codec, json, msgpack, oneOf, struct, u8 } from '../../src/index.ts'
+import { json, msgpack, oneOf, struct, u8 } from '../../src/index.ts'
+import type { Codec } from '../../src/index.ts'
 import { encoded } from '../support/support.ts'
 
 const codecs: readonly (readonly [string, Codec<{ a: number }>])[] = [

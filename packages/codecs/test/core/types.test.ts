@@ -5,27 +5,18 @@ import * as v from 'valibot'
 import { describe, expect, expectTypeOf, test } from 'vitest'
 import { z } from 'zod'
 import * as mini from 'zod/mini'
-import {
-  bool,
-  bytes,
-  type Codec,
-  type Converter,
-  converter,
-  type ExtData,
-  extension,
-  json,
-  type MessageOf,
-  msgpack,
-  type MsgpackExtension,
-  oneOf,
-  type OutputOf,
-  type Schema,
-  type SchemaOptions,
-  type StandardSchema,
-  struct,
-  type TwoWay,
-  u16,
-  validator,
+import { bool, bytes, converter, extension, json, msgpack, oneOf, struct, u16, validator } from '../../src/index.ts'
+import type {
+  Codec,
+  Converter,
+  ExtData,
+  MessageOf,
+  MsgpackExtension,
+  OutputOf,
+  Schema,
+  SchemaOptions,
+  StandardSchema,
+  TwoWay,
 } from '../../src/index.ts'
 import { failing } from '../support/support.ts'
 

@@ -1,7 +1,8 @@
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { z } from 'zod'
-import { ByteWriter, type Codec, ExtData, extension, f64, json, msgpack, struct } from '../../src/index.ts'
+import { ByteWriter, ExtData, extension, f64, json, msgpack, struct } from '../../src/index.ts'
+import type { Codec } from '../../src/index.ts'
 import { codecError, encodeAnything, encoded, failing, hex, resultOrCode, utf8Bytes } from '../support/support.ts'
 
 class Point {

@@ -25,7 +25,8 @@ const url = extension<URL>(1, {
 })
 const links = msgpack<{ title: string; link: URL }>({ extensions: [url] })
 
-import { type Codec, CodecError } from '@h2channel/codecs'
+import { CodecError } from '@h2channel/codecs'
+import type { Codec } from '@h2channel/codecs'
 
 const times = struct({ milliseconds: f64 })
 const dates: Codec<Date> = {

@@ -2,7 +2,8 @@
 import * as v from 'valibot'
 import { expect, test } from 'vitest'
 import { z } from 'zod'
-import { converter, json, msgpack, type SchemaOptions } from '../../src/index.ts'
+import { converter, json, msgpack } from '../../src/index.ts'
+import type { SchemaOptions } from '../../src/index.ts'
 import { libraries } from '../support/schema-libraries.ts'
 import { codecError, encodeAnything, failing, resultOrCode } from '../support/support.ts'
 

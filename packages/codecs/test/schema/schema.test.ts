@@ -1,7 +1,8 @@
 import * as v from 'valibot'
 import { expect, test, vi } from 'vitest'
 import { z } from 'zod'
-import { json, msgpack, type Schema, type SchemaIssue, type StandardSchema, validator } from '../../src/index.ts'
+import { json, msgpack, validator } from '../../src/index.ts'
+import type { Schema, SchemaIssue, StandardSchema } from '../../src/index.ts'
 import { codecError, failing, nested, utf8Bytes } from '../support/support.ts'
 
 /** A schema that answers what it is told to. */

@@ -3,7 +3,8 @@ import { expect, test, vi } from 'vitest'
 import { z } from 'zod'
 import * as core from 'zod/v4/core'
 import * as mini from 'zod/mini'
-import { converter, json, msgpack, validator, type StandardSchema } from '../../src/index.ts'
+import { converter, json, msgpack, validator } from '../../src/index.ts'
+import type { StandardSchema } from '../../src/index.ts'
 import { codecError, encodeAnything, utf8Bytes } from '../support/support.ts'
 
 const upper = z.string().transform((text) => text.toUpperCase())

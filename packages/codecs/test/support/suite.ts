@@ -1,7 +1,8 @@
 import * as fc from 'fast-check'
 import { test } from 'vitest'
 import type { Codec } from '../../src/index.ts'
-import { type CodecSamples, codecSeed, codecSuite } from '../../src/testing.ts'
+import { codecSeed, codecSuite } from '../../src/testing.ts'
+import type { CodecSamples } from '../../src/testing.ts'
 
 /** The samples of {@link codecSuite}, of which the seed decides. */
 export interface Samples<T> extends Omit<CodecSamples<T>, 'messages'> {

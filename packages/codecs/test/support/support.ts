@@ -1,5 +1,6 @@
 import { expect } from 'vitest'
-import { ByteWriter, type Codec, CodecError, type CodecErrorCode } from '../../src/index.ts'
+import { ByteWriter, CodecError } from '../../src/index.ts'
+import type { Codec, CodecErrorCode } from '../../src/index.ts'
 
 /** The bytes of one message, in memory of their own. */
 export function encoded<T>(codec: Codec<T>, message: T): Uint8Array {

@@ -1,8 +1,10 @@
 /** Whether the suite finds what is wrong: codecs that are each broken in one way. */
 import { deflateRawSync, inflateRawSync } from 'node:zlib'
 import { expect, test } from 'vitest'
-import { type Codec, CodecError, json, type MessageReader, struct, u16, u32 } from '../../src/index.ts'
-import { type CodecSamples, codecSuite } from '../../src/testing.ts'
+import { CodecError, json, struct, u16, u32 } from '../../src/index.ts'
+import type { Codec, MessageReader } from '../../src/index.ts'
+import { codecSuite } from '../../src/testing.ts'
+import type { CodecSamples } from '../../src/testing.ts'
 import { collectGarbage } from '../../src/testing/memory.ts'
 
 interface Trade {
