@@ -85,8 +85,7 @@ export class ConnError extends Error {
 
   /**
    * For `CONNECT_TIMEOUT` and `CONNECTION_LOST` of `connect`: whether the request had been sent, so that the peer may
-   * have begun to handle it. Otherwise there was no connection with room in time, or the connection was lost before the
-   * request had left.
+   * have begun to handle it. Otherwise no connection had room in time, or it was lost before the request had left.
    */
   readonly requestSent: boolean | undefined
 

@@ -1,6 +1,4 @@
-/**
- * For `@h2channel/channel` alone: what is here does not follow semantic versioning. It runs anywhere, as `./web` does.
- */
+/** For `@h2channel/channel` alone: this module does not follow semantic versioning. It runs where `./web` runs. */
 export { inspectAs } from './runtime/inspect-as.ts'
 export { runInRootContext } from './runtime/root-context.ts'
 export { abortable } from './waits/abortable.ts'

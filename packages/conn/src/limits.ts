@@ -73,13 +73,10 @@ export interface CloseTimeouts {
 }
 
 /** Returns the timeouts, with the defaults of those not given. Throws `INVALID_ARGUMENT` for an invalid one. */
-export function resolveTimeouts({ closeTimeout, lingerTimeout }: CloseTimeouts): {
-  closeTimeout: number
-  lingerTimeout: number
-} {
+export function resolveTimeouts(given: CloseTimeouts): Pick<ConnDefaults, keyof CloseTimeouts> {
   return {
-    closeTimeout: checkDelay('closeTimeout', closeTimeout ?? connDefaults.closeTimeout),
-    lingerTimeout: checkDelay('lingerTimeout', lingerTimeout ?? connDefaults.lingerTimeout),
+    closeTimeout: checkDelay('closeTimeout', given.closeTimeout ?? connDefaults.closeTimeout),
+    lingerTimeout: checkDelay('lingerTimeout', given.lingerTimeout ?? connDefaults.lingerTimeout),
   }
 }
 

@@ -20,8 +20,7 @@ export interface WriteOptions extends WaitOptions {
   /**
    * Called once when accepted bytes belong to the caller again, because nothing reads them any more. Do not wait for
    * the call: a conn need not make it. A conn over HTTP/2 does not make it for bytes that were not handed on when the
-   * stream ended. A conn that hands bytes on to another passes this function with the last reference to all of them
-   * only.
+   * stream ended. A conn that hands bytes on to another passes this function only with the last reference to them.
    */
   readonly released?: (() => void) | undefined
 }

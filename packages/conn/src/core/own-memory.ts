@@ -1,7 +1,6 @@
 /**
- * The part of its ArrayBuffer that a chunk must fill to be kept there. Node's chunks are views of packets: 20 unread
- * bytes would keep 64 KiB of other traffic. Most frames of 16 KiB are a quarter of a packet of 64 KiB, and are not
- * copied.
+ * The part of its ArrayBuffer that a chunk must fill to stay there. Node's chunks are views of packets: 20 unread bytes
+ * would keep 64 KiB of other traffic. A frame of 16 KiB, of which a packet of 64 KiB has several, is not copied.
  */
 const minPart = 1 / 8
 

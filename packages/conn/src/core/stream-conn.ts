@@ -66,53 +66,39 @@ const noChunks: Uint8Array[] = []
 
 const accepted = Promise.resolve()
 
-function readAborted(reason: unknown): ConnError {
-  return abortError('the read', reason)
-}
-
-function writeAborted(reason: unknown): ConnError {
-  return abortError('the write', reason)
-}
+const readAborted = (reason: unknown): ConnError => abortError('the read', reason)
+const writeAborted = (reason: unknown): ConnError => abortError('the write', reason)
 
 /**
- * A {@link Conn} over any {@link Transport}. It decides which calls wait, in which order they are served, and how the
- * conn ends.
+ * A {@link Conn} over any {@link Transport}. It decides which calls wait, who is served first, and how the conn ends.
  */
 export class StreamConn implements Conn {
   /** Its methods are shared: five functions for each conn would take more memory than the conn's state. */
   static readonly #Events = class implements TransportEvents {
     readonly #conn: StreamConn
-
     constructor(conn: StreamConn) {
       this.#conn = conn
     }
-
     chunk(bytes: Uint8Array): void {
       this.#conn.#onChunk(bytes)
     }
-
     end(): void {
       this.#conn.#onEnd()
     }
-
     drain(): void {
       this.#conn.#onDrain()
     }
-
     finish(): void {
       this.#conn.#onFinish()
     }
-
     close(error: ConnError): void {
       this.#conn.#onClose(error)
     }
   }
 
   static {
-    Object.defineProperties(
-      this.prototype,
-      inspectAs<StreamConn>((conn) => conn.halves),
-    )
+    const shown = inspectAs<StreamConn>(({ halves }) => halves)
+    Object.defineProperties(this.prototype, shown)
   }
 
   readonly closed: Promise<ConnClosed>
@@ -122,10 +108,7 @@ export class StreamConn implements Conn {
   readonly #lingerTimeout: number
   readonly #readers = new WaitQueue<Wrap, unknown>(readAborted)
   readonly #writers = new WaitQueue<Write, void>(writeAborted)
-  /**
-   * Chunks that no read waited for: one, the chunks that are read ahead, and any that the transport could not hold
-   * back.
-   */
+  /** Chunks that no read waited for: one, the `readAhead`, and any that the transport could not hold back. */
   #held = noChunks
   #heldBytes = 0
   #flowing = false

@@ -32,7 +32,9 @@ export interface TransportEvents {
   chunk(bytes: Uint8Array): void
   /** The peer ended its half explicitly. */
   end(): void
+  /** There is room to write again. */
   drain(): void
+  /** Everything was handed on, after `end`. */
   finish(): void
   /** The transport has closed. This is the last event. `error` says why, for a half that was still open. */
   close(error: ConnError): void

@@ -5,8 +5,7 @@ export interface ClientCertificate {
   /** Whether the server asked for a certificate, and whether the client gave one. */
   readonly wish: 'unasked' | 'missing' | 'given'
   /**
-   * Whether the server sent anything after the client's half of the handshake. Most servers of TLS 1.3 send a session
-   * ticket.
+   * Whether the server sent anything after the client's half of the handshake, such as the session ticket of TLS 1.3.
    */
   readonly isAccepted: boolean
 }

@@ -18,9 +18,7 @@ export function queuedBytes(socket: object): number | undefined {
   return handleOf(socket)?.writeQueueSize
 }
 
-/**
- * Number of bytes that the system, or TLS, was given to send, whether it has sent them or not. Undefined if unknown.
- */
+/** Number of bytes that the system, or TLS, was given to send, including those already sent. Undefined if unknown. */
 export function dispatchedBytes(socket: object): number | undefined {
   return handleOf(socket)?.bytesWritten
 }
@@ -34,10 +32,7 @@ export function takenBytes(socket: object): number | undefined {
   return queued === 0 || dispatched === undefined ? undefined : dispatched - queued
 }
 
-/**
- * The socket of a session itself. The proxy in `session.socket` refuses to destroy it, but `off` returns its real
- * `this`.
- */
+/** The socket of a session. The proxy in `session.socket` refuses to destroy it, but `off` returns the socket. */
 export function rawSocket(session: Http2Session): Socket {
   return session.socket.off('close', () => {})
 }

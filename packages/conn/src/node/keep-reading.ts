@@ -9,9 +9,7 @@ import { startReading } from './handle.ts'
 const firstPause = 20
 const maxPause = 1_000
 
-/**
- * How much may arrive while this side's writes stall: the window, and a quarter for the frames' headers. Unit: bytes.
- */
+/** How much may arrive while this side's writes stall: the window, and a quarter for frame headers. Unit: bytes. */
 const maxArriving = 1.25 * connLimits.connectionWindow
 
 /**

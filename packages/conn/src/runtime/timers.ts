@@ -1,7 +1,6 @@
 /**
- * The timers of this package, as the platform had them when this module was loaded. Fake timers of a test runner are
- * installed later, for the program under test. Connections are kept alive by real time. The timers belong to no caller:
- * see {@link runInRootContext}.
+ * The timers of this package, as they were when this module was loaded: a test runner installs its fake timers later,
+ * and connections are kept alive by real time. The timers belong to no caller: see {@link runInRootContext}.
  */
 import { runInRootContext } from './root-context.ts'
 

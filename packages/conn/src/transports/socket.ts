@@ -6,9 +6,7 @@ import type { ConnError } from '../errors.ts'
 import { startReading } from '../node/handle.ts'
 import { DuplexTransport } from './node-stream.ts'
 
-/**
- * A socket as a transport. An aborted TCP socket sends RST and not FIN, which the peer could mistake for a clean end.
- */
+/** A socket as a transport. An aborted TCP socket sends RST, since the peer could mistake FIN for a clean end. */
 export class SocketTransport extends DuplexTransport<Socket> {
   override start(events: TransportEvents): void {
     // A terminal would ask for its end twice.

@@ -1,9 +1,6 @@
 import { queueMicrotask } from '../runtime/timers.ts'
 
-/**
- * Whether `value` works as an AbortSignal: one of this realm or of another, such as that of jsdom, `node:vm` or a
- * polyfill.
- */
+/** Whether `value` works as an AbortSignal, also of another realm, such as that of jsdom, `node:vm` or a polyfill. */
 export function isAbortSignal(value: unknown): value is AbortSignal {
   if (typeof value !== 'object' || value === null) return false
   const { aborted, addEventListener, removeEventListener } = value as Partial<AbortSignal>

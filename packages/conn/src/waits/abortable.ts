@@ -1,30 +1,16 @@
 import { addAbortListener, removeAbortListener } from './abort-listeners.ts'
 
 /**
- * Settles as `promise` does, unless `signal` aborts first. Nothing stays on the signal once it has settled.
- *
- * @param makeError - makes the error of a wait that the signal ended, out of the signal's reason. Default: the reason
- *   itself.
+ * Settles as `promise` does, unless `signal` aborts first: then it rejects with the reason of the signal. Nothing stays
+ * on the signal once it has settled.
  */
-export function abortable<Result>(
-  promise: Promise<Result>,
-  signal: AbortSignal,
-  makeError: (reason: unknown) => unknown = (reason) => reason,
-): Promise<Result> {
+export function abortable<Result>(promise: Promise<Result>, signal: AbortSignal): Promise<Result> {
   return new Promise((resolve, reject) => {
-    const onAbort = (): void => reject(makeError(signal.reason))
+    const onAbort = (): void => reject(signal.reason)
+    const release = (): void => removeAbortListener(signal, onAbort)
     if (signal.aborted) onAbort()
     addAbortListener(signal, onAbort)
-    const release = (): void => removeAbortListener(signal, onAbort)
-    promise.then(
-      (result) => {
-        release()
-        resolve(result)
-      },
-      (error: unknown) => {
-        release()
-        reject(error)
-      },
-    )
+    promise.then(release, release)
+    promise.then(resolve, reject)
   })
 }
