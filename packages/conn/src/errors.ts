@@ -45,8 +45,8 @@ const rules: Readonly<Record<ConnErrorCode, { readonly side: Side; readonly fata
 /** All codes of {@link ConnError}. */
 export const connErrorCodes: readonly ConnErrorCode[] = Object.keys(rules) as ConnErrorCode[]
 
-/** A response other than 2xx, with which a server refused to open a conn. */
-export interface RefusedResponse {
+/** A response other than 2xx, from a server that did not accept a conn. */
+export interface ErrorResponse {
   readonly status: number
   readonly headers: Readonly<Record<string, string | readonly string[] | undefined>>
   /** The start of the body: at most 32 KiB of it. */
@@ -57,7 +57,7 @@ export interface RefusedResponse {
 export interface ConnErrorOptions extends ErrorOptions {
   readonly rstCode?: number | undefined
   readonly requestSent?: boolean | undefined
-  readonly response?: RefusedResponse | undefined
+  readonly response?: ErrorResponse | undefined
 }
 
 /** The error of conns, `connect` and `accept`, which throw no other. */
@@ -90,7 +90,7 @@ export class ConnError extends Error {
   readonly requestSent: boolean | undefined
 
   /** For `UNEXPECTED_STATUS`: the response. Its headers are not enumerable, so that logs do not show them. */
-  readonly response: RefusedResponse | undefined
+  readonly response: ErrorResponse | undefined
 
   constructor(code: ConnErrorCode, message: string, options: ConnErrorOptions = {}) {
     super(message, options)
@@ -112,6 +112,6 @@ export const abortError: WaitErrors<ConnError>['abortError'] = waits.abortError
 export const signalError: WaitErrors<ConnError>['signalError'] = waits.signalError
 
 /** Returns a copy whose headers are not enumerable, so that logs do not show cookies. */
-function hideHeaders({ status, headers, body }: RefusedResponse): RefusedResponse {
+function hideHeaders({ status, headers, body }: ErrorResponse): ErrorResponse {
   return Object.defineProperty({ status, headers, body }, 'headers', { enumerable: false })
 }

@@ -4,7 +4,7 @@ export type { Conn, ConnClosed, WaitOptions, WriteOptions } from './core/conn.ts
 export { connDefaults, connLimits } from './limits.ts'
 export type { CloseTimeouts, ConnDefaults, ConnLimits } from './limits.ts'
 export { ConnError, connErrorCodes } from './errors.ts'
-export type { ConnErrorCode, ConnErrorOptions, RefusedResponse, Side } from './errors.ts'
+export type { ConnErrorCode, ConnErrorOptions, ErrorResponse, Side } from './errors.ts'
 export { pipe } from './transports/memory-pipe.ts'
 export type { PipeOptions } from './transports/memory-pipe.ts'
 export { StreamConn } from './core/stream-conn.ts'

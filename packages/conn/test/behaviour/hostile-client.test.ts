@@ -46,7 +46,7 @@ describeCuts(startHostileClient)
 describeTrickles(startHostileClient)
 describeWindows(startHostileClient)
 // The last stream is one that the server pushed: it says nothing of the client's own.
-describeGoaway(startHostileClient, 'go on', () => 0)
+describeGoaway(startHostileClient, 'stay open', () => 0)
 
 describe('RST_STREAM', () => {
   it.each(codes)('with code %i in one packet with the request gives a conn that was reset', async (code) => {
@@ -132,7 +132,7 @@ describe('a request', () => {
     await expectService(world)
   })
 
-  it('that comes byte by byte, behind a preface that did, is a request', async () => {
+  it('may come byte by byte, after a preface that did', async () => {
     await using world = await startHostileClient()
     const link = world.link(new Uint8Array(0))
     await trickle(link, greeting())
@@ -145,7 +145,7 @@ describe('a request', () => {
     expect(await ending(conn)).toBe('clean')
   })
 
-  it.each(cuts)('that is cut by $cut inside its headers is none, and the next is served', async ({ cutAfter }) => {
+  it.each(cuts)('that is cut by $cut inside its headers is ignored, and the next is served', async ({ cutAfter }) => {
     await using world = await startHostileClient()
     const link = world.link()
     await link.handled()

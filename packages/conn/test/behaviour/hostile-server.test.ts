@@ -49,7 +49,7 @@ describeFloods(start)
 describeCuts(start)
 describeTrickles(start)
 describeWindows(start)
-// The server handled none of those above: RFC 9113, section 8.7, allows to try them anew.
+// The server did not process the streams above: RFC 9113, section 8.7, allows the client to retry them.
 describeGoaway(start, 'RESET 7', (id) => id)
 
 /** `:status`, from HPACK's static table. */
@@ -78,7 +78,7 @@ describe('RST_STREAM', () => {
     await expectService(world)
   })
 
-  it.each([0, 2, 8])('with code %i inside the body of a refusal leaves what came of it', async (code) => {
+  it.each([0, 2, 8])('with code %i inside the body of an error response keeps what arrived of it', async (code) => {
     await using world = await startHostileServer()
     const connecting = world.connect().then(
       () => undefined,
@@ -148,7 +148,7 @@ describe('a response', () => {
     await expectService(world)
   })
 
-  it('that comes after 5,000 informational ones is there all the same', async () => {
+  it('is found after 5,000 informational ones', async () => {
     await using world = await startHostileServer()
     const connecting = world.connect()
     const { link, stream } = await world.peer.request()
@@ -168,7 +168,7 @@ describe('a response', () => {
     await expectService(world)
   })
 
-  it('that comes byte by byte, after SETTINGS that did, is a response', async () => {
+  it('may come byte by byte, after SETTINGS that did', async () => {
     await using world = await startHostileServer({ settings: null })
     const connecting = world.connect()
     const link = await world.peer.link()
@@ -208,7 +208,7 @@ describe('a response', () => {
 
 describe('a connection', () => {
   // grpc-node#2785
-  it('on which no SETTINGS come ends with CONNECT_TIMEOUT, and is not kept (section 3.4)', async () => {
+  it('without SETTINGS ends with CONNECT_TIMEOUT, and is not kept (section 3.4)', async () => {
     await using world = await startHostileServer({ settings: null })
     const waits = [1, 2].map(() => told(world.connect({ connectTimeout: 50 })))
     const link = await world.peer.link()
@@ -261,7 +261,7 @@ describe('a connection', () => {
     },
   )
 
-  it('that says GOAWAY without an error before a response is replaced, three times at most (section 8.7)', async () => {
+  it('that receives GOAWAY before a response is replaced, three times at most (section 8.7)', async () => {
     await using world = await startHostileServer()
     const connecting = told(world.connect())
     const links = new Set<RawLink>()
@@ -275,7 +275,7 @@ describe('a connection', () => {
     await expectService(world)
   })
 
-  it('whose server wants to be pushed to ends (section 6.5.2)', async () => {
+  it('whose server enables push ends (section 6.5.2)', async () => {
     await using world = await startHostileServer()
     const { link, conns } = await world.open()
     const read = told(conns[0].conn.read())

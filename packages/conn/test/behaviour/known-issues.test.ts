@@ -1,6 +1,6 @@
 /**
- * What goes wrong with Node's HTTP/2 elsewhere, by the issue that tells of it, and doesn't here. The numbers are nodejs/node's
- * unless another repository is named. Issues whose test fits better with others are named there.
+ * What goes wrong with Node's HTTP/2 elsewhere, by the issue that tells of it, and doesn't here. The numbers are
+ * nodejs/node's unless another repository is named. Issues whose test fits better with others are named there.
  */
 import type { Http2Session, ServerHttp2Session, ServerHttp2Stream } from 'node:http2'
 import { createServer } from 'node:http2'
@@ -53,7 +53,7 @@ async function echoes(conn: Http2Conn, word: string): Promise<void> {
 }
 
 describe('flow control', () => {
-  it('lets the other conns of a session go on while the readers of some rest (golang/go#16510, hyper#2899)', async () => {
+  it('keeps conns moving while other readers of the session pause (golang/go#16510, hyper#2899)', async () => {
     const piece = new Uint8Array(64 * 1024)
     let sent = 0
     await using server = await startService(async (conn) => {
@@ -71,7 +71,7 @@ describe('flow control', () => {
     await going.close()
   })
 
-  it('is not ended by ENHANCE_YOUR_CALM, with more in memory than Node allows a session (#27416, #23116)', async () => {
+  it('is not ended by ENHANCE_YOUR_CALM with more memory than Node allows by default (#27416, #23116)', async () => {
     const piece = new Uint8Array(1024 * 1024)
     const nodes = 10
     await using server = await startService(async (conn) => {
@@ -118,7 +118,7 @@ describe('a stream', () => {
     await failure(conn.closeWrite(), 'CONNECTION_LOST')
   })
 
-  it('that goes with its connection is CONNECTION_LOST, and never CANCEL or a clean end (#24983)', async () => {
+  it('that ends with its connection is CONNECTION_LOST, never CANCEL or a clean end (#24983)', async () => {
     await using server = await startService((conn) => conn.write(bytes('half a mess')))
     const conn = await server.connect()
     expect(text(await conn.read())).toBe('half a mess')
@@ -145,13 +145,13 @@ describe('a stream', () => {
     expect(stream.rstCode).toBe(CANCEL)
   })
 
-  it('may be ended twice, and written to in the turn in which room comes (#39076)', async () => {
+  it('may be ended twice, and written to in the turn of `drain` (#39076)', async () => {
     await using server = await startService(echo)
     const conn = await server.connect()
     const received = readAll(conn)
     const writeOn = async (left: number): Promise<void> => {
       if (left === 0) return
-      // Each goes on from within the `drain` that served the one before.
+      // Each continues within the `drain` that served the one before.
       await conn.write(new Uint8Array(16 * 1024).fill(97))
       await writeOn(left - 1)
     }
@@ -162,7 +162,7 @@ describe('a stream', () => {
     await conn.closeWrite()
   })
 
-  it('that ends well is never reset: resets are rationed, and too many end the session', async () => {
+  it('that ends cleanly is never reset, since too many resets end the session', async () => {
     const resets: number[] = []
     await using server = await startService(async (conn) => {
       await readAll(conn)
@@ -202,7 +202,7 @@ describe('a session', () => {
     await own.close()
   })
 
-  it('is not replaced for ever when each says GOAWAY before it has looked at the request', async () => {
+  it('is replaced a few times only when each sends GOAWAY before it processes the request', async () => {
     let requests = 0
     await using peer = await startRawPeer({
       onRequest(socket) {
@@ -216,7 +216,7 @@ describe('a session', () => {
     await own.close()
   })
 
-  it('that says GOAWAY as soon as it is open gets no request', async () => {
+  it('that receives GOAWAY as soon as it is open sends no request', async () => {
     let connections = 0
     const server = createServer()
     server.on('session', (session) => {
@@ -233,7 +233,7 @@ describe('a session', () => {
     await conn.close()
   })
 
-  it('without streams is gone after GOAWAY (connect-es#1566, #680, #712)', async () => {
+  it('without streams ends after GOAWAY (connect-es#1566, #680, #712)', async () => {
     const ways: readonly ((session: ServerHttp2Session) => void)[] = [
       (session) => session.close(),
       // It hangs up neither then nor when the client has.
@@ -251,14 +251,14 @@ describe('a session', () => {
     }
   })
 
-  it('may fail after all that used it is gone (connect-es#1768, undici#5453)', async () => {
+  it('may fail after all its users have ended (connect-es#1768, undici#5453)', async () => {
     const sockets: Socket[] = []
     await using server = await startService(echo)
     server.server.on('connection', (socket: Socket) => sockets.push(socket))
     const own = new SessionPool()
     const conn = await connect(server.origin, { sessions: own })
     await conn.close()
-    // No stream is left, and nobody listens but the pool: an error that nobody handles would end the process.
+    // No stream is left, and only the pool listens: an unhandled error would end the process.
     for (const socket of sockets) socket.resetAndDestroy()
     await expect.poll(() => own.size, patiently).toBe(0)
     await own.close()
@@ -309,7 +309,7 @@ describe('a session', () => {
     await own.close()
   })
 
-  it('is pinged no more for the sake of a response after ENHANCE_YOUR_CALM', async () => {
+  it('is not pinged for a response after ENHANCE_YOUR_CALM', async () => {
     let connections = 0
     await using peer = await startRawPeer({
       onRequest(socket, stream) {
@@ -335,7 +335,7 @@ describe('a session', () => {
     expect(await pings).toBe('not pinged')
   })
 
-  it('may be pinged when it is gone, and when ten pings are unanswered', async () => {
+  it('may be pinged when it has ended, and when ten pings are unanswered', async () => {
     const silent = deferred<Http2Session>()
     await using server = await startService(() => {})
     server.server.on('session', (session: Http2Session) => silent.resolve(session))
@@ -351,7 +351,7 @@ describe('a session', () => {
     await own.close()
   })
 
-  it('is closed without cutting what is on its way (#42713, #45153, #50202)', async () => {
+  it('closes without losing what is on its way (#42713, #45153, #50202)', async () => {
     const piece = new Uint8Array(64 * 1024)
     const pieces = 64
     const received = deferred<number>()

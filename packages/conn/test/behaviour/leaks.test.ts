@@ -1,8 +1,8 @@
 /**
- * Conns that are opened and ended in every way leave nothing behind: no session, stream, timer, listener, file descriptor or
- * memory.
+ * Conns that are opened and ended in every way leave nothing behind: no session, stream, timer, listener, file
+ * descriptor or memory.
  *
- *     H2CHANNEL_LEAKS=5000 npx vitest run packages/conn/test/leaks.test.ts   # that many conns instead of 20,000
+ * H2CHANNEL_LEAKS=5000 npx vitest run packages/conn/test/leaks.test.ts   # that many conns instead of 20,000
  */
 import { getEventListeners, once, setMaxListeners } from 'node:events'
 import type { Http2SecureServer, Http2Server, IncomingHttpHeaders, ServerHttp2Stream } from 'node:http2'
@@ -54,7 +54,7 @@ function waits(conn: Conn): Promise<unknown> {
 type Way = readonly [client: (conn: Conn) => Promise<unknown>, server: (conn: Conn) => Promise<unknown>]
 
 const ended = async (conn: Conn): Promise<unknown> => {
-  // A socket that nobody reads tells of nothing.
+  // A socket without a reader emits nothing.
   await settled(drain(conn))
   return settled(conn.closeWrite())
 }

@@ -1,13 +1,13 @@
 /**
  * Random operations on pairs of conns, with faults between: no byte is lost, nothing hangs, nothing is left behind.
  *
- *     H2CHANNEL_SOAK=1000000 npx vitest run packages/conn/test/soak.test.ts   # that many operations instead of 30,000
- *     H2CHANNEL_SEED=12345                                                    # beside it: those of this seed again
- *     H2CHANNEL_WORLD=7                                                       # and of these, those on one carrier alone
+ * H2CHANNEL_SOAK=1000000 npx vitest run packages/conn/test/soak.test.ts   # that many operations instead of 30,000
+ * H2CHANNEL_SEED=12345                                                    # also: the operations of this seed again
+ * H2CHANNEL_WORLD=7                                                       # and of these, those on one carrier alone
  *
  * A seed decides which operations are performed in which order, with which sizes and signals, and at which byte of a
- * connection which fault comes. It does not decide how the kernel cuts up what it carries or when timers fire, so that a
- * replay does the same, but not at the same moments: what went wrong by a race may need several.
+ * connection which fault comes. It does not decide how the kernel cuts up what it carries or when timers fire, so that
+ * a replay does the same, but not at the same moments: what went wrong by a race may need several.
  */
 import { expect, it } from 'vitest'
 

@@ -1,4 +1,7 @@
-/** What lies unread of a conn: it keeps none of the memory in which other traffic came, and no object for each small frame. */
+/**
+ * What lies unread of a conn: it keeps none of the memory in which other traffic came, and no object for each small
+ * frame.
+ */
 import { once } from 'node:events'
 import type { ClientHttp2Stream, IncomingHttpHeaders, ServerHttp2Stream } from 'node:http2'
 import { connect as connectHttp2, createServer } from 'node:http2'
@@ -79,7 +82,7 @@ describe.each([
     for (const conn of [slowNear, busyNear, slow, busy]) conn.abort()
   })
 
-  test('a window of small frames that nobody reads takes little more than its bytes', async () => {
+  test('an unread window of small frames takes little more memory than its bytes', async () => {
     const far = deferred<Conn>()
     const over = deferred()
     await using server = await startServer(
@@ -121,7 +124,7 @@ interface Late extends AsyncDisposable {
   accept(): Promise<Http2Conn>
 }
 
-/** A server that accepts when it is told to, and a client that has written before. */
+/** A server that accepts when the test says so, and a client that has written before. */
 async function startLate(): Promise<Late> {
   const came = deferred<[ServerHttp2Stream, IncomingHttpHeaders]>()
   const server = createServer()
@@ -152,7 +155,7 @@ async function startLate(): Promise<Late> {
 const largestFrame = 16 * 1024
 const mostReadAhead = connLimits.readAhead + largestFrame
 
-test('what came before a request was accepted counts as unread', async () => {
+test('bytes that came before a request was accepted count as unread', async () => {
   await using late = await startLate()
   const { near } = late
   near.write(new Uint8Array(30_000))
@@ -189,7 +192,7 @@ test.each([
   conn.abort()
 })
 
-test('what waits for a request to be accepted holds no packets, and all of it is there in order', async () => {
+test('bytes that wait for a request to be accepted hold no packets, and keep their order', async () => {
   await using late = await startLate()
   const frames = 1_500
   const large = new Uint8Array(5_000).fill(255)
@@ -215,7 +218,7 @@ test('what waits for a request to be accepted holds no packets, and all of it is
   conn.abort()
 })
 
-test('chunks of another realm, as Node’s are in the sandbox of a test runner, count as others do', async () => {
+test('chunks of another realm count as others do, such as Node’s in the sandbox of a test runner', async () => {
   await using late = await startLate()
   const stream = await late.stream()
   const conn = await late.accept()
@@ -229,7 +232,7 @@ test('chunks of another realm, as Node’s are in the sandbox of a test runner, 
   conn.abort()
 })
 
-test('a pipe keeps nothing but the bytes that were written', async () => {
+test('a pipe keeps only the written bytes', async () => {
   const [near, far] = pipe()
   const before = await memory()
   for (let write = 0; write < 1_000; write++) await near.write(new Uint8Array(64 * 1024).subarray(0, 20))
@@ -238,7 +241,7 @@ test('a pipe keeps nothing but the bytes that were written', async () => {
   for (const conn of [near, far]) conn.abort()
 })
 
-test('Pages: gives what was added, in order, whatever its sizes', () => {
+test('Pages: returns what was added, in order, for any sizes', () => {
   const pages = new Pages()
   const given: number[] = []
   const added: number[] = []

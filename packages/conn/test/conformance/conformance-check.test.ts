@@ -54,7 +54,9 @@ class Wrapped implements Conn {
 
 const never = new Promise<never>(() => {})
 
-/** How long a case that should hang may take. The others have the time that a busy machine needs. Unit: milliseconds. */
+/**
+ * How long a case that should hang may take. The others have the time that a busy machine needs. Unit: milliseconds.
+ */
 const patience = 500
 
 function hangs(says: RegExp): boolean {

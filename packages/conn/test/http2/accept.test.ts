@@ -20,7 +20,7 @@ function startRequests(handler: Handler): Promise<TestServer> {
 }
 
 describe('accept(request, response)', () => {
-  it('answers with the status and the headers, beside those that were set before', async () => {
+  it('answers with the status and the headers, and keeps the headers that were set before', async () => {
     await using server = await startRequests(async (request, response) => {
       response.setHeader('x-early', 'kept')
       response.setHeader('x-both', 'early')
@@ -66,7 +66,7 @@ describe('accept(request, response)', () => {
     expect(await conn.closed).toEqual({ clean: true })
   })
 
-  it('reads a request that was over before it was accepted', async () => {
+  it('reads a request that had ended before it was accepted', async () => {
     const ended = deferred()
     const read = deferred<string>()
     await using server = await startRequests(async (request, response) => {
@@ -82,7 +82,7 @@ describe('accept(request, response)', () => {
     http2.destroy()
   })
 
-  it('takes a request without a body', async () => {
+  it('accepts a request without a body', async () => {
     const read = deferred<Uint8Array | null>()
     await using server = await startRequests(async (request, response) => {
       const conn = await accept(request, response)
@@ -125,10 +125,10 @@ describe('accept(request, response)', () => {
   })
 
   const refused: readonly { readonly name: string; readonly options: AcceptOptions }[] = [
-    { name: 'a header name that is none', options: { headers: { 'no name': 'x' } } },
+    { name: 'an invalid header name', options: { headers: { 'no name': 'x' } } },
     { name: 'a header of HTTP/1', options: { headers: { 'transfer-encoding': 'chunked' } } },
     { name: 'a pseudo-header', options: { headers: { ':path': '/' } } },
-    { name: 'a status that is none', options: { status: 1000 } },
+    { name: 'an invalid status', options: { status: 1000 } },
     { name: 'status 101', options: { status: 101 } },
     { name: 'a header of 66 kB', options: { headers: { 'x-big': 'a'.repeat(66_000) } } },
     { name: 'status 204, which has no body', options: { status: 204 } },
@@ -157,7 +157,7 @@ describe('accept(request, response)', () => {
     await new Promise<void>((resolve) => session.close(resolve))
   })
 
-  it('keeps a window that is wider already', async () => {
+  it('keeps a wider window', async () => {
     const http2 = createServer({ settings: { initialWindowSize: 4 * 1024 * 1024 } }, (request, response) => {
       void accept(request, response).then((conn) => conn.close())
     })
@@ -205,7 +205,7 @@ describe('accept(request, response)', () => {
 })
 
 describe('accept(stream, headers)', () => {
-  it('does the same for the `stream` event', async () => {
+  it('makes a conn in a listener of the `stream` event', async () => {
     const http2 = createServer()
     http2.on('stream', (stream, headers) => {
       void (async () => {

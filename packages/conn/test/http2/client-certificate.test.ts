@@ -1,4 +1,4 @@
-/** Mutual TLS: what a client is told whose certificate the server does not take. And what breaks TLS later. */
+/** Mutual TLS: the errors of a client whose certificate the server rejects, and of connections that break later. */
 import { once } from 'node:events'
 import { createSecureServer } from 'node:http2'
 import type { AddressInfo, Server, Socket } from 'node:net'
@@ -35,14 +35,14 @@ describe.each(['TLSv1.3', 'TLSv1.2'] as const)(
       return listen(asking, server)
     }
 
-    it('takes a good one', async () => {
+    it('accepts a valid certificate', async () => {
       await using running = await start()
       const conn = await running.connect('/', { tls: { ...running.tls, ...certificates.good } })
       expect(await conn.read()).toBeNull()
       await conn.close()
     })
 
-    it.each(wrongCertificates)('is TLS_FAILED at once for one that is %s', async (which) => {
+    it.each(wrongCertificates)('fails with TLS_FAILED at once for a certificate that is %s', async (which) => {
       await using running = await start()
       let connections = 0
       running.server.on('connection', () => {

@@ -55,7 +55,7 @@ function startStreams(onStream: (stream: ServerHttp2Stream) => void): Promise<Te
   return listen(server, undefined)
 }
 
-describe('a conn that is connected', () => {
+describe('a connected conn', () => {
   it.each([{ tls: true }, { tls: false }])('shows its request and its response (tls: $tls)', async ({ tls }) => {
     const seen = deferred<{ method: string | undefined; path: string | undefined; token: unknown; port: number }>()
     const server = tls ? createSecureServer(certificate) : createServer()
@@ -83,14 +83,14 @@ describe('a conn that is connected', () => {
     conn.abort()
   })
 
-  it('sends the method that it is told', async () => {
+  it('sends the given method', async () => {
     await using server = await startServer((conn) => conn.write(bytes(conn.method)), { tls: false })
     const conn = await server.connect('/', { method: 'PUT' })
     expect([conn.method, text(await conn.read())]).toEqual(['PUT', 'PUT'])
     conn.abort()
   })
 
-  it('uses the shared sessions unless it is given others', async () => {
+  it('uses the shared pool by default', async () => {
     await using server = await startServer((conn) => conn.close(), { tls: false })
     const conn = await connect(`${server.origin}/`)
     expect(await conn.read()).toBeNull()
@@ -107,7 +107,7 @@ describe('a conn that is connected', () => {
     conn.abort()
   })
 
-  it('resets the stream with the code that the reason for an abort brings along, otherwise with CANCEL', async () => {
+  it('resets the stream with the rstCode of the reason for an abort, otherwise with CANCEL', async () => {
     const codes: number[] = []
     const streams: (() => void)[] = []
     await using server = await startStreams((stream) => {
@@ -135,7 +135,7 @@ describe('a conn that is connected', () => {
   })
 })
 
-describe('what the server is called', () => {
+describe('the authority', () => {
   it.each([
     { url: 'http://[::1]:PORT/x', authority: '[::1]:PORT' },
     { url: 'http://localhost:PORT', authority: 'localhost:PORT' },
@@ -158,7 +158,7 @@ describe('what the server is called', () => {
     server.close()
   })
 
-  it('has no port that goes without saying', async () => {
+  it('has no default port', async () => {
     const asked = deferred<unknown>()
     const server = createSecureServer(certificate)
     server.on('stream', (stream, headers) => {
@@ -206,7 +206,7 @@ describe('what the server is called', () => {
 })
 
 describe('the names of headers', () => {
-  it('have no case: the last of those that are the same counts', async () => {
+  it('are compared without case, and the last value of a name counts', async () => {
     const asked = deferred<[unknown, string[]]>()
     const server = createServer()
     server.on('stream', (stream: ServerHttp2Stream, headers: IncomingHttpHeaders, _flags: number, raw: string[]) => {
@@ -224,7 +224,7 @@ describe('the names of headers', () => {
   })
 })
 
-describe('a server that refuses', () => {
+describe('an error response', () => {
   it('rejects with its status, its headers and the start of its body, and leaves no stream behind', async () => {
     const closed = deferred()
     await using server = await startStreams((stream) => {
@@ -238,7 +238,7 @@ describe('a server that refuses', () => {
     await closed.promise
   })
 
-  it('may have a short body, or none', async () => {
+  it('may have a short body or no body', async () => {
     await using server = await startStreams((stream) => {
       stream.respond({ ':status': 500 })
       stream.end('sorry')
@@ -249,7 +249,7 @@ describe('a server that refuses', () => {
     expect([response?.status, response?.body.length]).toEqual([404, 0])
   })
 
-  it('has no longer than the connect timeout to say why', async () => {
+  it('must send its body within the connect timeout', async () => {
     await using server = await startStreams((stream) => {
       stream.respond({ ':status': 503 })
       stream.write('wait')
@@ -259,8 +259,8 @@ describe('a server that refuses', () => {
   })
 })
 
-describe('a connection that cannot be made', () => {
-  it('rejects with CONNECT_FAILED where nobody listens', async () => {
+describe('a connection that fails', () => {
+  it('rejects with CONNECT_FAILED at a port without a server', async () => {
     const gone = await listenOn(createSocketServer())
     await gone[Symbol.asyncDispose]()
     const error = await failure(connect(`http://${gone.host}`, { sessions }), 'CONNECT_FAILED')
@@ -268,9 +268,9 @@ describe('a connection that cannot be made', () => {
     expect(error.cause).toMatchObject({ code: 'ECONNREFUSED' })
   })
 
-  it('rejects with CONNECT_FAILED for a name that nobody has', async () => {
-    const error = await failure(connect('http://nobody.invalid', { sessions }), 'CONNECT_FAILED')
-    expect(error.message).toContain('nobody.invalid')
+  it('rejects with CONNECT_FAILED for an unknown name', async () => {
+    const error = await failure(connect('http://unknown.invalid', { sessions }), 'CONNECT_FAILED')
+    expect(error.message).toContain('unknown.invalid')
   })
 
   it('rejects with TLS_FAILED for a certificate that is not trusted, or of another host', async () => {
@@ -283,7 +283,7 @@ describe('a connection that cannot be made', () => {
     })
   })
 
-  it('rejects with TLS_FAILED where there is no TLS', async () => {
+  it('rejects with TLS_FAILED at a port without TLS', async () => {
     await using server = await listenOn(createHttp1Server())
     const error = await failure(connect(`https://${server.host}`, { sessions }), 'TLS_FAILED')
     expect(error.message).toContain(server.host)
@@ -325,7 +325,7 @@ describe('a connection that cannot be made', () => {
     expect(error.message).toMatch(/: .+/)
   })
 
-  it('says why at each address of a name, where none takes the connection', async () => {
+  it('gives the reason of each address of a name, if all of them fail', async () => {
     const gone = await listenOn(createSocketServer())
     await gone[Symbol.asyncDispose]()
     const lookup: ConnectOptions['tls'] = {
@@ -341,7 +341,7 @@ describe('a connection that cannot be made', () => {
     expect(error.message).toMatch(/ECONNREFUSED 127\.0\.0\.1:.*ECONNREFUSED 127\.0\.0\.2:/)
   })
 
-  it('says that the request was not sent, where the connection was lost before', async () => {
+  it('reports that the request was not sent, if the connection was lost before', async () => {
     await using peer = await startRawPeer({ onRequest: (socket, stream) => void socket.write(ok(stream, true)) })
     await using own = new SessionPool({ closeTimeout: 20 })
     const conn = await connect(peer.origin, { sessions: own })
@@ -356,7 +356,7 @@ describe('a connection that cannot be made', () => {
     expect(error.requestSent).toBe(false)
   })
 
-  it('says that the request was sent, where the connection was lost after it had left', async () => {
+  it('reports that the request was sent, if the connection was lost after it had left', async () => {
     await using peer = await startRawPeer({ onRequest: (socket) => void socket.destroy() })
     expect((await failure(connect(peer.origin, { sessions }), 'CONNECTION_LOST')).requestSent).toBe(true)
   })
@@ -372,7 +372,7 @@ describe('a connection that cannot be made', () => {
     expect(error.message).toContain('20 ms')
   })
 
-  it('says with CONNECT_TIMEOUT that the request was sent, where it was', async () => {
+  it('reports with CONNECT_TIMEOUT that the request was sent, if it was', async () => {
     let requests = 0
     await using server = await startStreams((stream) => {
       requests += 1
@@ -386,7 +386,7 @@ describe('a connection that cannot be made', () => {
     first.abort()
   })
 
-  it('says with CONNECT_TIMEOUT that no request was sent, where GOAWAY gave back the one that was', async () => {
+  it('reports with CONNECT_TIMEOUT that no request was sent, if GOAWAY returned it', async () => {
     let connections = 0
     const server = createSocketServer((socket) => {
       connections += 1
@@ -423,7 +423,7 @@ describe('a signal', () => {
     expect(own.size).toBe(0)
   })
 
-  it('gives up connecting, ends the attempt, and harms no later one', async () => {
+  it('cancels connecting, ends the attempt, and harms no later one', async () => {
     const connected = deferred<Socket>()
     await using silent = await listenOn(createSocketServer((socket) => connected.resolve(socket)))
     const giveUp = new AbortController()
@@ -441,7 +441,7 @@ describe('a signal', () => {
     expect(own.size).toBe(0)
   })
 
-  it('of one waiter does not end the connection of another', async () => {
+  it('of one caller does not end the connection of another', async () => {
     await using server = await startServer((conn) => conn.write(bytes('hello')))
     const giveUp = new AbortController()
     const first = failure(server.connect('/', { signal: giveUp.signal }), 'CANCELLED')
@@ -475,8 +475,8 @@ describe('a signal', () => {
   })
 })
 
-describe('an argument that cannot be', () => {
-  it.each(['nonsense', 'ftp://127.0.0.1/', '/relative'])('is refused: %s', async (url) => {
+describe('an invalid argument', () => {
+  it.each(['nonsense', 'ftp://127.0.0.1/', '/relative'])('is rejected: %s', async (url) => {
     expect((await failure(connect(url), 'INVALID_ARGUMENT')).fatal).toBe(false)
   })
 
@@ -492,7 +492,7 @@ describe('an argument that cannot be', () => {
     expect(inspect(error)).not.toContain('secret')
   })
 
-  it('is refused: TLS options for cleartext', async () => {
+  it('is rejected: TLS options for cleartext', async () => {
     const error = await failure(connect('http://127.0.0.1:1/', { tls: {} }), 'INVALID_ARGUMENT')
     expect(error.message).toContain('https:')
   })
@@ -509,7 +509,7 @@ describe('an argument that cannot be', () => {
       options: { headers: { 'x-big': Array<string>(1_000).fill('a'.repeat(100)) } },
     },
   ]
-  it.each(refused)('is refused, and harms no conn of the same session: $name', async ({ options }) => {
+  it.each(refused)('is rejected, and harms no conn of the same session: $name', async ({ options }) => {
     await using server = await startServer(
       async (conn) => {
         for await (const chunk of conn) await conn.write(chunk)
@@ -524,7 +524,7 @@ describe('an argument that cannot be', () => {
     await conn.close()
   })
 
-  it('is refused: headers over what the server takes, and none that it takes', async () => {
+  it('is rejected: headers above the limit of the server, and no headers below it', async () => {
     const server = createServer({ settings: { maxHeaderListSize: 10_000 } })
     server.on('stream', (stream, headers) => void accept(stream, headers).then((conn) => conn.close()))
     await using running = await listen(server, undefined)
@@ -539,14 +539,14 @@ describe('an argument that cannot be', () => {
     expect(running.sessions.size).toBe(1)
   })
 
-  it('may be as large as documented: headers', async () => {
+  it('does not include headers up to the documented limit', async () => {
     await using server = await startServer((conn) => conn.close(), { tls: false })
     const conn = await server.connect('/', { headers: { 'x-big': 'a'.repeat(connLimits.headerBytes - 512) } })
     expect(conn.status).toBe(200)
     await conn.close()
   })
 
-  it('is refused: TLS options', async () => {
+  it('is rejected: TLS options', async () => {
     const own = new SessionPool()
     await failure(connect('https://127.0.0.1:1', { tls: { cert: 'nonsense' }, sessions: own }), 'INVALID_ARGUMENT')
     expect(own.size).toBe(0)
@@ -610,7 +610,7 @@ describe('an open stream', () => {
     expect(error.message).toContain(new URL(peer.origin).host)
   })
 
-  it('wakes a writer that waits when the peer stops with NO_ERROR, with bytes unread on this side', async () => {
+  it('wakes a waiting writer when the peer stops with NO_ERROR, with bytes unread on this side', async () => {
     const stop = deferred<() => void>()
     await using peer = await startRawPeer({
       onRequest(socket, stream) {
@@ -628,7 +628,7 @@ describe('an open stream', () => {
   })
 })
 
-describe('content that arrived whole', () => {
+describe('a complete body', () => {
   const endings: readonly { readonly name: string; readonly frames: (stream: number) => readonly Buffer[] }[] = [
     { name: 'nothing else', frames: () => [] },
     { name: 'RST_STREAM(NO_ERROR)', frames: (stream) => [reset(stream, 0)] },

@@ -1,4 +1,6 @@
-/** When a peer is judged, and by what: a healthy connection is never ended, and one that is gone is found out in time. */
+/**
+ * When a peer is judged, and by what: a healthy connection is never ended, and one that is gone is found out in time.
+ */
 import { once } from 'node:events'
 import type { Http2Session, ServerHttp2Session } from 'node:http2'
 import { connect as connectHttp2 } from 'node:http2'
@@ -122,7 +124,7 @@ describe.each(drains)('a quiet conn after %s', (_name, drain) => {
     await exchange(ends)
   })
 
-  it.each(['client', 'server'] as const)('ends at the %s with PEER_SILENT when the peer is gone', async (by) => {
+  it.each(['client', 'server'] as const)('ends at the %s with PEER_SILENT when the peer is silent', async (by) => {
     await using ends = await startEnds({ [by]: true })
     void drain(ends)
     await exchange(ends)
@@ -141,7 +143,7 @@ it('a peer that acknowledges no SETTINGS is not dead while a session drains, as 
   const conn = await accepted.promise
   const [session] = (await opened) as [ServerHttp2Session]
   session.close()
-  // Longer than Node would go on sending SETTINGS without an answer.
+  // Longer than Node would keep sending SETTINGS without an answer.
   const enough = performance.now() + 12 * times.pingInterval
   while (performance.now() < enough) {
     link.send(data(1, 'alive'))
@@ -153,8 +155,8 @@ it('a peer that acknowledges no SETTINGS is not dead while a session drains, as 
   await link.closed
 })
 
-describe.each([{ tls: false }, { tls: true }])('a peer that is gone (TLS: $tls)', ({ tls }) => {
-  it.each(['client', 'server'] as const)('is noticed by the %s within interval and timeout', async (by) => {
+describe.each([{ tls: false }, { tls: true }])('a silent peer (TLS: $tls)', ({ tls }) => {
+  it.each(['client', 'server'] as const)('is noticed by the %s within the interval and the timeout', async (by) => {
     await using ends = await startEnds({ [by]: true, tls })
     await exchange(ends)
     ends.freeze()
@@ -196,10 +198,10 @@ const sides: readonly [side: string, start: () => Promise<Judged>][] = [
   ],
 ]
 
-describe.each(sides)('a %s that stands still', (_side, start) => {
+describe.each(sides)('a suspended %s', (_side, start) => {
   const pings = 3
 
-  it('until the time is up reads the answer that has come meanwhile', async () => {
+  it('reads the answer that arrived before the timeout', async () => {
     await using judged = await start()
     const { conn, link } = judged
     for (let count = 0; count < pings; count += 1) {
@@ -212,7 +214,7 @@ describe.each(sides)('a %s that stands still', (_side, start) => {
     expect(text(await conn.read())).toBe('alive')
   })
 
-  it('when it has asked lets the question leave', async () => {
+  it('lets a ping leave before it judges the answer', async () => {
     await using judged = await start()
     const { conn, link } = judged
     const probe = connectHttp2('http://127.0.0.1:1').on('error', () => {})
@@ -234,7 +236,7 @@ describe.each(sides)('a %s that stands still', (_side, start) => {
   })
 })
 
-it('a peer that takes what is sent, if slowly, is not gone, though no answer comes from behind that', async () => {
+it('a peer that reads slowly is not dead, although it answers no ping behind the bytes it has to read', async () => {
   const patience = { pingInterval: 100, pingTimeout: 600 }
   const accepted = deferred<Http2Conn>()
   await using server = await startServer((conn) => accepted.resolve(conn), { tls: false })
@@ -262,8 +264,8 @@ it('a peer that takes what is sent, if slowly, is not gone, though no answer com
   await failure(writing, 'PEER_SILENT')
 })
 
-describe('a client that stands still while it connects', () => {
-  it('takes the response that has come meanwhile', async () => {
+describe('a client that is suspended while it connects', () => {
+  it('accepts the response that arrived meanwhile', async () => {
     await using peer = await startRawPeer({
       onRequest(socket, stream) {
         socket.write(ok(stream))
@@ -276,7 +278,7 @@ describe('a client that stands still while it connects', () => {
     conn.abort()
   })
 
-  it('keeps a connection whose peer has said something meanwhile', async () => {
+  it('keeps a connection whose peer has sent something meanwhile', async () => {
     let requests = 0
     await using peer = await startRawPeer({
       onRequest(socket, stream) {

@@ -5,7 +5,7 @@ import { startServer } from '../../src/testing.ts'
 
 const impossible = [0, -1, Number.NaN, Number.POSITIVE_INFINITY, 2 ** 31]
 
-test.each(impossible)('connect: refuses a timeout of %s before anything is sent', async (timeout) => {
+test.each(impossible)('connect: rejects a timeout of %s before it sends anything', async (timeout) => {
   const refused = { code: 'INVALID_ARGUMENT', side: 'local' }
   await expect(connect('http://127.0.0.1:9', { connectTimeout: timeout })).rejects.toMatchObject(refused)
   await expect(connect('http://127.0.0.1:9', { closeTimeout: timeout })).rejects.toMatchObject(refused)

@@ -1,4 +1,7 @@
-/** A client that ends many conns at once stays within the resets that a server takes, which end the connection beyond them. */
+/**
+ * A client that ends many conns at once stays within the resets that a server takes, which end the connection beyond
+ * them.
+ */
 import type { ServerHttp2Session, ServerHttp2Stream } from 'node:http2'
 import { createServer } from 'node:http2'
 import { expect, test } from 'vitest'
@@ -18,7 +21,7 @@ const patiently = { timeout: 10_000, interval: 5 }
 
 interface Service extends TestServer {
   readonly accepted: readonly ServerHttp2Session[]
-  /** The streams of `/rest`, which nobody reads or ends, and those of `/mute`, which have no response. */
+  /** The streams of `/rest`, which the server neither reads nor ends, and of `/mute`, which have no response. */
   readonly streams: readonly ServerHttp2Stream[]
   readonly resting: readonly Http2Conn[]
   /** How many bytes `/feed` has sent. */
@@ -100,7 +103,7 @@ test.each(Object.keys(endings))(
   },
 )
 
-test('resets that wait are sent one after the other, until no stream is left', async () => {
+test('waiting resets are sent one after the other, until no stream is left', async () => {
   await using server = await startService()
   const innocent = await server.connect('/echo')
   await abortAll(await rest(server, aFewTooMany))
@@ -137,7 +140,7 @@ test.each(['abort', 'close'] as const)(
   },
 )
 
-test('what the peer sends to a conn whose reset waits is dropped, and soon stops', async () => {
+test('a conn whose reset waits drops what its peer sends, and the peer soon has to stop', async () => {
   await using server = await startService()
   const feed = await server.connect('/feed')
   const stream = server.streams[0]
@@ -155,7 +158,7 @@ test('what the peer sends to a conn whose reset waits is dropped, and soon stops
   expect(unread).toBe(0)
 })
 
-test('the peer of a conn whose reset waits gets nothing that waited for room, and no end', async () => {
+test('the peer of a conn whose reset waits receives no waiting writes, and no end', async () => {
   await using server = await startService()
   const piece = new Uint8Array(64 * 1024)
   const conn = await server.connect('/rest')
@@ -172,7 +175,7 @@ test('the peer of a conn whose reset waits gets nothing that waited for room, an
   expect(taken).toBeLessThanOrEqual(connLimits.streamWindow + 2 * piece.length)
 })
 
-test('a pool that is closed waits for no reset', async () => {
+test('closing a pool sends the waiting resets', async () => {
   await using server = await startService()
   const sessions = new SessionPool()
   await abortAll(await rest(server, tooMany, sessions))

@@ -54,7 +54,7 @@ async function echoes(conn: Awaited<ReturnType<typeof connect>>, word: string): 
   expect(text(await conn.read())).toBe(word)
 }
 
-/** Forwards bytes both ways until it is told to stop, and then swallows them: a peer that fell silent. */
+/** Forwards bytes both ways until it is stopped. Then it drops them, like a peer that fell silent. */
 async function startRelay(
   target: number,
 ): Promise<AsyncDisposable & { readonly origin: string; silence(): void; speak(): void }> {
@@ -84,7 +84,7 @@ async function startRelay(
     silence() {
       isSilent = true
     },
-    /** Those that came through silence stay silent. */
+    /** Connections that were silent stay silent. */
     speak() {
       isSilent = false
     },
@@ -98,7 +98,7 @@ async function startRelay(
 }
 
 describe('SessionPool', () => {
-  it('shares a connection among the conns to an origin', async () => {
+  it('shares a connection between the conns to an origin', async () => {
     await using server = await startEcho()
     const conns = await Promise.all([server.connect('/a'), server.connect('/b')])
     conns.push(await server.connect('/c'))
@@ -107,14 +107,14 @@ describe('SessionPool', () => {
     await Promise.all(conns.map((conn) => conn.close()))
   })
 
-  it('tells TLS options apart by identity', async () => {
+  it('compares TLS options by identity', async () => {
     await using server = await startServer((conn) => conn.close())
     const [one, other] = [{ ...server.tls }, { ...server.tls }]
     for (const tls of [one, other, one, other]) await (await server.connect('/', { tls })).close()
     expect(server.sessions.size).toBe(2)
   })
 
-  it('replaces a connection after GOAWAY, while its streams go on', async () => {
+  it('replaces a connection after GOAWAY, while its streams stay open', async () => {
     await using server = await startEcho()
     const old = await server.connect()
     await echoes(old, 'before')
@@ -154,7 +154,7 @@ describe('SessionPool', () => {
     await Promise.all([second.close(), third.close()])
   })
 
-  it('keeps within the limit of streams when many connect at once', async () => {
+  it('respects the limit of streams when many connect at once', async () => {
     await using server = await startEcho({ maxConcurrentStreams: 2 })
     const conns = await Promise.all(Array.from({ length: 5 }, (_, index) => server.connect(`/${index}`)))
     await Promise.all(conns.map((conn) => echoes(conn, conn.path)))
@@ -162,7 +162,7 @@ describe('SessionPool', () => {
     await Promise.all(conns.map((conn) => conn.close()))
   })
 
-  it('waits for a peer that takes no stream at all', async () => {
+  it('waits for a peer that accepts no streams yet', async () => {
     await using server = await startEcho({ maxConcurrentStreams: 0 })
     const own = new SessionPool({ idleTimeout: 20 })
     await failure(connect(server.origin, { sessions: own, connectTimeout: 50 }), 'CONNECT_TIMEOUT')
@@ -170,7 +170,7 @@ describe('SessionPool', () => {
     await expect.poll(() => own.size, patiently).toBe(0)
   })
 
-  it('closes a connection that carries no stream for a while', async () => {
+  it('closes a connection that has had no streams for a while', async () => {
     await using server = await startEcho()
     const own = new SessionPool({ idleTimeout: 20 })
     const conn = await connect(server.origin, { sessions: own })
@@ -184,7 +184,7 @@ describe('SessionPool', () => {
     await own[Symbol.asyncDispose]()
   })
 
-  it('refuses times that timers cannot keep', () => {
+  it('rejects invalid times', () => {
     const bad = [0, -1, Number.NaN, Number.POSITIVE_INFINITY, 2 ** 31]
     for (const idleTimeout of bad) expect(() => new SessionPool({ idleTimeout })).toThrow(/idleTimeout must be above 0/)
     expect(() => new SessionPool({ idleTimeout: 2 ** 31 - 1 })).not.toThrow()
@@ -205,7 +205,7 @@ describe('SessionPool.close', () => {
     expect(await conn.closed).toEqual({ clean: true })
   })
 
-  it('opens no stream afterwards', async () => {
+  it('opens no streams afterwards', async () => {
     await using server = await startEcho()
     const own = new SessionPool()
     await own.close()
@@ -214,7 +214,7 @@ describe('SessionPool.close', () => {
     await own.close()
   })
 
-  it('tells who waits for a connection that has room at once', async () => {
+  it('rejects at once the calls that wait for room', async () => {
     await using server = await startEcho({ maxConcurrentStreams: 1 })
     const own = new SessionPool()
     const open = (): Promise<Http2Conn> => connect(server.origin, { sessions: own })
@@ -227,7 +227,7 @@ describe('SessionPool.close', () => {
     await closing
   })
 
-  it('does nothing where its timeout is none', async () => {
+  it('does nothing if its timeout is invalid', async () => {
     await using server = await startEcho()
     const own = new SessionPool()
     await failure(own.close({ timeout: Number.NaN }), 'INVALID_ARGUMENT')
@@ -237,7 +237,7 @@ describe('SessionPool.close', () => {
     await own.close()
   })
 
-  it('gives up connections that are being made', async () => {
+  it('ends connections that are still connecting', async () => {
     const connected = deferred<Socket>()
     const silent = createSocketServer((socket) => connected.resolve(socket))
     silent.listen(0, '127.0.0.1')
@@ -253,7 +253,7 @@ describe('SessionPool.close', () => {
     await once(silent, 'close')
   })
 
-  it('cuts off what is left at the deadline', async () => {
+  it('resets the remaining streams at the deadline', async () => {
     await using server = await startEcho()
     const own = new SessionPool({ closeTimeout: 20 })
     const conn = await connect(server.origin, { sessions: own })
@@ -263,7 +263,7 @@ describe('SessionPool.close', () => {
     expect(await conn.closed).toMatchObject({ clean: false, error: { code: 'SESSIONS_CLOSED' } })
   })
 
-  it('keeps its deadline with a peer that never hangs up, and with one that takes no more bytes', async () => {
+  it('meets its deadline with a peer that never hangs up, and with one that reads no more', async () => {
     for (const blocked of [false, true]) {
       await using peer = await startRawPeer({
         onRequest(socket, stream) {
@@ -280,7 +280,7 @@ describe('SessionPool.close', () => {
   })
 })
 
-it('waits for a stream to end where no more connections may be opened', async () => {
+it('a pool waits for a stream to end when it may open no more connections', async () => {
   const oneStream = Uint8Array.of(0, 3, 0, 0, 0, 1)
   await using peer = await startRawPeer({ settings: oneStream, onRequest: (socket, id) => void socket.write(ok(id)) })
   await using sessions = new SessionPool({ closeTimeout: 20 })
@@ -299,7 +299,7 @@ describe('connections that drain', () => {
   const startPeer = () =>
     startRawPeer({ onRequest: (socket, id) => void socket.write(Buffer.concat([ok(id), goaway(id, 0)])) })
 
-  it('take no place of those that serve, however many they are', async () => {
+  it('do not count among the serving ones, however many there are', async () => {
     await using peer = await startPeer()
     await using sessions = new SessionPool({ closeTimeout: 20 })
     const conns: Http2Conn[] = []
@@ -314,7 +314,7 @@ describe('connections that drain', () => {
     for (const conn of conns) expect(text(await conn.read())).toBe('alive')
   })
 
-  it('are waited for when there are very many', async () => {
+  it('must end first when there are very many', async () => {
     const { drainingPerOrigin } = connLimits
     Object.assign(connLimits, { drainingPerOrigin: 3 })
     try {
@@ -340,7 +340,7 @@ describe('connections that drain', () => {
 describe('a ping', () => {
   const patience = { pingInterval: 50, pingTimeout: 400 }
 
-  it('ends the conns of a peer that fell silent, with PEER_SILENT (nodejs/node#42710)', async () => {
+  it('ends the conns of a silent server with PEER_SILENT (nodejs/node#42710)', async () => {
     await using server = await startEcho()
     await using relay = await startRelay(Number(new URL(server.origin).port))
     const own = new SessionPool(patience)
@@ -353,7 +353,7 @@ describe('a ping', () => {
     await own.close()
   })
 
-  it('ends the conns of a client that fell silent, too', async () => {
+  it('ends the conns of a silent client', async () => {
     const accepted = deferred<Http2Conn>()
     await using server = await startServer((conn) => accepted.resolve(conn), { tls: false })
     server.server.on('session', (session) => keepServerAlive(session, patience))
@@ -369,7 +369,7 @@ describe('a ping', () => {
     await own.close()
   })
 
-  it('of a server ends the connection of a client that takes nothing, too', async () => {
+  it('of a server ends the connection of a client that reads nothing', async () => {
     const accepted = deferred<Http2Conn>()
     await using server = await startServer((conn) => accepted.resolve(conn), { tls: false })
     const gone = deferred()
@@ -390,7 +390,7 @@ describe('a ping', () => {
     link.socket.destroy()
   })
 
-  it('that nobody answers, before a response that does not come, keeps further requests off the connection', async () => {
+  it('without an answer keeps further requests off the connection, when no response comes either', async () => {
     await using server = await startEcho()
     await using relay = await startRelay(Number(new URL(server.origin).port))
     const own = new SessionPool({ closeTimeout: 20 })
@@ -406,7 +406,7 @@ describe('a ping', () => {
     await own.close()
   })
 
-  it('takes anything that the peer sends for an answer, as long as it sends', async () => {
+  it('accepts anything that the peer sends as an answer, as long as it sends', async () => {
     const silence = deferred()
     await using peer = await startRawPeer({
       answersPings: false,
@@ -418,7 +418,7 @@ describe('a ping', () => {
     })
     const own = new SessionPool(patience)
     const conn = await connect(peer.origin, { sessions: own })
-    // Longer than Node goes on pinging without an answer.
+    // Longer than Node keeps sending pings without an answer.
     const enough = performance.now() + 12 * patience.pingInterval
     while (performance.now() < enough) expect(await conn.read()).not.toBeNull()
     silence.resolve()
@@ -442,7 +442,7 @@ describe('the process', () => {
     return { code: exitCode, output }
   }
 
-  it('ends by itself with an idle connection, and not while a stream is open', async () => {
+  it('exits with an idle connection, and not while a stream is open', async () => {
     await using server = await startEcho()
     const { code, output } = await child(`
       import { connect } from '@h2channel/conn'
@@ -480,7 +480,7 @@ describe('the windows', () => {
     conn.abort()
   })
 
-  it('stay as they are when they are wider already', async () => {
+  it('stay as they are if they are wider already', async () => {
     const wide = 2 * connectionWindow
     const accepted = deferred<Http2Session>()
     const http2 = createServer({ settings: { initialWindowSize: wide } })

@@ -1,6 +1,6 @@
 /**
- * A process whose turns take long: `busy-peer.ts KIND TURN ORIGIN FROZEN`. It serves conns that echo, has some of its own to ORIGIN, and one
- * to FROZEN, which falls silent one day. Each connection is pinged. See `busy.test.ts`.
+ * A process whose turns take long: `busy-peer.ts KIND TURN ORIGIN FROZEN`. It serves conns that echo, has some of its
+ * own to ORIGIN, and one to FROZEN, which falls silent one day. Each connection is pinged. See `busy.test.ts`.
  */
 import { createServer } from 'node:http2'
 
@@ -15,7 +15,7 @@ export const times = { pingInterval: 1_000, pingTimeout: 3_000 }
 /** What this process says. */
 export type Told =
   | { readonly origin: string }
-  /** How often each connection was pinged: the one that was pinged least. And what ended those that are gone. */
+  /** The lowest number of pings of a connection, and the errors of connections that ended. */
   | { readonly pings: number; readonly lost: readonly string[] }
   | { readonly frozen: string }
 
@@ -32,7 +32,8 @@ function standStill(ms: number): void {
 function beBusy(kind: string, turn: number): void {
   if (kind === 'timers') {
     setInterval(() => {
-      // The timer brings the loop's time up to date: on Node 20 the interval is due again before anything else has its turn.
+      // The timer brings the loop's time up to date: on Node 20 the interval is due again before anything else has its
+      // turn.
       queueMicrotask(() => {
         standStill(turn)
         setTimeout(() => {}, 1_000).unref()

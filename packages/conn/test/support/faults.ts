@@ -158,7 +158,7 @@ function reset(socket: Socket): void {
   else socket.resetAndDestroy()
 }
 
-/** A reset that comes together with the last bytes looks like an end to libuv (libuv/libuv#4997). Who reads on is told. */
+/** To libuv, a reset that comes with the last bytes looks like an end (libuv/libuv#4997). A further read reports it. */
 function readPastTheEnd(socket: Socket): void {
   const push = socket.push
   let hasReadOn = false
@@ -196,7 +196,7 @@ function forward(from: Socket, to: Socket, faults: Faults): void {
   from.on('error', () => reset(to))
 }
 
-/** The same between two conns: what comes out of one goes into the other. An end passes, and so does a failure. */
+/** Joins two conns: what one reads, the other writes. An end passes, and so does a failure. */
 export async function joinConns(near: Conn, far: Conn, [there, back]: readonly [Faults, Faults]): Promise<void> {
   const carry = async (from: Conn, to: Conn, faults: Faults): Promise<void> => {
     try {

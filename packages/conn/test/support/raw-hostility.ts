@@ -27,7 +27,7 @@ const { DATA, HEADERS, PRIORITY, RST_STREAM, SETTINGS, PUSH_PROMISE, PING, GOAWA
 const { END_STREAM, ACK, END_HEADERS, PADDED } = Flag
 const most = 2 ** 31 - 1
 
-/** Node 20 has an older nghttp2, and tells nobody when that ends a session. */
+/** Node 20 has an older nghttp2, and emits nothing when that ends a session. */
 export const isNode20: boolean = process.versions.node.startsWith('20.')
 
 /** Every code of RFC 9113, section 7, and two that it doesn't know. */
@@ -69,7 +69,7 @@ interface Moment {
   readonly isShut?: boolean
   /** Brings the conn to this moment, and returns who waits then. */
   arrive(opened: Opened, link: RawLink): Promise<Readonly<Record<string, Promise<string>>>>
-  /** What becomes of who waits, and of who comes later. `RESET` stands for it with the code. */
+  /** How waits end, and later calls. `RESET` stands for `RESET` with the code. */
   readonly expected: Outcomes
 }
 
@@ -241,7 +241,7 @@ export function describeResets(start: StartWorld): void {
   })
 }
 
-/** What becomes of the streams: all live on, one is reset with that code, or all are lost with their connection. */
+/** How the streams end: all stay open, one is reset with that code, or all are lost with their connection. */
 type Fate = 'lives' | 'connection' | number
 
 interface Violation {
@@ -416,7 +416,7 @@ const violations: readonly Violation[] = [
   },
   {
     section: '8.4',
-    name: 'PUSH_PROMISE, which nobody wants',
+    name: 'PUSH_PROMISE, which we disabled',
     frames: (id) => [frame(PUSH_PROMISE, END_HEADERS, id, Buffer.concat([words(2), Buffer.of(0x82, 0x86, 0x84)]))],
     fate: 'connection',
   },
@@ -547,8 +547,8 @@ export function describeViolations(start: StartWorld): void {
 }
 
 /**
- * RFC 9113, section 5.4.1: who finds an error of the connection says GOAWAY, and then closes it, even if the peer goes on as
- * if nothing had happened.
+ * RFC 9113, section 5.4.1: an endpoint that finds a connection error sends GOAWAY and closes, even if the peer
+ * continues as if nothing had happened.
  *
  * @param world - one in which pings come every few milliseconds.
  */
@@ -571,7 +571,7 @@ interface Flood {
   readonly frames: (id: number) => Uint8Array
   /** Whether the streams live on: `either` where it depends on how many frames one packet brings. */
   readonly survives: boolean | 'either'
-  /** The same on Node 20, where it differs. */
+  /** The fate on Node 20, where it differs. */
   readonly onNode20?: boolean
 }
 
@@ -676,7 +676,7 @@ export function describeCuts(start: StartWorld): void {
       await expectService(world)
     })
 
-    it('inside DATA: what came of it is read', async () => {
+    it('inside DATA: the bytes that came are read', async () => {
       await using world = await start()
       const { link, conns } = await world.open(1)
       const [{ conn, id }] = conns
@@ -688,7 +688,7 @@ export function describeCuts(start: StartWorld): void {
   })
 }
 
-/** Sends every byte by itself. */
+/** Sends every byte separately. */
 export async function trickle(link: RawLink, content: Uint8Array): Promise<void> {
   for (const byte of content) {
     await new Promise<unknown>((resolve) => link.socket.write(Uint8Array.of(byte), resolve))
@@ -705,7 +705,7 @@ async function readToEnd(conn: Http2Conn): Promise<string> {
 }
 
 export function describeTrickles(start: StartWorld): void {
-  describe('a peer that takes its time', () => {
+  describe('a slow peer', () => {
     const body = 'one byte at a time, and nothing between'
 
     it('sends frames of one byte, with empty ones between', async () => {
@@ -719,7 +719,7 @@ export function describeTrickles(start: StartWorld): void {
       await expectService(world)
     })
 
-    it('sends every byte of every frame by itself', async () => {
+    it('sends every byte of every frame separately', async () => {
       await using world = await start()
       const { link, conns } = await world.open()
       const [{ conn, id }] = conns
@@ -749,7 +749,7 @@ export function describeTrickles(start: StartWorld): void {
       conn.abort()
     })
 
-    it('never opens its window: an abort ends the wait, and tells the peer', async () => {
+    it('never opens its window: an abort ends the wait, and resets the stream', async () => {
       await using world = await start(shut)
       const {
         link,
@@ -778,7 +778,7 @@ export function describeTrickles(start: StartWorld): void {
       await expectService(world)
     })
 
-    it('never ends its half: close() tells it to stop, with NO_ERROR (section 8.1)', async () => {
+    it('never ends its half: close() resets it with NO_ERROR (section 8.1)', async () => {
       await using world = await start(undefined, { lingerTimeout: 20 })
       const { link, conns } = await world.open()
       const [{ conn, id }] = conns
@@ -841,7 +841,7 @@ export function describeWindows(start: StartWorld): void {
 }
 
 /**
- * @param above - what becomes of streams above the last one that GOAWAY names.
+ * @param above - what happens to streams above the last one that GOAWAY names.
  * @param last - what a peer names for a stream: one of ours, so 0 where it takes none of ours.
  */
 export function describeGoaway(start: StartWorld, above: string, last: (id: number) => number): void {
@@ -855,7 +855,7 @@ export function describeGoaway(start: StartWorld, above: string, last: (id: numb
       await expectService(world)
     })
 
-    it(`without an error: streams up to the last one go on, those above: ${above}`, async () => {
+    it(`without an error: streams up to the last one stay open, streams above it: ${above}`, async () => {
       await using world = await start()
       const {
         link,
@@ -863,7 +863,7 @@ export function describeGoaway(start: StartWorld, above: string, last: (id: numb
       } = await world.open(2)
       if (later === undefined) throw new Error('no stream above')
       const read = told(later.conn.read())
-      link.send(goaway(last(below.id), 0), data(below.id, 'below'), data(later.id, 'go on'))
+      link.send(goaway(last(below.id), 0), data(below.id, 'below'), data(later.id, 'stay open'))
       expect(await read).toBe(above)
       expect(await told(below.conn.read())).toBe('below')
       link.send(data(below.id, 'still', true))
@@ -874,7 +874,7 @@ export function describeGoaway(start: StartWorld, above: string, last: (id: numb
       await expectService(world)
     })
 
-    it('twice, as a peer that drains does: the streams go on', async () => {
+    it('twice, as a draining peer sends it: the streams stay open', async () => {
       await using world = await start()
       const { link, conns } = await world.open(2)
       link.send(goaway(last(most), 0))

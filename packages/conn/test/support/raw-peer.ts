@@ -165,7 +165,7 @@ export class RawLink {
   }
 }
 
-/** What comes, for whoever asks, in order. */
+/** A queue of arrivals, read in order. */
 export class Arrivals<Value> {
   readonly #there: Value[] = []
   readonly #waiting: ((value: Value) => void)[] = []
@@ -176,7 +176,7 @@ export class Arrivals<Value> {
     else waiter(value)
   }
 
-  /** All that nobody asked for yet. */
+  /** The arrivals that were not read yet. */
   all(): readonly Value[] {
     return this.#there.splice(0)
   }
@@ -204,7 +204,7 @@ export interface RawPeer extends AsyncDisposable {
 export interface Script {
   /** Called with each request's stream. */
   onRequest?(socket: Socket, stream: number): void
-  /** Whether to answer pings: yes unless said otherwise. */
+  /** Whether to answer pings. Default: true. */
   readonly answersPings?: boolean
   /** The payload of its SETTINGS. `null`: it sends none, and answers none. */
   readonly settings?: Uint8Array | null

@@ -33,7 +33,9 @@ function word(error: unknown): string {
   return error.rstCode === undefined ? error.code : `${error.code} ${error.rstCode}`
 }
 
-/** A write that has to wait, where the peer's window is shut: Node's stream has taken all it takes (64 KiB, once 16). */
+/**
+ * A write that has to wait, where the peer's window is shut: Node's stream has taken all it takes (64 KiB, once 16).
+ */
 export function heldWrite(conn: Conn): Promise<string> {
   void conn.write(new Uint8Array(64 * 1024))
   return told(conn.write(Buffer.from('held')))
@@ -120,7 +122,7 @@ export async function startHostileClient(settings?: Uint8Array, timeouts: CloseT
   server.on('session', (session) => {
     sessions.add(session)
     session.once('close', () => sessions.delete(session))
-    // Node 20 tells nobody that it gave a session up: the next ping notices.
+    // Node 20 emits nothing when it gives a session up: the next ping notices.
     keepServerAlive(session, { pingInterval: 100, pingTimeout: 10_000 })
   })
   const arrivals = new Arrivals<{ readonly accepting: Promise<Http2Conn> }>()

@@ -9,9 +9,9 @@ export interface Relay extends AsyncDisposable {
   readonly port: number
   /** How many sockets are open. */
   readonly open: number
-  /** Stops listening, and waits until every connection has ended by itself. */
+  /** Stops listening, and waits until every connection has ended. */
   ended(): Promise<void>
-  /** The same, and ends them. */
+  /** Stops listening, and ends every connection. */
   close(): Promise<void>
 }
 

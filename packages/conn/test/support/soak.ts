@@ -1,4 +1,4 @@
-/** Random operations on both ends of many pairs of conns, with faults between, held against a model of what may come. */
+/** Random operations on both ends of many pairs of conns, with faults between them, checked by a model. */
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
 import { getEventListeners, once, setMaxListeners } from 'node:events'
@@ -381,10 +381,10 @@ const actions: readonly (readonly [number, Action])[] = [
   [2, 'abort'],
 ]
 
-type Giver = 'nobody' | 'never' | 'before' | 'soon' | 'turn' | 'steps' | 'timeout'
+type Giver = 'none' | 'never' | 'before' | 'soon' | 'turn' | 'steps' | 'timeout'
 
 const givers: readonly (readonly [number, Giver])[] = [
-  [50, 'nobody'],
+  [50, 'none'],
   [15, 'never'],
   [3, 'before'],
   [5, 'soon'],
@@ -427,7 +427,7 @@ class Pair {
   readonly #random: Random
   readonly #log: string[] = []
   readonly #outstanding = new Map<number, string>()
-  /** How often it writes rather than reads: where all is read at once, nobody ever waits for room. */
+  /** How often it writes rather than reads: where everything is read at once, no write waits for room. */
   readonly #shyness: number
   readonly #signals: AbortSignal[] = []
   readonly #due: { readonly step: number; readonly controller: AbortController }[] = []
@@ -619,13 +619,13 @@ class Pair {
     end.endsWriting = true
     void this.#track(end, 'closeWrite', end.conn.closeWrite())
     let last: unknown
-    do last = await this.#read(end, { giver: 'nobody' })
+    do last = await this.#read(end, { giver: 'none' })
     while (last instanceof Uint8Array)
     this.#close(end)
     return last
   }
 
-  /** Whoever read to the end, and was not disturbed, has read everything. */
+  /** An end that read to the end without a disturbance has read everything. */
   #checkDrained(end: End, last: unknown): void {
     if (!(last instanceof ConnError) || last.code === 'CLOSED') return
     const peer = end.peer()
@@ -694,7 +694,7 @@ class Pair {
   async #iterate(end: End, times: number): Promise<void> {
     const inner = end.conn[Symbol.asyncIterator]()
     const next = async (): Promise<IteratorResult<Uint8Array, undefined>> => {
-      const value = await this.#taken(end, 'next', 'nobody', async () => {
+      const value = await this.#taken(end, 'next', 'none', async () => {
         const result = await inner.next()
         return result.done === true ? null : result.value
       })
@@ -725,10 +725,10 @@ class Pair {
     end: End,
     what: string,
     promise: Promise<Result>,
-    giver: Giver = 'nobody',
+    giver: Giver = 'none',
     settle: (refused: boolean) => void = () => {},
   ): Promise<Result | ConnError> {
-    const id = this.#note(`${end.name}.${what}${giver === 'nobody' ? '' : ` (${giver})`}`)
+    const id = this.#note(`${end.name}.${what}${giver === 'none' ? '' : ` (${giver})`}`)
     this.#outstanding.set(id, this.#log.at(-1) ?? '')
     return promise.then(
       (result) => {
@@ -769,7 +769,7 @@ class Pair {
   }
 
   /** Whether an error is one that what happened allows. */
-  #judge(end: End, what: string, error: unknown, giver: Giver = 'nobody'): void {
+  #judge(end: End, what: string, error: unknown, giver: Giver = 'none'): void {
     assert.ok(error instanceof ConnError, `${end.name}.${what} failed with what is no ConnError: ${describe(error)}`)
     const peer = end.peer()
     const { carrier, isCut } = this.#world
@@ -777,7 +777,7 @@ class Pair {
     if (error.code === 'CLOSE_TIMEOUT') this.#closeTimedOut = true
     const isReading = what === 'read' || what === 'next'
     const allowed: Partial<Record<ConnErrorCode, boolean>> = {
-      CANCELLED: giver !== 'nobody' && giver !== 'never' && giver !== 'timeout',
+      CANCELLED: giver !== 'none' && giver !== 'never' && giver !== 'timeout',
       TIMEOUT: giver === 'timeout',
       CLOSED: isReading ? end.isClosed : what.startsWith('write') && end.endsWriting,
       ABORTED: end.abortedBy !== undefined && error.cause === end.abortedBy.reason,
@@ -792,7 +792,7 @@ class Pair {
   }
 
   #signal(giver: Giver, step: number, soon: number): AbortSignal | undefined {
-    if (giver === 'nobody') return undefined
+    if (giver === 'none') return undefined
     if (giver === 'never') return this.#run.neverAborted
     if (giver === 'timeout') return this.#kept(AbortSignal.timeout(soon % 6))
     const controller = new AbortController()
