@@ -131,7 +131,7 @@ function expectedRecord<T>(
 }
 
 const otherSubtypes =
-  /^(?:\*|octet-stream|json(?:-seq|l)?|(?:x-)?ndjson|(?:x-|vnd\.)?msgpack|cbor|xml)$|\+(?:json(?:-seq)?|msgpack|cbor|xml)$/
+  /^(?:\*|octet-stream|jsonl|(?:x-)?ndjson|(?:x-|vnd\.)msgpack|(?:.*\+)?(?:json|json-seq|msgpack|cbor|xml))$/
 
 /**
  * Whether a media type may stand for fixed-length records: any `application` type that is not known to be something
