@@ -41,20 +41,16 @@ const forceCloseDelay = 1_000
 /** The message of a 503 while the router drains. */
 export const stopping = 'the server is about to stop'
 
-/** When a channel drains because of its age, and how long it may then take to end. Unit: milliseconds. */
-export interface Age {
-  readonly max: number
-  readonly grace: number
-}
+/** The checked {@link AgeOptions} of a route, with defaults. */
+export type Ages = AgeOptions & { readonly maxAgeGrace: number; readonly expiryGrace: number }
 
-/** Fills in the defaults of how long channels may live. Throws `INVALID_ARGUMENT` for an invalid delay. */
-export function resolveAge(options: AgeOptions): { readonly age: Age | undefined; readonly expiryGrace: number } {
+/** Fills in defaults. Throws `INVALID_ARGUMENT` for an invalid delay. */
+export function resolveAges(options: AgeOptions): Ages {
   const { maxAge, maxAgeGrace = defaultGrace, expiryGrace = defaultGrace } = options
+  if (maxAge !== undefined) checkDelay('maxAge', maxAge)
   checkDelay('maxAgeGrace', maxAgeGrace)
   checkDelay('expiryGrace', expiryGrace)
-  if (maxAge === undefined) return { age: undefined, expiryGrace }
-  checkDelay('maxAge', maxAge)
-  return { age: { max: maxAge, grace: maxAgeGrace }, expiryGrace }
+  return { maxAge, maxAgeGrace, expiryGrace }
 }
 
 /** Ends the channels of a router: all of them when it drains, and each when it is too old. */
@@ -139,16 +135,20 @@ export class Drain {
     this.#admission.closeAll()
   }
 
-  /** Drains a channel when it reaches its maximum age, and ends it when it is still open after the grace period. */
-  limitAge(channel: Channel<unknown, unknown>, session: Http2Session, { max, grace }: Age): void {
+  /**
+   * Drains a channel when it reaches its maximum age, if it has one. Ends it when it is still open after the grace
+   * period.
+   */
+  limitAge(channel: Channel<unknown, unknown>, session: Http2Session, { maxAge, maxAgeGrace }: Ages): void {
+    if (maxAge === undefined) return
     const close = (): void => coreOf(channel).closeWithError(goingAway('the channel reached its maximum age'))
     const drain = (): void => {
       this.#admission.goAway(session)
       coreOf(channel).startDraining()
-      timer = this.#clock.setTimer(close, grace, undefined)
+      timer = this.#clock.setTimer(close, maxAgeGrace, undefined)
     }
     // A random age, so that channels that were opened together do not leave together.
-    let timer = this.#clock.setTimer(drain, Math.ceil(max * (0.8 + 0.2 * Math.random())), undefined)
+    let timer = this.#clock.setTimer(drain, Math.ceil(maxAge * (0.8 + 0.2 * Math.random())), undefined)
     void channel.closed.then(() => this.#clock.clearTimer(timer))
   }
 }

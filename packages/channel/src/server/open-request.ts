@@ -27,7 +27,7 @@ import type { Clock } from '../runtime/clock.ts'
 import type { Admission, Grant } from './admission.ts'
 import type { Authorize, ChannelRequest } from './authorize.ts'
 import { expiryOf, rejectionOf } from './authorize.ts'
-import type { Age, Drain } from './drain.ts'
+import type { Ages, Drain } from './drain.ts'
 import { stopping } from './drain.ts'
 import type { Handler, HandlerContext } from './handler-context.ts'
 import { createContext, isExpired, LazyContext, parseQuery } from './handler-context.ts'
@@ -49,8 +49,7 @@ export interface ServedRoute<Auth> {
   readonly limits: ChannelLimits
   /** Maximum size of the headers of a request. Unit: bytes. */
   readonly maxHeaderBytes: number
-  readonly age: Age | undefined
-  readonly expiryGrace: number
+  readonly ages: Ages
   readonly quota: Quota
   readonly handler: Handler<string, unknown, unknown, Auth>
   readonly onInvalid: ((error: ChannelError, context: HandlerContext<string, Auth>) => 'close' | 'skip') | undefined
@@ -284,7 +283,7 @@ function startChannel<Auth>(
   control: boolean,
 ): void {
   const { onInvalid, onSlow } = served
-  const lazy = new LazyContext(conn.path, router.clock, served.expiryGrace)
+  const lazy = new LazyContext(conn.path, router.clock, served.ages.expiryGrace)
   const context = createContext(params, conn, auth, lazy)
   const channel: Channel<unknown, unknown> = openChannel(conn, send, receive, {
     control,
@@ -295,7 +294,7 @@ function startChannel<Auth>(
     clock: router.clock,
   })
   const usage = router.admission.add(channel, conn, grant)
-  if (served.age !== undefined) router.drain.limitAge(channel, session, served.age)
+  router.drain.limitAge(channel, session, served.ages)
   if (router.drain.hasBegun) coreOf(channel).startDraining()
   if (event !== undefined) diagnostics.open.publish({ opening: event, channel })
   void runHandler(router, served, event, usage, context, lazy)

@@ -10,15 +10,15 @@ import type { MatchFunction } from 'path-to-regexp'
 import { match } from 'path-to-regexp'
 
 import { ChannelError } from '../errors.ts'
-import type { LimitOptions } from '../options.ts'
+import type { ChannelLimits, LimitOptions } from '../options.ts'
 import { checkDelay, checkHook, checkLimit, givenOf, limitsFrom } from '../options.ts'
 import { acceptHeader, createFormats } from '../route/media-types.ts'
 import type { Route } from '../route/route.ts'
 import { type Clock, systemClock } from '../runtime/clock.ts'
 import { Admission, routerDefaults } from './admission.ts'
 import type { Authorize } from './authorize.ts'
-import type { AgeOptions, DrainOptions } from './drain.ts'
-import { Drain, resolveAge } from './drain.ts'
+import type { AgeOptions, Ages, DrainOptions } from './drain.ts'
+import { Drain, resolveAges } from './drain.ts'
 import type { Handler, HandlerContext } from './handler-context.ts'
 import type { PresetHeaders } from './headers.ts'
 import { maxHeaderBytes, presetHeaders } from './headers.ts'
@@ -190,20 +190,20 @@ interface TableRow<Auth> extends ServedRoute<Auth> {
 }
 
 class RouteTable<Auth> implements Router<Auth>, RequestInterceptor {
-  readonly #options: RouterOptions<Auth>
+  readonly #limits: ChannelLimits
+  readonly #ages: Ages
   readonly #maxHeaderBytes: number
   readonly #state: RouterState<Auth>
   readonly #routes: TableRow<Auth>[] = []
 
   constructor(options: RouterOptions<Auth>) {
     const { authorize, authorizeTimeout = defaultAuthorizeTimeout, clock = systemClock, onError } = options
-    limitsFrom(options.limits)
-    resolveAge(options)
+    this.#limits = limitsFrom(options.limits)
+    this.#ages = resolveAges(options)
     checkHook('authorize', authorize)
     checkHook('onError', onError)
     checkDelay('authorizeTimeout', authorizeTimeout)
     const origins = resolveOrigins(options.origins)
-    this.#options = options
     this.#maxHeaderBytes = options.maxHeaderBytes ?? maxHeaderBytes
     checkLimit('maxHeaderBytes', this.#maxHeaderBytes)
     const admission = new Admission(
@@ -233,7 +233,8 @@ class RouteTable<Auth> implements Router<Auth>, RequestInterceptor {
     checkHook('onInvalid', options.onInvalid)
     checkHook('onSlow', options.onSlow)
     const receives = createFormats<unknown>(route.client, route.framing)
-    const limits = limitsFrom({ ...givenOf(this.#options.limits), ...givenOf(options.limits) })
+    const limits =
+      options.limits === undefined ? this.#limits : limitsFrom({ ...this.#limits, ...givenOf(options.limits) })
     const { maxMessageBytes } = limits
     if (receives.some(({ codec }) => (codec.size ?? 0) > maxMessageBytes)) {
       throw new ChannelError('INVALID_ROUTE', `${route.path} has messages over the limit of ${maxMessageBytes} bytes`)
@@ -247,7 +248,7 @@ class RouteTable<Auth> implements Router<Auth>, RequestInterceptor {
       limits,
       // The layout of a struct has up to 8 KiB, and a request names the layouts of both directions.
       maxHeaderBytes: this.#maxHeaderBytes + acceptHeader(receives).length + acceptHeader(sends).length,
-      ...resolveAge({ ...givenOf(this.#options), ...givenOf(options) }),
+      ages: resolveAges({ ...this.#ages, ...givenOf(options) }),
       quota: new Quota(route.path, resolveQuota('total', options.total), this.#state.admission.usages),
       // The table holds routes of all types. Their types were checked by the signature of this method.
       handler: handler as Handler<string, unknown, unknown, Auth>,
