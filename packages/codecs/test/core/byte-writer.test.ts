@@ -57,7 +57,7 @@ test('allocateBytes: gives a Uint8Array elsewhere', () => {
 })
 
 describe('ByteWriter: a limit', () => {
-  test('is none at first', () => {
+  test('does not exist at first', () => {
     expect(new ByteWriter().left).toBe(Infinity)
   })
 
@@ -98,7 +98,7 @@ describe('ByteWriter: a limit', () => {
     expect(out.position).toBeLessThan(1_000_000)
   })
 
-  test('remembers that it was exceeded, whatever the codec makes of the error, until it is set anew', () => {
+  test('remembers that it was exceeded until it is set again, even if the codec catches the error', () => {
     const out = new ByteWriter(10)
     out.limit(10)
     expect(out.hasOverflowed).toBe(false)

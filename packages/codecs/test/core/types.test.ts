@@ -1,5 +1,8 @@
 // oxlint-disable vitest/expect-expect -- the compiler checks these
-/** What compiles and, right below it, what a user could take for it and must not: `pnpm types` fails where either changes. */
+/**
+ * What compiles and, right below it, what a user could take for it and must not: `pnpm types` fails where either
+ * changes.
+ */
 import { type } from 'arktype'
 import * as v from 'valibot'
 import { describe, expect, expectTypeOf, test } from 'vitest'
@@ -104,7 +107,7 @@ describe('json, msgpack: schemas', () => {
     unrun((): Codec<Quote> => msgpack<{ symbol: string }>())
 
     expectTypeOf(json()).toEqualTypeOf<Codec<unknown>>()
-    // @ts-expect-error nobody knows what comes
+    // @ts-expect-error the type of received messages is unknown
     unrun(() => json().decode(received).symbol)
 
     expectTypeOf(json<Quote>(z.object({ symbol: z.string(), price: z.number() }))).toEqualTypeOf<Codec<Quote>>()
@@ -114,7 +117,7 @@ describe('json, msgpack: schemas', () => {
 
   test('are schemas, and not what looks like one', () => {
     expectTypeOf(json).toBeCallableWith(z.object({ a: z.string() }))
-    // @ts-expect-error an object of schemas is none
+    // @ts-expect-error an object of schemas is not a schema
     expect(() => json({ a: z.string() })).toThrow(failing('INVALID_CODEC'))
 
     expectTypeOf(msgpack).toBeCallableWith(z.object({ a: z.string() }), {})
@@ -268,7 +271,7 @@ describe('json, msgpack: two-way schemas', () => {
     sent(nested, { a: [{ n: 1n }] })
   })
 
-  test('refuse a part that goes one way only beside one that goes both ways', () => {
+  test('refuse a part that goes one way only next to one that goes both ways', () => {
     const number = z.string().transform(Number)
     expectTypeOf(json(z.object({ at: date, a: z.number() }))).toEqualTypeOf<Codec<{ at: Date; a: number }>>()
     // @ts-expect-error a field of an object

@@ -2,7 +2,7 @@ import { anything, assert, property } from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { isLongerThan } from '../../src/json/size.ts'
 
-/** An object whose class says what becomes of it. */
+/** An object whose class decides how it is written. */
 class Shown {
   readonly text = 'x'.repeat(1_000)
   toJSON(): unknown {

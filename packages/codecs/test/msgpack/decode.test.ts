@@ -343,7 +343,7 @@ function endOf(run: () => unknown): End {
   }
 }
 
-/** The same with numbers for bigints: the library rounds. */
+/** Replaces bigints by numbers, since the library rounds. */
 function rounded(value: unknown): unknown {
   if (typeof value === 'bigint') return Number(value)
   if (Array.isArray(value)) return value.map(rounded)

@@ -110,7 +110,7 @@ describe('extension: a type', () => {
     for (const value of [5n, 10n ** 40n]) expect(codec.decode(encoded(codec, value))).toBe(value)
   })
 
-  test('takes a value before those that follow it in the list', () => {
+  test('matches a value before the extensions that follow it in the list', () => {
     const second = extension(2, { is: isPoint, encode: () => new Uint8Array(0), decode: () => new Point(0, 0) })
     expect(encoded(msgpack({ extensions: [second, point] }), new Point(1, 2))).toEqual(hex('c7 00 02'))
     expect(encoded(msgpack({ extensions: [point, second] }), new Point(1, 2))).toEqual(hex('d5 01 01 02'))
@@ -151,7 +151,7 @@ describe('extension: a type', () => {
 describe('extension: errors', () => {
   const type = { is: isPoint, encode: () => new Uint8Array(0), decode: () => new Point(0, 0) }
 
-  test.each([-1, 128, 1.5, Number.NaN, '1' as unknown as number])('the id %s is none', (id) => {
+  test.each([-1, 128, 1.5, Number.NaN, '1' as unknown as number])('the id %s is invalid', (id) => {
     expect(codecError('INVALID_CODEC', () => extension(id, type)).message).toContain('0 to 127')
     expect(() => msgpack({ extensions: [{ id, ...type }] })).toThrow(failing('INVALID_CODEC'))
   })
@@ -199,7 +199,7 @@ describe('extension: errors', () => {
 })
 
 describe('extension: a codec inside itself', () => {
-  test('writes and reads at any depth, and goes on after it', () => {
+  test('writes and reads at any depth, and continues afterwards', () => {
     const codec = groups()
     const trees = fc.letrec((tie) => ({
       tree: fc.oneof(

@@ -12,7 +12,7 @@ import { bytes, f32, f64, i16, msgpack, oneOf, struct, u16 } from '@h2channel/co
 
 const compact = msgpack(Quote) // numbers, Dates and Uint8Arrays arrive as such
 const samples = struct({ delay: i16, distance: u16, time: f32 }) // 8 bytes a message
-const chunks = bytes(4096) // Uint8Arrays of this size; bytes() takes any
+const chunks = bytes(4096) // Uint8Arrays of this size; bytes() accepts any
 const either = oneOf(msgpack(Quote), json(Quote)) // two encodings, the first preferred
 
 import { extension } from '@h2channel/codecs'
@@ -25,8 +25,8 @@ const url = extension<URL>(1, {
 })
 const links = msgpack<{ title: string; link: URL }>({ extensions: [url] })
 
-import { CodecError } from '@h2channel/codecs'
 import type { Codec } from '@h2channel/codecs'
+import { CodecError } from '@h2channel/codecs'
 
 const times = struct({ milliseconds: f64 })
 const dates: Codec<Date> = {

@@ -5,7 +5,7 @@ import { json, msgpack, validator } from '../../src/index.ts'
 import type { Schema, SchemaIssue, StandardSchema } from '../../src/index.ts'
 import { codecError, failing, nested, utf8Bytes } from '../support/support.ts'
 
-/** A schema that answers what it is told to. */
+/** A schema that returns a given result. */
 function schemaOf<T>(validate: StandardSchema<T, T>['~standard']['validate']): Schema<T> {
   return { '~standard': { version: 1, vendor: 'test', validate } }
 }
@@ -62,7 +62,7 @@ test('validator: names the first of several issues and counts the others', () =>
   expect(error.issues).toHaveLength(3)
 })
 
-test('validator: takes a refusal without an issue for one', () => {
+test('validator: refuses a message for an empty list of issues', () => {
   expect(codecError('INVALID_MESSAGE', () => validator(refusing())('x')).message).toBe('the schema refused it')
 })
 
@@ -74,7 +74,7 @@ test('validator: keeps 100 issues at most, and little of a long text', () => {
   expect(error.message).toContain('(and 4999 more)')
 })
 
-test('validator: turns what a schema throws into a refusal, with the cause', () => {
+test('validator: refuses a message when the schema throws, with the cause', () => {
   const cause = new Error('the check has a bug')
   const check = validator(
     schemaOf<string>(() => {
@@ -86,7 +86,7 @@ test('validator: turns what a schema throws into a refusal, with the cause', () 
   expect(error.message).toContain('the check has a bug')
 })
 
-test('validator: turns an answer that is none into a refusal', () => {
+test('validator: refuses a message when the result of the schema is invalid', () => {
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- a schema library may have a bug
   const check = validator(schemaOf<string>(() => undefined as never))
   expect(() => check('x')).toThrow(failing('INVALID_MESSAGE'))

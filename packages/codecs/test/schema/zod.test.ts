@@ -1,4 +1,4 @@
-/** What is seen of a zod schema when a codec is made of it. */
+/** Inspection of zod schemas when a codec is made. */
 import { expect, test, vi } from 'vitest'
 import { z } from 'zod'
 import * as core from 'zod/v4/core'
@@ -118,16 +118,16 @@ const plain: readonly (readonly [what: string, schema: core.$ZodType, text: stri
   ['a schema of zod/v4/core', new core.$ZodString({ type: 'string' }), '"a"'],
 ] // prettier-ignore
 
-test.each(plain)('json: takes %s as it is', (_, schema, text) => {
+test.each(plain)('json: accepts %s unchanged', (_, schema, text) => {
   const codec = json<StandardSchema>(schema)
   const message = codec.decode(utf8Bytes(text))
   expect(message).toEqual(JSON.parse(text))
   expect(encodeAnything(codec, message)).toEqual(utf8Bytes(text))
-  // What is plain is not looked at when it is sent.
+  // A schema without codecs does not run when a message is sent.
   expect(encodeAnything(codec, { anything: true })).toEqual(utf8Bytes('{"anything":true}'))
 })
 
-test('json: looks at a schema once, and at no message', () => {
+test('json: inspects a schema once, and no message', () => {
   const getter = vi.fn<() => z.ZodType>(() => z.string())
   const codec = json<StandardSchema>(z.object({ a: z.lazy(getter) }))
   expect(getter).toHaveBeenCalledTimes(1)
@@ -135,7 +135,7 @@ test('json: looks at a schema once, and at no message', () => {
   expect(getter).toHaveBeenCalledTimes(1)
 })
 
-test('json: says where a schema can not be had yet', () => {
+test('json: names the path of a schema that is not available yet', () => {
   const cause = new ReferenceError("Cannot access 'Order' before initialization")
   const late = z.lazy((): z.ZodType => {
     throw cause
@@ -148,7 +148,7 @@ test('json: says where a schema can not be had yet', () => {
   )
 })
 
-test('json: refuses a codec in a schema of zod/v4/core, which can not be run backwards', () => {
+test('json: refuses a codec in a schema of zod/v4/core, which cannot run backwards', () => {
   const schema = new core.$ZodArray({ type: 'array', element: date })
   expect(codecError('INVALID_CODEC', () => json<StandardSchema>(schema)).message).toContain('zod/v4/core')
 })
@@ -157,12 +157,12 @@ test.each([
   ['a', z.object({ a: z.promise(z.string()) })],
   ['[]', z.array(z.codec(z.string(), z.number(), { decode: async (text) => Number(text), encode: String }))],
   ['[]', z.array(z.codec(z.string(), z.number(), { decode: Number, encode: async (value) => `${value}` }))],
-])('json: refuses what is asynchronous for certain at %s', (path, schema: core.$ZodType) => {
+])('json: refuses a part that is certainly asynchronous, at %s', (path, schema: core.$ZodType) => {
   const { message } = codecError('ASYNC_SCHEMA', () => json<StandardSchema>(schema))
   expect(message).toBe(`${path}: a promise; a codec needs the answer at once`)
 })
 
-test('json: takes a check that throws for a refusal, with the cause', () => {
+test('json: refuses a message when a check throws, with the cause', () => {
   const cause = new TypeError('the check has a bug')
   const schema = z.object({
     a: z.string().refine(() => {

@@ -4,7 +4,7 @@ import type { Codec } from '../../src/index.ts'
 import { codecSeed, codecSuite } from '../../src/testing.ts'
 import type { CodecSamples } from '../../src/testing.ts'
 
-/** The samples of {@link codecSuite}, of which the seed decides. */
+/** The samples of {@link codecSuite}, with messages that the seed chooses. */
 export interface Samples<T> extends Omit<CodecSamples<T>, 'messages'> {
   readonly messages: fc.Arbitrary<T>
 }

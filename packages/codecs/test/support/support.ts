@@ -2,14 +2,14 @@ import { expect } from 'vitest'
 import { ByteWriter, CodecError } from '../../src/index.ts'
 import type { Codec, CodecErrorCode } from '../../src/index.ts'
 
-/** The bytes of one message, in memory of their own. */
+/** Returns the bytes of one message, in separate memory. */
 export function encoded<T>(codec: Codec<T>, message: T): Uint8Array {
   const out = new ByteWriter()
   codec.encode(message, out)
   return Uint8Array.from(out.written())
 }
 
-/** Hands `message` to `encode` whatever its type: a program without types can do that. */
+/** Encodes a message of any type: a program without types can pass one. */
 export function encodeAnything(codec: { encode(message: never, out: ByteWriter): void }, message: unknown): Uint8Array {
   const out = new ByteWriter()
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the point of these tests
@@ -17,7 +17,7 @@ export function encodeAnything(codec: { encode(message: never, out: ByteWriter):
   return Uint8Array.from(out.written())
 }
 
-/** The CodecError that `run` throws. Fails when it throws nothing, something else, or an error of another code. */
+/** Returns the CodecError that `run` throws. Fails for no error, another error and another code. */
 export function codecError(code: CodecErrorCode, run: () => unknown): CodecError {
   let caught: unknown
   try {
@@ -31,12 +31,12 @@ export function codecError(code: CodecErrorCode, run: () => unknown): CodecError
   return caught
 }
 
-/** What `toThrow` compares with a CodecError of this code. */
+/** Returns a matcher for `toThrow` that matches a CodecError of this code. */
 export function failing(code: CodecErrorCode): unknown {
   return expect.objectContaining({ name: 'CodecError', code })
 }
 
-/** What `run` returns, or the code of the CodecError that it throws. Anything else that it throws goes on. */
+/** Returns the result of `run`, or the code of the CodecError that it throws. Other errors are thrown again. */
 export function resultOrCode<R>(run: () => R): R | CodecErrorCode {
   try {
     return run()
@@ -50,12 +50,12 @@ export function utf8Bytes(text: string): Uint8Array {
   return new TextEncoder().encode(text)
 }
 
-/** Bytes as one reads them in a specification: `hex('93 01 02 03')`. */
+/** Parses bytes as specifications write them: `hex('93 01 02 03')`. */
 export function hex(text: string): Uint8Array {
   return Uint8Array.from(text.split(' ').filter(Boolean), (byte) => Number.parseInt(byte, 16))
 }
 
-/** `[[[…]]]`, so many levels deep. */
+/** Returns arrays nested so many levels deep: `[[[…]]]`. */
 export function nested(levels: number): unknown[] {
   let value: unknown[] = []
   for (let level = 1; level < levels; level++) value = [value]

@@ -379,7 +379,7 @@ test('a reader that does all right passes', () => {
   ).toEqual([])
 })
 
-/** JSON behind its length. `take` is told each length before it is compared with the bytes. */
+/** JSON behind its length. `take` receives each length before it is compared with the bytes. */
 function counted(take: (length: number) => void, littleEndian = false, width: 3 | 4 = 4): Codec<unknown> {
   const text = json()
   return {
