@@ -381,6 +381,22 @@ test('msgpack: writes what the reference encoder writes', () => {
   )
 })
 
+test.each([0, 1, 2, 3, 4, 8, 16, 17, 255, 256, 65_535, 65_536])(
+  'msgpack: writes extension data of %i bytes as the reference encoder does',
+  (length) => {
+    const message = [new ExtData(-7, new Uint8Array(length).fill(7))]
+    expect(encoded(msgpack(), message)).toEqual(reference(message))
+  },
+)
+
+test('msgpack: writes every Date as the reference encoder does', () => {
+  fc.assert(
+    fc.property(fc.date({ noInvalidDate: true }), (date) => {
+      expect(encoded(msgpack(), date)).toEqual(reference(date))
+    }),
+  )
+})
+
 test('msgpack: validates what it decodes', () => {
   const codec = msgpack(z.object({ symbol: z.string(), size: z.number().default(1) }))
   expect(codec.decode(encoded(msgpack(), { symbol: 'SAP' }))).toEqual({ symbol: 'SAP', size: 1 })
