@@ -85,8 +85,8 @@ export interface RetryOptions {
   /** How many attempts one `open` has in all. 1 means that it is never tried again. Default: 4. */
   readonly maxAttempts?: number | undefined
   /**
-   * The upper bound of the first delay, which doubles for each delay after it. A delay is a random time below its bound, so that
-   * clients that failed together do not return together. Unit: milliseconds. Default: 100.
+   * The upper bound of the first delay, which doubles for each delay after it. A delay is a random time below its
+   * bound, so that clients that failed together do not return together. Unit: milliseconds. Default: 100.
    */
   readonly initialDelay?: number | undefined
   /** The longest delay, whatever the server asks for. Unit: milliseconds. Default: 5,000. */

@@ -42,6 +42,8 @@ export interface Attempt {
 }
 
 /**
+ * Parses the addresses of a client. An address that occurs twice counts once.
+ *
  * @param hasTls - whether there are options for `https:`.
  * @throws ChannelError `INVALID_ARGUMENT` for an invalid address, for an empty list, for `http:` and `https:` together,
  *   and for `http:` with options for `https:`.

@@ -7,6 +7,7 @@ import { ChannelError } from '../errors.ts'
 /** How long a peer has to read why its channel ended, before the channel is reset. Unit: milliseconds. */
 export const forceCloseDelay = 1_000
 
+/** The open channels of one client. */
 export class ClientChannels {
   readonly #open = new Set<Channel<unknown, unknown>>()
   readonly #clock: Clock

@@ -37,6 +37,7 @@ export interface OpenRequest<C, S> extends Omit<OpenOptions, 'signal'> {
   readonly signal: AbortSignal
 }
 
+/** Makes one attempt to open a channel at `address`. Throws the error of `client.open`. */
 export async function connectChannel<C, S>(
   address: Address,
   request: OpenRequest<C, S>,

@@ -20,7 +20,7 @@ import { defineRoute } from '../../src/index.ts'
 import { instrument } from '../../src/otel.ts'
 import { Refusal, type Router } from '../../src/server.ts'
 import { serve } from '../support/server-support.ts'
-import { failOnUnhandledRejections, failure, receiveAll, settled, until } from '../support/support.ts'
+import { deferred, failOnUnhandledRejections, failure, receiveAll, settled, until } from '../support/support.ts'
 
 failOnUnhandledRejections()
 
@@ -269,10 +269,12 @@ describe('diagnostics_channel', () => {
       subscribe(`h2channel:${name}`, listener)
       return () => unsubscribe(`h2channel:${name}`, listener)
     })
+    const opened = deferred()
     await using served = await serve((router) =>
       router.handle(
         echo,
         async (channel) => {
+          await opened.promise
           for (;;) await channel.send('x'.repeat(100_000))
         },
         { limits: { slowAfter: 10 }, onSlow: () => 'close' },
@@ -280,6 +282,7 @@ describe('diagnostics_channel', () => {
     )
     const client = served.client({ retry: { maxAttempts: 1 } })
     const channel = await client.open(echo, at)
+    opened.resolve()
     await until(() => served.router.channels === 0)
     channel.abort()
     await channel.closed
