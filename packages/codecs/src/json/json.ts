@@ -7,7 +7,7 @@ import { isLongerThan } from './size.ts'
 import type { StandardSchema } from '../schema/standard.ts'
 import { optionalConverter } from '../schema/schema.ts'
 import type { Converter, OutputOf, Schema, SchemaOptions, TwoWay } from '../schema/schema.ts'
-import { textReader, utf8 } from '../text/utf8.ts'
+import { createTextReader, utf8 } from '../text/utf8.ts'
 
 /**
  * Messages as JSON texts in UTF-8, one line each: `application/vnd.h2channel+json`, or newline-delimited.
@@ -76,7 +76,7 @@ export function json<T>(...given: [schema?: StandardSchema<unknown, T>, options?
 
 class JsonReader<T> implements MessageReader<T> {
   readonly #converter: Converter<T>
-  readonly #text = textReader()
+  readonly #text = createTextReader()
 
   constructor(converter: Converter<T>) {
     this.#converter = converter

@@ -115,7 +115,8 @@ function codeOf(source: Source, shape: FieldShape, value: string, location: Code
       const { item, length } = shape
       const inner = { path: `${location.path}[]`, base, offset: 0, indexes: [...location.indexes, index] }
       const code = codeOf(source, item, each, inner)
-      const loop = `for (let ${index} = 0, ${base} = ${start}; ${index} < ${length}; ${index}++, ${base} += ${item.size}) {`
+      const step = `${index}++, ${base} += ${item.size}`
+      const loop = `for (let ${index} = 0, ${base} = ${start}; ${index} < ${length}; ${step}) {`
       return {
         write: [
           `if (!${call(isArrayOf, length, value)}) ${refuse()}`,
@@ -178,9 +179,10 @@ class Source {
   }
 
   /**
-   * The name of a constructor of objects with these fields, given in their order. The objects are plain, as from an object
-   * literal, but have a hidden class for themselves. The program may make literals with the same fields. If they shared one
-   * hidden class, V8 might convert each object again at its first use, at up to four times the cost of reading it.
+   * The name of a constructor of objects with these fields, given in their order. The objects are plain, as from an
+   * object literal, but have a hidden class for themselves. The program may make literals with the same fields. If they
+   * shared one hidden class, V8 might convert each object again at its first use, at up to four times the cost of
+   * reading it.
    */
   constructorOf(fields: readonly string[]): string {
     const name = `Message${this.constructors.length}`

@@ -152,9 +152,9 @@ function codeOfRecord({ fields, range }: RecordShape, { path, offset, littleEndi
 type Read = FieldCode['read']
 
 /**
- * Makes the reader of a record from the names and the readers of its fields. The first eight fields are written out, in a
- * constructor. Each line sees one name for as long as there is one layout, and the whole object is allocated at once. An
- * object whose fields are added in a loop takes four times as long.
+ * Makes the reader of a record from the names and the readers of its fields. The first eight fields are written out, in
+ * a constructor. Each line sees one name for as long as there is one layout, and the whole object is allocated at once.
+ * An object whose fields are added in a loop takes four times as long.
  */
 function recordReader(names: readonly string[], reads: readonly Read[]): Read {
   if (names.some(isInherited)) {

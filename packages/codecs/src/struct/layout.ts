@@ -43,8 +43,8 @@ const limits = {
 /**
  * Text of at most `size` bytes in UTF-8, with zeros after it up to that size. In the content type: `text(8)`.
  *
- * Text that is longer, or contains U+0000 or a lone surrogate, is not encoded, because it would not arrive as it was sent.
- * Bytes that are not well-formed UTF-8, or others than zeros after the first zero, are not decoded.
+ * Text that is longer, or contains U+0000 or a lone surrogate, is not encoded, because it would not arrive as it was
+ * sent. Bytes that are not well-formed UTF-8, or others than zeros after the first zero, are not decoded.
  *
  * @param size - a positive integer. Unit: bytes. A character has one to four.
  *

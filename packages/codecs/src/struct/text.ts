@@ -6,8 +6,8 @@ import { utf8 } from '../text/utf8.ts'
 const maxCounted = 100_000
 
 /**
- * Writes `text` as UTF-8 to the bytes from `from` up to `to`, and zeros after it. Returns `false` when it is not a string,
- * contains U+0000 or a lone surrogate, or is too long: some of it is written then.
+ * Writes `text` as UTF-8 to the bytes from `from` up to `to`, and zeros after it. Returns `false` when it is not a
+ * string, contains U+0000 or a lone surrogate, or is too long: some of it is written then.
  */
 export function writePaddedText(bytes: Uint8Array, from: number, to: number, text: unknown): boolean {
   // A unit of UTF-16 has at least one byte.

@@ -51,7 +51,9 @@ interface ScalarCode<T> {
    * significant byte first in both.
    */
   get(low: number, high: number): T | undefined
-  /** The expression of `get` for compiled code, which would spend more on a call. `nameOf` names a value in that code. */
+  /**
+   * The expression of `get` for compiled code, which would spend more on a call. `nameOf` names a value in that code.
+   */
   source(low: string, high: string, nameOf: (value: unknown) => string): string
 }
 
@@ -99,8 +101,8 @@ export type FieldShape = ScalarShape | BytesShape | ChoiceShape | ArrayShape | R
 /** Reads and writes the records of one layout. The compiled and the interpreted one have the same results. */
 export interface RecordCode {
   /**
-   * Writes a record at `at`, where there is room for it, or throws `ENCODE_FAILED` after a part of it. `view` and `bytes`
-   * are the same memory.
+   * Writes a record at `at`, where there is room for it, or throws `ENCODE_FAILED` after a part of it. `view` and
+   * `bytes` are the same memory.
    */
   write(message: object, view: DataView, bytes: Uint8Array, at: number): void
 

@@ -2,32 +2,34 @@ import type { ByteWriter } from '../core/byte-writer.ts'
 import { reasonOf } from '../core/describe.ts'
 import { CodecError } from '../core/errors.ts'
 
-/** Text ↔ UTF-8. There are two implementations with the same results; {@link utf8} is the faster one here. */
+/**
+ * Text ↔ UTF-8. There are two implementations with the same results. {@link utf8} is the faster one on this platform.
+ */
 export interface Utf8 {
   /**
-   * Appends `text`. A lone surrogate, which UTF-8 has no bytes for, is written as U+FFFD; what `JSON.stringify` returns
-   * has none, since it escapes them.
+   * Appends `text`. A lone surrogate has no bytes in UTF-8 and is written as U+FFFD. `JSON.stringify` escapes lone
+   * surrogates, so its results have none.
    */
   write(text: string, out: ByteWriter): void
 
   /**
-   * Reads the bytes from `start` up to `end`, all of them where neither is given. A byte order mark stays in the text.
+   * Reads the bytes from `start` up to `end`. Default: all bytes. A byte order mark stays in the text.
    *
-   * @throws CodecError `DECODE_FAILED` when they are not well-formed UTF-8.
+   * @throws CodecError `DECODE_FAILED` when the bytes are not well-formed UTF-8.
    */
   read(bytes: Uint8Array, start?: number, end?: number): string
 }
 
-/** A UTF-16 unit takes at most three bytes, and the unpaired half of a pair as many. */
-const MAX_BYTES_PER_UNIT = 3
+/** The most bytes of UTF-8 that one UTF-16 unit needs, a lone surrogate included. */
+const maxBytesPerUnit = 3
 
-/** How much a codec may take back later of what it has written before the text, such as room for a header. Unit: bytes. */
-const MAX_TAKEN_BACK = 4 * 1024
+/** A codec may later remove so much of what it wrote before the text, such as room for a header. Unit: bytes. */
+const maxRemoved = 4 * 1024
 
 /** Up to this length, room for the worst case is reserved without counting. Unit: UTF-16 units. */
-const SHORT_TEXT = 4096
+const maxUncounted = 4096
 
-// Every runtime has these two, but no library that all of their type definitions share.
+// Every runtime has these two classes, but their type definitions share no library that declares them.
 declare const TextEncoder: new () => {
   encodeInto(text: string, into: Uint8Array): { readonly read: number; readonly written: number }
 }
@@ -36,14 +38,15 @@ declare const TextDecoder: new (
   options: { readonly fatal: boolean; readonly ignoreBOM: boolean },
 ) => { decode(bytes: Uint8Array): string }
 
-/** Reads texts where they lie, many to a chunk. See `MessageReader`. */
+/** Reads many texts of one chunk without a view of each. `MessageReader` has the same contract. */
 export interface TextReader {
-  /** The same as {@link Utf8.read} of the `length` bytes at `offset` of `bytes`. */
+  /** Reads the `length` bytes at `offset` of `bytes`, as {@link Utf8.read} does. */
   read(bytes: Uint8Array, offset: number, length: number): string
+  /** Forgets the chunk, so that its memory can be freed. */
   release(): void
 }
 
-/** The part of Node's `Buffer` that {@link bufferUtf8} calls. The prototype's methods take any `Uint8Array` as `this`. */
+/** The part of Node's `Buffer` that {@link bufferUtf8} calls. The methods accept any `Uint8Array` as `this`. */
 export interface BufferClass {
   byteLength(text: string): number
   readonly prototype: {
@@ -57,13 +60,13 @@ const platform = globalThis as { readonly Buffer?: BufferClass }
 const encoder = new TextEncoder()
 const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
-/** By `TextEncoder` and `TextDecoder`, which every runtime has. */
+/** The implementation by `TextEncoder` and `TextDecoder`, which every runtime has. */
 export const standardUtf8: Utf8 = {
   write(text, out) {
     let done = 0
     while (done < text.length) {
       const left = text.length - done
-      out.reserve(left <= SHORT_TEXT ? left * MAX_BYTES_PER_UNIT : left)
+      out.reserve(left <= maxUncounted ? left * maxBytesPerUnit : left)
       const { read, written } = encoder.encodeInto(
         done === 0 ? text : text.slice(done),
         out.bytes.subarray(out.position),
@@ -75,21 +78,21 @@ export const standardUtf8: Utf8 = {
   read: readStrictly,
 }
 
-/** By the methods of `Buffer`, or `undefined` where `buffer` has none that work on a plain `Uint8Array`. */
+/** The implementation by methods of `Buffer`. `undefined` where they are missing or refuse a plain `Uint8Array`. */
 export function bufferUtf8(buffer: BufferClass | undefined): Utf8 | undefined {
-  if (buffer === undefined || !takesPlainBytes(buffer)) return undefined
+  if (buffer === undefined || !acceptsPlainBytes(buffer)) return undefined
   const { utf8Write, utf8Slice } = buffer.prototype
   return {
     write(text, out) {
-      // No unit takes less than a byte. A text that is too long for the message is not even counted.
-      if (text.length > out.left + MAX_TAKEN_BACK) out.overflow()
-      const room = text.length <= SHORT_TEXT ? text.length * MAX_BYTES_PER_UNIT : buffer.byteLength(text)
+      // Each unit needs a byte at least, so a text that is too long for the message need not be counted.
+      if (text.length > out.left + maxRemoved) out.overflow()
+      const room = text.length <= maxUncounted ? text.length * maxBytesPerUnit : buffer.byteLength(text)
       out.reserve(room)
       out.position += utf8Write.call(out.bytes, text, out.position, room)
     },
     read(bytes, start = 0, end = bytes.length) {
       const text = sliceOrThrow(utf8Slice, bytes, start, end)
-      // `utf8Slice` puts U+FFFD in the place of what is wrong. The text may also hold a U+FFFD that was sent as one.
+      // `utf8Slice` replaces invalid bytes with U+FFFD. The sender may also have sent U+FFFD itself.
       return text.includes('\uFFFD') ? readStrictly(bytes, start, end) : text
     },
   }
@@ -98,17 +101,18 @@ export function bufferUtf8(buffer: BufferClass | undefined): Utf8 | undefined {
 /** The faster implementation on this platform. */
 export const utf8: Utf8 = bufferUtf8(platform.Buffer) ?? standardUtf8
 
-/** How much of a chunk is taken over at a time. Unit: bytes. */
-const WINDOW = 64 * 1024
+/** The part of a chunk that is converted at once. Unit: bytes. */
+const maxWindow = 64 * 1024
 
-/** From which share of other bytes on a chunk's messages are read each by itself: one in so many. */
-const MIN_ASCII_PER_OTHER = 64
+/** With less ASCII than this for each other byte, the messages of a chunk are read one by one. */
+const minAsciiPerOther = 64
 
 /**
- * Makes a reader that takes a chunk over as text at once, byte by unit, and cuts the messages out of that: calling the
- * platform takes longer than parsing a short text. A message with more than ASCII, or a long one, is read by itself.
+ * Creates a reader that converts a whole chunk to text, one unit for each byte, and cuts the messages out of it. A call
+ * of the platform for each message takes longer than parsing a short text. A message that is long or not ASCII is read
+ * alone.
  */
-export function textReader(buffer: BufferClass | undefined = platform.Buffer): TextReader {
+export function createTextReader(buffer: BufferClass | undefined = platform.Buffer): TextReader {
   if (buffer !== undefined && bufferUtf8(buffer) !== undefined) return new ChunkTextReader(buffer)
   return { read: (bytes, offset, length) => utf8.read(bytes, offset, offset + length), release: () => {} }
 }
@@ -118,11 +122,11 @@ const nothing = new Uint8Array(0)
 class ChunkTextReader implements TextReader {
   readonly #buffer: BufferClass
   #chunk: Uint8Array = nothing
-  /** The chunk from `#start` to `#end`, a unit a byte. */
+  /** The chunk from `#start` to `#end`, one unit for each byte. */
   #text = ''
   #start = 0
   #end = 0
-  /** How many of its bytes are no ASCII, what lies between the messages included. */
+  /** How many bytes of that part are not ASCII, those between the messages included. */
   #others = 0
 
   constructor(buffer: BufferClass) {
@@ -131,12 +135,12 @@ class ChunkTextReader implements TextReader {
 
   read(bytes: Uint8Array, offset: number, length: number): string {
     if (bytes !== this.#chunk || offset < this.#start || offset + length > this.#end) {
-      const end = Math.min(bytes.length, offset + WINDOW)
+      const end = Math.min(bytes.length, offset + maxWindow)
       if (length * 2 > end - offset) return utf8.read(bytes, offset, offset + length)
-      this.#take(bytes, offset, end)
+      this.#load(bytes, offset, end)
     }
-    // Where such bytes are many, most messages have some.
-    if (this.#others * MIN_ASCII_PER_OTHER <= this.#text.length) {
+    // Where there are many of these bytes, most messages contain some.
+    if (this.#others * minAsciiPerOther <= this.#text.length) {
       const from = offset - this.#start
       const text = this.#text.substring(from, from + length)
       if (this.#others === 0 || this.#buffer.byteLength(text) === length) return text
@@ -150,7 +154,7 @@ class ChunkTextReader implements TextReader {
     this.#text = ''
   }
 
-  #take(bytes: Uint8Array, start: number, end: number): void {
+  #load(bytes: Uint8Array, start: number, end: number): void {
     this.#chunk = bytes
     this.#start = start
     this.#end = end
@@ -177,7 +181,7 @@ function sliceOrThrow(utf8Slice: Slice, bytes: Uint8Array, start: number, end: n
   }
 }
 
-function takesPlainBytes(buffer: BufferClass): boolean {
+function acceptsPlainBytes(buffer: BufferClass): boolean {
   try {
     const probe = new Uint8Array(4)
     const written = buffer.prototype.utf8Write.call(probe, 'é', 1, 3)

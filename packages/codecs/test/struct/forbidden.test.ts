@@ -11,14 +11,14 @@ afterEach(() => {
   vi.resetModules()
 })
 
-test('struct: does the same where code can not be compiled', async () => {
+test('struct: has the same results where code cannot be compiled', async () => {
   const program = fileURLToPath(new URL('../support/struct-forbidden.ts', import.meta.url))
   const args = ['--disallow-code-generation-from-strings', '--import', import.meta.resolve('tsx'), program]
   const { stdout } = await promisify(execFile)(process.execPath, args)
   expect(stdout.trim().split('\n')).toEqual(structCases.map(({ name }) => name))
 })
 
-test('compileRecord: tries no more once it was forbidden', async () => {
+test('compileRecord: does not try again after it was forbidden', async () => {
   const { compileRecord } = await import('../../src/struct/compile.ts')
   const shape = recordShape({ a: u8 })
   expect(compileRecord(shape, false)).toBeDefined()

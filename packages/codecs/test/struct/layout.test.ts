@@ -1,22 +1,23 @@
 import { expect, test } from 'vitest'
-import { array, bool, choice, f32, f64, raw, struct, type StructLayout, text, u16, u32, u8 } from '../../src/index.ts'
+import { array, bool, choice, f32, f64, raw, struct, text, u16, u32, u8 } from '../../src/index.ts'
+import type { StructLayout } from '../../src/index.ts'
 import { codecError, failing } from '../support/support.ts'
 
-/** What a program without types may pass. */
+/** Passes what a program without types may pass. */
 // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the point of these tests
 const structOf = (layout: unknown): unknown => struct(layout as StructLayout)
 
 /** The text form of a layout. */
 const says = (layout: StructLayout): string | undefined => /layout="([^"]*)"/.exec(struct(layout).contentType)?.[1]
 
-/** Layouts in one another, so many of them. */
+/** So many layouts in one another. */
 const nested = (levels: number): StructLayout => {
   let layout: StructLayout = { a: u8 }
   for (let level = 1; level < levels; level++) layout = { a: layout }
   return layout
 }
 
-/** Arrays of arrays, so many of them, in a layout. */
+/** So many arrays in one another, in a layout. */
 const arrays = (levels: number): StructLayout => {
   let type = array(u8, 1)
   for (let level = 1; level < levels; level++) type = array(type, 1) as never
@@ -45,11 +46,11 @@ test.each<[string, unknown, string]>([
   ['no type', { a: undefined }, 'a: expected a type such as u16, or a layout, got undefined'],
   ['a function', { a: text }, 'a: expected a type such as u16, or a layout, got a function'],
   ['an array', { a: [u8] }, 'a: expected a type such as u16, or a layout, got an array of 1'],
-  ['a type of its own making', { a: { ...u8 } }, 'a.name: expected a type'],
+  ['a copy of a type', { a: { ...u8 } }, 'a.name: expected a type'],
   ['a type', u8, 'name: expected a type'],
   ['a codec', { a: struct({ b: u8 }) }, 'a.name: expected a type'],
   ['an empty layout further in', { a: u8, b: { c: {} } }, 'b.c must have at least one field'],
-  ['what is no type further in', { a: { b: { c: 5 } } }, 'a.b.c: expected a type'],
+  ['an invalid type further in', { a: { b: { c: 5 } } }, 'a.b.c: expected a type'],
   ['an object in itself', itself, 'more than 32 layouts and arrays in one another'],
   ['an object in many places', doubling, 'more than 1024 types'],
   ['33 levels of layouts', nested(33), 'more than 32 layouts and arrays in one another'],
@@ -67,7 +68,7 @@ test.each<[string, unknown, string]>([
   expect(error.message).toContain(why)
 })
 
-test('struct: takes as much as it says', () => {
+test('struct: accepts a layout at each limit', () => {
   expect(struct(nested(32)).size).toBe(1)
   expect(struct(arrays(31)).size).toBe(1)
   expect(struct(Object.fromEntries(Array.from({ length: 1023 }, (_, i) => [`f${i}`, u8]))).size).toBe(1023)
@@ -82,7 +83,7 @@ test.each(notSizes)('text, raw, array: refuse a size of %d', (size) => {
   expect(() => array(u8, size)).toThrow(failing('INVALID_CODEC'))
 })
 
-test('text, raw, array: refuse a size that is no number', () => {
+test('text, raw, array: refuse a size that is not a number', () => {
   // @ts-expect-error a string is no number
   expect(() => text('8')).toThrow(failing('INVALID_CODEC'))
   // @ts-expect-error nothing is no number
@@ -91,7 +92,7 @@ test('text, raw, array: refuse a size that is no number', () => {
   expect(() => array(u8)).toThrow(failing('INVALID_CODEC'))
 })
 
-test('array: refuses what is no type', () => {
+test('array: refuses an invalid type', () => {
   // @ts-expect-error a string is no type
   expect(() => array('u8', 2)).toThrow(failing('INVALID_CODEC'))
   expect(() => array({}, 2)).toThrow(failing('INVALID_CODEC'))
@@ -118,19 +119,19 @@ test.each([
   expect(() => choice(...(names as [string]))).toThrow(failing('INVALID_CODEC'))
 })
 
-test('choice: does not follow its names when they are changed', () => {
+test('choice: does not change when its names do', () => {
   const names: [string, ...string[]] = ['a', 'b']
   const codec = struct({ x: choice(...names) })
   names[0] = 'c'
   expect(codec.decode(Uint8Array.of(0))).toEqual({ x: 'a' })
 })
 
-test('struct: refuses an order of bytes that there is none of', () => {
+test('struct: refuses an unknown byte order', () => {
   // @ts-expect-error there are two
   expect(() => struct({ a: u8 }, { endian: 'middle' })).toThrow(failing('INVALID_CODEC'))
 })
 
-test('struct: has one text for a layout, and another for each other', () => {
+test('struct: has one text for each layout, and a different one for every other', () => {
   const layouts: StructLayout[] = [
     { a: u8 },
     { b: u8 },
@@ -179,7 +180,7 @@ test('struct: has one text for a layout, and another for each other', () => {
   ])
 })
 
-test('struct: takes a layout in many places', () => {
+test('struct: accepts a layout in several places', () => {
   const point = { x: f32, y: f64 }
   const line = { from: point, to: point }
   expect(says({ line, lines: array(line, 2), ok: bool, id: u32 })).toBe(

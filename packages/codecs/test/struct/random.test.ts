@@ -1,11 +1,9 @@
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import {
-  type AnyFieldType,
   array,
   bool,
   choice,
-  type Codec,
   CodecError,
   f32,
   f64,
@@ -14,13 +12,13 @@ import {
   i64,
   i8,
   raw,
-  type StructLayout,
   text,
   u16,
   u32,
   u64,
   u8,
 } from '../../src/index.ts'
+import type { AnyFieldType, Codec, StructLayout } from '../../src/index.ts'
 import { compiled, interpreted, versions } from '../support/struct-support.ts'
 import { testCodec } from '../support/suite.ts'
 import { codecError, encoded, utf8Bytes } from '../support/support.ts'
@@ -46,7 +44,7 @@ const scalars: readonly Sample[] = [
   { type: bool, values: fc.boolean() },
 ]
 
-/** Text that fits, by leaving out what doesn't. */
+/** Text that fits: characters that do not fit are left out. */
 const textOf = (size: number): fc.Arbitrary<string> =>
   fc.string({ unit: 'binary', maxLength: size }).map((all) => {
     let fitting = all.replaceAll('\0', '')
@@ -107,7 +105,7 @@ const samples = fc.tuple(records(types, 11), endians).chain(([{ type, values }, 
   })),
 )
 
-/** What comes of it, be it an error. */
+/** The result, or the text of the CodecError. */
 function outcome(run: () => unknown): unknown {
   try {
     return run()
@@ -117,7 +115,7 @@ function outcome(run: () => unknown): unknown {
   }
 }
 
-/** The message with something else in the place that `picks` lead to. */
+/** The message with `junk` in the place that `picks` lead to. */
 function spoiled(value: unknown, [pick, ...picks]: readonly number[], junk: unknown): unknown {
   if (pick === undefined || typeof value !== 'object' || value === null || value instanceof Uint8Array) return junk
   const entries: [string, unknown][] = Object.entries(value)
@@ -132,7 +130,7 @@ const notTheseBytes = /^DECODE_FAILED [\w$.[\]]+: these bytes are not /
 const notThisValue = /^ENCODE_FAILED [\w$.[\]]+: expected .+, got /
 
 describe('struct, of any layout', () => {
-  test('hands out what it was given, compiled and interpreted, in the same bytes', () => {
+  test('returns what was sent, compiled and interpreted, in the same bytes', () => {
     const property = fc.property(samples, ({ message, codecs: [fast, plain] }) => {
       const bytes = encoded(fast, message)
       expect(bytes.length).toBe(fast.size)
@@ -154,7 +152,7 @@ describe('struct, of any layout', () => {
     expect(fc.defaultReportMessage(fc.check(property))).toBeUndefined()
   })
 
-  test('says the same of any bytes, compiled and interpreted, and what it decodes it encodes', () => {
+  test('has the same result for any bytes, compiled and interpreted, and encodes what it decodes', () => {
     const noise = fc.infiniteStream(fc.oneof(fc.nat({ max: 2 }), fc.nat({ max: 255 })))
     const property = fc.property(samples, noise, ({ codecs: [fast, plain] }, stream) => {
       const bytes = Uint8Array.from(stream.take(fast.size ?? 0))
@@ -167,7 +165,7 @@ describe('struct, of any layout', () => {
     expect(fc.defaultReportMessage(fc.check(property, { numRuns: 500 }))).toBeUndefined()
   })
 
-  test('says the same of a message with something else in one place, compiled and interpreted', () => {
+  test('has the same result for a message with one wrong value, compiled and interpreted', () => {
     const picks = fc.array(fc.nat(), { minLength: 1, maxLength: 5 })
     const junk = fc.constantFrom<unknown>(undefined, null, 1e300, -1n, 2n ** 65n, '\0', '\uD800', [], {}, Symbol('s'))
     const property = fc.property(samples, picks, junk, ({ message, codecs: [fast, plain] }, path, value) => {

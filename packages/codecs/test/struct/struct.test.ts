@@ -6,7 +6,6 @@ import {
   choice,
   f32,
   f64,
-  type FieldType,
   i16,
   i32,
   i64,
@@ -19,11 +18,12 @@ import {
   u64,
   u8,
 } from '../../src/index.ts'
+import type { FieldType } from '../../src/index.ts'
 import { checkStructCase, structCases } from '../support/struct-cases.ts'
 import { versions } from '../support/struct-support.ts'
 import { codecError, encodeAnything, encoded, failing, hex } from '../support/support.ts'
 
-test('struct: says what it is', () => {
+test('struct: has a name, a content type and a size', () => {
   const codec = struct({ delay: i16, distance: u16, time: f32 })
   expect(codec).toMatchObject({
     name: 'struct',
@@ -36,7 +36,7 @@ test('struct: says what it is', () => {
   )
 })
 
-test('struct: does what its example says', () => {
+test('struct: behaves as its example says', () => {
   const orders = struct({ id: u32, side: choice('buy', 'sell'), at: { x: f32, y: f32 }, tags: array(text(4), 2) })
   expect(orders.contentType).toBe(
     'application/vnd.h2channel+struct; layout="id:u32,side:choice(buy|sell),at:{x:f32,y:f32},tags:text(4)[2]"',
@@ -64,7 +64,7 @@ describe.each(versions)('struct, %s', (_, make) => {
   ]
   const wrongKinds: unknown[] = [undefined, null, 'x', '1', [], {}, Symbol('s'), { valueOf: () => 1 }, () => 1]
 
-  test.each(limits)('$name takes its limits and refuses what lies beyond', (type, accepted, refused) => {
+  test.each(limits)('$name accepts its limits and refuses values beyond them', (type, accepted, refused) => {
     const codec = make({ x: type })
     for (const x of accepted) expect(codec.decode(encodeAnything(codec, { x }))).toStrictEqual({ x })
     const kinds = [typeof accepted[0] === 'bigint' ? 1 : 1n, typeof accepted[0] === 'boolean' ? 1 : true]
@@ -76,12 +76,12 @@ describe.each(versions)('struct, %s', (_, make) => {
     }
   })
 
-  test('takes -0 for 0 where it is an integer, and keeps it where it is not', () => {
+  test('reads -0 as 0 in an integer, and keeps it in a float', () => {
     const codec = make({ i: i16, u: u32, f: f32, d: f64 })
     expect(codec.decode(encoded(codec, { i: -0, u: -0, f: -0, d: -0 }))).toStrictEqual({ i: 0, u: 0, f: -0, d: -0 })
   })
 
-  test('rounds to f32 and no further', () => {
+  test('rounds to f32 precision only', () => {
     const codec = make({ x: f32 })
     expect(codec.decode(encoded(codec, { x: 0.1 }))).toEqual({ x: Math.fround(0.1) })
     expect(codec.decode(encoded(codec, { x: Math.fround(0.1) }))).toEqual({ x: Math.fround(0.1) })
@@ -100,7 +100,7 @@ describe.each(versions)('struct, %s', (_, make) => {
     expect(error.message).toBe('b: expected an integer from 0 to 255, got undefined')
   })
 
-  test('reads any object that has the fields, and no more than them', () => {
+  test('reads the fields of any object, and no others', () => {
     class Sample {
       readonly extra = 1
       get a() {
@@ -128,14 +128,14 @@ describe.each(versions)('struct, %s', (_, make) => {
     expect(error).toMatchObject({ side: 'remote', fatal: true })
   })
 
-  test('takes names that mean something elsewhere', () => {
+  test('accepts names that mean something elsewhere', () => {
     const layout = { constructor: u8, toString: u8, class: u8, view: u8, at: u8, $: u8, _: u8, v0: u8, message: u8 }
     const codec = make(layout)
     const sent = Object.fromEntries(Object.keys(layout).map((name, index) => [name, index]))
     expect(codec.decode(encodeAnything(codec, sent))).toStrictEqual(sent)
   })
 
-  test('makes fields of its own where those of all objects are read-only, as with a frozen Object.prototype', () => {
+  test('makes own fields where inherited ones are read-only, as with a frozen Object.prototype', () => {
     const layout = { id: u8, toString: u8, inner: { valueOf: u8 } }
     const codec = make(layout)
     const everyObject: object = Object.prototype
@@ -152,27 +152,27 @@ describe.each(versions)('struct, %s', (_, make) => {
     }
   })
 
-  test('reads records of different chunks by turns', () => {
+  test('reads records of different chunks in turn', () => {
     const codec = make({ a: u16 })
     const chunks = [hex('00 01 00 02'), hex('00 03 00 04')]
     const read = [0, 2].flatMap((at) => chunks.map((chunk) => codec.decode(chunk.subarray(at, at + 2)).a))
     expect(read).toEqual([1, 3, 2, 4])
   })
 
-  test('names a bigint that is out of range, when it is not too long', () => {
+  test('quotes a bigint that is out of range, unless it is long', () => {
     const codec = make({ a: u64 })
     expect(() => encodeAnything(codec, { a: 2n ** 64n })).toThrow('got 18446744073709551616n')
     expect(() => encodeAnything(codec, { a: 2n ** 200n })).toThrow('got a bigint')
   })
 
-  test('does not name a text that is refused', () => {
+  test('does not quote a refused text', () => {
     for (const a of ['secret', 'sec']) {
       const error = codecError('ENCODE_FAILED', () => encodeAnything(make({ a: text(2), b: u8 }), { a, b: a }))
       expect(error.message).not.toContain('sec')
     }
   })
 
-  test('takes any array and any Uint8Array, and hands out plain ones', () => {
+  test('accepts any array and any Uint8Array, and returns plain ones', () => {
     const codec = make({ list: array(u8, 2), key: raw(2) })
     class List extends Array<number> {}
     const received = codec.decode(encoded(codec, { list: List.of(1, 2), key: Buffer.from([3, 4]) }))
@@ -180,7 +180,7 @@ describe.each(versions)('struct, %s', (_, make) => {
     expect(received.key.constructor).toBe(Uint8Array)
   })
 
-  test('hands out raw bytes as a view into what was received, from wherever they begin', () => {
+  test('returns raw bytes as a view into the chunk, wherever they begin', () => {
     const codec = make({ a: u8, key: raw(2), more: array({ key: raw(1) }, 2) })
     const chunk = Buffer.from(hex('ff ff 01 02 03 04 05').buffer)
     const { key, more } = codec.decode(chunk.subarray(2))
@@ -188,7 +188,7 @@ describe.each(versions)('struct, %s', (_, make) => {
     expect([key.buffer, key.byteOffset, key.constructor]).toEqual([chunk.buffer, 3, Uint8Array])
   })
 
-  test('keeps nothing of what was in the memory before', () => {
+  test('overwrites what was in the memory before', () => {
     const codec = make({ a: text(60), b: text(3), c: bool })
     const out = new ByteWriter()
     out.bytes.fill(0xa5)
@@ -205,7 +205,7 @@ describe.each(versions)('struct, %s', (_, make) => {
     expect(() => encoded(codec, message)).toThrow('xs[99999]: expected an integer')
   })
 
-  test('tells 256 names apart', () => {
+  test('distinguishes 256 names', () => {
     const [first = '', ...others] = Array.from({ length: 256 }, (_each, index) => `n${index}`)
     const codec = make({ a: choice(first, ...others) })
     expect(encoded(codec, { a: 'n255' })).toEqual(hex('ff'))
@@ -213,7 +213,7 @@ describe.each(versions)('struct, %s', (_, make) => {
     expect(() => encoded(codec, { a: 'n256' })).toThrow('a: expected one of 256 names, got "n256"')
   })
 
-  test('refuses names that every object or array knows', () => {
+  test('refuses names that every object or array has', () => {
     const codec = make({ a: choice('x') })
     for (const a of ['toString', 'length', '0', '__proto__', Symbol.iterator]) {
       expect(() => encodeAnything(codec, { a })).toThrow(failing('ENCODE_FAILED'))

@@ -1,32 +1,34 @@
-/** What compiles and, right below it, what a user could take for it and must not: `pnpm types` fails where either changes. */
+/** What compiles and, right below it, a similar use that must not. `pnpm types` fails where either changes. */
 import { describe, expect, expectTypeOf, test } from 'vitest'
 import { z } from 'zod'
 import {
-  type AnyFieldType,
   array,
   bool,
   choice,
-  type Codec,
   f32,
   f64,
-  type FieldType,
-  type FieldValue,
   i16,
   i32,
   i64,
   i8,
   json,
-  type MessageOf,
   oneOf,
   raw,
   struct,
-  type StructLayout,
-  type StructMessage,
   text,
   u16,
   u32,
   u64,
   u8,
+} from '../../src/index.ts'
+import type {
+  AnyFieldType,
+  Codec,
+  FieldType,
+  FieldValue,
+  MessageOf,
+  StructLayout,
+  StructMessage,
 } from '../../src/index.ts'
 import { encodeAnything, failing } from '../support/support.ts'
 
@@ -54,7 +56,7 @@ interface Order {
   path: { at: { x: number; y: number }; label: string }[]
 }
 
-/** Takes what is for the compiler alone. */
+/** Accepts code that only the compiler reads. */
 const unrun = (_body: (...given: never[]) => unknown): void => {}
 
 /** Encodes a record of one field: what the type of the field holds. */
@@ -301,7 +303,7 @@ describe('struct: the layout', () => {
 
     const make = <const L extends StructLayout>(layout: L): Codec<StructMessage<L>> => struct(layout)
     expectTypeOf(make({ a: u8, b: { c: bool } })).toEqualTypeOf<Codec<{ a: number; b: { c: boolean } }>>()
-    // @ts-expect-error a function of the user's refuses what struct refuses
+    // @ts-expect-error a function of a user refuses what struct refuses
     expect(() => make({ a: 'u8' })).toThrow(invalid)
   })
 })

@@ -4,7 +4,6 @@ import {
   bool,
   ByteWriter,
   choice,
-  type Codec,
   f32,
   f64,
   i16,
@@ -12,26 +11,26 @@ import {
   i64,
   i8,
   raw,
-  type StructLayout,
   text,
   u16,
   u32,
   u64,
   u8,
 } from '../../src/index.ts'
+import type { Codec, StructLayout } from '../../src/index.ts'
 
-/** A layout, and what its records do. Runs with vitest and without: where code can't be compiled, vitest doesn't run. */
+/** A layout and its records. It does not need vitest, which does not run where code cannot be compiled. */
 export interface StructCase {
   readonly name: string
   readonly layout: StructLayout
   readonly endian?: 'big' | 'little'
-  /** The layout's text form. */
+  /** The text form of the layout. */
   readonly says: string
   /** Messages and their bytes. */
   readonly records: readonly (readonly [message: object, bytes: string])[]
   /** Messages that are refused, and why. */
   readonly refused?: readonly (readonly [message: unknown, why: string])[]
-  /** Bytes that are no record, and why. */
+  /** Bytes that are not a record, and why. */
   readonly broken?: readonly (readonly [bytes: string, why: string])[]
 }
 
@@ -252,7 +251,7 @@ export const structCases: readonly StructCase[] = [
   },
 ]
 
-/** Runs one case with the codec of its layout. Throws when anything is not as it should be. */
+/** Runs one case with the codec of its layout. Throws at the first difference. */
 export function checkStructCase(
   codec: Codec<unknown>,
   { says, endian, records, refused = [], broken = [] }: StructCase,

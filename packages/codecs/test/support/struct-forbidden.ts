@@ -3,7 +3,7 @@ import { checkStructCase, structCases } from './struct-cases.ts'
 
 // Runs under `--disallow-code-generation-from-strings`, see struct-forbidden.test.ts.
 try {
-  // oxlint-disable-next-line typescript/no-implied-eval -- that it can't be done is the point
+  // oxlint-disable-next-line typescript/no-implied-eval -- the point is that it fails
   const make = new Function('return 1')
   throw new Error(`code can be compiled here: ${make.name}`)
 } catch (error) {

@@ -6,7 +6,7 @@ import { createStructCodec } from '../../src/struct/struct.ts'
 /** Makes a codec of a layout. */
 export type MakeStruct = <const L extends StructLayout>(layout: L, endian?: 'big' | 'little') => Codec<StructMessage<L>>
 
-/** A codec whose code is compiled. Fails where it isn't. */
+/** Makes a codec with compiled code, or throws. */
 export const compiled: MakeStruct = (layout, endian = 'big') =>
   createStructCodec(layout, { endian }, (shape, littleEndian) => {
     const code = compileRecord(shape, littleEndian)
@@ -14,11 +14,11 @@ export const compiled: MakeStruct = (layout, endian = 'big') =>
     return code
   })
 
-/** A codec as where code can't be compiled. */
+/** Makes a codec as it is where code cannot be compiled. */
 export const interpreted: MakeStruct = (layout, endian = 'big') =>
   createStructCodec(layout, { endian }, interpretRecord)
 
-/** The two ways in which a record can be read and written, which must not differ. */
+/** Both kinds of code. Their results must not differ. */
 export const versions: readonly (readonly [name: string, make: MakeStruct])[] = [
   ['compiled', compiled],
   ['interpreted', interpreted],

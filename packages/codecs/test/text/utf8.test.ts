@@ -2,7 +2,8 @@ import { Buffer } from 'node:buffer'
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { ByteWriter } from '../../src/index.ts'
-import { type BufferClass, bufferUtf8, standardUtf8, textReader, utf8, type Utf8 } from '../../src/text/utf8.ts'
+import { bufferUtf8, standardUtf8, createTextReader, utf8 } from '../../src/text/utf8.ts'
+import type { BufferClass, Utf8 } from '../../src/text/utf8.ts'
 import { codecError, failing, hex, resultOrCode, utf8Bytes } from '../support/support.ts'
 
 function implementations(): [name: string, utf8: Utf8][] {
@@ -134,10 +135,10 @@ const without: BufferClass = {
 }
 
 describe.each([
-  ['Buffer', textReader()],
-  ['no Buffer', textReader(without)],
-])('textReader by %s', (_, reader) => {
-  test('reads what utf8 reads, wherever it lies', () => {
+  ['Buffer', createTextReader()],
+  ['no Buffer', createTextReader(without)],
+])('createTextReader by %s', (_, reader) => {
+  test('reads the same as utf8, at any offset', () => {
     fc.assert(
       fc.property(fc.array(someBytes(), { maxLength: 30 }), fc.array(fc.nat(), { maxLength: 30 }), (pieces, picks) => {
         const chunk = Buffer.concat(pieces)
@@ -153,7 +154,7 @@ describe.each([
     )
   })
 
-  test('reads chunks by turns, and after it has released one', () => {
+  test('reads chunks in turn, and after the release of one', () => {
     const [one, other] = [utf8Bytes('"one""two""drei"'), utf8Bytes('"éins""zwei"')]
     expect(reader.read(one, 0, 5)).toBe('"one"')
     expect(reader.read(other, 7, 6)).toBe('"zwei"')
@@ -179,7 +180,7 @@ describe.each([
   )
 })
 
-/** Bytes near the edges of UTF-8, more often than chance has them. */
+/** Bytes near the edges of UTF-8, more often than by chance. */
 function someBytes(): fc.Arbitrary<Uint8Array> {
   const edges = [0x00, 0x61, 0x7f, 0x80, 0x8f, 0x90, 0x9f, 0xa0, 0xbf, 0xc1, 0xc2, 0xe0, 0xed, 0xef, 0xf0, 0xf4, 0xf5]
   const edge = fc.array(fc.constantFrom(...edges), { maxLength: 8 }).map((bytes) => Uint8Array.from(bytes))
