@@ -1,9 +1,11 @@
 /** A server that ends many streams at once does not stand still for it. */
 import { once } from 'node:events'
-import { connect, createServer, type ServerHttp2Stream } from 'node:http2'
+import type { ServerHttp2Stream } from 'node:http2'
+import { connect, createServer } from 'node:http2'
 import { expect, test } from 'vitest'
 
-import { accept, type Http2Conn } from '../../src/index.ts'
+import type { Http2Conn } from '../../src/index.ts'
+import { accept } from '../../src/index.ts'
 import { listen } from '../../src/testing.ts'
 
 test('a server that aborts a thousand conns in one turn resets a hundred streams in each', async () => {

@@ -35,7 +35,8 @@ it(`survives ${operations} random operations (seed ${seed})`, { timeout: 60_000 
   const grown = ((await heapUsed()) - heapBefore) / (1024 * 1024)
   process.stdout.write(
     `soak: ${result.operations} operations on ${result.pairs} pairs, ${result.cuts} connections cut, ` +
-      `${(result.bytes / 1e6).toFixed(0)} MB compared, ${seconds} s, the heap grew by ${grown.toFixed(1)} MiB\n${JSON.stringify(result.outcomes)}\n`,
+      `${(result.bytes / 1e6).toFixed(0)} MB compared, ${seconds} s, the heap grew by ${grown.toFixed(1)} MiB\n` +
+      `${JSON.stringify(result.outcomes)}\n`,
   )
   expect(result.outstanding).toBe(0)
   expect(grown).toBeLessThan(10)
