@@ -70,7 +70,7 @@ const readAborted = (reason: unknown): ConnError => abortError('the read', reaso
 const writeAborted = (reason: unknown): ConnError => abortError('the write', reason)
 
 /**
- * A {@link Conn} over any {@link Transport}. It decides which calls wait, who is served first, and how the conn ends.
+ * A {@link Conn} over any {@link Transport}. It decides which calls wait, which is served first, and how the conn ends.
  */
 export class StreamConn implements Conn {
   /** Its methods are shared: five functions for each conn would take more memory than the conn's state. */
