@@ -1,7 +1,6 @@
 /** Typed two-way message channels over one HTTP/2 stream. */
 export { Channel } from './core/channel.ts'
-export type { ChannelOptions, WaitOptions } from './core/channel.ts'
-export type { ChannelClosed, ChannelStats, Traffic } from './core/channel-core.ts'
+export type { ChannelClosed, ChannelOptions, ChannelStats, Traffic, WaitOptions } from './core/channel-types.ts'
 export type { Clock } from './runtime/clock.ts'
 export { channelDefaults } from './options.ts'
 export type { ChannelLimits, LimitOptions, OnInvalid, OnSlow } from './options.ts'

@@ -1,9 +1,8 @@
 /** What a failed attempt of `open` means: its error, whether it may be tried again, and when. */
 import { ConnError } from '@h2channel/conn'
 
-import { printable } from '../framing/control-frames.ts'
 import type { RetryLimits } from '../options.ts'
-import { ChannelError } from '../errors.ts'
+import { ChannelError, printable } from '../errors.ts'
 
 /** The error of an `open` whose `connect` to `url` failed: the reason of `signal` where it ended the wait. */
 export function openError(error: unknown, url: URL, signal: AbortSignal): unknown {

@@ -1,13 +1,15 @@
-import type { Codec, CodecError } from '@h2channel/codecs'
-import type { Conn, ConnClosed, ConnError } from '@h2channel/conn'
+import type { Codec } from '@h2channel/codecs'
+import { CodecError } from '@h2channel/codecs'
+import type { Conn, ConnClosed } from '@h2channel/conn'
+import { ConnError } from '@h2channel/conn/web'
 
-import type { ChannelErrorCode } from '../errors.ts'
-import { ChannelError, textOf } from '../errors.ts'
-import { closeError, decodeControl } from '../framing/control-frames.ts'
+import { ChannelError } from '../errors.ts'
+import { decodeControl } from '../framing/control-frames.ts'
 import type { Framing } from '../framing/framing.ts'
 import type { ChannelLimits, OnInvalid, OnSlow } from '../options.ts'
 import type { Clock } from '../runtime/clock.ts'
-import { connFailure, isConnError, resetReason } from './close-codes.ts'
+import type { ChannelClosed, ChannelStats } from './channel-types.ts'
+import { channelError, closeError, closeFrame, connFailure, decodeFailure, resetReason } from './close-codes.ts'
 import type { HeartbeatEvents } from './heartbeat.ts'
 import { Heartbeat } from './heartbeat.ts'
 import { isOwnEnd } from './own-end.ts'
@@ -15,35 +17,6 @@ import type { ArrivedWatcher, ReceiverEvents, ReceiverWatcher } from './receiver
 import { Receiver } from './receiver.ts'
 import type { SenderEvents, SenderWatcher } from './sender.ts'
 import { Sender } from './sender.ts'
-
-/**
- * How a channel ended. A clean end means that everything sent was handed to the transport, and that the peer ended its half or this
- * side closed without waiting for that.
- */
-export type ChannelClosed = { readonly clean: true } | { readonly clean: false; readonly error: ChannelError }
-
-/** Messages, and the bytes that carried them, framing included. */
-export interface Traffic {
-  readonly messages: number
-  readonly bytes: number
-}
-
-/** A snapshot of a channel: see `channel.stats`. */
-export interface ChannelStats {
-  /** Messages that `send` accepted, and bytes that were given to the conn, which may still hold some of them. */
-  readonly sent: Traffic
-  /** Messages that were delivered to the application, and bytes that have arrived. */
-  readonly received: Traffic
-  /** Bytes that were accepted and that the conn has not taken yet. */
-  readonly bufferedBytes: number
-  /**
-   * The time between the last ping and its answer. `undefined` before the first answer, and between peers without control frames.
-   * Unit: milliseconds.
-   */
-  readonly roundTrip: number | undefined
-  /** The time since the channel was opened. Unit: milliseconds. */
-  readonly age: number
-}
 
 /** Observers of a channel for limits that several channels share: of the memory it holds, and of the messages it receives. */
 export interface Watchers {
@@ -80,9 +53,6 @@ const maxBufferedForPong = 64 * 1024
 
 /** Control frames that may have piled up in the windows while this side did not read. They are not held against the peer. */
 const maxUnreadControlFrames = 128 * 1024
-
-/** Errors whose text the peer may read: it contains numbers, and nothing of the program or of a message. */
-const tellable: ReadonlySet<ChannelErrorCode> = new Set(['INVALID_FRAME', 'MESSAGE_TOO_LARGE', 'TRUNCATED_FRAME'])
 
 /**
  * The life of a channel: joins both halves and the heartbeat, handles control frames, and decides how the channel ends. The halves and
@@ -215,8 +185,7 @@ export class ChannelCore<in S, out R> implements SenderEvents, ReceiverEvents, H
   /** Ends the channel with an error that the peer reads after everything sent before, or as a reset where it can't. */
   closeWithError(error: ChannelError): void {
     if (this.#failure !== undefined) return
-    const close = { type: 'close', code: error.code, reason: tellable.has(error.code) ? error.message : '' } as const
-    if (!this.#control || !this.sender.control(close)) {
+    if (!this.#control || !this.sender.control(closeFrame(error))) {
       this.reset(error)
       return
     }
@@ -240,7 +209,7 @@ export class ChannelCore<in S, out R> implements SenderEvents, ReceiverEvents, H
 
   /** Fails sending alone: reading finds out how the conn ended, behind what has arrived. */
   onConnError(error: unknown): void {
-    this.sender.fail(this.#errorOf(error))
+    this.sender.fail(channelError(error, this.#name))
   }
 
   onSlow(waited: number): void {
@@ -289,8 +258,8 @@ export class ChannelCore<in S, out R> implements SenderEvents, ReceiverEvents, H
 
   /** What arrived is invalid, or no more can arrive. */
   onReceiveError(error: unknown): void {
-    if (isConnError(error)) this.#settle(this.#failure ?? this.#errorOf(error), 'fail')
-    else if (this.#failure === undefined) this.closeWithError(this.#errorOf(error))
+    if (error instanceof ConnError) this.#settle(this.#failure ?? channelError(error, this.#name), 'fail')
+    else if (this.#failure === undefined) this.closeWithError(channelError(error, this.#name))
     // The peer has had its close frame: only the caller of `receive` is left to learn of it.
     else this.receiver.fail(this.#failure)
   }
@@ -298,7 +267,8 @@ export class ChannelCore<in S, out R> implements SenderEvents, ReceiverEvents, H
   /** Decides about a message that the codec can't read or its schema refuses. `undefined` skips it. */
   judge(error: unknown): ChannelError | undefined {
     const failure = decodeFailure(error)
-    if (this.#onInvalid === undefined || !isCodecError(error) || error.code !== 'INVALID_MESSAGE') return failure
+    if (this.#onInvalid === undefined || !(error instanceof CodecError) || error.code !== 'INVALID_MESSAGE')
+      return failure
     try {
       return this.#onInvalid(failure) === 'skip' ? undefined : failure
     } catch (cause) {
@@ -347,7 +317,7 @@ export class ChannelCore<in S, out R> implements SenderEvents, ReceiverEvents, H
     }
     await this.#finishing
     await this.conn.close().catch((reason: unknown) => {
-      error ??= this.#failure ?? this.#errorOf(reason)
+      error ??= this.#failure ?? channelError(reason, this.#name)
     })
     await this.closed
     const { lost } = this.sender
@@ -414,31 +384,12 @@ export class ChannelCore<in S, out R> implements SenderEvents, ReceiverEvents, H
     if (this.#controlUntil <= now + 1_000) return
     throw new ChannelError('RATE_LIMITED', `more than ${maxControlFramesPerSecond} control frames a second came`)
   }
-
-  /** The error of the channel for one of the framing or the conn. */
-  #errorOf(error: unknown): ChannelError {
-    if (error instanceof ChannelError) return error
-    return isConnError(error) ? connFailure(error, this.#name) : decodeFailure(error)
-  }
 }
 
 function onCloseTimeout(core: { onCloseTimeout(): void }): void {
   core.onCloseTimeout()
 }
 
-/** The error of a message that can't be read. That is the peer's fault, except for a schema that is asynchronous. */
-function decodeFailure(cause: unknown): ChannelError {
-  const detail = textOf(cause)
-  if (isCodecError(cause) && cause.side === 'local') {
-    return new ChannelError('INTERNAL', detail, { side: 'local', cause })
-  }
-  return new ChannelError('INVALID_MESSAGE', detail, { cause })
-}
-
 function goingAway(): ChannelError {
   return new ChannelError('GOING_AWAY', 'the channel is to end soon', { fatal: false })
-}
-
-function isCodecError(error: unknown): error is CodecError {
-  return (error as { readonly name?: unknown } | null | undefined)?.name === 'CodecError'
 }

@@ -5,41 +5,11 @@ import { inspectAs } from '@h2channel/conn/internal'
 import { ChannelError } from '../errors.ts'
 import type { Framing } from '../framing/framing.ts'
 import { lengthPrefixed } from '../framing/length-prefixed.ts'
-import type { LimitOptions, OnInvalid, OnSlow } from '../options.ts'
 import { checkHook, limitsFrom } from '../options.ts'
-import type { Clock } from '../runtime/clock.ts'
 import { systemClock } from '../runtime/clock.ts'
-import type { ChannelClosed, ChannelStats } from './channel-core.ts'
 import { ChannelCore } from './channel-core.ts'
+import type { ChannelClosed, ChannelOptions, ChannelStats, WaitOptions } from './channel-types.ts'
 import type { Receiver } from './receiver.ts'
-
-export interface ChannelOptions<S, R> {
-  /** Encodes messages to the peer. */
-  readonly send: Codec<S>
-  /** Decodes messages from the peer. */
-  readonly receive: Codec<R>
-  /** Separates messages, in both directions or in each. Default: `lengthPrefixed()`. */
-  readonly framing?: Framing | { readonly send: Framing; readonly receive: Framing } | undefined
-  /** Whether both peers have announced that they understand control frames. Default: false. */
-  readonly control?: boolean | undefined
-  readonly limits?: LimitOptions | undefined
-  /** Decides about a message that the schema of `receive` rejects. Default: the channel ends. */
-  readonly onInvalid?: OnInvalid | undefined
-  /** Decides about a peer that reads nothing for long. Default: `send` keeps waiting. */
-  readonly onSlow?: OnSlow | undefined
-  /** Names the channel in errors that end it from outside, such as the path of its route. Default: no name. */
-  readonly name?: string | undefined
-  /** The source of times, for tests. Default: the clock of the platform. */
-  readonly clock?: Clock | undefined
-}
-
-export interface WaitOptions {
-  /**
-   * Ends the wait: with `TIMEOUT` for an `AbortSignal.timeout(ms)`, with `CANCELLED` for any other. `null` stands for no signal.
-   * Anything else that is not an AbortSignal is refused with `INVALID_ARGUMENT`, before anything is done.
-   */
-  readonly signal?: AbortSignal | null | undefined
-}
 
 /** Filled in by the class, since nothing outside of it can read `#core`. */
 const friend = {} as { coreOf(channel: Channel<never, unknown>): ChannelCore<never, unknown> }

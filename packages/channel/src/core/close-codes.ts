@@ -1,54 +1,75 @@
-import type { ConnError } from '@h2channel/conn'
+/** How the end of a channel translates: at one peer to a close frame or a reset, and from those to an error at the other. */
+import { CodecError } from '@h2channel/codecs'
+import { ConnError } from '@h2channel/conn/web'
 
-import { closeError, named } from '../framing/control-frames.ts'
 import type { ChannelErrorCode } from '../errors.ts'
-import { ChannelError } from '../errors.ts'
+import { ChannelError, channelErrorCodes, errorRules, textOf } from '../errors.ts'
+import type { Control } from '../framing/control-frames.ts'
 
-/**
- * What a channel's end is called in RST_STREAM, for a peer that takes no control frames, and what such a reset means here: the
- * first of its line. RFC 9113, section 7, has codes for some. The others have codes that nobody assigned, which begin with `h2`:
- * whoever does not know them takes them for INTERNAL_ERROR at most. What is not here resets with CANCEL.
- */
-const table: readonly (readonly [rstCode: number, ...codes: [ChannelErrorCode, ...ChannelErrorCode[]]])[] = [
-  [1, 'INVALID_MESSAGE', 'INVALID_FRAME', 'TRUNCATED_FRAME'],
-  [2, 'INTERNAL'],
-  [6, 'MESSAGE_TOO_LARGE'],
-  [11, 'PEER_TOO_SLOW'],
-  [0x6832_0001, 'GOING_AWAY'],
-  [0x6832_0002, 'RATE_LIMITED'],
-  [0x6832_0003, 'UNAUTHENTICATED'],
-]
-
+/** Codes of RST_STREAM: RFC 9113, section 7. */
+const noError = 0
 const cancel = 8
 
-/** The reason to abort a conn with, so that its reset says `code`. */
+/** The frame that ends the channel at a peer that understands control frames. */
+export function closeFrame({ code, message }: ChannelError): Control {
+  return { type: 'close', code, reason: errorRules[code].isTellable ? message : '' }
+}
+
+/** The reason to abort a conn with, so that its RST_STREAM has the code of `error`. */
 export function resetReason(error: ChannelError): Error & { readonly rstCode: number } {
-  const [rstCode] = table.find(([, ...codes]) => codes.includes(error.code)) ?? [cancel]
+  const { rstCode = cancel } = errorRules[error.code]
   return Object.assign(new Error(error.message, { cause: error }), { rstCode })
 }
 
-/** What a conn's failure means for the channel on it. `of` is what errors call the channel by. */
-export function connFailure(error: ConnError, of?: string): ChannelError {
-  const message = `${named(of)}${error.message}`
+/** The error of a channel that its peer closed with `code`. `name` is the channel's in errors. */
+export function closeError(code: string, reason: string, name?: string, cause?: unknown): ChannelError {
+  const detail = reason === '' ? '' : `: ${reason}`
+  const known = code as ChannelErrorCode
+  const { atPeer } = errorRules[known] ?? {}
+  if (atPeer === undefined) {
+    return new ChannelError('PEER_ABORTED', `${prefix(name)}the peer closed the channel (${code})${detail}`, { cause })
+  }
+  const [side, text] = atPeer
+  return new ChannelError(known, `${prefix(name)}${text}${detail}`, { side, fatal: true, cause })
+}
+
+/** The error of a channel whose conn failed. */
+export function connFailure(error: ConnError, name?: string): ChannelError {
+  const message = `${prefix(name)}${error.message}`
   if (error.code === 'PEER_SILENT') return new ChannelError('PEER_SILENT', message, { cause: error })
   if (error.code !== 'RESET') return new ChannelError('CONN_LOST', message, { cause: error })
-  const known = table.find(([rstCode]) => rstCode === error.rstCode)
-  if (known !== undefined) return closeError(known[1], '', of, error)
   switch (error.rstCode) {
-    case 0:
-      return new ChannelError('PEER_STOPPED', `${named(of)}the peer wants no more messages`, {
-        fatal: true,
-        cause: error,
-      })
-    // Conns that have no codes, such as a pipe, have only this to say.
+    // A conn without codes, such as a pipe, has none for any reset.
     case undefined:
     case cancel:
-      return new ChannelError('PEER_ABORTED', `${named(of)}the peer broke the channel off`, { cause: error })
-    default:
-      return new ChannelError('CONN_LOST', message, { cause: error })
+      return new ChannelError('PEER_ABORTED', `${prefix(name)}the peer broke the channel off`, { cause: error })
+    case noError: {
+      const text = `${prefix(name)}the peer wants no more messages`
+      return new ChannelError('PEER_STOPPED', text, { fatal: true, cause: error })
+    }
+    default: {
+      const code = channelErrorCodes.find((one) => errorRules[one].rstCode === error.rstCode)
+      if (code === undefined) return new ChannelError('CONN_LOST', message, { cause: error })
+      return closeError(code, '', name, error)
+    }
   }
 }
 
-export function isConnError(error: unknown): error is ConnError {
-  return (error as { readonly name?: unknown } | null | undefined)?.name === 'ConnError'
+/** The error of a channel for anything that the layers below threw. */
+export function channelError(error: unknown, name: string | undefined): ChannelError {
+  if (error instanceof ChannelError) return error
+  return error instanceof ConnError ? connFailure(error, name) : decodeFailure(error)
+}
+
+/** The error of a message that can't be read. That is the peer's fault, except for a schema that is asynchronous. */
+export function decodeFailure(cause: unknown): ChannelError {
+  const detail = textOf(cause)
+  return cause instanceof CodecError && cause.side === 'local'
+    ? new ChannelError('INTERNAL', detail, { side: 'local', cause })
+    : new ChannelError('INVALID_MESSAGE', detail, { cause })
+}
+
+/** Begins an error text for a program that has many channels. */
+function prefix(name: string | undefined): string {
+  return name === undefined ? '' : `${name}: `
 }

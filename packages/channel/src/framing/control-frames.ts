@@ -1,7 +1,6 @@
 import type { ByteWriter } from '@h2channel/codecs'
 
-import type { ChannelErrorCode, Side } from '../errors.ts'
-import { ChannelError } from '../errors.ts'
+import { ChannelError, printable } from '../errors.ts'
 import { largestControl, lengthPrefixed, markControl } from './length-prefixed.ts'
 
 /**
@@ -57,50 +56,9 @@ export function decodeControl(body: Uint8Array): Control | null {
   return { type: 'close', code, reason: printable(text.decode(body.subarray(2 + codeSize))) }
 }
 
-/** What the other side wrote, without what a terminal or a log would take for something else. */
-export function printable(foreign: string): string {
-  return foreign.replaceAll(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]+/gu, ' ')
-}
-
-/** The start of what the other side wrote, for a text of this side's. `most` is in characters. */
-export function excerpt(foreign: string, most = 200): string {
-  return foreign.length <= most ? foreign : `${foreign.slice(0, most - 1)}…`
-}
-
 const utf8 = new TextEncoder()
 const text = new TextDecoder()
 
 function invalid(what: string): ChannelError {
   return new ChannelError('INVALID_FRAME', `a control frame ${what}`)
 }
-
-/**
- * What a close code of the peer means here. Where the peer refused what this side did, this side broke the rule. `of` is what errors
- * call the channel by.
- */
-export function closeError(code: string, reason: string, of?: string, cause?: unknown): ChannelError {
-  const detail = reason === '' ? '' : `: ${reason}`
-  const known = meanings.find(([name]) => name === code)
-  if (known === undefined) {
-    return new ChannelError('PEER_ABORTED', `${named(of)}the peer closed the channel (${code})${detail}`, { cause })
-  }
-  const [name, side, meaning] = known
-  return new ChannelError(name, `${named(of)}${meaning}${detail}`, { side, fatal: true, cause })
-}
-
-/** How an error's text begins, for who has many channels. */
-export function named(of: string | undefined): string {
-  return of === undefined ? '' : `${of}: `
-}
-
-const meanings: readonly (readonly [ChannelErrorCode, Side, string])[] = [
-  ['GOING_AWAY', 'remote', 'the peer ended the channel to stop'],
-  ['INTERNAL', 'remote', 'the peer failed'],
-  ['INVALID_FRAME', 'local', 'the peer refused what this side sent (INVALID_FRAME)'],
-  ['INVALID_MESSAGE', 'local', 'the peer refused what this side sent (INVALID_MESSAGE)'],
-  ['MESSAGE_TOO_LARGE', 'local', 'the peer refused what this side sent (MESSAGE_TOO_LARGE)'],
-  ['PEER_TOO_SLOW', 'local', 'this side read too slowly for the peer'],
-  ['RATE_LIMITED', 'local', 'this side sent more at a time than the peer allows'],
-  ['TRUNCATED_FRAME', 'local', 'the peer refused what this side sent (TRUNCATED_FRAME)'],
-  ['UNAUTHENTICATED', 'remote', "this side's credentials have ended"],
-]

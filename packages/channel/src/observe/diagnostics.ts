@@ -6,7 +6,7 @@ import { inspectAs } from '@h2channel/conn/internal'
 import { channel as diagnosticsChannel } from 'node:diagnostics_channel'
 import type { IncomingHttpHeaders, OutgoingHttpHeaders } from 'node:http2'
 
-import type { ChannelClosed } from '../core/channel-core.ts'
+import type { ChannelClosed } from '../core/channel-types.ts'
 import type { Channel } from '../core/channel.ts'
 import type { OnSlow } from '../options.ts'
 

@@ -19,7 +19,7 @@ import {
 } from '@opentelemetry/api'
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 
-import type { ChannelStats } from '../core/channel-core.ts'
+import type { ChannelStats } from '../core/channel-types.ts'
 import type { Channel } from '../core/channel.ts'
 import type {
   CloseEvent,

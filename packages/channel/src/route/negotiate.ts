@@ -1,6 +1,6 @@
 import type { Conn } from '@h2channel/conn'
 
-import type { ChannelOptions } from '../core/channel.ts'
+import type { ChannelOptions } from '../core/channel-types.ts'
 import { Channel } from '../core/channel.ts'
 import type { Format } from './media-types.ts'
 

@@ -1,7 +1,7 @@
 import type { Http2Conn } from '@h2channel/conn'
 import { inspectAs } from '@h2channel/conn/internal'
 
-import type { ChannelClosed } from '../core/channel-core.ts'
+import type { ChannelClosed } from '../core/channel-types.ts'
 import type { Channel } from '../core/channel.ts'
 import { coreOf } from '../core/channel.ts'
 import { ChannelError } from '../errors.ts'

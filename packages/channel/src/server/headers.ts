@@ -2,8 +2,7 @@ import type { Http2ServerResponse, IncomingHttpHeaders, OutgoingHttpHeaders } fr
 import type { ServerResponse } from 'node:http'
 import { validateHeaderName, validateHeaderValue } from 'node:http'
 
-import { ChannelError, textOf } from '../errors.ts'
-import { excerpt } from '../framing/control-frames.ts'
+import { ChannelError, excerpt, textOf } from '../errors.ts'
 import { controlHeader } from '../route/negotiate.ts'
 
 /** Maximum size of the headers of an answer, and default of `maxHeaderBytes` for a request. Unit: bytes. */

@@ -1,5 +1,5 @@
 import type { Http2Conn } from '@h2channel/conn'
-import { accept, holdUnread } from '@h2channel/conn'
+import { accept, ConnError, holdUnread } from '@h2channel/conn'
 import { abortable, inspectAs } from '@h2channel/conn/internal'
 import type {
   Http2Session,
@@ -9,12 +9,9 @@ import type {
   ServerHttp2Stream,
 } from 'node:http2'
 
-import { isConnError } from '../core/close-codes.ts'
 import type { Channel } from '../core/channel.ts'
 import { coreOf } from '../core/channel.ts'
-import type { ChannelErrorCode } from '../errors.ts'
-import { ChannelError, textOf } from '../errors.ts'
-import { excerpt } from '../framing/control-frames.ts'
+import { ChannelError, excerpt, isReported, textOf } from '../errors.ts'
 import type { OpenRequestEvent } from '../observe/diagnostics.ts'
 import { diagnostics, publishingSlow, publishOpening } from '../observe/diagnostics.ts'
 import { callHook, printError } from '../observe/hooks.ts'
@@ -197,7 +194,7 @@ async function openAdmitted<Auth>(request: OpenRequest<Auth>, formats: Formats, 
   drain.addRequest()
   const isOpen = await authorizeAndStart(request, formats, grant).catch((error: unknown) => {
     // Usually the client has left. A client that has not must not wait for ever.
-    const isMistake = !isConnError(error) || error.code === 'ALREADY_RESPONDED'
+    const isMistake = !(error instanceof ConnError) || error.code === 'ALREADY_RESPONDED'
     if (isMistake) reportError(request, error, toChannelRequest(request, aborted))
     respondTo(request, failedToOpen)
     return false
@@ -323,7 +320,7 @@ async function runHandler<Auth>(
     const failure = new ChannelError('INTERNAL', 'the handler failed', { side: 'local', cause: error })
     const closing = isOutcome ? undefined : core.onHandlerError(failure)
     // A handler that ends because its own channel ended, at either end, has not failed.
-    if (!isOutcome || isDefect(error)) reportError({ router, served }, error, context, isOutcome)
+    if (!isOutcome || isReported(error)) reportError({ router, served }, error, context, isOutcome)
     await closing
   }
   // `closed` says what could not be delivered.
@@ -346,18 +343,6 @@ function reportError<Auth>(
   else if (isOutcome && error instanceof ChannelError && error.side === 'remote') {
     printError(`a client of ${route.path} sent what the route does not allow`, error)
   } else printError(`${'conn' in context ? 'the handler' : 'authorize'} of ${route.path} failed`, error)
-}
-
-/** Whether the end of a channel needs attention: the peer sent what the route does not allow, or this side failed. */
-function isDefect(error: unknown): boolean {
-  if (!(error instanceof ChannelError)) return false
-  const codes: readonly ChannelErrorCode[] = [
-    'INVALID_MESSAGE',
-    'INVALID_FRAME',
-    'MESSAGE_TOO_LARGE',
-    'TRUNCATED_FRAME',
-  ]
-  return codes.includes(error.code) || (error.code === 'INTERNAL' && error.side === 'local')
 }
 
 function respondTo<Auth>({ stream, responseHeaders, event }: OpenRequest<Auth>, rejection: Rejection): void {

@@ -4,10 +4,10 @@ import { ConnError } from '@h2channel/conn/web'
 import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
 
-import { closeError, decodeControl, encodeControl } from '../../src/framing/control-frames.ts'
+import { decodeControl, encodeControl } from '../../src/framing/control-frames.ts'
 import { channelErrorCodes } from '../../src/index.ts'
 import { supportsControl } from '../../src/route/negotiate.ts'
-import { connFailure, resetReason } from '../../src/core/close-codes.ts'
+import { closeError, connFailure, resetReason } from '../../src/core/close-codes.ts'
 import { ChannelError } from '../../src/errors.ts'
 import { bytesOf, hexOf, thrown, utf8 } from '../support/support.ts'
 
