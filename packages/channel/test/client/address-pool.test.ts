@@ -171,7 +171,7 @@ describe('an address that is unreachable', () => {
     await client.close()
   })
 
-  test('is tried again when it is due, is ejected for longer each time, and takes turns again once it answers', async () => {
+  test('is tried when it is due, ejected for longer each time, and takes turns again once it answers', async () => {
     const port = await deadPort()
     await using b = await service('b')
     const clock = testClock()
