@@ -49,9 +49,7 @@ export function formatForContentType<T>(formats: readonly Format<T>[], contentTy
   return formats.find(({ parsed }) => isSameType(parsed, actual))
 }
 
-/**
- * The coding that a `content-encoding` header names, such as `gzip` (RFC 9110, section 8.4), unless it is `identity`.
- */
+/** The coding that a `content-encoding` header names, such as `gzip` (RFC 9110, section 8.4), except `identity`. */
 export function contentCoding(contentEncoding: string | undefined): string | undefined {
   return contentEncoding === undefined || /^\s*identity\s*$/i.test(contentEncoding) ? undefined : contentEncoding
 }
@@ -92,10 +90,7 @@ interface MediaRange extends MediaType {
 const octets = 'application/octet-stream'
 const lines = 'application/x-ndjson'
 
-/**
- * Longest `accept` header that is parsed: a longer one takes too long. It has room for several struct layouts. Unit:
- * characters.
- */
+/** Maximum length of `accept`, with room for several struct layouts: a longer one takes too long. Unit: characters. */
 const maxAcceptLength = 32_768
 
 /** RFC 9110, section 12.4.2. */
@@ -133,19 +128,13 @@ function expectedRecord<T>(
 const otherSubtypes =
   /^(?:\*|octet-stream|jsonl|(?:x-)?ndjson|(?:x-|vnd\.)msgpack|(?:.*\+)?(?:json|json-seq|msgpack|cbor|xml))$/
 
-/**
- * Whether a media type may stand for fixed-length records: any `application` type that is not known to be something
- * else.
- */
+/** Whether a media type may name fixed-length records: any `application` type that is not known to be another. */
 function mayNameRecord(type: string): boolean {
   const [kind, subtype = ''] = type.split('/', 2)
   return kind === 'application' && !otherSubtypes.test(subtype)
 }
 
-/**
- * The quality that the most specific range gives a format, and where the header names the format: past its end, if it
- * does not.
- */
+/** The quality that the most specific range gives a format, and the index at which the header names it, if it does. */
 function preference<T>({ parsed }: Format<T>, ranges: readonly MediaRange[]): { quality: number; index: number } {
   const find = (wanted: MediaType): MediaRange | undefined => ranges.find((range) => isSameType(wanted, range))
   const wildcard = (type: string): MediaRange | undefined => find({ type, parameters: {} })

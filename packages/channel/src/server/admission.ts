@@ -87,15 +87,12 @@ export class Admission {
   /** Adds a channel that was admitted and is open now, and measures it as far as its quotas have limits. */
   add(channel: Channel<unknown, unknown>, conn: Http2Conn, { quotas, session }: Grant): ChannelUsage {
     const usage = new ChannelUsage(channel, quotas, session, this.#clock)
-    const hasByteLimit = quotas.some(({ limits }) => limits.maxBufferedBytes !== undefined)
-    const hasMessageLimit = quotas.some(({ limits }) => limits.maxMessagesPerSecond !== undefined)
-    const memory = hasByteLimit ? usage : undefined
-    if (hasByteLimit || hasMessageLimit) {
-      coreOf(channel).watch({ memory, messages: hasMessageLimit ? usage : undefined })
-    }
+    const memory = quotas.some(({ limits }) => limits.maxBufferedBytes !== undefined) ? usage : undefined
+    const messages = quotas.some(({ limits }) => limits.maxMessagesPerSecond !== undefined) ? usage : undefined
+    coreOf(channel).watch({ memory, messages })
     this.usages.add(usage)
     // Much may have arrived before the request was accepted, so that the channel may be reset here.
-    if (hasByteLimit) conn.watchUnread((change) => usage.onArrived(change))
+    if (memory !== undefined) conn.watchUnread((change) => usage.onArrived(change))
     return usage
   }
 
@@ -103,7 +100,7 @@ export class Admission {
   remove(usage: ChannelUsage): void {
     this.usages.delete(usage)
     this.release(usage.quotas)
-    usage.end()
+    usage.release()
   }
 
   /** Sends GOAWAY, so that the client opens its next channel on another connection. Open channels continue. */

@@ -89,7 +89,7 @@ function isErrorStatus(status: unknown): boolean {
  *
  * @throws ChannelError `INVALID_ARGUMENT` for invalid headers.
  */
-export function rejectionOf(error: unknown): Rejection | undefined {
+export function toRejection(error: unknown): Rejection | undefined {
   if (!(error instanceof Refusal) || !isErrorStatus(error.status)) return undefined
   const { status, message, headers } = error
   return { status, message, headers: checkedHeaders(headers) }

@@ -63,7 +63,8 @@ export class Drain {
   #requests = 0
   #draining: Promise<void> | undefined
   #onIdle: (() => void) | undefined
-  #isDone = false
+  /** Whether all has ended. A new connection is then closed as soon as its first request is answered. */
+  isDone = false
 
   constructor(admission: Admission, clock: Clock) {
     this.#admission = admission
@@ -72,11 +73,6 @@ export class Drain {
 
   get hasBegun(): boolean {
     return this.#draining !== undefined
-  }
-
-  /** Whether all has ended. A new connection is then closed as soon as its first request is answered. */
-  get isDone(): boolean {
-    return this.#isDone
   }
 
   /** Counts a request that was admitted. */
@@ -130,15 +126,12 @@ export class Drain {
       })
     }
     platform.clearTimeout(timer)
-    this.#isDone = true
+    this.isDone = true
     // Idle connections would stay open, and with them a server that is being closed.
     this.#admission.closeAll()
   }
 
-  /**
-   * Drains a channel when it reaches its maximum age, if it has one. Ends it when it is still open after the grace
-   * period.
-   */
+  /** Drains a channel at its maximum age, if it has one, and ends it when it is still open after the grace period. */
   limitAge(channel: Channel<unknown, unknown>, session: Http2Session, { maxAge, maxAgeGrace }: Ages): void {
     if (maxAge === undefined) return
     const close = (): void => coreOf(channel).closeWithError(goingAway('the channel reached its maximum age'))

@@ -45,10 +45,7 @@ export type Handler<Path extends string, Client, Server, Auth = unknown> = (
   context: HandlerContext<Path, Auth>,
 ) => void | Promise<void>
 
-/**
- * Members of a handler's context that are created on demand. One exists per open channel, so nothing is allocated up
- * front.
- */
+/** Members of a handler's context that are created on demand: each open channel has one, so nothing is made ahead. */
 export class LazyContext {
   readonly #path: string
   #query: URLSearchParams | undefined
@@ -160,30 +157,30 @@ const lazyContext = Symbol('lazyContext')
 
 type LazyKey = 'expiresAt' | 'query' | 'signal'
 
-/** The getters of all contexts. Separate ones for each would take more memory than the rest of a context. */
-const getters = {
-  expiresAt: {
+interface HasLazyContext {
+  readonly [lazyContext]: LazyContext
+}
+
+function getter(key: LazyKey): PropertyDescriptor & ThisType<HasLazyContext> {
+  return {
     enumerable: true,
     get() {
-      return this[lazyContext].expiresAt
+      return this[lazyContext][key]
     },
-    set(at: Date | number | undefined) {
+  }
+}
+
+/** The getters of all contexts. Separate ones for each would take more memory than the rest of a context. */
+const getters: Record<LazyKey, PropertyDescriptor> = {
+  expiresAt: {
+    ...getter('expiresAt'),
+    set(this: HasLazyContext, at: Date | number | undefined) {
       this[lazyContext].expiresAt = at
     },
   },
-  query: {
-    enumerable: true,
-    get() {
-      return this[lazyContext].query
-    },
-  },
-  signal: {
-    enumerable: true,
-    get() {
-      return this[lazyContext].signal
-    },
-  },
-} satisfies Record<LazyKey, PropertyDescriptor> & ThisType<{ readonly [lazyContext]: LazyContext }>
+  query: getter('query'),
+  signal: getter('signal'),
+}
 
 /** Logs and JSON show neither the headers nor what `authorize` returned: both may hold credentials. */
 const shown = inspectAs<HandlerContext>(({ params, conn, expiresAt }) => ({ params, expiresAt, conn }))
@@ -201,9 +198,7 @@ export function createContext<Auth>(
   return Object.defineProperties(context, getters) as HandlerContext<string, Auth>
 }
 
-/**
- * Whether `at` has passed. `undefined` never does. Throws `INVALID_ARGUMENT` for anything but a Date or milliseconds.
- */
+/** Whether `at` has passed: `undefined` never does. Throws `INVALID_ARGUMENT` for anything but a Date or a number. */
 export function isExpired(at: unknown): boolean {
   return at !== undefined && parseExpiry(at).getTime() <= Date.now()
 }

@@ -8,9 +8,7 @@ import { controlHeader } from '../route/negotiate.ts'
 /** Maximum size of the headers of an answer, and default of `maxHeaderBytes` for a request. Unit: bytes. */
 export const maxHeaderBytes: number = 16 * 1024
 
-/**
- * The size of headers as HTTP/2 counts it (RFC 9113, section 6.5.2): name, value, and 32 for each field. Unit: bytes.
- */
+/** The size of headers in HTTP/2 (RFC 9113, section 6.5.2): name, value, and 32 for each field. Unit: bytes. */
 export function headerBytes(headers: IncomingHttpHeaders | OutgoingHttpHeaders): number {
   let bytes = 0
   for (const [name, value = ''] of Object.entries(headers)) {

@@ -23,7 +23,7 @@ import type { Route } from '../route/route.ts'
 import type { Clock } from '../runtime/clock.ts'
 import type { Admission, Grant } from './admission.ts'
 import type { Authorize, ChannelRequest } from './authorize.ts'
-import { expiryOf, rejectionOf } from './authorize.ts'
+import { expiryOf, toRejection } from './authorize.ts'
 import type { Ages, Drain } from './drain.ts'
 import { stopping } from './drain.ts'
 import type { Handler, HandlerContext } from './handler-context.ts'
@@ -259,7 +259,7 @@ async function authorize<Auth>(
     return isExpired(expiryOf(auth)) ? { status: 401, message: 'the credentials have expired' } : { auth }
   } catch (error) {
     if (signal.aborted) return unavailable(textOf(signal.reason))
-    const rejection = rejectionOf(error)
+    const rejection = toRejection(error)
     if (rejection === undefined) reportError(request, error, channelRequest)
     return rejection ?? failedToOpen
   } finally {
@@ -297,10 +297,7 @@ function startChannel<Auth>(
   void runHandler(router, served, event, usage, context, lazy)
 }
 
-/**
- * Calls the handler, and closes the channel when it has returned. It gets little of the request, all of which stays in
- * memory.
- */
+/** Calls the handler, then closes the channel. It gets little of the request, since all of that stays in memory. */
 async function runHandler<Auth>(
   router: RouterState<Auth>,
   served: ServedRoute<Auth>,

@@ -7,7 +7,7 @@ import { ChannelError } from '../errors.ts'
 export function resolveOrigins(origins: readonly string[] = []): ReadonlySet<string> {
   if (!Array.isArray(origins)) throw new ChannelError('INVALID_ARGUMENT', 'origins must be an array')
   for (const origin of origins) {
-    const actual = originOf(origin)
+    const actual = parseOrigin(origin)
     if (actual === origin && actual !== 'null') continue
     const hint = actual === undefined || actual === 'null' ? '' : `: ${JSON.stringify(actual)} is`
     throw new ChannelError('INVALID_ARGUMENT', `origins: ${JSON.stringify(origin)} is not an origin${hint}`)
@@ -33,10 +33,10 @@ export function isForeign(headers: IncomingHttpHeaders, encrypted: boolean, orig
  */
 function isOwn(origin: string, authority: string, encrypted: boolean): boolean {
   const [scheme] = /^https?(?=:)/.exec(origin) ?? []
-  return scheme !== undefined && originOf(`${encrypted ? 'https' : scheme}://${authority}`) === origin
+  return scheme !== undefined && parseOrigin(`${encrypted ? 'https' : scheme}://${authority}`) === origin
 }
 
-function originOf(url: string): string | undefined {
+function parseOrigin(url: string): string | undefined {
   try {
     return new URL(url).origin
   } catch {
@@ -44,10 +44,7 @@ function originOf(url: string): string | undefined {
   }
 }
 
-/**
- * The headers that let a page of a listed origin read the answer and send credentials (Fetch Standard, "CORS
- * protocol").
- */
+/** The headers that let a page of a listed origin read the answer, with credentials (Fetch Standard, CORS protocol). */
 export function corsHeaders(
   headers: IncomingHttpHeaders,
   origins: ReadonlySet<string>,
@@ -60,10 +57,7 @@ export function corsHeaders(
 /** Maximum length of the header names of a preflight that an answer repeats. Unit: characters. */
 const maxRepeatedNames = 200
 
-/**
- * The headers that allow a preflight of a listed origin the request headers that it names. Undefined for other
- * requests.
- */
+/** The answer headers for a preflight of a listed origin, which allow what it asks for. Undefined for any other. */
 export function preflightHeaders(
   headers: IncomingHttpHeaders,
   origins: ReadonlySet<string>,

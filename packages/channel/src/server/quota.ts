@@ -7,10 +7,7 @@ import { Ranking } from './ranking.ts'
 
 /** Limits that several channels share. A limit that is not given has its default, or does not exist. */
 export interface QuotaLimits {
-  /**
-   * Maximum number of channels at once. Beyond it, requests are rejected: with 429 for the limit of a connection, with
-   * 503 otherwise.
-   */
+  /** Maximum number of channels. One more is rejected: with 429 for the limit of a connection, with 503 otherwise. */
   readonly maxChannels?: number | undefined
   /**
    * Maximum bytes buffered across all these channels: what was sent and has not left this process, and what has
@@ -82,7 +79,7 @@ export class ChannelUsage {
   }
 
   /** Stops counting the channel, which has ended or is about to. */
-  end(): void {
+  release(): void {
     if (this.#hasEnded) return
     this.onHeld(-this.held)
     this.#hasEnded = true
@@ -148,26 +145,17 @@ export class Quota {
       const largest = this.#nextLargest(clock.now())
       if (largest === undefined) return
       coreOf(largest.channel).reset(this.#bufferedError(largest, maxBufferedBytes))
-      largest.end()
+      largest.release()
     }
   }
 
   #bufferedError({ held, arrived }: ChannelUsage, limit: number): ChannelError {
     return 2 * arrived > held
-      ? new ChannelError(
-          'RATE_LIMITED',
-          `over ${limit} bytes that came on ${this.#name} wait to be received, most of them on this channel`,
-        )
-      : new ChannelError(
-          'PEER_TOO_SLOW',
-          `over ${limit} bytes wait to be sent on ${this.#name}, most of them on this channel`,
-        )
+      ? new ChannelError('RATE_LIMITED', `over ${limit} bytes that came on ${this.#name} wait to be received, ${most}`)
+      : new ChannelError('PEER_TOO_SLOW', `over ${limit} bytes wait to be sent on ${this.#name}, ${most}`)
   }
 
-  /**
-   * One walk over all channels finds several, since a flood over many channels ends many of them. Walks are limited in
-   * rate.
-   */
+  /** A flood over many channels ends many of them. One walk over all channels finds several, and walks are rare. */
   #nextLargest(now: number): ChannelUsage | undefined {
     if (now - this.#largestAt > maxAgeOfLargest) this.#largest = []
     for (let isNew = false; ; isNew = true) {
@@ -211,8 +199,8 @@ export class Quota {
     busiest.messages = 0
     for (const quota of busiest.quotas) quota.#forget(second, count)
     busiest.session.exceededIn = second
-    const rate = `more than ${maxMessagesPerSecond} messages a second came on ${this.#name}`
-    coreOf(busiest.channel).closeWithError(new ChannelError('RATE_LIMITED', `${rate}, most of them on this channel`))
+    const message = `more than ${maxMessagesPerSecond} messages a second came on ${this.#name}, ${most}`
+    coreOf(busiest.channel).closeWithError(new ChannelError('RATE_LIMITED', message))
   }
 
   /**
@@ -233,6 +221,8 @@ export class Quota {
     if (this.#second === second) this.#messages = Math.max(0, this.#messages - count)
   }
 }
+
+const most = 'most of them on this channel'
 
 /** Maximum number of channels that one walk finds. */
 const maxLargest = 64

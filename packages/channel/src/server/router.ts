@@ -14,7 +14,8 @@ import type { ChannelLimits, LimitOptions } from '../options.ts'
 import { checkDelay, checkHook, checkLimit, givenOf, limitsFrom } from '../options.ts'
 import { acceptHeader, createFormats } from '../route/media-types.ts'
 import type { Route } from '../route/route.ts'
-import { type Clock, systemClock } from '../runtime/clock.ts'
+import type { Clock } from '../runtime/clock.ts'
+import { systemClock } from '../runtime/clock.ts'
 import { Admission, routerDefaults } from './admission.ts'
 import type { Authorize } from './authorize.ts'
 import type { AgeOptions, Ages, DrainOptions } from './drain.ts'
@@ -211,15 +212,8 @@ class RouteTable<Auth> implements Router<Auth>, RequestInterceptor {
       resolveQuota('perSession', options.perSession, routerDefaults.perSession),
       clock,
     )
-    this.#state = {
-      admission,
-      drain: new Drain(admission, clock),
-      origins,
-      authorize,
-      authorizeTimeout,
-      onError,
-      clock,
-    }
+    const drain = new Drain(admission, clock)
+    this.#state = { admission, drain, origins, authorize, authorizeTimeout, onError, clock }
   }
 
   handle<Path extends string, C, S>(
