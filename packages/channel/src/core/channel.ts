@@ -5,7 +5,7 @@ import { inspectAs } from '@h2channel/conn/internal'
 import { ChannelError } from '../errors.ts'
 import type { Framing } from '../framing/framing.ts'
 import { lengthPrefixed } from '../framing/length-prefixed.ts'
-import { checkHook, limitsFrom } from '../options.ts'
+import { checkHook, resolveLimits } from '../options.ts'
 import { systemClock } from '../runtime/clock.ts'
 import { ChannelCore } from './channel-core.ts'
 import type { ChannelClosed, ChannelOptions, ChannelStats, WaitOptions } from './channel-types.ts'
@@ -55,9 +55,9 @@ export class Channel<in S, out R> implements AsyncIterable<R>, AsyncDisposable {
   constructor(conn: Conn, options: ChannelOptions<S, R>) {
     const { send, receive, framing = lengthPrefixed(), onInvalid, onSlow, name, clock = systemClock } = options
     const framings = 'begin' in framing ? { send: framing, receive: framing } : framing
-    const limits = limitsFrom(options.limits)
-    checkCarries(framings.send, send)
-    checkCarries(framings.receive, receive)
+    const limits = resolveLimits(options.limits)
+    checkFraming(framings.send, send)
+    checkFraming(framings.receive, receive)
     checkHook('onInvalid', onInvalid)
     checkHook('onSlow', onSlow)
     const control = options.control === true && framings.send.control && framings.receive.control
@@ -251,7 +251,11 @@ function checkIterable(messages: unknown): void {
   throw new ChannelError('INVALID_ARGUMENT', 'sendAll takes an iterable of messages, such as an array')
 }
 
-function checkCarries(framing: Framing, codec: Codec<unknown>): void {
-  if (framing.carries(codec)) return
-  throw new ChannelError('INVALID_ARGUMENT', `${framing.name} framing can't carry messages of codec ${codec.name}`)
+function checkFraming(framing: Framing, codec: Codec<unknown>): void {
+  if (!framing.carries(codec)) {
+    throw new ChannelError('INVALID_ARGUMENT', `${framing.name} framing can't carry messages of codec ${codec.name}`)
+  }
+  if (framing.control && framing.markControl === undefined) {
+    throw new ChannelError('INVALID_ARGUMENT', `${framing.name} framing has control frames, but no markControl`)
+  }
 }

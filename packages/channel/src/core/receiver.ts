@@ -8,7 +8,8 @@ import { abortError, signalError } from '../errors.ts'
 import type { FrameDecoder } from '../framing/framing.ts'
 import { closedHere } from './own-end.ts'
 import { platform } from '../runtime/platform.ts'
-import { largestControl, prefixSize } from '../framing/length-prefixed.ts'
+import { maxControlBytes } from '../framing/framing.ts'
+import { prefixSize } from '../framing/length-prefixed.ts'
 import { readerOf } from './reader.ts'
 
 /**
@@ -98,7 +99,7 @@ const noFrames: FrameDecoder = {
 }
 
 /** So much of a frame is read though nobody asks for a message: it may be a control frame. Unit: bytes. */
-const largestUnasked = prefixSize + largestControl
+const largestUnasked = prefixSize + maxControlBytes
 
 /** How much memory the start of a message takes at most that nobody has asked for. Unit: bytes. */
 const largestStart = 32 * 1024

@@ -8,7 +8,7 @@ import { encodeControl } from '../framing/control-frames.ts'
 import type { ChannelLimits } from '../options.ts'
 import { abortError, ChannelError, signalError, textOf } from '../errors.ts'
 import type { Framing } from '../framing/framing.ts'
-import { messageTooLarge } from '../framing/length-prefixed.ts'
+import { messageTooLarge } from '../framing/framing.ts'
 import { isReusable, OutBuffer, recycle } from './write-buffer.ts'
 import { closedHere } from './own-end.ts'
 import { atTurnEnd } from '../runtime/turn.ts'
@@ -193,7 +193,7 @@ export class Sender<in S> {
       this.#delayed.push(control)
       return true
     }
-    encodeControl(control, this.#out)
+    encodeControl(control, this.#framing, this.#out)
     this.#flushLater()
     return true
   }

@@ -1,29 +1,30 @@
 import type { ByteWriter } from '@h2channel/codecs'
 
 import { ChannelError, printable } from '../errors.ts'
-import { largestControl, lengthPrefixed, markControl } from './length-prefixed.ts'
+import type { Framing } from './framing.ts'
+import { maxControlBytes } from './framing.ts'
 
 /**
- * What control frames say. The first byte of the body is the type; a type that is not known is passed over, so that
- * later versions can add some.
+ * What a control frame says. The first byte of the body is the type. Unknown types are ignored, so that later versions can add
+ * some.
  */
 export type Control =
   /** The sender of this frame ends the channel because of an error. Nothing follows it. */
   | { readonly type: 'close'; readonly code: string; readonly reason: string }
-  /** The sender of this frame reads no more messages, and goes on sending. */
+  /** The sender of this frame reads no more messages, and may still send. */
   | { readonly type: 'stop' }
   /** To be answered with a pong of the same bytes. */
   | { readonly type: 'ping' | 'pong'; readonly opaque: Uint8Array }
-  /** The sender of this frame will be gone soon. */
+  /** The channel should end soon. */
   | { readonly type: 'draining' }
 
 const closeType = 1
 const typesOf = { stop: 2, ping: 3, pong: 4, draining: 5 } as const
 
-/** Appends a control frame. */
-export function encodeControl(control: Control, out: ByteWriter): void {
+/** Appends a control frame. `framing` is that of the messages. */
+export function encodeControl(control: Control, framing: Framing, out: ByteWriter): void {
   const start = out.position
-  lengthPrefixed().begin(out)
+  framing.begin(out)
   if (control.type === 'close') {
     const code = utf8.encode(control.code)
     out.write(Uint8Array.of(closeType, code.length))
@@ -33,14 +34,14 @@ export function encodeControl(control: Control, out: ByteWriter): void {
     out.write(Uint8Array.of(typesOf[control.type]))
     if ('opaque' in control) out.write(control.opaque)
   }
-  lengthPrefixed().end(out, start, largestControl)
-  markControl(out, start)
+  framing.end(out, start, maxControlBytes)
+  framing.markControl?.(out, start)
 }
 
 /**
- * Reads the body of a control frame. `null` for a type that is not known here.
+ * Reads the body of a control frame. Returns `null` for an unknown type.
  *
- * @throws ChannelError `INVALID_FRAME` when the body is not of its type.
+ * @throws ChannelError `INVALID_FRAME` when the body does not match its type.
  */
 export function decodeControl(body: Uint8Array): Control | null {
   const [type, codeSize = 0] = body
@@ -52,7 +53,7 @@ export function decodeControl(body: Uint8Array): Control | null {
   if (type !== closeType) return null
   if (body.length < 2 + codeSize || codeSize === 0) throw invalid('without its code')
   const code = text.decode(body.subarray(2, 2 + codeSize))
-  if (!/^[A-Z][A-Z0-9_]*$/.test(code)) throw invalid('whose code is none')
+  if (!/^[A-Z][A-Z0-9_]*$/.test(code)) throw invalid('whose code is invalid')
   return { type: 'close', code, reason: printable(text.decode(body.subarray(2 + codeSize))) }
 }
 

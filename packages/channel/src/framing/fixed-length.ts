@@ -1,17 +1,17 @@
 import { ChunkDecoder } from './chunk-decoder.ts'
-import { largestFrame } from '../options.ts'
+import { maxFrameBytes } from '../options.ts'
 import { ChannelError } from '../errors.ts'
 import type { Framing } from './framing.ts'
-import { messageTooLarge } from './length-prefixed.ts'
+import { messageTooLarge } from './framing.ts'
 
 /**
- * No prefix at all: every message is `size` bytes, one right after the other. Only codecs of just that size go with it.
+ * Frames without a prefix: every message has `size` bytes. It supports only codecs of exactly that size.
  *
  * @throws ChannelError `INVALID_ARGUMENT` when `size` is not a whole number above zero.
  */
 export function fixedLength(size: number): Framing {
-  if (!Number.isSafeInteger(size) || size < 1 || size > largestFrame) {
-    throw new ChannelError('INVALID_ARGUMENT', `a frame's size must be from 1 to ${largestFrame}, not ${size}`)
+  if (!Number.isSafeInteger(size) || size < 1 || size > maxFrameBytes) {
+    throw new ChannelError('INVALID_ARGUMENT', `a frame's size must be from 1 to ${maxFrameBytes}, not ${size}`)
   }
   return {
     name: `fixed-length ${size}`,

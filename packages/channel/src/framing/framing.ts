@@ -1,77 +1,97 @@
 import type { ByteWriter, Codec } from '@h2channel/codecs'
 
+import type { Side } from '../errors.ts'
+import { ChannelError } from '../errors.ts'
+
+/** The longest body of a control frame, whatever the limit of messages. Unit: bytes. */
+export const maxControlBytes = 1_024
+
 /**
- * Where one message ends and the next begins. A framing is pure: bytes in, frames out, with no promise, stream or timer
- * in it.
+ * Separates messages in a stream of bytes. A framing is pure: bytes in, frames out, with no promise, stream or timer in it.
  */
 export interface Framing {
+  /** Names the framing in errors. */
   readonly name: string
 
-  /** Whether frames can carry a flag that tells control frames from messages. */
+  /** Whether frames have a flag that distinguishes control frames from messages. It requires {@link markControl}. */
   readonly control: boolean
 
-  /** Whether messages of `codec` can be told apart by this framing. */
+  /** Whether this framing can separate messages of `codec`. */
   carries(codec: Codec<unknown>): boolean
 
-  /** Begins a frame in `out`. What is appended after it is the frame's body. */
+  /** Begins a frame in `out`. The caller appends the body. */
   begin(out: ByteWriter): void
 
   /**
    * Ends the frame that was begun at `start`, which is where `out.position` stood before `begin`.
    *
-   * @throws ChannelError `MESSAGE_TOO_LARGE` when the body is longer than `limit`, `ENCODE_FAILED` when the framing can't
-   *   carry it. The caller takes back what was written.
+   * @throws ChannelError `MESSAGE_TOO_LARGE` when the body is longer than `limit`, `ENCODE_FAILED` when the framing does not
+   *   support it. The caller removes what was written.
    */
   end(out: ByteWriter, start: number, limit: number): void
 
-  /** A decoder of its own for one stream. `limit` is the longest body that it accepts. Unit: bytes. */
+  /** Marks the frame that was begun at `start` and has been ended as a control frame. Its body has at most 1,024 bytes. */
+  markControl?(out: ByteWriter, start: number): void
+
+  /** Creates the decoder of one stream. `limit` is the longest body of a message that it accepts. Unit: bytes. */
   decoder(limit: number): FrameDecoder
 }
 
 /** Finds the frames in the bytes of one stream, however they were cut into chunks. */
 export interface FrameDecoder {
-  /** Whether the frame that `next` gave last is a control frame. */
+  /** Whether the frame that `next` found last is a control frame. */
   readonly control: boolean
 
-  /** How many bytes have been pushed that no frame was made of yet. */
+  /** Number of bytes that were pushed and belong to no complete frame yet. */
   readonly buffered: number
 
-  /** How much memory of its own it holds, for a frame that spans chunks. Unit: bytes. */
+  /** Memory that the decoder has allocated for a frame that spans chunks. Unit: bytes. */
   readonly held: number
 
   /**
-   * Takes a chunk, which is borrowed until its last frame was taken out. To be called only after `next` has given `false`,
-   * or before it was ever called.
+   * Adds a chunk, which is borrowed until its last frame was read. Call it only after `next` has returned `false`, or before the
+   * first `next`.
    */
   push(chunk: Uint8Array): void
 
   /**
-   * What is left of the chunk has to wait. A chunk may lie in memory that is many times as large, with bytes of others: a decoder
-   * that has this method may move the rest, and the frame that `next` found last, to memory of its own.
+   * Called when the rest of the chunk has to wait. A chunk may be a small part of a large buffer that others use too: a decoder with
+   * this method may copy the rest, and the frame that `next` found last, to memory that it allocates.
    */
   settle?(): void
 
-  /** Where the body of the frame lies that `next` found last: in a chunk, or in memory of its own if it spans several. */
+  /** The memory with the body of the frame that `next` found last: a chunk, or the decoder's for a frame that spans several. */
   readonly bytes: Uint8Array
 
-  /** Where in `bytes` it begins. */
+  /** Where the body begins in `bytes`. */
   readonly offset: number
 
-  /** How long it is. Unit: bytes. */
+  /** Length of the body. Unit: bytes. */
   readonly length: number
 
   /**
-   * Finds the next frame. Returns whether it is there as a whole; if not, more bytes are needed.
+   * Finds the next frame. Returns whether it is complete; if not, more bytes are needed.
    *
-   * @throws ChannelError `MESSAGE_TOO_LARGE` as soon as a frame claims, or without a header is, more than the limit;
-   *   `INVALID_FRAME` when the bytes are no frame. The decoder is of no use afterwards.
+   * @throws ChannelError `MESSAGE_TOO_LARGE` as soon as a frame claims more than the limit, or without a header has more;
+   *   `INVALID_FRAME` when the bytes are not a frame. The decoder is unusable afterwards.
    */
   next(): boolean
 
   /**
-   * The stream is over.
+   * Called at the end of the stream.
    *
-   * @throws ChannelError `TRUNCATED_FRAME` when that is inside a frame.
+   * @throws ChannelError `TRUNCATED_FRAME` inside a frame.
    */
   end(): void
+}
+
+/**
+ * The error of a body over the limit.
+ *
+ * @param size - `undefined` for a message that was given up before its size was known.
+ * @param side - which side made it: a message that this side refuses to send does not end the channel.
+ */
+export function messageTooLarge(size: number | undefined, limit: number, side: Side): ChannelError {
+  const message = `a message${size === undefined ? '' : ` of ${size} bytes`} is over the limit of ${limit}`
+  return new ChannelError('MESSAGE_TOO_LARGE', message, { side, fatal: side === 'remote' })
 }

@@ -1,17 +1,13 @@
-import type { ByteWriter } from '@h2channel/codecs'
-
 import { ChunkDecoder } from './chunk-decoder.ts'
 import { ChannelError } from '../errors.ts'
 import type { Framing } from './framing.ts'
+import { maxControlBytes, messageTooLarge } from './framing.ts'
 
-/** The length of the prefix. Unit: bytes. */
+/** Length of the prefix. Unit: bytes. */
 export const prefixSize = 4
 const controlFlag = 0x8000_0000
 const reservedFlag = 0x4000_0000
 const lengthMask = 0x3fff_ffff
-
-/** No control frame has a longer body, whatever the limit of messages. Unit: bytes. */
-export const largestControl = 1_024
 
 /**
  * The default framing: the body's length as an unsigned 32-bit big-endian number, then the body.
@@ -23,8 +19,8 @@ export const largestControl = 1_024
  *     +-+-+-----------------------------------------------------------+
  *     |                       body (length bytes)                     …
  *
- * `C` marks a control frame, which only peers that announced it ever send. Without it, this is what tokio-util's
- * `LengthDelimitedCodec` and Netty's `LengthFieldBasedFrameDecoder(…, 0, 4, 0, 4)` speak.
+ * `C` marks a control frame, which is only sent to a peer that has announced that it understands them. Without it, this is the
+ * framing of tokio-util's `LengthDelimitedCodec` and Netty's `LengthFieldBasedFrameDecoder(…, 0, 4, 0, 4)`.
  */
 export function lengthPrefixed(): Framing {
   return framing
@@ -43,17 +39,13 @@ const framing: Framing = {
     if (length > limit) throw messageTooLarge(length, limit, 'local')
     writeU32(out.bytes, start, length)
   },
+  markControl: (out, start) => writeU32(out.bytes, start, readU32(out.bytes, start) | controlFlag),
   decoder: (limit) => new LengthPrefixedDecoder(limit),
-}
-
-/** Marks the frame that starts at `start`, and has ended, as a control frame. */
-export function markControl(out: ByteWriter, start: number): void {
-  writeU32(out.bytes, start, readU32(out.bytes, start) | controlFlag)
 }
 
 class LengthPrefixedDecoder extends ChunkDecoder {
   readonly #limit: number
-  /** How long the body is whose prefix was read, or −1 between frames. */
+  /** Length of the body whose prefix was read, or −1 between frames: a number, since a union would be an object a message. */
   #size = -1
 
   constructor(limit: number) {
@@ -85,17 +77,17 @@ class LengthPrefixedDecoder extends ChunkDecoder {
     return `${this.buffered - prefixSize} of ${this.#size} bytes of a body`
   }
 
-  /** How long the body is, by its prefix. */
+  /** Returns the length of the body by its prefix. */
   #check(prefix: number): number {
     if ((prefix & reservedFlag) !== 0) {
       throw new ChannelError('INVALID_FRAME', `the frame's prefix ${hex(prefix)} has a reserved bit set`)
     }
     const length = prefix & lengthMask
     this.control = prefix >= controlFlag
-    if (this.control && length > largestControl) {
+    if (this.control && length > maxControlBytes) {
       throw new ChannelError(
         'INVALID_FRAME',
-        `a control frame of ${length} bytes is over the limit of ${largestControl}`,
+        `a control frame of ${length} bytes is over the limit of ${maxControlBytes}`,
       )
     }
     if (!this.control && length > this.#limit) throw messageTooLarge(length, this.#limit, 'remote')
@@ -109,7 +101,7 @@ function readU32(bytes: Uint8Array, at: number): number {
   return (high | low) >>> 0
 }
 
-/** By hand, since it is done once a message: a `DataView` would be made for each flush. */
+/** By hand, since a `DataView` would have to be created for each flush. */
 function writeU32(bytes: Uint8Array, at: number, value: number): void {
   bytes[at] = value >>> 24
   bytes[at + 1] = value >>> 16
@@ -119,15 +111,4 @@ function writeU32(bytes: Uint8Array, at: number, value: number): void {
 
 function hex(prefix: number): string {
   return `0x${prefix.toString(16).padStart(8, '0')}`
-}
-
-/**
- * The error of a body over the limit.
- *
- * @param size - `undefined` for a message that was given up before all of it was there.
- * @param side - who made it: a message refused here does not end the channel.
- */
-export function messageTooLarge(size: number | undefined, limit: number, side: 'local' | 'remote'): ChannelError {
-  const message = `a message${size === undefined ? '' : ` of ${size} bytes`} is over the limit of ${limit}`
-  return new ChannelError('MESSAGE_TOO_LARGE', message, { side, fatal: side === 'remote' })
 }

@@ -1,15 +1,15 @@
 import { ChunkDecoder } from './chunk-decoder.ts'
 import { ChannelError } from '../errors.ts'
 import type { Framing } from './framing.ts'
-import { messageTooLarge } from './length-prefixed.ts'
+import { messageTooLarge } from './framing.ts'
 
 const newline = 0x0a
 const carriageReturn = 0x0d
 
 /**
- * One message a line, ended by `\n`: newline-delimited JSON, which Go's `json.NewEncoder` writes and any shell can. Only
- * codecs whose messages are a line of text go with it. Empty lines are passed over, and a `\r` before the `\n` is not
- * part of the line. All else is: white space, and a byte order mark.
+ * One message a line, ended by `\n`: newline-delimited JSON, which Go's `json.NewEncoder` and any shell can write. It supports only
+ * codecs whose messages are a line of text. Empty lines are ignored, and a `\r` before the `\n` is not
+ * part of the line. Everything else is: white space, and a byte order mark.
  */
 export function newlineDelimited(): Framing {
   return framing
@@ -76,7 +76,7 @@ class NewlineDecoder extends ChunkDecoder {
     const size = this.parts.size + piece.length
     // One byte more than the limit may be the carriage return.
     if (size > this.#limit + 1) throw messageTooLarge(size, this.#limit, 'remote')
-    // Nobody knows how long the line will be. A guess that grows with it keeps the copies few.
+    // The length of the line is unknown. A guess that grows with it keeps the copies few.
     if (piece.length > 0) this.parts.append(piece, Math.min(size * 4, this.#limit + 1))
   }
 }

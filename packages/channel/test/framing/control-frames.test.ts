@@ -5,7 +5,7 @@ import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
 
 import { decodeControl, encodeControl } from '../../src/framing/control-frames.ts'
-import { channelErrorCodes } from '../../src/index.ts'
+import { channelErrorCodes, lengthPrefixed } from '../../src/index.ts'
 import { supportsControl } from '../../src/route/negotiate.ts'
 import { closeError, connFailure, resetReason } from '../../src/core/close-codes.ts'
 import { ChannelError } from '../../src/errors.ts'
@@ -13,7 +13,7 @@ import { bytesOf, hexOf, thrown, utf8 } from '../support/support.ts'
 
 function encoded(...controls: readonly Parameters<typeof encodeControl>[0][]): string {
   const out = new ByteWriter(1)
-  for (const control of controls) encodeControl(control, out)
+  for (const control of controls) encodeControl(control, lengthPrefixed(), out)
   return hexOf(out.written())
 }
 
@@ -36,8 +36,11 @@ test('encodeControl: appends to what is there', () => {
 
 test('encodeControl: writes no frame that a peer would refuse', () => {
   const out = new ByteWriter()
-  thrown(() => encodeControl({ type: 'close', code: 'X', reason: 'x'.repeat(1_022) }, out), 'MESSAGE_TOO_LARGE')
-  encodeControl({ type: 'close', code: 'X', reason: 'x'.repeat(1_021) }, new ByteWriter())
+  thrown(
+    () => encodeControl({ type: 'close', code: 'X', reason: 'x'.repeat(1_022) }, lengthPrefixed(), out),
+    'MESSAGE_TOO_LARGE',
+  )
+  encodeControl({ type: 'close', code: 'X', reason: 'x'.repeat(1_021) }, lengthPrefixed(), new ByteWriter())
 })
 
 test('decodeControl: takes a stop with whatever a later version adds', () => {

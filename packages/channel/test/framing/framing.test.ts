@@ -5,10 +5,9 @@ import * as fc from 'fast-check'
 import { describe, expect, test, vi } from 'vitest'
 
 import { Assembly } from '../../src/framing/assembly.ts'
-import { largestFrame } from '../../src/options.ts'
+import { maxFrameBytes } from '../../src/options.ts'
 import type { Framing } from '../../src/index.ts'
 import { fixedLength, lengthPrefixed, newlineDelimited } from '../../src/index.ts'
-import { markControl } from '../../src/framing/length-prefixed.ts'
 import { bytesOf, concat, hexOf, nextBody, thrown, utf8 } from '../support/support.ts'
 
 const limit = 1_000
@@ -193,7 +192,7 @@ describe('lengthPrefixed', () => {
     framing.begin(out)
     out.write(utf8('abc'))
     framing.end(out, 1, limit)
-    markControl(out, 1)
+    lengthPrefixed().markControl?.(out, 1)
     expect(hexOf(out.written())).toBe('09 80 00 00 03 61 62 63')
   })
 
@@ -241,7 +240,7 @@ describe('lengthPrefixed', () => {
     'next: refuses %s, whose reserved bit is set, in one chunk and in four',
     (prefix) => {
       for (const chunks of [[bytesOf(prefix)], Array.from(bytesOf(prefix), (byte) => Uint8Array.of(byte))]) {
-        const decoder = framing.decoder(largestFrame)
+        const decoder = framing.decoder(maxFrameBytes)
         const run = (): void => {
           for (const chunk of chunks) {
             decoder.push(chunk)
@@ -270,7 +269,7 @@ describe('lengthPrefixed', () => {
     const refusing = framing.decoder(limit)
     refusing.push(bytesOf('3f ff ff ff 00'))
     thrown(() => nextBody(refusing), 'MESSAGE_TOO_LARGE')
-    const patient = framing.decoder(largestFrame)
+    const patient = framing.decoder(maxFrameBytes)
     for (const chunk of ['3f ff', 'ff ff', '01 02 03', '04']) {
       patient.push(bytesOf(chunk))
       expect(nextBody(patient)).toBeNull()
@@ -286,7 +285,7 @@ describe('lengthPrefixed', () => {
     small.push(bytesOf('80 00 00 03 01 02 03'))
     expect(nextBody(small)).toHaveLength(3)
     expect(small.control).toBe(true)
-    const large = framing.decoder(largestFrame)
+    const large = framing.decoder(maxFrameBytes)
     large.push(bytesOf('80 00 04 01'))
     thrown(() => nextBody(large), 'INVALID_FRAME')
   })
@@ -432,13 +431,13 @@ describe.each([lengthPrefixed(), newlineDelimited(), fixedLength(11)])('$name: a
 describe('Assembly', () => {
   test('append: takes memory for what has come, not for what was announced', () => {
     const parts = new Assembly()
-    parts.append(new Uint8Array(10), largestFrame)
+    parts.append(new Uint8Array(10), maxFrameBytes)
     expect(parts.size).toBe(10)
     expect(parts.held).toBe(1_024)
     expect(parts.take().buffer.byteLength).toBe(1_024)
     expect(parts.held).toBe(0)
     for (let size = 16 * 1024; size <= 320 * 1024; size += 16 * 1024) {
-      parts.append(new Uint8Array(16 * 1024), largestFrame)
+      parts.append(new Uint8Array(16 * 1024), maxFrameBytes)
       expect(parts.size).toBe(size)
       expect(parts.held).toBeLessThanOrEqual(4 * size)
       expect(parts.held).toBeGreaterThanOrEqual(64 * 1024)
