@@ -1,14 +1,14 @@
 import { ChannelError } from './errors.ts'
 
-/** The limits of one channel, all finite. Zero does not mean unlimited: it is refused. */
+/** The limits of one channel, all finite. Zero is invalid, and does not mean unlimited. */
 export interface ChannelLimits {
-  /** The largest message, either way, as encoded. Unit: bytes. */
+  /** Maximum size of an encoded message, in both directions. Unit: bytes. */
   readonly maxMessageBytes: number
-  /** How much may wait to be sent before `send` waits. One message more than this can stand there. Unit: bytes. */
+  /** Number of buffered bytes at which `send` waits. The last message may exceed it. Unit: bytes. */
   readonly maxBufferedBytes: number
-  /** How many `send` calls may wait at once. One more is refused. */
+  /** Maximum number of `send` calls that wait at once. A further one fails with `SEND_BUFFER_FULL`. */
   readonly maxWaitingSends: number
-  /** When a turn has produced this much, it is sent without waiting for the turn's end. Unit: bytes. */
+  /** Number of bytes that are sent without waiting for the end of the turn that wrote them. Unit: bytes. */
   readonly flushBytes: number
   /** How long `close()` waits for the peer to take what was sent. Unit: milliseconds. */
   readonly closeTimeout: number
@@ -67,16 +67,21 @@ export type OnInvalid = (error: ChannelError) => 'close' | 'skip'
  */
 export type OnSlow = (waited: number) => 'wait' | 'close'
 
-/** The defaults, with what `limits` says instead. Throws `INVALID_ARGUMENT` for a limit that is none. */
-export function limitsFrom(limits: LimitOptions | undefined): ChannelLimits {
-  const merged: ChannelLimits = { ...channelDefaults, ...givenOf(limits) }
+/** Limits that were resolved already. Those of a route or client are neither merged nor checked again for each channel. */
+const resolved = new WeakSet<LimitOptions>()
+
+/** Completes limits by `base`, which was resolved, and checks them. Throws `INVALID_ARGUMENT` for an invalid value. */
+export function resolveLimits(limits: LimitOptions = {}, base: ChannelLimits = channelDefaults): ChannelLimits {
+  if (resolved.has(limits)) return limits as ChannelLimits
+  const merged: ChannelLimits = Object.freeze({ ...base, ...omitUndefined(limits) })
   for (const [name, value] of Object.entries(merged)) checkLimit(name, value)
-  if (merged.maxMessageBytes > largestFrame) {
-    throw new ChannelError('INVALID_ARGUMENT', `maxMessageBytes must be at most ${largestFrame}`)
+  if (merged.maxMessageBytes > maxFrameBytes) {
+    throw new ChannelError('INVALID_ARGUMENT', `maxMessageBytes must be at most ${maxFrameBytes}`)
   }
   for (const name of ['closeTimeout', 'heartbeatInterval', 'heartbeatTimeout', 'slowAfter'] as const) {
     checkDelay(name, merged[name])
   }
+  resolved.add(merged)
   return merged
 }
 
@@ -109,37 +114,37 @@ export function resolveRetry(options: RetryOptions = {}): RetryLimits {
   return { maxAttempts, initialDelay, maxDelay }
 }
 
-/** What of some options was given: `undefined` stands for nothing. */
-export function givenOf<Options extends object>(options: Options | undefined): Given<Options> {
+/** Returns the options that are not `undefined`. */
+export function omitUndefined<Options extends object>(options: Options | undefined): Given<Options> {
   const given = Object.entries(options ?? {}).filter(([, value]) => value !== undefined)
   return Object.fromEntries(given) as Given<Options>
 }
 
 type Given<Options> = { [Name in keyof Options]?: Exclude<Options[Name], undefined> }
 
-/** Throws `INVALID_ARGUMENT` for a limit that is none. */
+/** Throws `INVALID_ARGUMENT` unless `value` is a positive integer. */
 export function checkLimit(name: string, value: unknown): void {
   if (Number.isSafeInteger(value) && (value as number) >= 1) return
   throw new ChannelError('INVALID_ARGUMENT', `${name} must be a whole number above 0, not ${String(value)}`)
 }
 
-/** Throws `INVALID_ARGUMENT` for a delay that no timer can have. */
+/** Throws `INVALID_ARGUMENT` unless a timer can have this delay. Unit: milliseconds. */
 export function checkDelay(name: string, delay: number): void {
-  if (Number.isSafeInteger(delay) && delay >= 1 && delay <= longestDelay) return
+  if (Number.isSafeInteger(delay) && delay >= 1 && delay <= maxTimerDelay) return
   throw new ChannelError(
     'INVALID_ARGUMENT',
-    `${name} must be a whole number of ms from 1 to ${longestDelay}, not ${delay}`,
+    `${name} must be a whole number of ms from 1 to ${maxTimerDelay}, not ${delay}`,
   )
 }
 
-/** Throws `INVALID_ARGUMENT` for an option that is there and no function. */
+/** Throws `INVALID_ARGUMENT` unless a hook is a function or `undefined`. */
 export function checkHook(name: string, hook: unknown): void {
   if (hook === undefined || typeof hook === 'function') return
   throw new ChannelError('INVALID_ARGUMENT', `${name} must be a function, not of type ${typeof hook}`)
 }
 
-/** Timers of twice this would fire at once. Unit: milliseconds. */
-export const longestDelay: number = 2 ** 30
+/** The longest delay of a timer. Twice this would fire at once. Unit: milliseconds. */
+export const maxTimerDelay: number = 2 ** 30
 
-/** What thirty bits of length can say. Unit: bytes. */
-export const largestFrame: number = 2 ** 30 - 1
+/** The largest length that fits into thirty bits. Unit: bytes. */
+export const maxFrameBytes: number = 2 ** 30 - 1

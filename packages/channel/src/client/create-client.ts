@@ -11,7 +11,7 @@ import type { OnClientEvent } from './events.ts'
 import type { Channel } from '../core/channel.ts'
 import { abortError, ChannelError, signalError, textOf } from '../errors.ts'
 import { callHook } from '../observe/hooks.ts'
-import { checkDelay, checkHook, limitsFrom, resolveRetry } from '../options.ts'
+import { checkDelay, checkHook, resolveLimits, resolveRetry } from '../options.ts'
 import { openWithRetry } from './retry.ts'
 import { createFormats } from '../route/media-types.ts'
 import type { Route } from '../route/route.ts'
@@ -79,7 +79,7 @@ export interface Client extends AsyncDisposable {
 export function createClient(origins: string | URL | readonly (string | URL)[], options: ClientOptions = {}): Client {
   const { clock, onEvent, connectTimeout = connDefaults.connectTimeout } = options
   const parsed = parseAddresses(origins, options.tls !== undefined)
-  const limits = limitsFrom(options.limits)
+  const limits = resolveLimits(options.limits)
   checkHook('onEvent', onEvent)
   checkDelay('connectTimeout', connectTimeout)
   const retry = resolveRetry(options.retry)

@@ -5,7 +5,7 @@ import type { ChannelClosed } from '../core/channel-types.ts'
 import type { Channel } from '../core/channel.ts'
 import { coreOf } from '../core/channel.ts'
 import { ChannelError } from '../errors.ts'
-import { longestDelay } from '../options.ts'
+import { maxTimerDelay } from '../options.ts'
 import type { PathParams } from '../route/route.ts'
 import type { Clock } from '../runtime/clock.ts'
 
@@ -100,7 +100,7 @@ export class LazyContext {
     if (leftToDrain <= 0) core.startDraining()
     this.#timer = this.#clock.setTimer(
       onExpiryTimer,
-      Math.min(leftToDrain > 0 ? leftToDrain : left, longestDelay),
+      Math.min(leftToDrain > 0 ? leftToDrain : left, maxTimerDelay),
       this,
     )
   }

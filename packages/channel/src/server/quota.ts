@@ -1,7 +1,7 @@
 import type { Channel } from '../core/channel.ts'
 import { coreOf } from '../core/channel.ts'
 import type { Clock } from '../runtime/clock.ts'
-import { checkLimit, givenOf } from '../options.ts'
+import { checkLimit, omitUndefined } from '../options.ts'
 import { ChannelError } from '../errors.ts'
 import { Ranking } from './ranking.ts'
 
@@ -27,8 +27,8 @@ export interface QuotaLimits {
 
 /** Fills in defaults. Throws `INVALID_ARGUMENT` for an invalid limit. */
 export function resolveQuota(name: string, given: QuotaLimits | undefined, defaults: QuotaLimits = {}): QuotaLimits {
-  for (const [limit, value] of Object.entries(givenOf(given))) checkLimit(`${name}.${limit}`, value)
-  return { ...defaults, ...givenOf(given) }
+  for (const [limit, value] of Object.entries(omitUndefined(given))) checkLimit(`${name}.${limit}`, value)
+  return { ...defaults, ...omitUndefined(given) }
 }
 
 /** The usage of one channel within its quotas. */

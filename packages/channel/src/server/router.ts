@@ -11,7 +11,7 @@ import { match } from 'path-to-regexp'
 
 import { ChannelError } from '../errors.ts'
 import type { ChannelLimits, LimitOptions } from '../options.ts'
-import { checkDelay, checkHook, checkLimit, givenOf, limitsFrom } from '../options.ts'
+import { checkDelay, checkHook, checkLimit, omitUndefined, resolveLimits } from '../options.ts'
 import { acceptHeader, createFormats } from '../route/media-types.ts'
 import type { Route } from '../route/route.ts'
 import type { Clock } from '../runtime/clock.ts'
@@ -199,7 +199,7 @@ class RouteTable<Auth> implements Router<Auth>, RequestInterceptor {
 
   constructor(options: RouterOptions<Auth>) {
     const { authorize, authorizeTimeout = defaultAuthorizeTimeout, clock = systemClock, onError } = options
-    this.#limits = limitsFrom(options.limits)
+    this.#limits = resolveLimits(options.limits)
     this.#ages = resolveAges(options)
     checkHook('authorize', authorize)
     checkHook('onError', onError)
@@ -227,8 +227,7 @@ class RouteTable<Auth> implements Router<Auth>, RequestInterceptor {
     checkHook('onInvalid', options.onInvalid)
     checkHook('onSlow', options.onSlow)
     const receives = createFormats<unknown>(route.client, route.framing)
-    const limits =
-      options.limits === undefined ? this.#limits : limitsFrom({ ...this.#limits, ...givenOf(options.limits) })
+    const limits = resolveLimits(options.limits, this.#limits)
     const { maxMessageBytes } = limits
     if (receives.some(({ codec }) => (codec.size ?? 0) > maxMessageBytes)) {
       throw new ChannelError('INVALID_ROUTE', `${route.path} has messages over the limit of ${maxMessageBytes} bytes`)
@@ -242,7 +241,7 @@ class RouteTable<Auth> implements Router<Auth>, RequestInterceptor {
       limits,
       // The layout of a struct has up to 8 KiB, and a request names the layouts of both directions.
       maxHeaderBytes: this.#maxHeaderBytes + acceptHeader(receives).length + acceptHeader(sends).length,
-      ages: resolveAges({ ...this.#ages, ...givenOf(options) }),
+      ages: resolveAges({ ...this.#ages, ...omitUndefined(options) }),
       quota: new Quota(route.path, resolveQuota('total', options.total), this.#state.admission.usages),
       // The table holds routes of all types. Their types were checked by the signature of this method.
       handler: handler as Handler<string, unknown, unknown, Auth>,
