@@ -227,7 +227,7 @@ class RouteTable<Auth> implements Router<Auth>, RequestInterceptor {
     checkHook('onInvalid', options.onInvalid)
     checkHook('onSlow', options.onSlow)
     const receives = createFormats<unknown>(route.client, route.framing)
-    const limits = resolveLimits(options.limits, this.#limits)
+    const limits = resolveLimits(options.limits ?? this.#limits, this.#limits)
     const { maxMessageBytes } = limits
     if (receives.some(({ codec }) => (codec.size ?? 0) > maxMessageBytes)) {
       throw new ChannelError('INVALID_ROUTE', `${route.path} has messages over the limit of ${maxMessageBytes} bytes`)

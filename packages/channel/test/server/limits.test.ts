@@ -7,6 +7,7 @@ import { afterEach, describe, expect, test } from 'vitest'
 
 import type { Client } from '../../src/client.ts'
 import { coreOf } from '../../src/core/channel.ts'
+import { resolveLimits } from '../../src/options.ts'
 import { systemClock } from '../../src/runtime/clock.ts'
 import { Channel, ChannelError, defineRoute } from '../../src/index.ts'
 import type { HandleOptions, RouterOptions, QuotaLimits } from '../../src/server.ts'
@@ -457,6 +458,13 @@ describe('limits', () => {
       }
     }
     expect(() => createRouter().handle(echo, answer, { limits: { maxMessageBytes: 0 } })).toThrow(ChannelError)
+  })
+
+  test('are resolved once: the channels of a route share one object', () => {
+    const limits = resolveLimits({ maxWaitingSends: 7 })
+    expect(resolveLimits(limits)).toBe(limits)
+    expect(resolveLimits({ maxWaitingSends: undefined, flushBytes: 1 }, limits)).toEqual({ ...limits, flushBytes: 1 })
+    expect(() => resolveLimits({ ...limits, flushBytes: 0 })).toThrow('flushBytes')
   })
 
   test('name the route that has no room', async () => {
