@@ -13,7 +13,7 @@ import { channelError, closeError, closeFrame, connFailure, decodeFailure, reset
 import type { HeartbeatEvents } from './heartbeat.ts'
 import { Heartbeat } from './heartbeat.ts'
 import { isOwnEnd } from './own-end.ts'
-import type { ArrivedWatcher, ReceiverEvents, ReceiverWatcher } from './receiver.ts'
+import type { ArrivedWatcher, ReceiverEvents, MessageWatcher } from './receiving.ts'
 import { Receiver } from './receiver.ts'
 import type { SenderEvents, SenderWatcher } from './sender.ts'
 import { Sender } from './sender.ts'
@@ -21,7 +21,7 @@ import { Sender } from './sender.ts'
 /** Observers of a channel for limits that several channels share: of the memory it holds, and of the messages it receives. */
 export interface Watchers {
   readonly memory?: (SenderWatcher & ArrivedWatcher) | undefined
-  readonly messages?: ReceiverWatcher | undefined
+  readonly messages?: MessageWatcher | undefined
 }
 
 /** What a channel is made of, checked, and with every default filled in. */
@@ -155,7 +155,7 @@ export class ChannelCore<in S, out R> implements SenderEvents, ReceiverEvents, H
   end(): Promise<void> {
     const ended = this.sender.end()
     // The peer is held back, since it could not be asked to stop: nothing is left to do here.
-    if (this.receiver.isHeld) ended.then(() => this.#finish()).catch(() => {})
+    if (this.receiver.isPaused) ended.then(() => this.#finish()).catch(() => {})
     return ended
   }
 
@@ -265,7 +265,7 @@ export class ChannelCore<in S, out R> implements SenderEvents, ReceiverEvents, H
   }
 
   /** Decides about a message that the codec can't read or its schema refuses. `undefined` skips it. */
-  judge(error: unknown): ChannelError | undefined {
+  onDecodeError(error: unknown): ChannelError | undefined {
     const failure = decodeFailure(error)
     if (this.#onInvalid === undefined || !(error instanceof CodecError) || error.code !== 'INVALID_MESSAGE')
       return failure

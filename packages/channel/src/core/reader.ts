@@ -1,7 +1,7 @@
 import type { Codec, MessageReader } from '@h2channel/codecs'
 
-/** Reads the messages of one stream: as the codec does that best, or else each from a view of its own. */
-export function readerOf<R>(codec: Codec<R>): MessageReader<R> {
+/** Creates the reader of one stream: the codec's, or one that decodes a view of each message. */
+export function createReader<R>(codec: Codec<R>): MessageReader<R> {
   return (
     codec.reader?.() ?? {
       read: (bytes, offset, length) => codec.decode(bytes.subarray(offset, offset + length)),

@@ -11,7 +11,7 @@ import type { Framing } from '../framing/framing.ts'
 import { messageTooLarge } from '../framing/framing.ts'
 import { isReusable, OutBuffer, recycle } from './write-buffer.ts'
 import { closedHere } from './own-end.ts'
-import { atTurnEnd } from '../runtime/turn.ts'
+import { atTurnEnd } from '../runtime/clock.ts'
 
 /**
  * The half that sends:

@@ -1,7 +1,56 @@
-import { Assembly } from './assembly.ts'
+import { allocateBytes } from '@h2channel/codecs'
+
 import type { FrameDecoder } from './framing.ts'
 
-/** What the decoders of all framings share: the chunk, how far it was read, and the parts of a frame that spans chunks. */
+const empty = new Uint8Array(0)
+
+/** Memory to allocate at first, for a frame of which little has arrived, and from `minLarge` on. Unit: bytes. */
+const minSmall = 1_024
+const minLarge = 64 * 1024
+const largeFrom = 4 * 1024
+
+/**
+ * Joins the pieces of a frame that spans chunks. Its memory is at most four times what has arrived, or 64 KiB once 4 KiB are there. It
+ * does not grow with a size that was only announced.
+ */
+export class Assembly {
+  #bytes = empty
+  #size = 0
+
+  /** The bytes that have arrived. */
+  get size(): number {
+    return this.#size
+  }
+
+  /** The memory that it holds. Unit: bytes. */
+  get held(): number {
+    return this.#bytes.length
+  }
+
+  /** Appends a copy of `piece`. `expected` is the size of the whole frame, as far as it is known. */
+  append(piece: Uint8Array, expected: number): void {
+    const needed = this.#size + piece.length
+    if (needed > this.#bytes.length) {
+      // A buffer that a larger one replaces is garbage, and after a few MiB of it V8 collects all garbage.
+      const wanted = Math.min(expected, Math.max(4 * needed, needed < largeFrom ? minSmall : minLarge))
+      const grown = allocateBytes(Math.max(needed, wanted))
+      grown.set(this.#bytes.subarray(0, this.#size))
+      this.#bytes = grown
+    }
+    this.#bytes.set(piece, this.#size)
+    this.#size = needed
+  }
+
+  /** Returns the frame, and begins with the next. The caller owns the bytes. */
+  detach(): Uint8Array {
+    const frame = this.#bytes.subarray(0, this.#size)
+    this.#bytes = empty
+    this.#size = 0
+    return frame
+  }
+}
+
+/** The base of every decoder: holds the chunk, its read position, and the parts of a frame that spans chunks. */
 export abstract class ChunkDecoder implements FrameDecoder {
   control: boolean = false
   bytes: Uint8Array = empty
@@ -39,7 +88,7 @@ export abstract class ChunkDecoder implements FrameDecoder {
 
   abstract end(): void
 
-  /** Makes the next `size` bytes the frame, together with those that were kept. Returns whether they are there. */
+  /** Makes the kept parts and the bytes after them the frame, `size` bytes in all. Returns whether they have arrived. */
   protected take(size: number): boolean {
     const start = this.position
     const kept = this.parts.size
@@ -63,17 +112,15 @@ export abstract class ChunkDecoder implements FrameDecoder {
 
   /** Makes the parts the frame. */
   protected takeParts(): void {
-    this.bytes = this.parts.take()
+    this.bytes = this.parts.detach()
     this.offset = 0
     this.length = this.bytes.length
   }
 
-  /** All of the chunk is read, or kept: it is not held any longer. */
+  /** Releases the chunk, of which all is read or kept. */
   protected drop(): void {
     this.bytes = empty
     this.chunk = empty
     this.position = 0
   }
 }
-
-const empty = new Uint8Array(0)

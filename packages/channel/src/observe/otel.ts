@@ -32,7 +32,7 @@ import type {
   SlowEvent,
 } from './diagnostics.ts'
 import { ChannelError } from '../errors.ts'
-import { platform } from '../runtime/platform.ts'
+import { platform } from '../runtime/clock.ts'
 
 /** Options of `instrument`. */
 export interface InstrumentOptions {

@@ -1,39 +1,77 @@
-import { platform } from './platform.ts'
+type Task<Subject> = (subject: Subject) => void
+
+/** The globals that the core uses, of any platform: it is compiled without the types of one. */
+interface Platform {
+  readonly process?: { readonly nextTick?: (task: () => void) => void }
+  readonly setImmediate?: <Subject>(task: Task<Subject>, subject: Subject) => void
+  readonly setTimeout: <Subject>(task: Task<Subject>, delay: number, subject: Subject) => unknown
+  readonly clearTimeout: (timer: unknown) => void
+  readonly performance: { readonly now: () => number }
+}
+
+const { process, setImmediate, setTimeout, clearTimeout, performance } = globalThis as unknown as Platform
+const realNow = performance.now
 
 /**
- * Where a channel's times come from: the heartbeat, and how long an end may take. Tests give a channel one that they move
- * by themselves (see `testClock`).
+ * The platform as it was when this module was loaded. A test runner replaces timers by fake ones later, for the program under
+ * test: what channels do among themselves follows the real time.
+ */
+export const platform: Platform = {
+  ...(process === undefined ? {} : { process }),
+  ...(setImmediate === undefined ? {} : { setImmediate }),
+  setTimeout,
+  clearTimeout,
+  performance: { now: () => realNow.call(performance) },
+}
+
+/**
+ * The source of a channel's times: of its heartbeat, and of how long an end may take. A test gives a channel a clock that the test
+ * moves (see `testClock`).
  */
 export interface Clock {
-  /** Unit: milliseconds, since whenever. Never goes back. */
+  /** The time since any fixed moment; never decreases. Unit: milliseconds. */
   now(): number
-  /** Calls `task` with `subject` once, after `delay` milliseconds. It must not keep the process alive where that can be said. */
+  /** Calls `task` with `subject` once, after `delay` milliseconds. The timer must not keep the process alive, where that exists. */
   setTimer<Subject>(task: (subject: Subject) => void, delay: number, subject: Subject): unknown
-  /** Takes a timer back, which may have fired long ago. */
+  /** Cancels a timer, which may have fired long ago. */
   clearTimer(timer: unknown): void
   /**
-   * Calls `task` when what has arrived by now was read. A clock without it says that its timers come after that, as in browsers. In
-   * Node they come before, and Node 20 may run them again and again first.
+   * Calls `task` when what has arrived by now was read. A clock without this method states that its timers fire after that, as in
+   * browsers. In Node they fire before, and Node 20 may fire them again and again first.
    */
   afterTurn?(task: () => void): void
 }
 
-const { setImmediate } = platform
-
-/** The platform's own. */
+/** The clock of the platform. */
 export const systemClock: Clock = {
   now: platform.performance.now,
   setTimer(task, delay, subject) {
-    const timer = platform.setTimeout(task, delay, subject)
-    // Browsers give a number.
+    const timer = setTimeout(task, delay, subject)
+    // Browsers return a number.
     if (typeof timer === 'object' && timer !== null && 'unref' in timer && typeof timer.unref === 'function')
       timer.unref()
     return timer
   },
-  clearTimer: (timer) => platform.clearTimeout(timer),
+  clearTimer: (timer) => clearTimeout(timer),
   // Two turns: a peer in this very process reads in the first, and its answer is read in the second.
   ...(setImmediate && { afterTurn: (task) => setImmediate(() => setImmediate(task, undefined), undefined) }),
 }
 
-/** The platform's clock with timers that keep the process alive, as Node's do by default: for delays that a caller waits for. */
-export const refClock: Clock = { ...systemClock, setTimer: platform.setTimeout }
+/** The platform's clock with timers that keep the process alive, as Node's do by default: for delays that a caller awaits. */
+export const refClock: Clock = { ...systemClock, setTimer: setTimeout }
+
+/** Runs `task` with `subject` when the current turn ends: after the promises that are ready now, before the next I/O. */
+export type AtTurnEnd = <Subject>(task: (subject: Subject) => void, subject: Subject) => void
+
+/** The {@link AtTurnEnd} of this platform. */
+export const atTurnEnd: AtTurnEnd = chooseTurnEnd()
+
+function chooseTurnEnd(): AtTurnEnd {
+  const nextTick = process?.nextTick
+  const done = Promise.resolve()
+  // A tick comes before the promises when the turn began with a callback, and after them when it began with a promise.
+  // `queueMicrotask` would take half as long again: Node makes a resource for the hooks of each.
+  if (nextTick !== undefined) return (task, subject) => void done.then(() => nextTick(() => task(subject)))
+  if (setImmediate !== undefined) return (task, subject) => setImmediate(task, subject)
+  return (task, subject) => void setTimeout(task, 0, subject)
+}

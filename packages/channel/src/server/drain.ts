@@ -6,7 +6,7 @@ import { ChannelError } from '../errors.ts'
 import { diagnostics } from '../observe/diagnostics.ts'
 import { checkDelay } from '../options.ts'
 import type { Clock } from '../runtime/clock.ts'
-import { platform } from '../runtime/platform.ts'
+import { platform } from '../runtime/clock.ts'
 import type { Admission } from './admission.ts'
 
 /** Options of `router.drain`. */

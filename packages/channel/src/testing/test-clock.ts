@@ -1,5 +1,5 @@
 import type { Clock } from '../runtime/clock.ts'
-import { platform } from '../runtime/platform.ts'
+import { platform } from '../runtime/clock.ts'
 
 /** A clock that stands still until a test advances it. */
 export interface TestClock extends Clock {

@@ -4,7 +4,7 @@ import { bytes, ByteWriter, json, msgpack, oneOf, struct, u16, u32 } from '@h2ch
 import * as fc from 'fast-check'
 import { describe, expect, test, vi } from 'vitest'
 
-import { Assembly } from '../../src/framing/assembly.ts'
+import { Assembly } from '../../src/framing/chunk-decoder.ts'
 import { maxFrameBytes } from '../../src/options.ts'
 import type { Framing } from '../../src/index.ts'
 import { fixedLength, lengthPrefixed, newlineDelimited } from '../../src/index.ts'
@@ -434,7 +434,7 @@ describe('Assembly', () => {
     parts.append(new Uint8Array(10), maxFrameBytes)
     expect(parts.size).toBe(10)
     expect(parts.held).toBe(1_024)
-    expect(parts.take().buffer.byteLength).toBe(1_024)
+    expect(parts.detach().buffer.byteLength).toBe(1_024)
     expect(parts.held).toBe(0)
     for (let size = 16 * 1024; size <= 320 * 1024; size += 16 * 1024) {
       parts.append(new Uint8Array(16 * 1024), maxFrameBytes)
@@ -442,14 +442,14 @@ describe('Assembly', () => {
       expect(parts.held).toBeLessThanOrEqual(4 * size)
       expect(parts.held).toBeGreaterThanOrEqual(64 * 1024)
     }
-    expect(parts.take()).toHaveLength(320 * 1024)
+    expect(parts.detach()).toHaveLength(320 * 1024)
   })
 
   test('append: takes no more than was announced', () => {
     const parts = new Assembly()
     parts.append(utf8('ab'), 3)
     parts.append(utf8('c'), 3)
-    const taken = parts.take()
+    const taken = parts.detach()
     expect(taken).toEqual(Buffer.from('abc'))
     expect(taken.buffer.byteLength).toBe(3)
   })
@@ -457,10 +457,10 @@ describe('Assembly', () => {
   test('take: gives the memory away', () => {
     const parts = new Assembly()
     parts.append(utf8('abc'), 3)
-    const first = parts.take()
+    const first = parts.detach()
     parts.append(utf8('xyz'), 3)
     expect(first).toEqual(Buffer.from('abc'))
-    expect(parts.take()).toEqual(Buffer.from('xyz'))
-    expect(parts.take()).toHaveLength(0)
+    expect(parts.detach()).toEqual(Buffer.from('xyz'))
+    expect(parts.detach()).toHaveLength(0)
   })
 })

@@ -29,7 +29,7 @@ import { z } from 'zod'
 
 import type { FrameDecoder, Framing } from '../../src/index.ts'
 import { ChannelError, fixedLength, lengthPrefixed, newlineDelimited } from '../../src/index.ts'
-import { readerOf } from '../../src/core/reader.ts'
+import { createReader } from '../../src/core/reader.ts'
 
 interface Subject {
   readonly codec: Codec<unknown>
@@ -113,7 +113,7 @@ function random(below: number): number {
   return (state >>> 0) % below
 }
 
-const reader = readerOf(codec)
+const reader = createReader(codec)
 const framings = [lengthPrefixed(), newlineDelimited(), fixedLength(codec.size ?? 1)].filter((framing) =>
   framing.carries(codec),
 )

@@ -1,6 +1,6 @@
 import { afterEach, expect, test, vi } from 'vitest'
 
-import { atTurnEnd } from '../../src/runtime/turn.ts'
+import { atTurnEnd } from '../../src/runtime/clock.ts'
 
 afterEach(() => {
   vi.unstubAllGlobals()
@@ -43,7 +43,7 @@ test.each([
   vi.resetModules()
   vi.stubGlobal('process', undefined)
   if (missing !== undefined) vi.stubGlobal('setImmediate', undefined)
-  const { atTurnEnd: elsewhere } = await import('../../src/runtime/turn.ts')
+  const { atTurnEnd: elsewhere } = await import('../../src/runtime/clock.ts')
   const events: string[] = []
   const over = new Promise<void>((resolve) => {
     elsewhere((what) => {
