@@ -10,18 +10,23 @@ import type { ChannelLimits, OnInvalid, OnSlow } from '../options.ts'
 import type { Clock } from '../runtime/clock.ts'
 import type { ChannelClosed, ChannelStats } from './channel-types.ts'
 import { channelError, closeError, closeFrame, connFailure, decodeFailure, resetReason } from './close-codes.ts'
-import type { HeartbeatEvents } from './heartbeat.ts'
+import type {
+  ArrivedWatcher,
+  HeartbeatEvents,
+  ReceiverEvents,
+  ReceiverWatcher,
+  SenderEvents,
+  SenderWatcher,
+} from './events.ts'
 import { Heartbeat } from './heartbeat.ts'
 import { isOwnEnd } from './own-end.ts'
-import type { ArrivedWatcher, ReceiverEvents, MessageWatcher } from './receiving.ts'
 import { Receiver } from './receiver.ts'
-import type { SenderEvents, SenderWatcher } from './sender.ts'
 import { Sender } from './sender.ts'
 
 /** Observers of a channel for limits that several channels share: of the memory it holds, and of the messages it receives. */
 export interface Watchers {
   readonly memory?: (SenderWatcher & ArrivedWatcher) | undefined
-  readonly messages?: MessageWatcher | undefined
+  readonly messages?: ReceiverWatcher | undefined
 }
 
 /** What a channel is made of, checked, and with every default filled in. */
@@ -84,7 +89,7 @@ export class ChannelCore<in S, out R> implements SenderEvents, ReceiverEvents, H
   #outcome: ChannelClosed | undefined
   /** The user's `close()`. */
   #closing: Promise<void> | undefined
-  /** The close that nobody asked for, once it has begun. */
+  /** The close that no caller asked for, once it has begun. */
   #finishing: Promise<void> | undefined
 
   constructor({ conn, send, receive, framing, control, limits, onInvalid, onSlow, name, clock }: ChannelParts<S, R>) {
@@ -99,10 +104,10 @@ export class ChannelCore<in S, out R> implements SenderEvents, ReceiverEvents, H
     this.#controlUntil = this.#openedAt
     this.sender = new Sender({ conn, codec: send, framing: framing.send, limits, clock }, this)
     const decoder = framing.receive.decoder(limits.maxMessageBytes)
-    this.receiver = new Receiver({ conn, codec: receive, decoder, clock }, this)
+    this.receiver = new Receiver(conn, receive, decoder, clock, this)
     if (control) this.#heartbeat = new Heartbeat(clock, limits, this)
     this.closed = conn.closed.then((closed) => this.#onClosed(closed))
-    this.receiver.start()
+    this.receiver.read()
   }
 
   get stats(): ChannelStats {

@@ -1,15 +1,6 @@
 import type { Clock } from '../runtime/clock.ts'
+import type { HeartbeatEvents } from './events.ts'
 import { SharedTimers, type Timed, type TimerGroup } from '../runtime/shared-timers.ts'
-
-/** What a heartbeat asks of its channel, and tells it. */
-export interface HeartbeatEvents {
-  /** Since when this side has waited for bytes of the peer, on the channel's clock. `undefined` while it does not read. */
-  quietSince(): number | undefined
-  /** Sends a ping, unless it can't, or there are bytes still to be sent that show as much. Returns whether it did. */
-  ping(opaque: Uint8Array): boolean
-  /** Nothing came for so long, in milliseconds. Called once, as the last. */
-  onSilent(silence: number): void
-}
 
 export interface HeartbeatTimes {
   readonly heartbeatInterval: number
@@ -35,10 +26,10 @@ const stepsOfInterval = 32
  * Keeps a channel alive through whatever lies between its ends, and finds out when the peer is gone:
  *
  * - It pings when `heartbeatInterval` has passed since the last ping, this side's or the peer's. A peer that pings is
- *   answered, and so has no need to be pinged: mostly one side pings, and the other answers.
+ *   answered, and so has no need to be pinged: usually one side pings, and the other answers.
  * - The peer is silent when nothing at all came from it for `heartbeatInterval` and `heartbeatTimeout` together. That counts only
  *   while this side reads: of a peer whose bytes are not taken nothing can be known. A peer that does not read answers no pings,
- *   but it goes on with its own.
+ *   but it still sends its own.
  */
 export class Heartbeat implements Timed {
   readonly #clock: Clock
@@ -71,8 +62,8 @@ export class Heartbeat implements Timed {
   }
 
   /**
-   * The peer has sent a ping, and will again: a little more patience, so that both do not go on at the same time. Not always as
-   * much: two whose pings have crossed would else go on like that.
+   * The peer has sent a ping, and will again. The next ping of this side is delayed, so that only one side pings. The delay is random:
+   * two sides whose pings have crossed would otherwise keep crossing.
    */
   onPing(): void {
     const { heartbeatInterval, heartbeatTimeout } = this.#times

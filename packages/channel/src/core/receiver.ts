@@ -1,4 +1,4 @@
-import type { MessageReader } from '@h2channel/codecs'
+import type { Codec, MessageReader } from '@h2channel/codecs'
 import type { Conn } from '@h2channel/conn'
 import { WaitQueue } from '@h2channel/conn/internal'
 
@@ -9,22 +9,43 @@ import { maxControlBytes } from '../framing/framing.ts'
 import { prefixSize } from '../framing/length-prefixed.ts'
 import type { Clock } from '../runtime/clock.ts'
 import { platform } from '../runtime/clock.ts'
+import type { ArrivedWatcher, ReceiverEvents, ReceiverWatcher } from './events.ts'
 import { closedHere } from './own-end.ts'
-import { createReader } from './reader.ts'
-import type { ArrivedWatcher, MessageWatcher, ReceiverEvents, ReceiverParts, ReceiverState, Wrap } from './receiving.ts'
-import { asMessage, asResult, done, noFrames, none, open, skipped } from './receiving.ts'
+import type { Wrap } from './reader.ts'
+import { asMessage, asResult, createReader, done, noFrames } from './reader.ts'
 
-/** A frame is read up to this size although no caller waits: it may be a control frame. Unit: bytes. */
+/**
+ * State of the half that receives:
+ *
+ *     open ──the peer ended──▶ ended
+ *       ├────stop()──▶ stopped ──drop()─┐
+ *       ├────drop()─────────────────────┴─▶ dropping
+ *       └────any error──▶ failed
+ *
+ * `stopped` still handles control frames, and reads no more than a window a second, or nothing. `dropping` reads to the end and looks at
+ * nothing.
+ */
+type State =
+  | { readonly at: 'open' }
+  | { readonly at: 'ended' }
+  /** Reads no more where `isPaused`, or until `upTo` bytes came within this second. */
+  | { readonly at: 'stopped'; readonly isPaused: boolean; readonly upTo: number }
+  | { readonly at: 'dropping'; readonly error: ChannelError | undefined }
+  | { readonly at: 'failed'; readonly error: ChannelError }
+
+const open = { at: 'open' } as const
+/** No message has arrived, or one was skipped. */
+const none = Symbol('none')
+const skipped = Symbol('skipped')
+
+/** Bytes of a frame that are read before a message is asked for: they may be a control frame. */
 const maxUnasked = prefixSize + maxControlBytes
-
-/** Maximum memory for the start of a message that no caller waits for. Unit: bytes. */
+/** Maximum memory for the start of a message that was not asked for. Unit: bytes. */
 const maxStart = 32 * 1024
-
-/** Maximum number of messages that are skipped before other work of the program has its turn. */
+/** Messages that are skipped in a row before the rest of the program gets its turn. */
 const maxSkips = 100
-
-/** What is read and discarded a second after this side has stopped receiving: as much as a window. Unit: bytes. */
-const maxDiscarded = 1024 * 1024
+/** Bytes that are read and skipped within a second, after this side has stopped receiving: about a window. */
+const maxSkippedBytes = 1024 * 1024
 
 /**
  * The receiving half: reads messages from the conn, each when a caller asks for it. It holds one chunk, and reads the next when all
@@ -36,38 +57,37 @@ export class Receiver<R> {
   #decoder: FrameDecoder
   readonly #clock: Clock
   readonly #events: ReceiverEvents
-  /** Each wait with its wrap, which only `#deliver` takes out: with wraps of R the type of this class would be invariant. */
-  readonly #waiting = new WaitQueue<Wrap<never>, unknown>(receiveAborted)
-  #state: ReceiverState = open
 
-  // Counts.
-  /** Messages that were delivered. */
+  // Waits. Their type is erased, since a queue of wraps of R would accept other messages; `#deliver` alone dequeues them.
+  readonly #waiting = new WaitQueue<Wrap<never>, unknown>(receiveAborted)
+  #state: State = open
+
+  // Statistics and watchers.
+  /** Number of messages that were delivered. */
   messages = 0
-  /** Bytes that the conn has delivered, control frames included. */
+  /** Number of bytes that came from the conn, framing and control frames included. */
   bytes = 0
-  watcher: MessageWatcher | undefined
+  watcher: ReceiverWatcher | undefined
   arrivedWatcher: ArrivedWatcher | undefined
-  /** The memory that `arrivedWatcher` has been notified of. Unit: bytes. */
-  #held = 0
+  /** Memory that the watcher knows of. Unit: bytes. */
+  #reported = 0
 
   // Reading.
   #isReading = false
-  /** Whether the rest of a message waits to be read until a caller asks for it. */
-  #isHeldBack = false
+  /** Whether the rest of a message is read only when it is asked for. */
+  #waitsForDemand = false
   #quietSince = 0
 
-  // Skipping.
-  /** Messages that were skipped since the last pause. */
+  // Decoding.
+  /** Messages that were skipped in a row since the last yield. */
   #skips = 0
-  #isPausing = false
-
-  // Looking ahead.
-  /** Whether the decoder's frame is a message, found in the search for control frames. */
-  #isFound = false
-  /** What the codec threw for that message, if it was decoded before a caller asked for it. */
+  #isYielding = false
+  /** Whether the decoder's frame is a message that was found while looking for control frames. */
+  #lookedAhead = false
+  /** What the codec threw for that message before it was asked for. */
   #deferredError: { readonly error: unknown } | undefined
 
-  // Made once: closures of each read would stay with an idle channel until the next ping, and then be old garbage.
+  // Created once, since the closures of each read would stay with an idle channel and become old garbage.
   readonly #onRead = (chunk: Uint8Array | null): void => {
     this.#isReading = false
     this.bytes += chunk?.length ?? 0
@@ -77,11 +97,11 @@ export class Receiver<R> {
     if (this.#state.at === 'open' || this.#state.at === 'stopped') this.#events.onReceiveError(error)
   }
 
-  constructor(parts: ReceiverParts<R>, events: ReceiverEvents) {
-    this.#conn = parts.conn
-    this.#reader = createReader(parts.codec)
-    this.#decoder = parts.decoder
-    this.#clock = parts.clock
+  constructor(conn: Conn, codec: Codec<R>, decoder: FrameDecoder, clock: Clock, events: ReceiverEvents) {
+    this.#conn = conn
+    this.#reader = createReader(codec)
+    this.#decoder = decoder
+    this.#clock = clock
     this.#events = events
   }
 
@@ -105,11 +125,6 @@ export class Receiver<R> {
     return isWaiting ? this.#quietSince : undefined
   }
 
-  /** Begins to read. The first chunk is read before a caller asks, since it may hold a control frame. */
-  start(): void {
-    this.#read()
-  }
-
   receive(signal: AbortSignal | null | undefined): Promise<R | undefined> {
     return this.#pull(asMessage<R>, signal)
   }
@@ -118,7 +133,7 @@ export class Receiver<R> {
     return this.#pull(asResult<R>, undefined)
   }
 
-  /** The next message, wrapped as the caller passes it on. */
+  /** Receives the next message in the form that the caller returns: that saves a promise a message. */
   #pull<Result>(wrap: (message: R | undefined) => Result, signal: AbortSignal | null | undefined): Promise<Result> {
     const refused = signalError(signal, 'the receive')
     if (refused !== undefined) return Promise.reject(refused)
@@ -133,13 +148,13 @@ export class Receiver<R> {
   }
 
   #wait<Result>(wrap: (message: R | undefined) => Result, signal: AbortSignal | null | undefined): Promise<Result> {
-    // The hook that was asked about a message may have done anything meanwhile.
+    // A hook may have done anything meanwhile.
     const refused = signalError(signal, 'the receive')
     if (refused !== undefined) return Promise.reject(refused)
     switch (this.#state.at) {
       case 'open': {
         const waiting = this.#waiting.add(wrap, signal) as Promise<Result>
-        if (this.#isHeldBack) this.#read()
+        if (this.#waitsForDemand) this.read()
         return waiting
       }
       case 'ended':
@@ -153,7 +168,7 @@ export class Receiver<R> {
     }
   }
 
-  /** All messages that have arrived, or the next one. */
+  /** Receives all messages that have arrived, at least one. */
   nextBatch(): Promise<IteratorResult<R[], undefined>> {
     const batch: R[] = []
     this.#collect(batch)
@@ -166,10 +181,7 @@ export class Receiver<R> {
     })
   }
 
-  /**
-   * Adds the messages that have arrived, unless other callers wait for them. An error of the codec is left to the next call, unless
-   * the batch is empty.
-   */
+  /** Adds what has arrived, unless other calls wait for it. An invalid message is left to the next call, if `batch` has one. */
   #collect(batch: R[]): void {
     while (this.#waiting.size === 0 && this.#skips < maxSkips) {
       const message = this.#decode(batch.length > 0)
@@ -178,27 +190,27 @@ export class Receiver<R> {
     }
   }
 
-  /** Delivers nothing more. Messages that still arrive are discarded; with `isPaused` nothing more is read. */
+  /** Delivers nothing more. Messages that still arrive are skipped, or left unread where `isPaused`. */
   stop(isPaused: boolean): void {
     if (this.#state.at !== 'open') return
-    this.#state = isPaused ? { at: 'stopped', isPaused } : { at: 'stopped', isPaused, upTo: this.bytes + maxDiscarded }
+    this.#state = { at: 'stopped', isPaused, upTo: this.bytes + maxSkippedBytes }
     this.#reader.release()
     for (let waiting = this.#waiting.take(); waiting !== undefined; waiting = this.#waiting.take()) {
       // An iteration that was left is done. A `receive` fails with the reason.
       if (waiting.item === asResult) waiting.resolve(done)
       else waiting.reject(this.#stoppedHere())
     }
-    if (!isPaused) this.#discard()
+    if (!isPaused) this.#skipMessages()
   }
 
-  /** Delivers nothing more, and reads what still arrives without a look, so that the peer is not blocked. */
+  /** Delivers nothing more, and reads and discards what still arrives, so that the peer is not held back. */
   drop(error?: ChannelError): void {
     if (this.#state.at === 'failed' || this.#state.at === 'dropping') return
-    const hasEnded = this.hasEnded
+    const { hasEnded } = this
     this.#state = { at: 'dropping', error }
     this.#release()
     this.#waiting.fail(error ?? this.#stoppedHere())
-    if (!hasEnded) this.#read()
+    if (!hasEnded) this.read()
   }
 
   fail(error: ChannelError): void {
@@ -209,21 +221,21 @@ export class Receiver<R> {
   }
 
   /**
-   * Decodes the next message: returns it, or `skipped` for a message that is skipped. Returns `none` where no message has arrived,
-   * or on an error, which has ended the channel unless `deferErrors` leaves it to the next call.
+   * Decodes the next message: returns it, or `skipped` for a message that is skipped. Returns `none` where no message has arrived, or
+   * on an error, which has ended the channel unless `deferErrors` leaves it to the next call.
    */
   #decode(deferErrors = false): R | typeof none | typeof skipped {
     if (this.#state.at !== 'open') return none
-    if (!this.#isFound && !this.#next()) return none
-    this.#isFound = false
-    const deferred = this.#deferredError
+    if (!this.#lookedAhead && !this.#next()) return none
+    this.#lookedAhead = false
+    const thrown = this.#deferredError
     this.#deferredError = undefined
-    if (this.watcher !== undefined && deferred === undefined) {
+    if (this.watcher !== undefined && thrown === undefined) {
       this.watcher.onMessage()
       if (this.#state.at !== open.at) return none
     }
     try {
-      if (deferred !== undefined) throw deferred.error
+      if (thrown !== undefined) throw thrown.error
       const message = this.#reader.read(this.#decoder.bytes, this.#decoder.offset, this.#decoder.length)
       this.#skips = 0
       if (message === undefined)
@@ -232,7 +244,7 @@ export class Receiver<R> {
       return message
     } catch (error) {
       if (deferErrors) {
-        this.#isFound = true
+        this.#lookedAhead = true
         this.#deferredError = { error }
         return none
       }
@@ -246,7 +258,7 @@ export class Receiver<R> {
     }
   }
 
-  /** Finds the next message, and handles the control frames before it. Starts a read where there is no message. */
+  /** Handles control frames up to the next message. Returns whether it is there; otherwise a read starts. */
   #next(): boolean {
     const decoder = this.#decoder
     try {
@@ -261,17 +273,17 @@ export class Receiver<R> {
     }
     this.#reader.release()
     // No control frame is that long: the rest of the message may wait until a caller asks for it.
-    this.#isHeldBack = this.#state.at === 'open' && this.#waiting.size === 0 && decoder.buffered > maxUnasked
-    // The start of a message that no caller waits for is bounded for each channel, as are the chunk and the window behind it.
-    this.#reportHeld(this.#isHeldBack && decoder.held <= maxStart ? 0 : decoder.held)
-    if (!this.#isHeldBack) this.#read()
+    this.#waitsForDemand = this.#state.at === 'open' && this.#waiting.size === 0 && decoder.buffered > maxUnasked
+    // The start of a message that was not asked for has a bound for each channel, like the chunk and the window behind it.
+    this.#reportMemory(this.#waitsForDemand && decoder.held <= maxStart ? 0 : decoder.held)
+    if (!this.#waitsForDemand) this.read()
     return false
   }
 
-  #reportHeld(held: number): void {
-    const change = held - this.#held
+  #reportMemory(held: number): void {
+    const change = held - this.#reported
     if (change === 0 || this.arrivedWatcher === undefined) return
-    this.#held = held
+    this.#reported = held
     this.arrivedWatcher.onArrived(change)
   }
 
@@ -279,47 +291,57 @@ export class Receiver<R> {
   #release(): void {
     this.#reader.release()
     this.#decoder = noFrames
-    this.#isFound = false
+    this.#lookedAhead = false
     this.#deferredError = undefined
-    this.#reportHeld(0)
+    this.#reportMemory(0)
   }
 
-  #read(): void {
+  /** Reads the next chunk. The first is read before a message is asked for, since it may contain a control frame. */
+  read(): void {
     if (this.#isReading) return
     if (this.#state.at === 'stopped') {
       if (this.#state.isPaused) return
-      // A peer that keeps sending after a `stop` costs little that way, and its control frames and its end are seen.
+      // A peer that still sends costs little then, and its control frames and its end are noticed nevertheless.
       if (this.bytes >= this.#state.upTo) {
-        this.#clock.setTimer(resumeReading, 1_000, this)
+        this.#clock.setTimer(readMore, 1_000, this)
         return
       }
     }
-    this.#isHeldBack = false
+    this.#waitsForDemand = false
     this.#isReading = true
     this.#quietSince = this.#clock.now()
     this.#conn.read().then(this.#onRead, this.#onReadError)
   }
 
-  /** Reads again after a second, if it is still stopped. */
-  resumeReading(): void {
+  resume(): void {
+    this.#isYielding = false
+    this.#skips = 0
+    this.#serveWaiting()
+  }
+
+  readMore(): void {
     if (this.#state.at !== 'stopped' || this.#state.isPaused) return
-    this.#state = { ...this.#state, upTo: this.bytes + maxDiscarded }
-    this.#read()
+    this.#state = { ...this.#state, upTo: this.bytes + maxSkippedBytes }
+    this.read()
   }
 
   #onChunk(chunk: Uint8Array | null): void {
-    this.#isHeldBack = false
+    this.#waitsForDemand = false
     switch (this.#state.at) {
       case 'open':
         if (chunk === null) this.#onEnd()
-        else this.#serve(chunk)
+        else {
+          this.#decoder.push(chunk)
+          this.#serveWaiting()
+          if (this.#lookedAhead) this.#decoder.settle?.()
+        }
         return
       case 'stopped':
         if (chunk === null) this.#onEnd()
-        else if (!this.#state.isPaused) this.#discard(chunk)
+        else if (!this.#state.isPaused) this.#skipMessages(chunk)
         return
       case 'dropping':
-        if (chunk !== null) this.#read()
+        if (chunk !== null) this.read()
         return
       default:
     }
@@ -337,28 +359,22 @@ export class Receiver<R> {
     while (this.#waiting.size > 0) this.#deliver(undefined)
   }
 
-  /** Finds the next message for the control frames before it: a program that only sends would not see them otherwise. */
+  /** Handles the control frames before the next message, since a program that only sends must notice them too. */
   #lookAhead(): void {
-    if (this.#state.at === 'open' && !this.#isFound) this.#isFound = this.#next()
+    if (this.#state.at === 'open' && !this.#lookedAhead) this.#lookedAhead = this.#next()
   }
 
-  #serve(chunk: Uint8Array): void {
-    this.#decoder.push(chunk)
-    this.#serveWaiting()
-    if (this.#isFound) this.#decoder.settle?.()
-  }
-
-  /** Gives a message, or the end, to the caller that has waited longest. */
+  /** Resolves the first wait with a message, or with the end. */
   #deliver(message: R | undefined): void {
     const first = this.#waiting.take()
-    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- `#wait` put it there
     first?.resolve((first.item as Wrap<R>)(message))
   }
 
   #serveWaiting(): void {
     while (this.#waiting.size > 0) {
       if (this.#skips >= maxSkips) {
-        this.#pause()
+        if (!this.#isYielding) platform.setTimeout(resume, 0, this)
+        this.#isYielding = true
         return
       }
       const message = this.#decode()
@@ -368,20 +384,8 @@ export class Receiver<R> {
     this.#lookAhead()
   }
 
-  /** Serves the waiting callers in a later turn. */
-  #pause(): void {
-    if (this.#isPausing) return
-    this.#isPausing = true
-    const resume = (): void => {
-      this.#isPausing = false
-      this.#skips = 0
-      this.#serveWaiting()
-    }
-    platform.setTimeout(resume, 0, undefined)
-  }
-
-  /** Discards messages, and handles the control frames among them. */
-  #discard(chunk?: Uint8Array): void {
+  /** Skips messages, and handles the control frames among them. */
+  #skipMessages(chunk?: Uint8Array): void {
     if (chunk !== undefined) this.#decoder.push(chunk)
     while (this.#next());
   }
@@ -391,10 +395,6 @@ export class Receiver<R> {
   }
 }
 
-function resumeReading(receiver: { resumeReading(): void }): void {
-  receiver.resumeReading()
-}
-
-function receiveAborted(reason: unknown): ChannelError {
-  return abortError('the receive', reason)
-}
+const resume = (receiver: { resume(): void }): void => receiver.resume()
+const readMore = (receiver: { readMore(): void }): void => receiver.readMore()
+const receiveAborted = (reason: unknown): ChannelError => abortError('the receive', reason)

@@ -9,7 +9,8 @@ import type { ChannelLimits } from '../options.ts'
 import { abortError, ChannelError, signalError, textOf } from '../errors.ts'
 import type { Framing } from '../framing/framing.ts'
 import { messageTooLarge } from '../framing/framing.ts'
-import { isReusable, OutBuffer, recycle } from './write-buffer.ts'
+import { isReusable, WriteBuffer, release } from './write-buffer.ts'
+import type { SenderEvents, SenderWatcher } from './events.ts'
 import { closedHere } from './own-end.ts'
 import { atTurnEnd } from '../runtime/clock.ts'
 
@@ -37,27 +38,13 @@ export interface SenderParts<S> {
   readonly clock: Clock
 }
 
-/** What the channel is told by its sender. */
-export interface SenderEvents {
-  /** The conn refuses to take bytes. */
-  onConnError(error: unknown): void
-  /** The conn has taken nothing for so long, in milliseconds, while there was no room for a send. May end the channel. */
-  onSlow(waited: number): void
-}
-
-/** Follows how much is held. */
-export interface SenderWatcher {
-  /** The channel holds so much more memory, or less, for what was sent and has not left this process. Unit: bytes. May end the channel. */
-  onHeld(change: number): void
-}
-
-/** Of all that are open. */
+/** The state of every open half. */
 const open = { at: 'open' } as const
 
-/** What every `send` gives that had room. */
+/** The result of every `send` that had room. */
 const accepted = Promise.resolve()
 
-/** How most buffers are written. */
+/** The options of most writes. */
 const handedOn = { handedOn: true } as const
 
 /**
@@ -72,7 +59,7 @@ export class Sender<in S> {
   readonly #limits: ChannelLimits
   readonly #clock: Clock
   readonly #events: SenderEvents
-  readonly #out = new OutBuffer()
+  readonly #out = new WriteBuffer()
   /** Messages of type S, which nothing but `#admitMore` takes out: a list of S would hand them to others by its type. */
   readonly #waiting = new WaitQueue<unknown, void>(sendAborted)
   /** Well filled buffers that wait for the conn. One more may be on its way. */
@@ -85,9 +72,9 @@ export class Sender<in S> {
   /** Whether a message is half written. Its getters, or an extension of the codec, may call anything of the channel. */
   #isEncoding = false
   /** Whether something was called for meanwhile. */
-  #isBehind = false
+  #hasDeferredWork = false
   /** Control frames that were asked for meanwhile. They follow the message at once. */
-  #delayed: Control[] | undefined
+  #deferredControl: Control[] | undefined
   #state: State = open
   #messages = 0
   #bytes = 0
@@ -95,10 +82,10 @@ export class Sender<in S> {
   /** Since when there is no room for sends that came, and the conn takes nothing. */
   #stalledSince: number | undefined
   /** How much memory the watcher knows of. Unit: bytes. */
-  #held = 0
+  #reported = 0
   /** There from the first wait on, while it is stalled. */
   #slowTimer: unknown
-  #watcher: SenderWatcher | undefined
+  watcher: SenderWatcher | undefined
   #ended: Promise<void> | undefined
   #settleEnded: ((error?: ChannelError) => void) | undefined
 
@@ -109,10 +96,6 @@ export class Sender<in S> {
     this.#limits = parts.limits
     this.#clock = parts.clock
     this.#events = events
-  }
-
-  set watcher(watcher: SenderWatcher) {
-    this.#watcher = watcher
   }
 
   /** How much was accepted that the conn has not taken yet. Unit: bytes. */
@@ -163,10 +146,10 @@ export class Sender<in S> {
     if (refused !== undefined) return Promise.reject(refused)
     if (this.#waiting.size === 0 && this.#hasRoom() && !this.#isEncoding) {
       const error = this.#accept(message)
-      if (this.#isBehind) this.#catchUp()
+      if (this.#hasDeferredWork) this.#catchUp()
       return error === undefined ? accepted : Promise.reject(error)
     }
-    if (this.#isEncoding) this.#isBehind = true
+    if (this.#isEncoding) this.#hasDeferredWork = true
     if (this.#waiting.size < this.#limits.maxWaitingSends) {
       if (this.#waiting.size === 0) this.#onWait()
       return this.#waiting.add(message, signal)
@@ -189,8 +172,8 @@ export class Sender<in S> {
   control(control: Control): boolean {
     if (this.#state.at !== 'open' && this.#state.at !== 'refusing' && this.#state.at !== 'ending') return false
     if (this.#isEncoding) {
-      this.#delayed ??= []
-      this.#delayed.push(control)
+      this.#deferredControl ??= []
+      this.#deferredControl.push(control)
       return true
     }
     encodeControl(control, this.#framing, this.#out)
@@ -212,7 +195,7 @@ export class Sender<in S> {
     return this.#ended
   }
 
-  /** Takes no more messages and refuses those that wait. What was accepted still goes out. Once refused, it stays so. */
+  /** Accepts no more messages and rejects the sends that wait. What was accepted still leaves. The first reason stays. */
   refuse(why: () => ChannelError): void {
     if (this.#state.at === 'open') {
       this.#state = { at: 'refusing', error: why() }
@@ -234,7 +217,7 @@ export class Sender<in S> {
     this.#queuedMemory = 0
     this.#waiting.fail(error)
     this.#clock.clearTimer(this.#slowTimer)
-    this.#tellHeld()
+    this.#reportMemory()
     this.#settleEnded?.(error)
   }
 
@@ -247,14 +230,14 @@ export class Sender<in S> {
     }
     const out = this.#out
     if (out.position === 0) return
-    if (!this.#isWriting) this.#write(this.#take())
-    else if (out.position >= this.#limits.flushBytes || out.isWellFilled) this.#queue.push(this.#take())
+    if (!this.#isWriting) this.#write(this.#takeWritten())
+    else if (out.position >= this.#limits.flushBytes || out.isWellFilled) this.#queue.push(this.#takeWritten())
     else out.settle(2 * this.bufferedBytes - this.#queuedMemory)
-    this.#tellHeld()
+    this.#reportMemory()
   }
 
   /** What was encoded, to be written next or later. */
-  #take(): Uint8Array {
+  #takeWritten(): Uint8Array {
     const bytes = this.#out.take()
     this.#queuedBytes += bytes.length
     this.#queuedMemory += bytes.buffer.byteLength
@@ -262,22 +245,22 @@ export class Sender<in S> {
   }
 
   /** Tells how much memory waits now, but for what this turn still writes. */
-  #tellHeld(): void {
-    if (this.#watcher === undefined) return
-    const change = this.#queuedMemory + (this.#flushIsDue ? 0 : this.#out.held) - this.#held
+  #reportMemory(): void {
+    if (this.watcher === undefined) return
+    const change = this.#queuedMemory + (this.#flushIsDue ? 0 : this.#out.held) - this.#reported
     if (change === 0) return
-    this.#held += change
-    this.#watcher.onHeld(change)
+    this.#reported += change
+    this.watcher.onHeld(change)
   }
 
   /** A send begins to wait. */
   #onWait(): void {
     this.#stalledSince ??= this.#clock.now()
-    this.#slowTimer ??= this.#clock.setTimer(lookForSlow, this.#limits.slowAfter, this)
+    this.#slowTimer ??= this.#clock.setTimer(checkSlow, this.#limits.slowAfter, this)
   }
 
   /** Tells of a peer that has taken nothing for long, and looks again after as long. */
-  lookForSlow(): void {
+  checkSlow(): void {
     this.#slowTimer = undefined
     if (this.#stalledSince === undefined || this.#state.at === 'failed') return
     const { slowAfter } = this.#limits
@@ -287,10 +270,10 @@ export class Sender<in S> {
     if (isSlow) this.#events.onSlow(waited)
     if (this.#stalledSince === undefined || (this.#state as State).at === 'failed') return
     const delay = isSlow ? slowAfter : Math.ceil(slowAfter - waited)
-    this.#slowTimer ??= this.#clock.setTimer(lookForSlow, delay, this)
+    this.#slowTimer ??= this.#clock.setTimer(checkSlow, delay, this)
   }
 
-  /** Encodes a message behind those that are there. Returns why it can't be, with everything as it was before. */
+  /** Appends a message to what was encoded. Returns an error, with everything as before, if that fails. */
   #accept(message: S): ChannelError | undefined {
     const out = this.#out
     const start = out.position
@@ -311,9 +294,9 @@ export class Sender<in S> {
       this.#isEncoding = false
       if (this.#state.at === 'failed') {
         out.take()
-        this.#tellHeld()
+        this.#reportMemory()
       }
-      if (this.#delayed !== undefined) this.#sendDelayed(this.#delayed)
+      if (this.#deferredControl !== undefined) this.#sendDeferred(this.#deferredControl)
     }
     if (this.#state.at === 'failed') return this.#state.error
     this.#messages += 1
@@ -322,9 +305,9 @@ export class Sender<in S> {
     return undefined
   }
 
-  #sendDelayed(delayed: readonly Control[]): void {
-    this.#delayed = undefined
-    for (const control of delayed) this.control(control)
+  #sendDeferred(deferred: readonly Control[]): void {
+    this.#deferredControl = undefined
+    for (const control of deferred) this.control(control)
   }
 
   #flushLater(): void {
@@ -341,7 +324,7 @@ export class Sender<in S> {
   #writeNext(): void {
     const bytes = this.#queue.shift()
     if (bytes !== undefined) this.#write(bytes)
-    else if (this.#out.position > 0 && !this.#flushIsDue) this.#write(this.#take())
+    else if (this.#out.position > 0 && !this.#flushIsDue) this.#write(this.#takeWritten())
   }
 
   #write(bytes: Uint8Array): void {
@@ -350,7 +333,7 @@ export class Sender<in S> {
     const { length } = bytes
     const memory = bytes.buffer.byteLength
     this.#bytes += length
-    const options = isReusable(bytes) ? { handedOn: true, released: () => recycle(bytes) } : handedOn
+    const options = isReusable(bytes) ? { handedOn: true, released: () => release(bytes) } : handedOn
     this.#conn.write(bytes, options).then(
       () => {
         if (this.#state.at === 'failed') return
@@ -358,7 +341,7 @@ export class Sender<in S> {
         this.#queuedBytes -= length
         this.#queuedMemory -= memory
         this.#writeNext()
-        this.#tellHeld()
+        this.#reportMemory()
         this.#admitMore()
         if (this.#stalledSince !== undefined) {
           this.#stalledSince = this.#waiting.size > 0 ? this.#clock.now() : undefined
@@ -374,7 +357,6 @@ export class Sender<in S> {
     while (this.#hasRoom()) {
       const next = this.#waiting.take()
       if (next === undefined) return
-      // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- `send` put it there
       const error = this.#accept(next.item as S)
       if (error === undefined) next.resolve()
       else next.reject(error)
@@ -383,14 +365,14 @@ export class Sender<in S> {
 
   /** Does what was called for while a message was encoded. */
   #catchUp(): void {
-    this.#isBehind = false
+    this.#hasDeferredWork = false
     this.#admitMore()
     this.#endWhenSent()
   }
 
   #endWhenSent(): void {
     if (this.#isEncoding) {
-      this.#isBehind = true
+      this.#hasDeferredWork = true
       return
     }
     if (this.#state.at !== 'ending' || this.#isWriting || this.#waiting.size > 0 || this.bufferedBytes > 0) return
@@ -408,14 +390,6 @@ export class Sender<in S> {
   }
 }
 
-function flush(sender: { flush(): void }): void {
-  sender.flush()
-}
-
-function lookForSlow(sender: { lookForSlow(): void }): void {
-  sender.lookForSlow()
-}
-
-function sendAborted(reason: unknown): ChannelError {
-  return abortError('the send', reason)
-}
+const flush = (sender: { flush(): void }): void => sender.flush()
+const checkSlow = (sender: { checkSlow(): void }): void => sender.checkSlow()
+const sendAborted = (reason: unknown): ChannelError => abortError('the send', reason)

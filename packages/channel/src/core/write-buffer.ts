@@ -1,11 +1,11 @@
 import { allocateBytes, ByteWriter } from '@h2channel/codecs'
 
-/** What a channel writes into during a turn. Unit: bytes. */
+/** The size of the memory that a channel writes into during a turn. Unit: bytes. */
 const slabSize = 64 * 1024
-/** With less room than this, it is better to flush than to move what is there. Unit: bytes. */
-const smallestRest = 1_024
+/** With less room than this, a flush is cheaper than a move. Unit: bytes. */
+const minRoom = 1_024
 /** How many slabs are in use at once, and how many are kept for the next turn, for all channels together. */
-const mostSlabs = 16
+const maxSlabs = 16
 /**
  * What a channel begins with while that many others write into slabs: in a turn that writes a little to each of thousands, slabs
  * would be garbage of 64 KiB each. Unit: bytes.
@@ -14,7 +14,7 @@ const smallSize = 1_000
 /** What a framing may append to a message. Unit: bytes. */
 const roomForFraming = 8
 /** How much is kept of buffers for larger messages, for all channels together. Unit: bytes. */
-const mostLarge = 4 * 1024 * 1024
+const maxLargeBytes = 4 * 1024 * 1024
 
 /** Slabs that are free. */
 const slabs: Uint8Array<ArrayBuffer>[] = []
@@ -25,18 +25,18 @@ let largeBytes = 0
 let slabsInUse = 0
 
 /**
- * What a channel has encoded and not sent yet. It holds memory only while something waits in it, and what it hands out lies in
- * memory of which it is at least half and which it shares with nobody: what waits holds no more than twice its size, and a
- * place that keeps it, or transfers it to somebody else, takes nothing from other channels.
+ * What a channel has encoded and not sent yet. It holds memory only while something waits in it. What it hands out fills at least
+ * half of its memory and does not share it: what waits occupies at most twice its size, and a receiver that keeps or transfers it
+ * takes nothing from other channels.
  */
-export class OutBuffer extends ByteWriter {
+export class WriteBuffer extends ByteWriter {
   constructor() {
     super(0)
   }
 
   /** Whether so little room is left that it is better to flush than to move what is there. */
   get isNearlyFull(): boolean {
-    return this.bytes.length >= slabSize && this.bytes.length - this.position < smallestRest
+    return this.bytes.length >= slabSize && this.bytes.length - this.position < minRoom
   }
 
   /** How much memory it holds. Unit: bytes. */
@@ -44,7 +44,7 @@ export class OutBuffer extends ByteWriter {
     return this.bytes.length
   }
 
-  /** Gives away what was written, be it nothing. It belongs to the caller from then on. */
+  /** Returns what was written, possibly nothing, and passes its ownership to the caller. */
   take(): Uint8Array<ArrayBuffer> {
     const { bytes, position } = this
     this.#leave(nothing)
@@ -83,19 +83,19 @@ export class OutBuffer extends ByteWriter {
     const next = allocate(this.#sizeFor(needed, size))
     if (before.length < slabSize && next.length >= slabSize) slabsInUse += 1
     this.replace(next)
-    // What stood there has moved, and was handed to nobody.
+    // What was there has moved, and nothing else refers to it.
     keep(before)
   }
 
   #sizeFor(needed: number, size: number): number {
     const capacity = this.bytes.length
     if (capacity === 0 && needed <= slabSize)
-      return needed <= smallSize && slabsInUse >= mostSlabs ? smallSize : slabSize
+      return needed <= smallSize && slabsInUse >= maxSlabs ? smallSize : slabSize
     // Many small pieces are moved seldom by doubling; a large one knows its size, but for what a framing adds.
     return size >= capacity ? needed + roomForFraming : Math.max(needed, 2 * capacity)
   }
 
-  /** Goes over to `next`, which nobody writes into yet, with nothing written. */
+  /** Continues with `next`, which is empty. */
   #leave(next: Uint8Array<ArrayBuffer>): void {
     if (this.bytes.length >= slabSize) slabsInUse -= 1
     this.position = 0
@@ -109,26 +109,26 @@ export function isReusable(taken: Uint8Array): boolean {
   return taken.buffer.byteLength >= slabSize
 }
 
-/** Uses the memory of what was taken again: nobody may refer to it any more. */
-export function recycle({ buffer }: Uint8Array): void {
+/** Keeps the memory of what was taken for reuse. Nothing may refer to it any more. */
+export function release({ buffer }: Uint8Array): void {
   // Somebody may have transferred it: then it has no bytes.
   if (buffer instanceof ArrayBuffer && buffer.byteLength > 0) keep(new Uint8Array(buffer))
 }
 
-/** Memory that nobody uses, of at least `size` bytes and at most twice as many. */
+/** Returns unused memory of at least `size` bytes and at most twice as many. */
 function allocate(size: number): Uint8Array<ArrayBuffer> {
   if (size <= slabSize / 2) return allocateBytes(size)
   if (size <= slabSize) return slabs.pop() ?? allocateBytes(slabSize)
   return takeLarge(size) ?? allocateBytes(size)
 }
 
-/** Keeps memory for later: nobody may refer to it any more. */
+/** Keeps memory for later. Nothing may refer to it any more. */
 function keep(bytes: Uint8Array<ArrayBuffer>): void {
   if (bytes.length === slabSize) {
-    if (slabs.length < mostSlabs) slabs.push(bytes)
-  } else if (bytes.length > slabSize && bytes.length <= mostLarge) {
-    // The oldest go: they may be of a size that nobody needs any more.
-    while (large.length > 0 && largeBytes + bytes.length > mostLarge) largeBytes -= large.shift()?.length ?? 0
+    if (slabs.length < maxSlabs) slabs.push(bytes)
+  } else if (bytes.length > slabSize && bytes.length <= maxLargeBytes) {
+    // The oldest are dropped: their size may not be needed any more.
+    while (large.length > 0 && largeBytes + bytes.length > maxLargeBytes) largeBytes -= large.shift()?.length ?? 0
     largeBytes += bytes.length
     large.push(bytes)
   }

@@ -51,7 +51,7 @@ export class SharedTimers {
 
   #start(time: number): TimerGroup {
     const delay = Math.max(1, Math.ceil(time - this.#clock.now()))
-    // It is everybody's, not of the caller who happened to come first.
+    // All members share it: it must not keep the async context of the first.
     const timer = runInRootContext(() => this.#clock.setTimer(() => this.#fire(group), delay, undefined))
     const group = { time, timer, members: new Set<Timed>() }
     this.#groups.set(time, group)

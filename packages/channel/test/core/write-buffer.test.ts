@@ -1,7 +1,7 @@
 import * as fc from 'fast-check'
 import { expect, test, vi } from 'vitest'
 
-import { isReusable, OutBuffer, recycle } from '../../src/core/write-buffer.ts'
+import { isReusable, WriteBuffer, release } from '../../src/core/write-buffer.ts'
 import { hexOf, utf8 } from '../support/support.ts'
 
 const slab = 64 * 1024
@@ -9,7 +9,7 @@ const slab = 64 * 1024
 const large = 16 * slab - 8
 
 test('take: gives what was written, and starts anew', () => {
-  const out = new OutBuffer()
+  const out = new WriteBuffer()
   out.write(utf8('abc'))
   out.write(utf8('d'))
   expect(hexOf(out.take())).toBe('61 62 63 64')
@@ -19,8 +19,8 @@ test('take: gives what was written, and starts anew', () => {
   expect(out.take()).toHaveLength(0)
 })
 
-test('OutBuffer: holds no memory before the first byte and after take', () => {
-  const out = new OutBuffer()
+test('WriteBuffer: holds no memory before the first byte and after take', () => {
+  const out = new WriteBuffer()
   expect(out.bytes).toHaveLength(0)
   out.write(utf8('abc'))
   expect(out.bytes.length).toBeGreaterThan(3)
@@ -29,19 +29,19 @@ test('OutBuffer: holds no memory before the first byte and after take', () => {
   expect(out.bytes.buffer.byteLength).toBe(0)
 })
 
-test('OutBuffer: gives back what was set aside and not used', () => {
-  const out = new OutBuffer()
+test('WriteBuffer: gives back what was set aside and not used', () => {
+  const out = new WriteBuffer()
   out.reserve(10)
   const { buffer } = out.bytes
   out.take()
-  const other = new OutBuffer()
+  const other = new WriteBuffer()
   other.reserve(10)
   expect(other.bytes.buffer).toBe(buffer)
   other.take()
 })
 
 test('take: gives memory that nobody shares, and of which it is at least half', () => {
-  const outs = [new OutBuffer(), new OutBuffer()]
+  const outs = [new WriteBuffer(), new WriteBuffer()]
   const seen = new Set<ArrayBufferLike>()
   for (const size of [1, 20, 999, 1_001, 20_000, slab / 2, slab - 1, slab, slab + 1, 3 * slab]) {
     for (const out of outs) out.write(new Uint8Array(size).fill(1))
@@ -57,7 +57,7 @@ test('take: gives memory that nobody shares, and of which it is at least half', 
 })
 
 test('take: writes many small buffers in one slab', () => {
-  const out = new OutBuffer()
+  const out = new WriteBuffer()
   const slabs = new Set<ArrayBufferLike>()
   for (let round = 0; round < 60; round++) {
     out.write(new Uint8Array(1_000))
@@ -70,7 +70,7 @@ test('take: writes many small buffers in one slab', () => {
 test('settle: what waits holds at most twice its size, in few buffers, however it came', () => {
   const memoryOf = (queue: readonly Uint8Array[]): number =>
     queue.reduce((sum, { buffer }) => sum + buffer.byteLength, 0)
-  const outs = Array.from({ length: 100 }, () => ({ out: new OutBuffer(), queue: [] as Uint8Array[], size: 0 }))
+  const outs = Array.from({ length: 100 }, () => ({ out: new WriteBuffer(), queue: [] as Uint8Array[], size: 0 }))
   for (let round = 1; round <= 250; round++) {
     for (const [index, one] of outs.entries()) {
       const { out, queue } = one
@@ -91,8 +91,8 @@ test('settle: what waits holds at most twice its size, in few buffers, however i
   }
 })
 
-test('OutBuffer: keeps what was written when it grows', () => {
-  const out = new OutBuffer()
+test('WriteBuffer: keeps what was written when it grows', () => {
+  const out = new WriteBuffer()
   const pieces = Array.from({ length: 40 }, (_, index) => new Uint8Array(10_000).fill(index))
   for (const piece of pieces) out.write(piece)
   const taken = out.take()
@@ -102,8 +102,8 @@ test('OutBuffer: keeps what was written when it grows', () => {
   }
 })
 
-test('OutBuffer: keeps nothing of a buffer that a large message made large', () => {
-  const out = new OutBuffer()
+test('WriteBuffer: keeps nothing of a buffer that a large message made large', () => {
+  const out = new WriteBuffer()
   out.write(new Uint8Array(3 * slab))
   const big = out.take().buffer
   for (let round = 0; round < 20; round++) {
@@ -112,25 +112,25 @@ test('OutBuffer: keeps nothing of a buffer that a large message made large', () 
   }
 })
 
-test('OutBuffer: takes little memory for a turn in which thousands write a little', () => {
-  const buffers = Array.from({ length: 2_000 }, () => new OutBuffer())
+test('WriteBuffer: takes little memory for a turn in which thousands write a little', () => {
+  const buffers = Array.from({ length: 2_000 }, () => new WriteBuffer())
   for (const out of buffers) out.write(new Uint8Array(20))
   const memory = new Set(buffers.map((out) => out.bytes.buffer))
   const held = [...memory].reduce((sum, { byteLength }) => sum + byteLength, 0)
   for (const out of buffers) out.take()
   expect(held).toBeLessThanOrEqual(16 * slab + 2_000 * 1_000)
 
-  const later = [new OutBuffer(), new OutBuffer()]
+  const later = [new WriteBuffer(), new WriteBuffer()]
   for (const out of later) out.write(new Uint8Array(20))
   const sizes = later.map((out) => out.bytes.buffer.byteLength)
   for (const out of later) out.take()
   expect(sizes).toEqual([slab, slab])
 })
 
-test('OutBuffer: grows from the little that it began with', () => {
-  const others = Array.from({ length: 40 }, () => new OutBuffer())
+test('WriteBuffer: grows from the little that it began with', () => {
+  const others = Array.from({ length: 40 }, () => new WriteBuffer())
   for (const out of others) out.write(Uint8Array.of(1))
-  const out = new OutBuffer()
+  const out = new WriteBuffer()
   for (let index = 0; index < 200; index++) {
     expect(out.isNearlyFull).toBe(false)
     out.write(new Uint8Array(9).fill(index))
@@ -142,7 +142,7 @@ test('OutBuffer: grows from the little that it began with', () => {
 })
 
 test('isNearlyFull: says when the rest is too short to be of use', () => {
-  const out = new OutBuffer()
+  const out = new WriteBuffer()
   out.write(new Uint8Array(slab))
   expect(out.isNearlyFull).toBe(true)
   out.take()
@@ -151,8 +151,8 @@ test('isNearlyFull: says when the rest is too short to be of use', () => {
   out.take()
 })
 
-test('OutBuffer: keeps sixteen slabs at most for all together', () => {
-  const buffers = Array.from({ length: 40 }, () => new OutBuffer())
+test('WriteBuffer: keeps sixteen slabs at most for all together', () => {
+  const buffers = Array.from({ length: 40 }, () => new WriteBuffer())
   // The slabs are all in use at once only when they are asked for by what is large.
   for (const out of buffers) out.write(new Uint8Array(slab - 2_000))
   for (const out of buffers) {
@@ -171,7 +171,7 @@ test('OutBuffer: keeps sixteen slabs at most for all together', () => {
 })
 
 test('isReusable: of slabs, and of what is larger', () => {
-  const out = new OutBuffer()
+  const out = new WriteBuffer()
   for (const [size, isIt] of [
     [10, false],
     [slab / 2 - 1, false],
@@ -185,30 +185,30 @@ test('isReusable: of slabs, and of what is larger', () => {
 })
 
 test('recycle: memory that was transferred to somebody else is not used again', () => {
-  const out = new OutBuffer()
+  const out = new WriteBuffer()
   out.write(new Uint8Array(slab))
   const taken = out.take()
   structuredClone(taken.buffer, { transfer: [taken.buffer] })
-  recycle(taken)
+  release(taken)
   out.write(new Uint8Array(slab).fill(7))
   expect(out.take().every((byte) => byte === 7)).toBe(true)
 })
 
 test.each([slab, slab + 1, large])('recycle: %i bytes are used again', (size) => {
-  const out = new OutBuffer()
+  const out = new WriteBuffer()
   out.write(new Uint8Array(size))
   const taken = out.take()
-  recycle(taken)
+  release(taken)
   out.reserve(size)
   expect(out.bytes.buffer).toBe(taken.buffer)
   out.take()
 })
 
 test('recycle: no message takes a buffer of more than twice its size', () => {
-  const out = new OutBuffer()
+  const out = new WriteBuffer()
   out.write(new Uint8Array(large))
   const taken = out.take()
-  recycle(taken)
+  release(taken)
   for (const [size, isSame] of [
     [2 * slab, false],
     [large / 2 - 9, false],
@@ -221,10 +221,10 @@ test('recycle: no message takes a buffer of more than twice its size', () => {
 })
 
 test('recycle: holds 4 MiB at most for larger messages', () => {
-  const all = Array.from({ length: 12 }, () => new OutBuffer())
+  const all = Array.from({ length: 12 }, () => new WriteBuffer())
   for (const out of all) out.write(new Uint8Array(large))
   const taken = all.map((out) => out.take())
-  for (const bytes of taken) recycle(bytes)
+  for (const bytes of taken) release(bytes)
   const buffers = new Set(taken.map(({ buffer }) => buffer))
   for (const out of all) out.reserve(large)
   expect(all.filter((out) => buffers.has(out.bytes.buffer))).toHaveLength(4)
@@ -233,10 +233,10 @@ test('recycle: holds 4 MiB at most for larger messages', () => {
 
 test('recycle: makes room for other sizes, the oldest first', () => {
   const sizes = [...Array.from({ length: 4 }, () => large), ...Array.from({ length: 8 }, () => 2 * slab - 8)]
-  const all = sizes.map((size) => ({ size, out: new OutBuffer() }))
+  const all = sizes.map((size) => ({ size, out: new WriteBuffer() }))
   for (const { size, out } of all) out.write(new Uint8Array(size))
   const taken = all.map(({ out }) => out.take())
-  for (const bytes of taken) recycle(bytes)
+  for (const bytes of taken) release(bytes)
   const buffers = new Set(taken.map(({ buffer }) => buffer))
   for (const { size, out } of all) out.reserve(size)
   const again = all.filter(({ out }) => buffers.has(out.bytes.buffer)).map(({ size }) => size)
@@ -255,7 +255,7 @@ test('take: gives bytes that are not written again before they are recycled, wit
   })
   fc.assert(
     fc.property(fc.array(step, { maxLength: 200 }), (steps) => {
-      const buffers = Array.from({ length: 20 }, () => new OutBuffer())
+      const buffers = Array.from({ length: 20 }, () => new WriteBuffer())
       const handedOut: { bytes: Uint8Array; value: number }[] = []
       for (const [index, { buffer, size, take, isDone }] of steps.entries()) {
         const out = buffers[buffer]
@@ -270,7 +270,7 @@ test('take: gives bytes that are not written again before they are recycled, wit
         }
         const bytes = out.take()
         expect(bytes.subarray(before).every((byte) => byte === value)).toBe(true)
-        if (isDone && isReusable(bytes)) recycle(bytes)
+        if (isDone && isReusable(bytes)) release(bytes)
         else handedOut.push({ bytes: bytes.subarray(before), value })
       }
       for (const out of buffers) out.take()
@@ -281,7 +281,7 @@ test('take: gives bytes that are not written again before they are recycled, wit
 })
 
 test('what fills more than half of its slab stays where it is while it waits', () => {
-  const out = new OutBuffer()
+  const out = new WriteBuffer()
   out.write(new Uint8Array(40_000))
   const { bytes } = out
   out.settle(0)
