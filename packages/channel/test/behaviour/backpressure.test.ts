@@ -30,7 +30,7 @@ const text = 'x'.repeat(10_000)
 const messageBytes = text.length + 30
 const { maxBufferedBytes, flushBytes } = channelDefaults
 
-/** Sends from `left` as fast as `send` lets it, while `right` doesn't receive, then does. Checks the bounds all along. */
+/** Sends from `left` as fast as `send` allows, while `right` does not receive at first. Checks all bounds. */
 async function outrun(left: Conn, right: Conn, count: number, between: number): Promise<void> {
   const conn = new WatchedConn(left)
   const sender = overConn<{ index: number; text: string }>(conn)
@@ -111,7 +111,7 @@ test('send: waits while maxBufferedBytes wait, and one message more than that ca
   expect(hexOf(wire)).toBe(hexOf(jsonFrames(1, 2, 'large enough', 4)))
 })
 
-test('send: SEND_BUFFER_FULL when too many wait, and those that wait arrive', async () => {
+test('send: SEND_BUFFER_FULL when too many sends wait, and the waiting messages arrive', async () => {
   const [left, right] = channels({ limits: { maxBufferedBytes: 1, maxWaitingSends: 2 } })
   const sends = [left.send(1), left.send(2), left.send(3)]
   for (let round = 0; round < 3; round++) {
@@ -142,7 +142,7 @@ test('send: SEND_BUFFER_FULL for a program that does not await, at the default o
   expect(await receiving).toHaveLength(1_025)
 })
 
-test('send: lets in those that wait in order, before those that come later', async () => {
+test('send: accepts waiting messages in order, before later ones', async () => {
   const [left, right] = channels<number>({ limits: { maxBufferedBytes: 20 }, pipe: { highWaterMark: 10 } })
   let next = 0
   const burst = (count: number): Promise<void>[] =>

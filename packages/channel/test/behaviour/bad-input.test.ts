@@ -172,7 +172,7 @@ test.each(table)('createRouter, createClient: $what', async ({ run, expected }) 
     return ended.promise
   }
   expect(await run({ served, next })).toEqual(expected)
-  // The hook is told of what the peer did wrong in a channel: its code, and nothing else.
+  // The hook receives the error of a channel whose peer broke the protocol, and no other error.
   expect(served.errors.map((error) => (error instanceof ChannelError ? error.code : error))).toEqual(
     expected.here === undefined ? [] : [expected.here],
   )

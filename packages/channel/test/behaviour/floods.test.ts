@@ -1,4 +1,4 @@
-/** Peers that send what no limit of messages counts: control frames, and whatever comes after they were told to stop. */
+/** Peers that send what no message limit counts: control frames, and data after a stop frame. */
 import { json } from '@h2channel/codecs'
 import type { Conn } from '@h2channel/conn'
 import { pipe } from '@h2channel/conn/web'
@@ -90,13 +90,13 @@ describe.each(frames)('a flood of %s', (_what, frame) => {
 })
 
 describe('control frames', () => {
-  test('that came while nobody read are not held against the peer', async () => {
+  test('that arrived while the server did not read do not count as a flood', async () => {
     const clock = testClock()
     const route = defineRoute('/quiet', { client: json<number>(), server: json<number>() })
     const [client, server] = channelPair(route, { clock })
     await client.send(1)
     await client.send(2)
-    // A week of heartbeats, of which the server takes nothing: it does not receive.
+    // A week of heartbeats. The server reads none of them, since it does not receive.
     await clock.advance(7 * 24 * 3_600_000)
     expect(client.stats.sent.bytes).toBeGreaterThan(10 * rate)
     expect(await server.receive()).toBe(1)
@@ -126,7 +126,7 @@ describe('over HTTP/2', () => {
   const headers = { 'content-type': 'application/vnd.h2channel+json', h2channel: '1' }
   const flood = times(100_000, bytesOf('80 00 00 05 03 00 00 00 01'))
 
-  test('a client that floods is told RATE_LIMITED, and others are served', async () => {
+  test('a client that floods gets RATE_LIMITED, and other clients are served', async () => {
     const ended = deferred<unknown>()
     await using served = await serve((router) => {
       router.handle(route, async (channel) => {
@@ -162,7 +162,7 @@ describe('over HTTP/2', () => {
   })
 })
 
-describe('a peer that sends on after it was told to stop', () => {
+describe('a peer that keeps sending after a stop frame', () => {
   const message = jsonFrames('x'.repeat(50_000))
   /** Writes so much, a message at a time. */
   const floodWith = async (peer: Conn, size: number): Promise<void> => {

@@ -267,7 +267,7 @@ test.each<[what: string, act: (channel: Channel<Order, Order>) => void, code: Ch
   }
 })
 
-test('Channel: goes on sending and receiving after it refused to send an invalid message', async () => {
+test('Channel: still sends and receives after it refused to send an invalid message', async () => {
   const checked = json(z.object({ count: z.number() }), { validate: 'both' })
   const [left, right] = pipe()
   const sender = new Channel(left, { send: checked, receive: checked, control: true })

@@ -1,6 +1,6 @@
 /**
- * Random input to every codec, behind a framing and split at random: each in a process of its own, with little memory and
- * a limit of time. `H2CHANNEL_INPUTS` says how many, `H2CHANNEL_SEED` which.
+ * Random input to every codec, behind a framing and split at random. Each codec runs in its own process, with little
+ * memory and a time limit. `H2CHANNEL_INPUTS` sets the number of inputs, `H2CHANNEL_SEED` the seed.
  */
 import { execFile } from 'node:child_process'
 import { fileURLToPath } from 'node:url'

@@ -1,4 +1,4 @@
-/** Messages of any size, over a conn that takes its time, received by waits that are given up: all arrive once, in order, and nothing stays held. */
+/** Messages of any size arrive once and in order over a slow conn, although waits are aborted. No memory stays held. */
 import { bytes, type Codec } from '@h2channel/codecs'
 import { type Conn, pipe } from '@h2channel/conn/web'
 import { expect, test } from 'vitest'

@@ -1,4 +1,4 @@
-/** What comes from another realm, as `node:vm`, jsdom and the sandboxes of test runners make them, is what it is here. */
+/** Values from another realm, as `node:vm`, jsdom and test sandboxes create them, work like those of this realm. */
 import type { Codec } from '@h2channel/codecs'
 import { bytes, CodecError, json, msgpack } from '@h2channel/codecs'
 import { ConnError } from '@h2channel/conn'
@@ -117,7 +117,7 @@ describe('values', () => {
     left.abort()
   })
 
-  test('what a codec of one’s own throws is told with its text', async () => {
+  test('an error thrown by a custom codec keeps its text', async () => {
     const [left] = channelsOf({
       ...json(),
       encode() {

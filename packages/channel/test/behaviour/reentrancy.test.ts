@@ -58,7 +58,7 @@ describe.each([
     await right.close()
   })
 
-  test('send: goes on when it can not be encoded, with nothing else to send', async () => {
+  test('send: arrives although that message cannot be encoded and nothing else waits', async () => {
     const [left, right] = open()
     let sent: Promise<void> | undefined
     const failing = left.send(calling(() => (sent = left.send(2)), true))

@@ -1,4 +1,4 @@
-/** `signal: null` is no signal, as for `fetch`. Anything else that is none is refused before anything is done. */
+/** `signal: null` means no signal, as for `fetch`. Any other value that is not an AbortSignal is refused at once. */
 import { json } from '@h2channel/codecs'
 import { describe, expect, test } from 'vitest'
 

@@ -125,7 +125,7 @@ describe('onSlow', () => {
     expect(clock.timers).toBe(0)
   })
 
-  test('waits on where there is none', async () => {
+  test('when absent, sends wait without a time limit', async () => {
     const { channel, clock, sending, peer } = await filled()
     await clock.advance(24 * 3_600_000)
     await peer.read()

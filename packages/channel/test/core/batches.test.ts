@@ -52,7 +52,7 @@ describe('sendAll', () => {
     }
     const sending = left.sendAll(supply())
     await settled()
-    // A frame has 5 to 7 bytes; the conn, the one who receives and the one that waits hold what there is beside.
+    // A frame has 5 to 7 bytes. The conn, the receiver and the waiting sender hold further messages.
     expect(asked).toBeLessThan(100)
     expect(left.bufferedBytes).toBeLessThanOrEqual(100 + 7)
     const received = receiveAll(right)
@@ -125,7 +125,7 @@ describe('sendAll', () => {
     ['nothing', undefined],
     ['a number', 1],
     ['a text', 'text'],
-    ['an object whose iterator is none', { [Symbol.iterator]: 1 }],
+    ['an object whose iterator is not a function', { [Symbol.iterator]: 1 }],
     [
       'an async iterable',
       (async function* () {
@@ -190,7 +190,7 @@ describe('batches', () => {
     const batches = channel.batches()[Symbol.asyncIterator]()
     const [first, second, third] = [batches.next(), channel.receive(), batches.next()]
     await peer.write(jsonFrames(1, 2, 3, 4))
-    // Nobody gets a second message before all who wait have one.
+    // No waiting call gets a second message before every waiting call has one.
     expect(await Promise.all([first, second, third])).toEqual([
       { done: false, value: [1, 4] },
       2,
@@ -211,7 +211,7 @@ describe('batches', () => {
     const batches = channel.batches()[Symbol.asyncIterator]()
     expect(await batches.next()).toEqual({ done: false, value: [1, 2] })
     await settled()
-    // The channel goes on until somebody asks for the one that can't be read.
+    // The channel stays open until the invalid message is asked for.
     await channel.send(1)
     const error = await failure(batches.next(), 'INVALID_MESSAGE')
     expect(await outcome(channel, 'INVALID_MESSAGE')).toBe(error)
@@ -242,7 +242,7 @@ describe('batches', () => {
     expect(asked).toEqual([error])
   })
 
-  test('a message that is refused after a batch does no harm where nobody asks for it any more', async () => {
+  test('an invalid message after a batch does no harm when it is never received', async () => {
     const [channel, peer, asked] = await beforeInvalid()
     await peer.closeWrite()
     await channel.close()
@@ -250,7 +250,7 @@ describe('batches', () => {
     expect(asked).toEqual([])
   })
 
-  test('messages before a frame that is none are handed out, then the error', async () => {
+  test('messages before an invalid frame are handed out, then the error', async () => {
     const [channel, peer] = channelAndPeer<number>()
     const received: number[][] = []
     const receiving = (async () => {
@@ -268,7 +268,7 @@ describe('batches', () => {
     expect(await failure(received, 'PEER_ABORTED')).toMatchObject({ side: 'remote' })
   })
 
-  test('what onInvalid skips is not in them, and a batch of nothing else is none', async () => {
+  test('leave out what onInvalid skips, and yield no batch where all was skipped', async () => {
     const [left, right] = pipe()
     const isEven: Codec<number> = {
       ...json<number>({
@@ -295,7 +295,7 @@ describe('batches', () => {
     await settled()
     await right.write(jsonFrames(9))
     await right.closeWrite()
-    // Whoever asks next is asked about it, so a batch ends before it.
+    // onInvalid is called only for a message that was asked for, so a batch ends before an invalid one.
     expect(await received).toEqual([[2], [4], [6]])
     expect(skipped).toBe(2 + 250 + 2)
     await channel.close()

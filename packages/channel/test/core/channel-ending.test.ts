@@ -30,7 +30,7 @@ const both = [
 
 describe.each(both)('$how', ({ control }) => {
   describe('end', () => {
-    test('lets the peer receive what was sent, then ends its iteration; receiving goes on', async () => {
+    test('delivers what was sent, then ends the peer’s iteration; this side can still receive', async () => {
       const [left, right] = channels({ control })
       await left.send(1)
       await left.end()
@@ -259,28 +259,31 @@ describe.each(both)('$how', ({ control }) => {
     })
   })
 
-  test.each(['break', 'return', 'throw'])('for await: left by %s ends receiving, and sending goes on', async (by) => {
-    const [left, right] = channels({ control })
-    for (const message of [1, 2, 3]) await right.send(message)
-    const leave = async (): Promise<unknown> => {
-      for await (const message of left) {
-        if (by === 'break') break
-        if (by === 'return') return message
-        throw new Error('mine')
+  test.each(['break', 'return', 'throw'])(
+    'for await: left by %s ends receiving, and sending still works',
+    async (by) => {
+      const [left, right] = channels({ control })
+      for (const message of [1, 2, 3]) await right.send(message)
+      const leave = async (): Promise<unknown> => {
+        for await (const message of left) {
+          if (by === 'break') break
+          if (by === 'return') return message
+          throw new Error('mine')
+        }
+        return 'after'
       }
-      return 'after'
-    }
-    const left_by = { break: 'after', return: 1, throw: expect.objectContaining({ message: 'mine' }) }[by]
-    expect(await leave().catch((error: unknown) => error)).toEqual(left_by)
-    await failure(left.receive(), 'CLOSED')
-    expect(await receiveAll(left).catch((error: unknown) => error)).toMatchObject({ code: 'CLOSED' })
-    await left.send('still here')
-    expect(await right.receive()).toBe('still here')
-    await left.end()
-    expect(await right.receive()).toBeUndefined()
-    await Promise.all([left.close(), right.close()])
-    expect(await Promise.all([left.closed, right.closed])).toEqual([{ clean: true }, { clean: true }])
-  })
+      const left_by = { break: 'after', return: 1, throw: expect.objectContaining({ message: 'mine' }) }[by]
+      expect(await leave().catch((error: unknown) => error)).toEqual(left_by)
+      await failure(left.receive(), 'CLOSED')
+      expect(await receiveAll(left).catch((error: unknown) => error)).toMatchObject({ code: 'CLOSED' })
+      await left.send('still here')
+      expect(await right.receive()).toBe('still here')
+      await left.end()
+      expect(await right.receive()).toBeUndefined()
+      await Promise.all([left.close(), right.close()])
+      expect(await Promise.all([left.closed, right.closed])).toEqual([{ clean: true }, { clean: true }])
+    },
+  )
 
   test('return: ends the other waits too, and may be called again', async () => {
     const [left, right] = channels({ control })
@@ -340,8 +343,8 @@ describe('leaving a for await', () => {
     )
     expect(error).toMatchObject({ side: 'remote', fatal: false })
     await failure(right.send(3), 'PEER_STOPPED')
-    await left.send('go on')
-    expect(await right.receive()).toBe('go on')
+    await left.send('more')
+    expect(await right.receive()).toBe('more')
     await right.end()
     await left.end()
     expect(await receiveAll(right)).toEqual([])
@@ -357,7 +360,7 @@ describe('leaving a for await', () => {
     await peer.close()
   })
 
-  test('drops what such a peer still sends, without a word about what it is', async () => {
+  test('drops what such a peer still sends, without checking it', async () => {
     const [channel, peer] = channelAndPeer()
     await peer.write(jsonFrames(1))
     for await (const _ of channel) break
@@ -387,7 +390,7 @@ describe('leaving a for await', () => {
     for await (const _ of right) break
     await right.send('last')
     await right.end()
-    // Nobody listens to the left any more, and nobody talks to it: without a word from its program it is over.
+    // Both halves of the left channel end here: its program does not have to call end.
     expect(await receiveAll(left)).toEqual(['last'])
     expect(await Promise.all([left.closed, right.closed])).toEqual([{ clean: true }, { clean: true }])
     await failure(left.send(2), 'PEER_STOPPED')

@@ -35,8 +35,8 @@ import {
 failOnUnhandledRejections()
 
 test.each([
-  ['a message that is none', '00 00 00 01 7b'],
-  ['a prefix that is none', '40 00 00 01 31'],
+  ['an invalid message', '00 00 00 01 7b'],
+  ['an invalid prefix', '40 00 00 01 31'],
 ])('%s, behind a message, when the conn has died: receiving fails, and does not wait', async (_what, broken) => {
   for (const receive of [receiveAll, drain]) {
     const [channel, peer] = channelAndPeer()
@@ -202,7 +202,7 @@ const brokenInputs = [
     rstCode: 1,
   },
   {
-    what: 'a control frame that is none',
+    what: 'an invalid control frame',
     wire: '80 00 00 01 01',
     code: 'INVALID_FRAME',
     reason: 'a control frame without its code',
@@ -211,7 +211,7 @@ const brokenInputs = [
 ] as const
 
 describe.each(brokenInputs)('$what', ({ wire, code, rstCode, reason }) => {
-  test('ends the channel, and the peer is told the code, with numbers at most', async () => {
+  test('ends the channel, and the peer receives the code and at most numbers', async () => {
     const [channel, peer] = channelAndPeer()
     await channel.send('before')
     await peer.write(concat([jsonFrames(1), bytesOf(wire)]))
@@ -241,7 +241,7 @@ describe.each(brokenInputs)('$what', ({ wire, code, rstCode, reason }) => {
     await peer.closed
   })
 
-  test('is told to a peer as an error of its own', async () => {
+  test('reaches the peer as an error on its own side', async () => {
     const [left, right] = pipe()
     const channel = overConn(left)
     const peer = overConn(new Forging(right, bytesOf(wire)))
@@ -270,7 +270,7 @@ class Forging extends WatchedConn {
 describe('a message that is refused', () => {
   const Quote = z.object({ symbol: z.string() })
 
-  test('by the schema is INVALID_MESSAGE, with the codec’s error as the cause, and not a word of it leaves', async () => {
+  test('by the schema is INVALID_MESSAGE, with the codec’s error as the cause, which is not sent', async () => {
     const [left, peer] = pipe()
     const channel = new Channel(left, { send: json(), receive: json(Quote), control: true })
     await peer.write(jsonFrames({ symbol: 'SAP' }, { symbol: 7 }, { symbol: 'BMW' }))
@@ -403,7 +403,7 @@ describe('over HTTP/2', () => {
     await failure(channel.send(1), code)
   })
 
-  test('RST_STREAM with NO_ERROR after the end: sends get PEER_STOPPED, and what was sent before it arrives', async () => {
+  test('RST_STREAM with NO_ERROR after the end: sends get PEER_STOPPED, and earlier messages arrive', async () => {
     await using server = await bareServer((stream) => {
       stream.write(jsonFrames(1, 2, 3))
       stream.end()
@@ -463,7 +463,7 @@ describe('over HTTP/2', () => {
     over.resolve()
   })
 
-  test('close: a peer that only sends, and takes no control frames, is told to stop', async () => {
+  test('close: stops a peer that only sends and accepts no control frames', async () => {
     const opened = deferred<Conn>()
     const over = deferred()
     await using server = await startServer(

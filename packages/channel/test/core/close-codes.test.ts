@@ -1,4 +1,4 @@
-/** Over HTTP/2 without control frames: how a channel ends is told by the reset alone. */
+/** Over HTTP/2 without control frames, only the reset code shows how a channel ended. */
 import { bytes, json } from '@h2channel/codecs'
 import { describe, expect, test } from 'vitest'
 

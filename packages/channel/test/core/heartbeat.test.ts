@@ -109,7 +109,7 @@ describe('a peer from which nothing comes', () => {
     expect(await peer.closed).toMatchObject({ clean: false })
   })
 
-  test('is noticed where nobody receives, and only sends', async () => {
+  test('is noticed by a channel that only sends', async () => {
     const [channel, , clock] = withPeer({ heartbeatInterval: 100, heartbeatTimeout: 50 })
     await channel.send(1)
     await clock.advance(150)
@@ -150,7 +150,7 @@ describe('a peer from which nothing comes', () => {
     await third
   })
 
-  test('is not silent where it does not read, but pings by itself', async () => {
+  test('is not silent when it does not read but sends pings', async () => {
     const clock = testClock()
     const [client, server] = channelPair(route, { clock })
     // The server's handler is at something else, with messages before it that it does not take, and pings behind them.
@@ -263,7 +263,7 @@ describe('a peer from which nothing comes', () => {
     expect(await client.closed).not.toMatchObject({ error: { code: 'PEER_SILENT' } })
   })
 
-  test('is not looked for once the channel is over: no timer stays', async () => {
+  test('is not checked once the channel has ended: no timer stays', async () => {
     const clock = testClock()
     const [client, server] = channelPair(route, { clock })
     // One where both are due at the same time.
@@ -373,7 +373,7 @@ describe('a peer from which nothing comes', () => {
     })
   })
 
-  test('ends a channel of whom nobody asks anything any more', async () => {
+  test('ends a channel that its program no longer uses', async () => {
     const [channel, , clock] = withPeer()
     await channel.end()
     await clock.advance(interval + timeout)
@@ -480,7 +480,7 @@ describe('stats', () => {
     expect(server.stats.received).toEqual({ messages: 2, bytes: 11 })
     await clock.advance(60_000)
     expect(client.stats).toMatchObject({ age: 60_000, sent: { messages: 2 } })
-    // Whoever pinged has an answer, with which no time has passed on a clock that stood still.
+    // The side that pinged has an answer. Its round trip is 0, since the clock stood still.
     expect([client.stats.roundTrip, server.stats.roundTrip]).toContain(0)
     client.abort()
   })

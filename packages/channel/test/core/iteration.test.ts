@@ -34,7 +34,7 @@ describe.each(kinds)('%s', (_, iterate) => {
     await expect(iterator.throw?.(reason)).rejects.toBe(reason)
     expect(await waiting).toEqual(done)
     expect(await iterator.next()).toEqual(done)
-    // The peer is told.
+    // The peer receives a stop.
     await expect
       .poll(async () =>
         right.send(1).then(
@@ -46,7 +46,7 @@ describe.each(kinds)('%s', (_, iterate) => {
     left.abort()
   })
 
-  test('a receive that waits beside it is told that receiving has ended', async () => {
+  test('a receive that waits at the same time rejects, since receiving has ended', async () => {
     const [left] = channels<number>()
     const iterator = iterate(left)
     const waiting = [left.receive(), iterator.next()]

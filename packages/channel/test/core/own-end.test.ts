@@ -107,7 +107,7 @@ describe.each(framings)('$how', ({ route }) => {
   })
 
   test.each(sizes)(
-    'a handler that throws an error of its own after close: all arrives, and onError is told: %i',
+    'a handler that throws its own error after close: all arrives, and onError receives it: %i',
     async (size) => {
       const mine = new Error('mine')
       await using served = await serve((router) => {
@@ -125,23 +125,20 @@ describe.each(framings)('$how', ({ route }) => {
     },
   )
 
-  test.each(sizes)(
-    'a handler that throws an error of its own after end: all arrives, then INTERNAL: %i',
-    async (size) => {
-      const mine = new Error('mine')
-      await using served = await serve((router) => {
-        router.handle(route, async (channel) => {
-          sendAtOnce(channel, size)
-          void channel.end()
-          throw mine
-        })
+  test.each(sizes)('a handler that throws its own error after end: all arrives, then INTERNAL: %i', async (size) => {
+    const mine = new Error('mine')
+    await using served = await serve((router) => {
+      router.handle(route, async (channel) => {
+        sendAtOnce(channel, size)
+        void channel.end()
+        throw mine
       })
-      const channel = await served.client().open(route)
-      expect(await receiveAll(channel)).toHaveLength(count)
-      expect(await outcome(channel, 'INTERNAL')).toMatchObject({ side: 'remote' })
-      expect(served.errors).toEqual([mine])
-    },
-  )
+    })
+    const channel = await served.client().open(route)
+    expect(await receiveAll(channel)).toHaveLength(count)
+    expect(await outcome(channel, 'INTERNAL')).toMatchObject({ side: 'remote' })
+    expect(served.errors).toEqual([mine])
+  })
 
   test('a handler that gives up by the error of its own abort has not failed', async () => {
     await using served = await serve((router) => {

@@ -1,4 +1,4 @@
-/** Memory that is used again: whether every message still arrives as it was sent, whoever rests and whoever leaves. */
+/** Every message arrives as it was sent although memory is reused, even when other channels pause or are cut off. */
 import { bytes, json } from '@h2channel/codecs'
 import { expect, test } from 'vitest'
 
@@ -11,7 +11,7 @@ failOnUnhandledRejections()
 const route = defineRoute('/echo/:pace', { client: bytes(), server: bytes() })
 const cut = defineRoute('/cut', { client: bytes(), server: json<number>() })
 
-/** The same for the same channel and index, and no two alike. */
+/** Makes a message from a channel number and an index: always equal for equal arguments, otherwise different. */
 function pieceOf(channel: number, index: number): Uint8Array {
   const length = [7, 70_000, 1_000, 65_532, 65_536, 300_000, 20_000, 1_048_576][(channel * 3 + index) % 8] ?? 1
   const piece = new Uint8Array(length)
@@ -61,7 +61,7 @@ test.each([
     expect(index).toBe(pieces)
     await channel.close()
   }
-  // Beside them, on the same connection, others are cut off in the middle of what they send.
+  // Meanwhile, on the same connection, other channels are cut off while they send.
   const leave = async (): Promise<void> => {
     for (let round = 0; round < 10; round++) {
       const channel = await client.open(cut)

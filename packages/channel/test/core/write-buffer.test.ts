@@ -8,7 +8,7 @@ const slab = 64 * 1024
 /** What a message may have so that it takes 1 MiB, with the room for what a framing adds. */
 const large = 16 * slab - 8
 
-test('take: gives what was written, and starts anew', () => {
+test('take: returns what was written, and empties the buffer', () => {
   const out = new WriteBuffer()
   out.write(utf8('abc'))
   out.write(utf8('d'))
@@ -40,7 +40,7 @@ test('WriteBuffer: gives back what was set aside and not used', () => {
   other.take()
 })
 
-test('take: gives memory that nobody shares, and of which it is at least half', () => {
+test('take: returns memory of its own, and fills at least half of it', () => {
   const outs = [new WriteBuffer(), new WriteBuffer()]
   const seen = new Set<ArrayBufferLike>()
   for (const size of [1, 20, 999, 1_001, 20_000, slab / 2, slab - 1, slab, slab + 1, 3 * slab]) {
@@ -250,7 +250,7 @@ test('take: gives bytes that are not written again before they are recycled, wit
     buffer: fc.nat({ max: 19 }),
     size: fc.oneof(fc.integer({ min: 0, max: 30_000 }), fc.integer({ min: 0, max: 3 * slab })),
     take: fc.boolean(),
-    // Whether nobody refers to it any more.
+    // Whether no reference to the memory is left.
     isDone: fc.boolean(),
   })
   fc.assert(

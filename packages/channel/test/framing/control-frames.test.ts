@@ -85,7 +85,7 @@ test.each(ours)('closeError: %s of the peer is a rule that this side broke', (co
   expect(error.message).toContain('why')
 })
 
-test('closeError: INTERNAL, GOING_AWAY and UNAUTHENTICATED are the peer’s own, and any other code a peer that broke off', () => {
+test('closeError: keeps INTERNAL, GOING_AWAY and UNAUTHENTICATED, and reports any other code as a peer abort', () => {
   expect(closeError('INTERNAL', '')).toMatchObject({ code: 'INTERNAL', side: 'remote', fatal: true })
   expect(closeError('GOING_AWAY', '')).toMatchObject({ code: 'GOING_AWAY', side: 'remote', fatal: true })
   expect(closeError('UNAUTHENTICATED', '')).toMatchObject({ code: 'UNAUTHENTICATED', side: 'remote', fatal: true })

@@ -1,4 +1,4 @@
-/** A framing that is not of this package, with control frames: a byte that tells what the frame is, its length, its body. */
+/** A custom framing with control frames. Each frame has a byte for its kind, its length, and its body. */
 import { json } from '@h2channel/codecs'
 import { pipe } from '@h2channel/conn/web'
 import { describe, expect, test } from 'vitest'

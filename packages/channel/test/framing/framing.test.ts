@@ -24,7 +24,7 @@ function framesOf(framing: Framing, bodies: readonly Uint8Array[]): Uint8Array {
   return Uint8Array.from(out.written())
 }
 
-/** Bodies out of chunks. Each chunk is spoilt once all its frames were asked for, since it was only borrowed until then. */
+/** Decodes chunks into bodies. Overwrites each chunk after its last frame, up to which the decoder borrows it. */
 function bodiesOf(framing: Framing, chunks: readonly Uint8Array[]): Uint8Array[] {
   const decoder = framing.decoder(limit)
   const bodies: Uint8Array[] = []

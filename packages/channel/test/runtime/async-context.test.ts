@@ -1,4 +1,4 @@
-/** Whose `AsyncLocalStorage` store is where: what serves several callers keeps none, and each caller's code has its own. */
+/** Code that serves several callers keeps no `AsyncLocalStorage` store, and each caller's code has its own. */
 import { json } from '@h2channel/codecs'
 import type { Conn } from '@h2channel/conn'
 import { accept, connect, SessionPool } from '@h2channel/conn'

@@ -1,4 +1,4 @@
-/** Test runners put fake timers in place of the real ones. They are for the program under test: what channels do goes on. */
+/** Channels keep working under the fake timers of a test runner, which are meant for the program under test. */
 import { json } from '@h2channel/codecs'
 import { once } from 'node:events'
 import { connect } from 'node:http2'
@@ -146,7 +146,7 @@ describe('in memory', () => {
     expect(await right.receive()).toBe(1)
   }
 
-  test('a channel that was left open on real timers does nothing to one under fake timers, and the other way round', async () => {
+  test('a channel left open on real timers does not affect one under fake timers, and vice versa', async () => {
     const [first, second] = channelPair(echo)
     await talk(first, second)
     for (let round = 0; round < 5; round += 1) {

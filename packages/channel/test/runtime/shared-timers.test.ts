@@ -34,7 +34,7 @@ test('SharedTimers: the same for all of a clock, another for another clock', () 
   expect(SharedTimers.of(testClock())).not.toBe(SharedTimers.of(clock))
 })
 
-test('SharedTimers: whoever is removed is not called, and the last takes the timer along', async () => {
+test('SharedTimers: a removed entry is not called, and removing the last one clears the timer', async () => {
   const clock = testClock()
   const timers = SharedTimers.of(clock)
   const called: string[] = []

@@ -171,7 +171,7 @@ function outcomeOf(decode: () => unknown): Outcome {
   }
 }
 
-/** The outcome without what may differ: the message, or the error's code. Any other error goes on. */
+/** The part of an outcome that must not differ: the message, or the error's code. Rethrows any other error. */
 function resultOf(outcome: Outcome): Outcome | string {
   if ('message' in outcome) return outcome
   const { error } = outcome
@@ -179,7 +179,7 @@ function resultOf(outcome: Outcome): Outcome | string {
   return error.code
 }
 
-/** Takes all frames out. Returns whether the stream goes on. */
+/** Takes all frames out. Returns whether the stream is still valid. */
 function takeOut(decoder: FrameDecoder): boolean {
   for (;;) {
     let isThere: boolean
@@ -200,7 +200,7 @@ function takeOut(decoder: FrameDecoder): boolean {
     const result = resultOf(outcomeOf(() => reader.read(chunk, offset, length)))
     if (codec.reader !== undefined) {
       const decoded = outcomeOf(() => codec.decode(chunk.subarray(offset, offset + length)))
-      assert.deepStrictEqual(result, resultOf(decoded), 'what a reader gives, beside what decode does')
+      assert.deepStrictEqual(result, resultOf(decoded), 'the result of the reader, compared with that of decode')
     }
     if (typeof result === 'string') {
       ends.refused++

@@ -26,7 +26,7 @@ export function testCertificate(): ReturnType<typeof makeCertificate> {
 export interface Served extends AsyncDisposable {
   readonly router: Router
   readonly at: TestServer
-  /** What the router's hook was told. */
+  /** The errors that the router's `onError` hook received. */
   readonly errors: unknown[]
   client(options?: ClientOptions): Client
 }
@@ -35,7 +35,7 @@ export interface ServeOptions {
   readonly tls?: boolean
   readonly allowHTTP1?: boolean
   readonly router?: RouterOptions
-  /** Whether the router is attached to the server: yes unless said otherwise. */
+  /** Whether the router is attached to the server. Default: true. */
   readonly attach?: boolean
 }
 
@@ -91,8 +91,8 @@ export async function bare(answer: (stream: ServerHttp2Stream) => void): Promise
 }
 
 /**
- * A port of 127.0.0.1 where nobody listens. It is below those that systems give to whoever asks for any, so that nobody
- * else has it until a test listens there.
+ * A port of 127.0.0.1 without a listener. It is below the ports that a system assigns, so no other process gets it
+ * before a test listens there.
  */
 export async function deadPort(): Promise<number> {
   for (;;) {
@@ -163,7 +163,7 @@ export function bareSession(at: TestServer): AsyncDisposable & {
   }
 }
 
-/** The same over HTTP/1.1. */
+/** Requests a path over HTTP/1.1. */
 export function ask1(at: TestServer, path: string): Promise<Answer> {
   return new Promise((resolve, reject) => {
     const asking = request(new URL(path, at.origin), { ca: at.tls?.ca, agent: false }, (response) => {
