@@ -14,7 +14,7 @@ describe.each(channelErrorCodes)('%s', (code) => {
   const rule = errorRules[code]
 
   test('has the side, fatality and retryability of its row', () => {
-    const { side, fatal, retryable = false } = rule
+    const { side = 'remote', fatal = true, retryable = false } = rule
     expect(new ChannelError(code, 'x')).toMatchObject({ code, side, fatal, retryable })
     const other = { side: side === 'local' ? 'remote' : 'local', fatal: !fatal, retryable: !retryable } as const
     expect(new ChannelError(code, 'x', other)).toMatchObject(other)
@@ -23,7 +23,8 @@ describe.each(channelErrorCodes)('%s', (code) => {
   test('is to the peer what its row says, with its text only where that is allowed', () => {
     const reason = rule.isTellable ? 'over 5 bytes' : ''
     expect(closeFrame(new ChannelError(code, 'over 5 bytes'))).toEqual({ type: 'close', code, reason })
-    const [side, text] = rule.atPeer ?? ['remote', `the peer closed the channel (${code})`]
+    const refused = `the peer refused what this side sent (${code})`
+    const [side, text = refused] = rule.atPeer ?? ['remote', `the peer closed the channel (${code})`]
     const expected = { code: rule.atPeer === undefined ? 'PEER_ABORTED' : code, side, fatal: true }
     expect(closeError(code, reason, '/route')).toMatchObject(expected)
     expect(closeError(code, reason, '/route').message).toBe(`/route: ${text}${reason && `: ${reason}`}`)

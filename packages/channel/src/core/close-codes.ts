@@ -29,7 +29,7 @@ export function closeError(code: string, reason: string, name?: string, cause?: 
   if (atPeer === undefined) {
     return new ChannelError('PEER_ABORTED', `${prefix(name)}the peer closed the channel (${code})${detail}`, { cause })
   }
-  const [side, text] = atPeer
+  const [side, text = `the peer refused what this side sent (${code})`] = atPeer
   return new ChannelError(known, `${prefix(name)}${text}${detail}`, { side, fatal: true, cause })
 }
 

@@ -1,6 +1,6 @@
 import type { IncomingHttpHeaders, OutgoingHttpHeaders, ServerHttp2Session } from 'node:http2'
 
-import { ChannelError } from '../errors.ts'
+import { ChannelError, isInstance } from '../errors.ts'
 import { checkedHeaders } from './headers.ts'
 import type { Rejection } from './respond.ts'
 
@@ -47,13 +47,10 @@ export type Authorize<Auth> = (request: ChannelRequest) => Auth | Promise<Auth>
 export class Refusal extends Error {
   override readonly name = 'Refusal'
 
-  /** Also accepts a Refusal of another realm, such as that of a test runner, or of another copy of this package. */
   static override [Symbol.hasInstance](value: unknown): boolean {
-    // A subclass may have another name.
-    if (Function.prototype[Symbol.hasInstance].call(this, value)) return true
-    if (this !== Refusal) return false
-    return typeof value === 'object' && value !== null && 'name' in value && value.name === 'Refusal'
+    return isInstance(value, this, Refusal, 'Refusal')
   }
+
   /** The status of the answer, such as 401, 403 or 429. */
   readonly status: number
   /** The headers of the answer, with names in lower case. */
