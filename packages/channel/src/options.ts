@@ -2,25 +2,34 @@ import { ChannelError } from './errors.ts'
 
 /** The limits of one channel, all finite. Zero is invalid, and does not mean unlimited. */
 export interface ChannelLimits {
-  /** Maximum size of an encoded message, in both directions. Unit: bytes. */
+  /** Maximum size of an encoded message, in both directions. Default: 4 MiB. Unit: bytes. */
   readonly maxMessageBytes: number
-  /** Number of buffered bytes at which `send` waits. The last message may exceed it. Unit: bytes. */
+  /** Number of buffered bytes at which `send` waits. The last message may exceed it. Default: 1 MiB. Unit: bytes. */
   readonly maxBufferedBytes: number
-  /** Maximum number of `send` calls that wait at once. A further one fails with `SEND_BUFFER_FULL`. */
+  /** Maximum number of `send` calls that wait at once. One more fails with `SEND_BUFFER_FULL`. Default: 1,024. */
   readonly maxWaitingSends: number
-  /** Number of bytes that are sent without waiting for the end of the turn that wrote them. Unit: bytes. */
+  /** Number of bytes that leave before the end of the turn that wrote them. Default: 64 KiB. Unit: bytes. */
   readonly flushBytes: number
-  /** How long `close()` waits for the peer to take what was sent. Unit: milliseconds. */
+  /** How long `close()` waits for the peer to read what was sent. Default: 10 s. Unit: milliseconds. */
   readonly closeTimeout: number
-  /** How often something is sent at least, so that proxies keep the channel. The same at both ends. Unit: milliseconds. */
+  /**
+   * How often something is sent at least, so that proxies keep the channel. It should be the same at both
+   * ends. Default: 25 s. Unit: milliseconds.
+   */
   readonly heartbeatInterval: number
-  /** The peer is gone when nothing came from it for `heartbeatInterval` and this together. Unit: milliseconds. */
+  /**
+   * The peer is gone when nothing came from it for `heartbeatInterval` and this together. Default: 10 s. Unit:
+   * milliseconds.
+   */
   readonly heartbeatTimeout: number
-  /** When a peer has taken nothing for so long, and as long again each time, while `send` waits, `onSlow` is asked what to do. Unit: milliseconds. */
+  /**
+   * `onSlow` is called when a peer has read nothing for so long while `send` waits, and again each time after as long.
+   * Default: 30 s. Unit: milliseconds.
+   */
   readonly slowAfter: number
   /**
-   * How many control frames (pings, answers to them, and others) may come within a second. A peer that sends more has its channel
-   * ended with `RATE_LIMITED`. What came while this side did not read is not held against it.
+   * Maximum number of control frames (pings, answers to them, and others) within a second. One more ends the channel
+   * with `RATE_LIMITED`. Frames that came while this side did not read do not count. Default: 1,000.
    */
   readonly maxControlFramesPerSecond: number
 }
@@ -28,6 +37,7 @@ export interface ChannelLimits {
 /** Some of the limits; the others stay at their defaults. */
 export type LimitOptions = { readonly [Name in keyof ChannelLimits]?: ChannelLimits[Name] | undefined }
 
+/** The default limits of a channel. */
 export const channelDefaults: ChannelLimits = {
   maxMessageBytes: 4 * 1024 * 1024,
   maxBufferedBytes: 1024 * 1024,
@@ -41,24 +51,26 @@ export const channelDefaults: ChannelLimits = {
 }
 
 /**
- * Decides about a message that the schema of the receiving codec rejects. Called for each, at once and in order. `error` is
- * `INVALID_MESSAGE` with the field and the reason; its `cause` is the CodecError with all `issues`.
+ * Decides about a message that the schema of the receiving codec rejects. Called for each, at once and in order.
+ * `error` is `INVALID_MESSAGE` with the field and the reason; its `cause` is the CodecError with all `issues`.
  *
  * - `close` ends the channel with `error`, as without this function. The peer learns the code alone.
  * - `skip` drops the message. The peer is not informed, and the next message follows.
  *
- * Messages are decoded as they are asked for, so that a peer that sends nothing valid is held back like any other. A skipped message
- * costs time and no memory, and after 100 in a row the rest of the program gets its turn. Count them, and answer `close` at some
- * point, if a peer must not do that forever.
+ * Messages are decoded only when they are received, so a peer that sends nothing valid cannot send faster than others.
+ * A skipped message costs time and no memory, and after 100 in a row the rest of the program gets its turn. Count them,
+ * and answer `close` at some point, if a peer must not do that forever.
  *
- * It must answer synchronously. When it throws, the channel ends with `INTERNAL`, side `local`, and what was thrown as the
- * cause. It is not called for bytes that the codec can't read, nor for a schema that is asynchronous: those end the channel.
+ * It must answer synchronously. When it throws, the channel ends with `INTERNAL`, side `local`, and what was thrown as
+ * the cause. It is not called for bytes that the codec can't read, nor for a schema that is asynchronous: those end the
+ * channel.
  */
 export type OnInvalid = (error: ChannelError) => 'close' | 'skip'
 
 /**
- * Decides about a peer that does not read what was sent, so that a `send` had to wait. Called when the peer has read nothing for
- * `slowAfter` since then, and again after each further `slowAfter`. `waited` is the time since then, in milliseconds.
+ * Decides about a peer that does not read what was sent, so that a `send` had to wait. Called when the peer has read
+ * nothing for `slowAfter` since then, and again after each further `slowAfter`. `waited` is the time since then, in
+ * milliseconds.
  *
  * - `wait` keeps waiting, as without this function.
  * - `close` resets the channel with `PEER_TOO_SLOW`: what has not left is dropped.
@@ -67,10 +79,10 @@ export type OnInvalid = (error: ChannelError) => 'close' | 'skip'
  */
 export type OnSlow = (waited: number) => 'wait' | 'close'
 
-/** Limits that were resolved already. Those of a route or client are neither merged nor checked again for each channel. */
+/** Limits that are complete and checked, so that those of a route or client are not resolved for each channel. */
 const resolved = new WeakSet<LimitOptions>()
 
-/** Completes limits by `base`, which was resolved, and checks them. Throws `INVALID_ARGUMENT` for an invalid value. */
+/** Completes limits with `base`, which is resolved, and checks them. Throws `INVALID_ARGUMENT` for an invalid value. */
 export function resolveLimits(limits: LimitOptions = {}, base: ChannelLimits = channelDefaults): ChannelLimits {
   if (resolved.has(limits)) return limits as ChannelLimits
   const merged: ChannelLimits = Object.freeze({ ...base, ...omitUndefined(limits) })
@@ -99,11 +111,7 @@ export interface RetryOptions {
 }
 
 /** {@link RetryOptions} with every value. */
-export interface RetryLimits {
-  readonly maxAttempts: number
-  readonly initialDelay: number
-  readonly maxDelay: number
-}
+export type RetryLimits = Readonly<Record<keyof RetryOptions, number>>
 
 /** Completes and checks the options of retries. Throws `INVALID_ARGUMENT` for an invalid value. */
 export function resolveRetry(options: RetryOptions = {}): RetryLimits {
@@ -131,10 +139,8 @@ export function checkLimit(name: string, value: unknown): void {
 /** Throws `INVALID_ARGUMENT` unless a timer can have this delay. Unit: milliseconds. */
 export function checkDelay(name: string, delay: number): void {
   if (Number.isSafeInteger(delay) && delay >= 1 && delay <= maxTimerDelay) return
-  throw new ChannelError(
-    'INVALID_ARGUMENT',
-    `${name} must be a whole number of ms from 1 to ${maxTimerDelay}, not ${delay}`,
-  )
+  const range = `a whole number of ms from 1 to ${maxTimerDelay}`
+  throw new ChannelError('INVALID_ARGUMENT', `${name} must be ${range}, not ${delay}`)
 }
 
 /** Throws `INVALID_ARGUMENT` unless a hook is a function or `undefined`. */
