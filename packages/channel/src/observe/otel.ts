@@ -1,9 +1,13 @@
-/**
- * OpenTelemetry for routers and clients: metrics of channels, a span for the opening of each channel, and the client's
- * trace context for the handler. The span does not last as long as the channel, which may be weeks. It needs
- * `@opentelemetry/api`.
- */
-import type { Attributes, Counter, MeterProvider, Span, TextMapPropagator, TracerProvider } from '@opentelemetry/api'
+/** OpenTelemetry for routers and clients. A span ends when its channel opens, since a channel may stay open for weeks. */
+import type {
+  Attributes,
+  Counter,
+  MeterProvider,
+  MetricOptions,
+  Span,
+  TextMapPropagator,
+  TracerProvider,
+} from '@opentelemetry/api'
 import {
   context,
   createNoopMeter,
@@ -19,18 +23,8 @@ import {
 } from '@opentelemetry/api'
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 
-import type { ChannelStats } from '../core/channel-types.ts'
 import type { Channel } from '../core/channel.ts'
-import type {
-  CloseEvent,
-  DiagnosticEvents,
-  End,
-  ErrorEvent,
-  OpenEvent,
-  OpenRequestEvent,
-  RefuseEvent,
-  SlowEvent,
-} from './diagnostics.ts'
+import type { DiagnosticEvents, End, OpenRequestEvent } from './diagnostics.ts'
 import { ChannelError } from '../errors.ts'
 import { platform } from '../runtime/clock.ts'
 
@@ -68,91 +62,80 @@ export function instrument(options: InstrumentOptions = {}): () => void {
   }
   meters()
   let isWarned = options.tracerProvider !== undefined || options.meterProvider !== undefined
-  const pending = new WeakMap<OpenRequestEvent, Pending>()
-
-  const onOpening = (opening: OpenRequestEvent): void => {
-    if (!isWarned && meters() === undefined && !hasTracerProvider()) {
-      isWarned = true
-      process.emitWarning(
-        'h2channel: instrument() was called, and no OpenTelemetry SDK is registered: ' +
-          `${opening.route} is not measured. Start the SDK before channels are opened.`,
-      )
-    }
-    const isClient = opening.side === 'client'
-    const parent = isClient
-      ? context.active()
-      : propagator.extract(ROOT_CONTEXT, opening.headers, { ...defaultTextMapGetter, keys: Object.keys })
-    const kind = isClient ? SpanKind.CLIENT : SpanKind.SERVER
-    const attributes = { ...attributesOf(opening), 'network.protocol.name': 'h2channel' }
-    const span = tracer.startSpan(`open ${opening.route}`, { kind, attributes }, parent)
-    const spanContext = trace.setSpan(parent, span)
-    if (isClient) propagator.inject(spanContext, opening.headers, defaultTextMapSetter)
-    else opening.runHandler = async (handle) => context.with(spanContext, handle)
-    pending.set(opening, { span, began: platform.performance.now() })
-  }
-
-  const onOpen = ({ opening, channel }: OpenEvent): void => {
-    meters()?.ends[opening.side].add(opening, channel)
-    settle(opening, {})
-  }
-
-  /** By OpenTelemetry's conventions for HTTP, status 4xx is an error of the client's span only. */
-  const onRefuse = ({ opening, status, error }: RefuseEvent): void => {
-    const isOwnError = opening.side === 'client' || status === undefined || status >= 500
-    if (isOwnError) pending.get(opening)?.span.setStatus({ code: SpanStatusCode.ERROR })
-    settle(opening, {
-      'error.type': error instanceof ChannelError ? error.code : String(status ?? '_OTHER'),
-      ...(status === undefined ? {} : { 'http.response.status_code': status }),
-    })
-  }
+  const pending = new WeakMap<OpenRequestEvent, { readonly span: Span; readonly began: number }>()
 
   /** Ends the span of an opening, and records its duration. */
   const settle = (opening: OpenRequestEvent, outcome: Attributes): void => {
     const { span, began } = pending.get(opening) ?? {}
     if (span === undefined || began === undefined) return
     pending.delete(opening)
-    meters()?.ends[opening.side].openings.record((platform.performance.now() - began) / 1_000, {
-      ...attributesOf(opening),
-      ...outcome,
-    })
+    const duration = (platform.performance.now() - began) / 1_000
+    meters()?.ends[opening.side].openings.record(duration, { ...attributesOf(opening), ...outcome })
     span.setAttributes(outcome)
     span.end()
   }
 
-  const onClose = ({ opening, channel, closed }: CloseEvent): void => {
-    meters()?.ends[opening.side].remove(channel, closed.clean ? {} : { 'error.type': closed.error.code })
+  const listeners: Listeners = {
+    opening(opening) {
+      if (!isWarned && meters() === undefined && !hasTracerProvider()) {
+        isWarned = true
+        process.emitWarning(
+          'h2channel: instrument() was called, and no OpenTelemetry SDK is registered: ' +
+            `${opening.route} is not measured. Start the SDK before channels are opened.`,
+        )
+      }
+      const isClient = opening.side === 'client'
+      const parent = isClient
+        ? context.active()
+        : propagator.extract(ROOT_CONTEXT, opening.headers, { ...defaultTextMapGetter, keys: Object.keys })
+      const kind = isClient ? SpanKind.CLIENT : SpanKind.SERVER
+      const attributes = { ...attributesOf(opening), 'network.protocol.name': 'h2channel' }
+      const span = tracer.startSpan(`open ${opening.route}`, { kind, attributes }, parent)
+      const spanContext = trace.setSpan(parent, span)
+      if (isClient) propagator.inject(spanContext, opening.headers, defaultTextMapSetter)
+      else opening.runHandler = async (handle) => context.with(spanContext, handle)
+      pending.set(opening, { span, began: platform.performance.now() })
+    },
+    open({ opening, channel }) {
+      meters()?.ends[opening.side].add(opening, channel)
+      settle(opening, {})
+    },
+    refuse({ opening, status, error }) {
+      // By OpenTelemetry's conventions for HTTP, status 4xx is an error of the client's span only.
+      const isOwnError = opening.side === 'client' || status === undefined || status >= 500
+      if (isOwnError) pending.get(opening)?.span.setStatus({ code: SpanStatusCode.ERROR })
+      settle(opening, {
+        'error.type': error instanceof ChannelError ? error.code : String(status ?? '_OTHER'),
+        ...(status === undefined ? {} : { 'http.response.status_code': status }),
+      })
+    },
+    close({ opening, channel, closed }) {
+      meters()?.ends[opening.side].remove(channel, closed.clean ? {} : { 'error.type': closed.error.code })
+    },
+    slow({ opening }) {
+      meters()?.ends[opening.side].slow.add(1, attributesOf(opening))
+    },
+    error({ route, error }) {
+      meters()?.errors.add(1, { 'http.route': route, 'error.type': nameOf(error) })
+    },
   }
-  const onSlow = ({ opening }: SlowEvent): void => meters()?.ends[opening.side].slow.add(1, attributesOf(opening))
-  const onError = ({ route, error }: ErrorEvent): void => {
-    meters()?.errors.add(1, { 'http.route': route, 'error.type': nameOf(error) })
-  }
-
-  const unsubscribers = [
-    listen('opening', onOpening),
-    listen('open', onOpen),
-    listen('refuse', onRefuse),
-    listen('close', onClose),
-    listen('slow', onSlow),
-    listen('error', onError),
-  ]
+  // Only this package publishes on these channels, with objects of these types.
+  const subscriptions = Object.entries(listeners) as [name: string, listener: (event: unknown) => void][]
+  for (const [name, listener] of subscriptions) subscribe(`h2channel:${name}`, listener)
   return () => {
-    for (const stopListening of unsubscribers) stopListening()
+    for (const [name, listener] of subscriptions) unsubscribe(`h2channel:${name}`, listener)
     created?.ends.client.stop()
     created?.ends.server.stop()
   }
 }
 
-const scope = '@h2channel/channel'
+/** What `instrument` does for each event. */
+type Listeners = { readonly [Name in keyof DiagnosticEvents]?: (event: DiagnosticEvents[Name]) => void }
 
-/** An opening that is not settled yet. */
-interface Pending {
-  readonly span: Span
-  readonly began: number
-}
+const scope = '@h2channel/channel'
 
 type Meter = ReturnType<MeterProvider['getMeter']>
 
-/** Every metric. */
 interface Meters {
   readonly ends: Readonly<Record<End, EndMetrics>>
   readonly errors: Counter
@@ -179,15 +162,9 @@ interface Series {
   readonly attributes: Attributes
   readonly channels: Set<Channel<unknown, unknown>>
   /** The totals of channels that have ended. */
-  readonly past: { received: Totals; sent: Totals }
+  readonly past: Record<'sent' | 'received', { messages: number; bytes: number }>
 }
 
-interface Totals {
-  messages: number
-  bytes: number
-}
-
-/** The metrics of one end. */
 class EndMetrics {
   readonly openings
   readonly slow
@@ -198,55 +175,37 @@ class EndMetrics {
 
   constructor(meter: Meter, side: End) {
     const name = (last: string): string => `h2channel.${side}.${last}`
-    const boundaries = [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10]
+    const about = (unit: string, description: string): MetricOptions => ({ unit, description })
     this.openings = meter.createHistogram(name('open.duration'), {
-      unit: 's',
-      description: 'How long it took until a channel was open, or refused',
-      advice: { explicitBucketBoundaries: boundaries },
+      ...about('s', 'How long it took until a channel was open, or refused'),
+      advice: { explicitBucketBoundaries: [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10] },
     })
     this.#durations = meter.createHistogram(name('channel.duration'), {
-      unit: 's',
-      description: 'How long channels that have ended were open',
+      ...about('s', 'How long channels that have ended were open'),
       advice: { explicitBucketBoundaries: [0.1, 1, 10, 60, 600, 3_600, 21_600, 86_400, 604_800] },
     })
-    this.slow = meter.createCounter(name('slow'), { unit: '{send}', description: 'Sends that waited for slowAfter' })
-    const active = meter.createObservableUpDownCounter(name('active_channels'), {
-      unit: '{channel}',
-      description: 'Open channels',
-    })
-    const messages = meter.createObservableCounter(name('messages'), {
-      unit: '{message}',
-      description: 'Messages that send has accepted, and that receive has returned',
-    })
-    const io = meter.createObservableCounter(name('io'), {
-      unit: 'By',
-      description: 'Bytes, including framing',
-    })
-    const buffered = meter.createObservableUpDownCounter(name('buffered'), {
-      unit: 'By',
-      description: 'Bytes that wait to be sent',
-    })
-    const roundTrip = meter.createObservableGauge(name('round_trip'), {
-      unit: 's',
-      description: 'The longest of the last round trips of open channels',
-    })
+    this.slow = meter.createCounter(name('slow'), about('{send}', 'Sends that waited for slowAfter'))
+    const active = meter.createObservableUpDownCounter(name('active_channels'), about('{channel}', 'Open channels'))
+    const ofMessages = about('{message}', 'Messages that send has accepted, and that receive has returned')
+    const messages = meter.createObservableCounter(name('messages'), ofMessages)
+    const io = meter.createObservableCounter(name('io'), about('By', 'Bytes, including framing'))
+    const ofBuffered = about('By', 'Bytes that wait to be sent')
+    const buffered = meter.createObservableUpDownCounter(name('buffered'), ofBuffered)
+    const ofTrips = about('s', 'The longest of the last round trips of open channels')
+    const roundTrip = meter.createObservableGauge(name('round_trip'), ofTrips)
     const observables = [active, messages, io, buffered, roundTrip]
     const observe: Parameters<Meter['addBatchObservableCallback']>[0] = (result) => {
       for (const { attributes, channels, past } of this.#series.values()) {
         const all = Array.from(channels, ({ stats }) => stats)
         result.observe(active, all.length, attributes)
-        result.observe(
-          buffered,
-          sum(all, ({ bufferedBytes }) => bufferedBytes),
-          attributes,
-        )
-        for (const direction of ['sent', 'received'] as const) {
-          const directed = { ...attributes, 'network.io.direction': direction === 'sent' ? 'transmit' : 'receive' }
-          result.observe(messages, past[direction].messages + sum(all, (one) => one[direction].messages), directed)
-          result.observe(io, past[direction].bytes + sum(all, (one) => one[direction].bytes), directed)
+        result.observe(buffered, sum(all.map(({ bufferedBytes }) => bufferedBytes)), attributes)
+        for (const [direction, ioDirection] of directions) {
+          const directed = { ...attributes, 'network.io.direction': ioDirection }
+          const traffic = [past, ...all].map((one) => one[direction])
+          result.observe(messages, sum(traffic.map((one) => one.messages)), directed)
+          result.observe(io, sum(traffic.map((one) => one.bytes)), directed)
         }
-        const trips = all.map((one) => one.roundTrip ?? -1)
-        const longest = trips.reduce((left, right) => Math.max(left, right), -1)
+        const longest = all.reduce((left, { roundTrip: trip = -1 }) => Math.max(left, trip), -1)
         if (longest >= 0) result.observe(roundTrip, longest / 1_000, attributes)
       }
     }
@@ -273,7 +232,7 @@ class EndMetrics {
     series.channels.delete(channel)
     const { stats } = channel
     this.#durations.record(stats.age / 1_000, { ...series.attributes, ...outcome })
-    for (const direction of ['sent', 'received'] as const) {
+    for (const [direction] of directions) {
       series.past[direction].messages += stats[direction].messages
       series.past[direction].bytes += stats[direction].bytes
     }
@@ -286,30 +245,22 @@ class EndMetrics {
   }
 }
 
-function sum(all: readonly ChannelStats[], of: (stats: ChannelStats) => number): number {
-  return all.reduce((total, stats) => total + of(stats), 0)
+/** The directions of a channel's traffic, and how OpenTelemetry names them. */
+const directions = [
+  ['sent', 'transmit'],
+  ['received', 'receive'],
+] as const
+
+function sum(values: readonly number[]): number {
+  return values.reduce((total, value) => total + value, 0)
 }
 
-/**
- * By OpenTelemetry's conventions for HTTP. A server has no address: clients may reach it by any number of names.
- */
+/** By OpenTelemetry's conventions for HTTP. A server has no address: clients may reach it by any number of names. */
 function attributesOf({ side, route, origin }: OpenRequestEvent): Attributes {
   if (side === 'server') return { 'http.route': route }
   const url = new URL(origin)
   const port = Number(url.port === '' ? { 'http:': 80, 'https:': 443 }[url.protocol] : url.port)
   return { 'http.route': route, 'server.address': url.hostname, 'server.port': port }
-}
-
-function listen<Name extends keyof DiagnosticEvents>(
-  name: Name,
-  listener: (event: DiagnosticEvents[Name]) => void,
-): () => void {
-  // Only this package publishes on these channels, with an object of this type.
-  const onEvent = (event: unknown): void => listener(event as DiagnosticEvents[Name])
-  subscribe(`h2channel:${name}`, onEvent)
-  return () => {
-    unsubscribe(`h2channel:${name}`, onEvent)
-  }
 }
 
 /** The name of a thrown value, including an error of another realm. */
