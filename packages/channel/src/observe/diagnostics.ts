@@ -14,8 +14,8 @@ import type { OnSlow } from '../options.ts'
 export type End = 'client' | 'server'
 
 /**
- * `h2channel:opening`: a request for a channel, before it is sent, or when it has arrived. Later events of it carry
- * this object.
+ * The event `h2channel:opening` is a request for a channel, before it is sent, or when it has arrived. Later events of
+ * the request carry this object.
  */
 export interface OpenRequestEvent {
   readonly side: End
@@ -32,13 +32,13 @@ export interface OpenRequestEvent {
   runHandler?: (handle: () => Promise<void>) => Promise<void>
 }
 
-/** `h2channel:open`: the channel is open. */
+/** The event `h2channel:open` says that a channel is open. */
 export interface OpenEvent {
   readonly opening: OpenRequestEvent
   readonly channel: Channel<unknown, unknown>
 }
 
-/** `h2channel:refuse`: there will be no channel. */
+/** The event `h2channel:refuse` says that a request gets no channel. */
 export interface RefuseEvent {
   readonly opening: OpenRequestEvent
   /** The status of the response. On the client it is undefined without a response. */
@@ -49,12 +49,12 @@ export interface RefuseEvent {
   readonly error: unknown
 }
 
-/** `h2channel:close`: the channel has ended, and on the server its handler has returned. */
+/** The event `h2channel:close` says that a channel has ended, and on the server that its handler has returned. */
 export interface CloseEvent extends OpenEvent {
   readonly closed: ChannelClosed
 }
 
-/** `h2channel:drain`: a router begins to drain. */
+/** The event `h2channel:drain` says that a router begins to drain. */
 export interface DrainEvent {
   /** The number of channels that the router has. */
   readonly channels: number
@@ -62,7 +62,7 @@ export interface DrainEvent {
   readonly timeout: number
 }
 
-/** `h2channel:slow`: a `send` has waited for `slowAfter`, or for another `slowAfter`. */
+/** The event `h2channel:slow` says that a `send` has waited for `slowAfter`, or for another `slowAfter`. */
 export interface SlowEvent extends OpenEvent {
   /** Unit: milliseconds. */
   readonly waited: number
@@ -70,7 +70,7 @@ export interface SlowEvent extends OpenEvent {
   readonly answer: 'wait' | 'close'
 }
 
-/** `h2channel:error`: an error that a router reports to its `onError`. */
+/** The event `h2channel:error` is an error that a router reports to its `onError`. */
 export interface ErrorEvent {
   readonly route: string
   readonly error: unknown
