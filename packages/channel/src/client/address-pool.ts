@@ -62,10 +62,8 @@ export function parseAddresses(origins: string | URL | readonly (string | URL)[]
     throw new ChannelError('INVALID_ARGUMENT', 'the addresses of a client must be all http: or all https:')
   }
   if (hasTls && protocols.has('http:')) {
-    throw new ChannelError(
-      'INVALID_ARGUMENT',
-      'tls has no effect on http: addresses: addresses with TLS begin with https:',
-    )
+    const message = 'tls has no effect on http: addresses: addresses with TLS begin with https:'
+    throw new ChannelError('INVALID_ARGUMENT', message)
   }
   return [...addresses.values()]
 }
@@ -97,22 +95,22 @@ function parseAddress(origin: string | URL): URL {
 
 /** Hands out addresses in turn. A single address is handed out even after it failed. */
 export class AddressPool {
+  readonly limits: RetryLimits
+  readonly clock: Clock
+  readonly report: OnClientEvent
   readonly #entries: readonly Entry[]
-  readonly #limits: RetryLimits
-  readonly #clock: Clock
-  readonly #report: OnClientEvent
   #next = 0
 
   constructor(addresses: readonly Address[], limits: RetryLimits, clock: Clock, report: OnClientEvent) {
     this.#entries = addresses.map((address) => ({ ...address, state: { at: 'available' }, ejections: 0 }))
-    this.#limits = limits
-    this.#clock = clock
-    this.#report = report
+    this.limits = limits
+    this.clock = clock
+    this.report = report
   }
 
   /** Begins an attempt at the next available address, or at the one that is due first where all are ejected. */
   next(): Attempt {
-    const now = this.#clock.now()
+    const now = this.clock.now()
     const inTurn = [...this.#entries.slice(this.#next), ...this.#entries.slice(0, this.#next)]
     const entry = inTurn.reduce((left, right) => (delayUntil(right, now) < delayUntil(left, now) ? right : left))
     this.#next = (this.#entries.indexOf(entry) + 1) % this.#entries.length
@@ -134,22 +132,22 @@ export class AddressPool {
 
   /** How long until an address other than `address` can be tried; `Infinity` without another. Unit: milliseconds. */
   delayUntilOther(address: Address): number {
-    const now = this.#clock.now()
+    const now = this.clock.now()
     return Math.min(...this.#entries.map((entry) => (entry === address ? Infinity : delayUntil(entry, now))))
   }
 
   #restore(entry: Entry): void {
     if (entry.state.at === 'available') return
     entry.state = { at: 'available' }
-    this.#report({ type: 'available', origin: entry.name })
+    this.report({ type: 'available', origin: entry.name })
   }
 
   #eject(entry: Entry, error: ChannelError): void {
     const earlier = entry.state.at === 'ejected' ? entry.state.earlier + 1 : 0
-    const delay = retryDelay(this.#limits, earlier, error)
+    const delay = retryDelay(this.limits, earlier, error)
     entry.ejections += 1
-    entry.state = { at: 'ejected', until: this.#clock.now() + delay, delay, earlier }
-    this.#report({ type: 'unavailable', origin: entry.name, delay, error })
+    entry.state = { at: 'ejected', until: this.clock.now() + delay, delay, earlier }
+    this.report({ type: 'unavailable', origin: entry.name, delay, error })
   }
 }
 

@@ -1,18 +1,17 @@
 /** One attempt to open a channel: sends the request, and checks that the response is a channel of the route. */
 import type { Http2Conn, SessionPool } from '@h2channel/conn'
-import { connect, ConnError, mergeHeaders } from '@h2channel/conn'
+import { connect, mergeHeaders } from '@h2channel/conn'
 import { abortable } from '@h2channel/conn/internal'
 
 import type { Address } from './address-pool.ts'
 import type { ClientOptions, OpenOptions } from './client-options.ts'
 import type { Channel } from '../core/channel.ts'
-import type { OpenRequestEvent } from '../observe/diagnostics.ts'
 import { diagnostics, publishingSlow, publishOpening } from '../observe/diagnostics.ts'
 import { refClock, systemClock } from '../runtime/clock.ts'
 import { ChannelError, excerpt, printable } from '../errors.ts'
 import type { Format } from '../route/media-types.ts'
 import { contentCoding, formatForContentType, acceptHeader } from '../route/media-types.ts'
-import { openError } from './open-errors.ts'
+import { connErrorOf, openError } from './open-errors.ts'
 import { controlHeader, openChannel, supportsControl, version } from '../route/negotiate.ts'
 
 /** What all channels of one client have in common. */
@@ -64,34 +63,30 @@ export async function connectChannel<C, S>(
     // The response may have come in the turn of the abort.
     signal.throwIfAborted()
     const receive = responseFormat(conn, url, receives)
-    const channel: Channel<C, S> = openChannel(conn, send, receive, {
+    const channel = openChannel(conn, send, receive, {
       control: supportsControl(conn.headers[controlHeader]),
       limits,
       onInvalid,
-      onSlow: publishingSlow(request.onSlow, opening, () => channel as Channel<unknown, unknown>),
+      onSlow: publishingSlow(request.onSlow, opening, () => opened),
       clock,
       name: route,
     })
-    settings.onOpen(channel as Channel<unknown, unknown>, address, route)
-    if (opening !== undefined) publishOpen(opening, channel as Channel<unknown, unknown>)
+    const opened = channel as Channel<unknown, unknown>
+    settings.onOpen(opened, address, route)
+    if (opening !== undefined) {
+      diagnostics.open.publish({ opening, channel: opened })
+      void opened.closed.then((closed) => diagnostics.close.publish({ opening, channel: opened, closed }))
+    }
     return channel
   } catch (thrown) {
     const error = conn === undefined ? openError(thrown, url, signal) : thrown
     conn?.abort(error)
-    if (opening !== undefined) publishRefusal(opening, error)
+    if (opening !== undefined) {
+      const status = connErrorOf(error)?.response?.status
+      diagnostics.refuse.publish({ opening, status, message: undefined, error })
+    }
     throw error
   }
-}
-
-function publishOpen(opening: OpenRequestEvent, channel: Channel<unknown, unknown>): void {
-  diagnostics.open.publish({ opening, channel })
-  void channel.closed.then((closed) => diagnostics.close.publish({ opening, channel, closed }))
-}
-
-function publishRefusal(opening: OpenRequestEvent, error: unknown): void {
-  const cause = error instanceof ChannelError ? error.cause : undefined
-  const status = cause instanceof ConnError ? cause.response?.status : undefined
-  diagnostics.refuse.publish({ opening, status, message: undefined, error })
 }
 
 /** Waits for the headers of a request. Leaves no timer and no listener, even if the headers never come. */

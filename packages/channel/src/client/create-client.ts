@@ -2,20 +2,21 @@
 import { addAbortListener, connDefaults, removeAbortListener, SessionPool } from '@h2channel/conn'
 import { compile } from 'path-to-regexp'
 
+import type { Address } from './address-pool.ts'
 import { AddressPool, parseAddresses } from './address-pool.ts'
-import { ClientChannels, forceCloseDelay } from './client-channels.ts'
 import type { ClientCloseOptions, ClientOptions, OpenArguments, OpenOptions } from './client-options.ts'
 import type { ClientSettings } from './connect-channel.ts'
 import { connectChannel } from './connect-channel.ts'
 import type { OnClientEvent } from './events.ts'
 import type { Channel } from '../core/channel.ts'
+import { drainChannels, forceCloseDelay } from '../core/drain-channels.ts'
 import { abortError, ChannelError, signalError, textOf } from '../errors.ts'
 import { callHook } from '../observe/hooks.ts'
 import { checkDelay, checkHook, resolveLimits, resolveRetry } from '../options.ts'
 import { openWithRetry } from './retry.ts'
 import { createFormats } from '../route/media-types.ts'
 import type { Route } from '../route/route.ts'
-import { refClock, systemClock } from '../runtime/clock.ts'
+import { refClock } from '../runtime/clock.ts'
 
 /** Opens channels to one service. They share connections, which keep the process alive only while a channel is open. */
 export interface Client extends AsyncDisposable {
@@ -77,7 +78,7 @@ export interface Client extends AsyncDisposable {
  * ```
  */
 export function createClient(origins: string | URL | readonly (string | URL)[], options: ClientOptions = {}): Client {
-  const { clock, onEvent, connectTimeout = connDefaults.connectTimeout } = options
+  const { clock = refClock, onEvent, connectTimeout = connDefaults.connectTimeout } = options
   const parsed = parseAddresses(origins, options.tls !== undefined)
   const limits = resolveLimits(options.limits)
   checkHook('onEvent', onEvent)
@@ -86,9 +87,8 @@ export function createClient(origins: string | URL | readonly (string | URL)[], 
   const report: OnClientEvent = (event) => {
     if (onEvent !== undefined) callHook('onEvent failed', () => onEvent(event))
   }
-  const addresses = new AddressPool(parsed, retry, clock ?? systemClock, report)
-  const retrying = { addresses, limits: retry, clock: clock ?? refClock, report }
-  const channels = new ClientChannels(clock ?? refClock)
+  const addresses = new AddressPool(parsed, retry, clock, report)
+  const channels = new Set<Channel<unknown, unknown>>()
   const sessions = options.sessions ?? new SessionPool()
   const ownSessions = options.sessions === undefined ? sessions : undefined
   const closing = new AbortController()
@@ -101,6 +101,7 @@ export function createClient(origins: string | URL | readonly (string | URL)[], 
     sessions,
     onOpen(channel, { name: origin }, path) {
       channels.add(channel)
+      void channel.closed.then(() => channels.delete(channel))
       // A channel makes its `draining` when it is asked for, which would be wasted without a hook.
       if (onEvent === undefined) return
       const onDraining = (): void => {
@@ -125,16 +126,22 @@ export function createClient(origins: string | URL | readonly (string | URL)[], 
     if (send === undefined) throw new ChannelError('INVALID_ROUTE', `${route.path} has no codec for the client`)
     const { signal, release } = openSignal(given.signal, closing.signal)
     const request = { ...given, route: route.path, path, send, receives, signal }
-    return openWithRetry(retrying, route.path, signal, async (address) =>
-      connectChannel(address, request, settings),
-    ).finally(release)
+    const connect = async (address: Address): Promise<Channel<C, S>> => connectChannel(address, request, settings)
+    return openWithRetry(addresses, route.path, signal, connect).finally(release)
   }
 
   async function close({ timeout = connDefaults.closeTimeout }: ClientCloseOptions = {}): Promise<void> {
     checkDelay('timeout', timeout)
     closing.abort(new ChannelError('CLOSED', 'the client was closed before a channel could be opened'))
-    closed ??= Promise.all([channels.close(timeout), ownSessions?.close({ timeout: timeout + 2 * forceCloseDelay })])
+    closed ??= Promise.all([closeChannels(timeout), ownSessions?.close({ timeout: timeout + 2 * forceCloseDelay })])
     await closed
+  }
+
+  async function closeChannels(timeout: number): Promise<void> {
+    const message = `the client was closed, and the channel was still open after ${timeout} ms`
+    const error = new ChannelError('GOING_AWAY', message, { side: 'local' })
+    const ended = Promise.all(Array.from(channels, async (channel) => channel.closed))
+    await drainChannels(() => [...channels], ended, error, timeout, clock)
   }
 
   return { open, close, [Symbol.asyncDispose]: () => close() }

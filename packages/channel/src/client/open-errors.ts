@@ -57,10 +57,15 @@ function statusError(cause: ConnError, url: URL): ChannelError {
   return new ChannelError('REFUSED', message, { cause, retryable: retryableStatuses.has(status) })
 }
 
+/** The error of `connect` that an error of `open` comes from. */
+export function connErrorOf(error: unknown): ConnError | undefined {
+  return error instanceof ChannelError && error.cause instanceof ConnError ? error.cause : undefined
+}
+
 /** Whether the address of a failed attempt can open channels. Undefined where the error does not show it. */
 export function availability(error: unknown): boolean | undefined {
-  const cause = error instanceof ChannelError ? error.cause : undefined
-  if (!(cause instanceof ConnError)) return undefined
+  const cause = connErrorOf(error)
+  if (cause === undefined) return undefined
   if (cause.response !== undefined) return cause.response.status !== 503
   // Another attempt at this address would fail too, but another address may work.
   const noConnection = cause.code === 'TLS_FAILED' || cause.code === 'HTTP2_NOT_SUPPORTED'
@@ -80,8 +85,8 @@ export function retryDelay({ initialDelay, maxDelay }: RetryLimits, earlier: num
 }
 
 /** How long the server asks the client to wait (RFC 9110, section 10.2.3), or 0. Unit: milliseconds. */
-function retryAfter({ cause }: ChannelError): number {
-  const { 'retry-after': wish, date } = (cause instanceof ConnError && cause.response?.headers) || {}
+function retryAfter(error: ChannelError): number {
+  const { 'retry-after': wish, date } = connErrorOf(error)?.response?.headers ?? {}
   if (typeof wish !== 'string') return 0
   if (/^\d+$/.test(wish)) return Number(wish) * 1_000
   const until = parseHttpDate(wish)

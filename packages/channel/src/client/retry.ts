@@ -2,20 +2,9 @@
 import { abortable } from '@h2channel/conn/internal'
 
 import type { Address, AddressPool } from './address-pool.ts'
-import type { OnClientEvent } from './events.ts'
-import type { RetryLimits } from '../options.ts'
 import type { Clock } from '../runtime/clock.ts'
 import { ChannelError } from '../errors.ts'
 import { availability, retryDelay } from './open-errors.ts'
-
-/** What the retries of one client share. */
-export interface RetryContext {
-  readonly addresses: AddressPool
-  readonly limits: RetryLimits
-  /** Times the delays. */
-  readonly clock: Clock
-  readonly report: OnClientEvent
-}
 
 /**
  * Calls `open` until it resolves, throws an error that is not retryable, or has used its last attempt.
@@ -25,11 +14,12 @@ export interface RetryContext {
  * @throws what the last attempt threw, or the signal's reason.
  */
 export async function openWithRetry<T>(
-  { addresses, limits, clock, report }: RetryContext,
+  addresses: AddressPool,
   path: string,
   signal: AbortSignal,
   open: (address: Address) => Promise<T>,
 ): Promise<T> {
+  const { limits, clock, report } = addresses
   let attempt = addresses.next()
   let attempts = 0
   let delays = 0

@@ -9,15 +9,9 @@ import type { Framing } from '../framing/framing.ts'
  * One kind of channel that a service offers: its path, and the messages of each side. Client and server import the same
  * object, so that neither repeats a message type.
  */
-export interface Route<Path extends string = string, Client = unknown, Server = unknown> {
+export interface Route<Path extends string = string, C = unknown, S = unknown> extends RouteCodecs<C, S> {
   /** The path, in which `:name` stands for one segment. */
   readonly path: Path
-  /** The messages of the client. */
-  readonly client: Codec<Client>
-  /** The messages of the server. */
-  readonly server: Codec<Server>
-  /** How messages are separated, where the client accepts several ways. */
-  readonly framing?: Framing
 }
 
 /** The parameters of a path: `{ market: string }` for `/quotes/:market`. */

@@ -75,13 +75,13 @@ export class Admission {
       quotas = [route, state.quota, this.#total]
       state.quotasOfRoutes.set(route, quotas)
     }
-    for (const quota of quotas) quota.addChannel()
+    for (const quota of quotas) quota.channels += 1
     return { quotas, session: state.quota }
   }
 
   /** Stops counting a channel that {@link admit} has counted. */
   release(quotas: readonly Quota[]): void {
-    for (const quota of quotas) quota.removeChannel()
+    for (const quota of quotas) quota.channels -= 1
   }
 
   /** Adds a channel that was admitted and is open now, and measures it as far as its quotas have limits. */

@@ -2,11 +2,12 @@ import type { Http2Session } from 'node:http2'
 
 import type { Channel } from '../core/channel.ts'
 import { coreOf } from '../core/channel.ts'
+import { drainChannels } from '../core/drain-channels.ts'
 import { ChannelError } from '../errors.ts'
 import { diagnostics } from '../observe/diagnostics.ts'
 import { checkDelay } from '../options.ts'
 import type { Clock } from '../runtime/clock.ts'
-import { platform } from '../runtime/clock.ts'
+import { refClock } from '../runtime/clock.ts'
 import type { Admission } from './admission.ts'
 
 /** Options of `router.drain`. */
@@ -35,9 +36,6 @@ export interface AgeOptions {
 /** How long channels may take to end when they drain. Unit: milliseconds. */
 const defaultGrace = 20_000
 
-/** How long clients that do not read may take to end after the deadline of a drain. Unit: milliseconds. */
-const forceCloseDelay = 1_000
-
 /** The message of a 503 while the router drains. */
 export const stopping = 'the server is about to stop'
 
@@ -59,45 +57,28 @@ export class Drain {
   readonly authorizing: Set<AbortController> = new Set()
   readonly #admission: Admission
   readonly #clock: Clock
-  /** Requests that were admitted and are not answered yet. */
-  #requests = 0
-  #draining: Promise<void> | undefined
-  #onIdle: (() => void) | undefined
+  /** The number of requests that were admitted and are not answered yet. */
+  requests = 0
+  hasBegun = false
   /** Whether all has ended. A new connection is then closed as soon as its first request is answered. */
   isDone = false
+  #draining: Promise<void> | undefined
+  #onIdle: (() => void) | undefined
 
   constructor(admission: Admission, clock: Clock) {
     this.#admission = admission
     this.#clock = clock
   }
 
-  get hasBegun(): boolean {
-    return this.#draining !== undefined
-  }
-
-  /** Counts a request that was admitted. */
-  addRequest(): void {
-    this.#requests += 1
-  }
-
-  /** Stops counting a request, which was answered. */
-  removeRequest(): void {
-    this.#requests -= 1
-    this.checkIdle()
-  }
-
   /** Called when a channel or a request has ended. */
   checkIdle(): void {
-    if (!this.#isBusy) this.#onIdle?.()
-  }
-
-  get #isBusy(): boolean {
-    return this.#requests > 0 || this.#admission.usages.size > 0
+    if (this.requests === 0 && this.#admission.usages.size === 0) this.#onIdle?.()
   }
 
   /** Drains the router: see `router.drain`. A second call waits for the end of the first. */
   async run({ timeout = defaultGrace }: DrainOptions = {}): Promise<void> {
     checkDelay('timeout', timeout)
+    this.hasBegun = true
     this.#draining ??= this.#run(timeout)
     await this.#draining
   }
@@ -105,27 +86,16 @@ export class Drain {
   async #run(timeout: number): Promise<void> {
     const { usages } = this.#admission
     if (diagnostics.drain.hasSubscribers) diagnostics.drain.publish({ channels: usages.size, timeout })
-    for (const { channel } of usages) coreOf(channel).startDraining()
+    const idle = new Promise<void>((resolve) => {
+      this.#onIdle = resolve
+    })
+    const late = goingAway('the channel was still open at the deadline of the drain')
+    // Handlers that continue after their channels were reset get no more time.
+    const drained = drainChannels(() => Array.from(usages, ({ channel }) => channel), idle, late, timeout, refClock)
     this.#admission.goAwayAll()
     for (const controller of this.authorizing) controller.abort(goingAway(stopping))
-    const late = goingAway('the channel was still open at the deadline of the drain')
-    const close = (): void => {
-      for (const { channel } of usages) coreOf(channel).closeWithError(late)
-      // A client that does not read does not learn of that either.
-      timer = platform.setTimeout(reset, forceCloseDelay, undefined)
-    }
-    const reset = (): void => {
-      for (const { channel } of usages) coreOf(channel).reset(late)
-      // Handlers that continue without their channels get no more time.
-      void Promise.all(Array.from(usages, async ({ channel }) => channel.closed)).then(() => this.#onIdle?.())
-    }
-    let timer = platform.setTimeout(close, timeout, undefined)
-    if (this.#isBusy) {
-      await new Promise<void>((resolve) => {
-        this.#onIdle = resolve
-      })
-    }
-    platform.clearTimeout(timer)
+    this.checkIdle()
+    await drained
     this.isDone = true
     // Idle connections would stay open, and with them a server that is being closed.
     this.#admission.closeAll()

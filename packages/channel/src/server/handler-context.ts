@@ -98,11 +98,8 @@ export class LazyContext {
     }
     const leftToDrain = Math.ceil(this.#drainsOn - this.#clock.now())
     if (leftToDrain <= 0) core.startDraining()
-    this.#timer = this.#clock.setTimer(
-      onExpiryTimer,
-      Math.min(leftToDrain > 0 ? leftToDrain : left, maxTimerDelay),
-      this,
-    )
+    const delay = Math.min(leftToDrain > 0 ? leftToDrain : left, maxTimerDelay)
+    this.#timer = this.#clock.setTimer(onExpiryTimer, delay, this)
   }
 
   /** Clears the timer, for a channel that has ended. */
@@ -204,12 +201,9 @@ export function isExpired(at: unknown): boolean {
 }
 
 function parseExpiry(at: unknown): Date {
-  const date = isDate(at) || typeof at === 'number' ? new Date(at) : undefined
+  // The Date may be of another realm.
+  const isDate = Object.prototype.toString.call(at) === '[object Date]'
+  const date = isDate || typeof at === 'number' ? new Date(at as Date | number) : undefined
   if (date !== undefined && !Number.isNaN(date.getTime())) return date
   throw new ChannelError('INVALID_ARGUMENT', `expiresAt must be a Date, or milliseconds since 1970, not ${String(at)}`)
-}
-
-/** Whether `at` is a Date, of this realm or another. */
-function isDate(at: unknown): at is Date {
-  return Object.prototype.toString.call(at) === '[object Date]'
 }

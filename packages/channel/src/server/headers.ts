@@ -42,7 +42,7 @@ export function checkedHeaders(headers: OutgoingHttpHeaders): OutgoingHttpHeader
 }
 
 function checkField(given: string, name: string, value: unknown): void {
-  if (name.startsWith(':') || connectionHeaders.has(name)) throw invalid(given, 'is not allowed in an HTTP/2 response')
+  if (name.startsWith(':') || http1Headers.has(name)) throw invalid(given, 'is not allowed in an HTTP/2 response')
   const values: readonly unknown[] = Array.isArray(value) ? value : [value]
   if (values.length > 1 && singleHeaders.has(name)) throw invalid(given, 'has several values, and only one is allowed')
   try {
@@ -65,14 +65,7 @@ function invalid(name: string, why: string, cause?: unknown): ChannelError {
 }
 
 /** Headers of HTTP/1 connections (RFC 9113, section 8.2.2). */
-const connectionHeaders = new Set([
-  'connection',
-  'keep-alive',
-  'proxy-connection',
-  'transfer-encoding',
-  'upgrade',
-  'te',
-])
+const http1Headers = new Set(['connection', 'keep-alive', 'proxy-connection', 'transfer-encoding', 'upgrade', 'te'])
 
 /** Headers that depend on the body, so that only the code that writes the body can set them. */
 export const bodyHeaders: ReadonlySet<string> = new Set([

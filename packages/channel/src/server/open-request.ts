@@ -191,7 +191,7 @@ function negotiate<Auth>({ served: { receives, sends }, headers }: OpenRequest<A
 /** Takes the steps that wait. */
 async function openAdmitted<Auth>(request: OpenRequest<Auth>, formats: Formats, grant: Grant): Promise<void> {
   const { admission, drain } = request.router
-  drain.addRequest()
+  drain.requests += 1
   const isOpen = await authorizeAndStart(request, formats, grant).catch((error: unknown) => {
     // Usually the client has left. A client that has not must not wait for ever.
     const isMistake = !(error instanceof ConnError) || error.code === 'ALREADY_RESPONDED'
@@ -205,7 +205,8 @@ async function openAdmitted<Auth>(request: OpenRequest<Auth>, formats: Formats, 
     if (request.authorization === undefined) release()
     else void request.authorization.then(release, release)
   }
-  drain.removeRequest()
+  drain.requests -= 1
+  drain.checkIdle()
 }
 
 /** Authorizes the request, accepts it, and calls the handler. Returns whether there is a channel. */

@@ -103,7 +103,7 @@ export class Quota {
   readonly #name: string
   /** All channels of the router. Those of this quota are among them. */
   readonly #usages: Iterable<ChannelUsage>
-  #channels = 0
+  channels = 0
   #held = 0
   /** The channels that held most at `#largestAt`, in ascending order. */
   #largest: ChannelUsage[] = []
@@ -127,15 +127,7 @@ export class Quota {
   /** Why there is no room for another channel. Undefined if there is. */
   get rejection(): string | undefined {
     const { maxChannels = Infinity } = this.limits
-    return this.#channels < maxChannels ? undefined : `there are ${maxChannels} channels of ${this.#name} already`
-  }
-
-  addChannel(): void {
-    this.#channels += 1
-  }
-
-  removeChannel(): void {
-    this.#channels -= 1
+    return this.channels < maxChannels ? undefined : `there are ${maxChannels} channels of ${this.#name} already`
   }
 
   onHeld(change: number, clock: Clock): void {
