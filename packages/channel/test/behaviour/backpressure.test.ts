@@ -99,7 +99,7 @@ test('send: waits while maxBufferedBytes wait, and one message more than that ca
   const [channel, peer] = channelAndPeer({ limits: { maxBufferedBytes: 10 }, pipe: { highWaterMark: 1 } })
   await channel.send(1)
   await settled()
-  // The conn has that one, and takes no other.
+  // The conn holds that message, and accepts no other.
   await channel.send(2)
   expect(channel.bufferedBytes).toBe(5)
   await channel.send('large enough')

@@ -1,4 +1,4 @@
-/** What errors say of where they come from: the route, and who has failed. */
+/** What errors report about their origin: the route, and the side that failed. */
 import { json } from '@h2channel/codecs'
 import { describe, expect, test, vi } from 'vitest'
 import { z } from 'zod'
@@ -40,7 +40,7 @@ describe.each(ways)('$how', ({ strict, loose, demanding }) => {
     for await (const message of channel) void message
   }
 
-  test('a client whose message is refused learns on which route, and no more', async () => {
+  test('a client whose message is refused gets the route in its error, and no more', async () => {
     await using served = await serve((router) => router.handle(strict, read))
     const channel = await served.client().open(loose, { params })
     await channel.send(wrong)
@@ -49,7 +49,7 @@ describe.each(ways)('$how', ({ strict, loose, demanding }) => {
     expect((await outcome(channel, 'INVALID_MESSAGE')).message).toBe(refused.message)
   })
 
-  test('a handler whose message is refused learns on which route too', async () => {
+  test('a handler whose message is refused gets the route in its error too', async () => {
     await using served = await serve((router) =>
       router.handle(loose, async (channel) => {
         await channel.send(wrong)
@@ -68,7 +68,7 @@ describe.each(ways)('$how', ({ strict, loose, demanding }) => {
     ])
   })
 
-  test('a peer that breaks off does so on a route', async () => {
+  test('the error of a peer abort names the route', async () => {
     await using served = await serve((router) => router.handle(loose, (channel) => channel.abort()))
     const channel = await served.client().open(loose, { params })
     expect((await outcome(channel, 'PEER_ABORTED')).message).toBe('/rooms/:room/counts: the peer broke the channel off')
@@ -98,7 +98,7 @@ describe.each(ways)('$how', ({ strict, loose, demanding }) => {
     expect(texts).toEqual(['h2channel: a client of /rooms/:room/counts sent what the route does not allow:'])
   })
 
-  test('the same of another channel of the handler’s is', async () => {
+  test('an invalid message on another channel of the handler is the handler’s fault', async () => {
     const [other, peer] = channelPair(strict)
     const texts = await printed(
       async () => {
@@ -110,7 +110,7 @@ describe.each(ways)('$how', ({ strict, loose, demanding }) => {
     expect(texts).toEqual(['h2channel: the handler of /rooms/:room/counts failed:'])
   })
 
-  test('an error of its own is the handler’s, without what stood in the path', async () => {
+  test('an error that the handler throws is its fault, and is printed without the path’s parameters', async () => {
     const texts = await printed(
       async () => Promise.reject(new Error('why')),
       async (channel) => failure(channel.receive(), 'INTERNAL'),

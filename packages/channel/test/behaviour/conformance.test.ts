@@ -79,7 +79,7 @@ describe.each(cases)('$name in $framing.name framing', (one) => {
     await converse(pipe(), one)
   })
 
-  test('the same through a pipe that takes almost nothing', async () => {
+  test('the same through a pipe with almost no buffer', async () => {
     await converse(pipe({ highWaterMark: 100 }), one)
   })
 })

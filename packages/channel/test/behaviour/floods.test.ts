@@ -63,7 +63,7 @@ function channelAndFlooder(): Ends {
 }
 
 describe.each(frames)('a flood of %s', (_what, frame) => {
-  test('within the limit is taken, second after second, and one more ends the channel', async () => {
+  test('is accepted within the limit, second after second, and one frame more ends the channel', async () => {
     const { channel, peer, clock, got } = channelAndFlooder()
     for (let second = 0; second < 5; second++) {
       await peer.write(times(rate, frame))
@@ -193,7 +193,7 @@ describe('a peer that keeps sending after a stop frame', () => {
     await peer.write(bytesOf('80 00 00 06 03 68 65 6c 6c 6f'))
     await clock.advance(1_000)
     expect(got()).toContain('hello')
-    // Neither is the end overlooked.
+    // The end of the stream is noticed too.
     await peer.closeWrite()
     await channel.end()
     expect(await channel.closed).toEqual({ clean: true })
@@ -209,7 +209,7 @@ describe('a peer that keeps sending after a stop frame', () => {
     expect(await channel.closed).toEqual({ clean: true })
   })
 
-  test('is not taken for silent while it is not read', async () => {
+  test('does not count as silent while it is not read', async () => {
     const clock = testClock()
     const [conn, peer] = pipe({ highWaterMark: 16 * windowSize })
     const channel = new Channel<unknown, unknown>(conn, { send: json(), receive: json(), control: true, clock })

@@ -52,9 +52,9 @@ const skipAll = (): ReturnType<typeof vi.fn<OnInvalid>> => vi.fn<OnInvalid>(() =
 test.each([
   ['without onInvalid', undefined],
   ['by onInvalid', (): 'close' => 'close'],
-  ['by an onInvalid that says neither', (): never => undefined as never],
+  ['by an onInvalid that returns neither', (): never => undefined as never],
   ['by an onInvalid that is asynchronous', (async () => 'skip') as unknown as OnInvalid],
-])('Channel: ends at an invalid message, and tells the peer nothing more: %s', async (_, onInvalid) => {
+])('Channel: ends at an invalid message, and sends the peer nothing but the code: %s', async (_, onInvalid) => {
   const [sender, receiver] = channels(onInvalid)
   await sender.send({ count: 1 })
   await sender.send(wrong('a secret'))
@@ -92,7 +92,7 @@ test.each<[value: unknown, type: string]>([
   expect(handled).toBe(0)
 })
 
-test('Channel: tells onInvalid the error by which it ends', async () => {
+test('Channel: passes onInvalid the error by which it ends', async () => {
   const onInvalid = vi.fn<OnInvalid>(() => 'close')
   const [sender, receiver] = channels(onInvalid)
   await sender.send(wrong(null))
@@ -101,7 +101,7 @@ test('Channel: tells onInvalid the error by which it ends', async () => {
   expect(onInvalid.mock.calls[0]?.[0]).toBe(here)
 })
 
-test('Channel: skips invalid messages, tells onInvalid each, and the peer nothing', async () => {
+test('Channel: skips invalid messages, calls onInvalid for each, and sends the peer nothing', async () => {
   const onInvalid = skipAll()
   const [sender, receiver] = channels(onInvalid)
   for (const count of [1, 'a', 2, 'b', null, 3, 'c']) await sender.send(wrong(count))
@@ -134,7 +134,7 @@ test('Channel: skips what is there already, and what a receive waits for', async
   expect(await last).toBeUndefined()
 })
 
-test('Channel: closes when onInvalid has had enough', async () => {
+test('Channel: closes when onInvalid returns close', async () => {
   let skipped = 0
   const [sender, receiver] = channels(() => (++skipped > 3 ? 'close' : 'skip'))
   for (let count = 0; count < 10; count++) await sender.send(wrong('x'))
@@ -143,7 +143,7 @@ test('Channel: closes when onInvalid has had enough', async () => {
   await failure(sender.receive(), 'INVALID_MESSAGE')
 })
 
-test('Channel: ends with INTERNAL when onInvalid throws, and tells the peer no more than that', async () => {
+test('Channel: ends with INTERNAL when onInvalid throws, and sends the peer only that code', async () => {
   const failed = new Error('a secret of the hook')
   const [sender, receiver] = channels(() => {
     throw failed
@@ -162,14 +162,14 @@ test.each<[what: string, codec: Codec<Order>, bytes: Uint8Array, code: ChannelEr
   ['bytes that are not of the codec', Order, bytesOf('00 00 00 01 7b'), 'INVALID_MESSAGE'],
   ['no bytes', Order, bytesOf('00 00 00 00'), 'INVALID_MESSAGE'],
   [
-    'a codec that makes nothing of it',
+    'a codec that decodes to undefined',
     { ...Order, decode: () => undefined as never },
     jsonFrames({}),
     'INVALID_MESSAGE',
   ],
   ['a broken frame', Order, bytesOf('ff ff ff ff'), 'INVALID_FRAME'],
   ['a schema that is asynchronous', asynchronous, jsonFrames({ count: 1 }), 'INTERNAL'],
-])('Channel: does not ask onInvalid about %s', async (_, codec, bytes, code) => {
+])('Channel: does not call onInvalid for %s', async (_, codec, bytes, code) => {
   const onInvalid = skipAll()
   const [channel, peer] = receiving(onInvalid, codec)
   await peer.write(bytes)
@@ -177,7 +177,7 @@ test.each<[what: string, codec: Codec<Order>, bytes: Uint8Array, code: ChannelEr
   expect(onInvalid).not.toHaveBeenCalled()
 })
 
-test('Channel: blames itself for a schema that is asynchronous', async () => {
+test('Channel: reports an asynchronous schema as an error of this side', async () => {
   const [channel, peer] = receiving(undefined, asynchronous)
   const sender = new Channel(peer, { send: Order, receive: Order, control: true })
   await sender.send({ count: 1 })
@@ -187,7 +187,7 @@ test('Channel: blames itself for a schema that is asynchronous', async () => {
   expect(await failure(sender.receive(), 'INTERNAL')).toMatchObject({ side: 'remote', message: 'the peer failed' })
 })
 
-test('Channel: lets others have their turn in a flood of invalid messages, and keeps none of them', async () => {
+test('Channel: yields to other channels in a flood of invalid messages, and keeps none of them', async () => {
   const total = 5_000
   const onInvalid = skipAll()
   const [channel, peer] = receiving(onInvalid)
@@ -222,7 +222,7 @@ test('Channel: skips no more than it is asked to receive', async () => {
   peer.abort()
 })
 
-test('Channel: does what onInvalid does with it, and loses nothing', async () => {
+test('Channel: loses no message when onInvalid aborts the wait', async () => {
   // Gives up the wait that the message was for.
   const giveUp = new AbortController()
   const [channel, peer] = receiving(() => {
@@ -248,7 +248,7 @@ test('Channel: does what onInvalid does with it, and loses nothing', async () =>
 test.each<[what: string, act: (channel: Channel<Order, Order>) => void, code: ChannelErrorCode]>([
   ['aborts', (channel) => channel.abort(), 'ABORTED'],
   ['closes', (channel) => void channel.close().catch(() => {}), 'CLOSED'],
-])('Channel: goes no further when onInvalid %s it', async (_, act, code) => {
+])('Channel: stops receiving when onInvalid %s it', async (_, act, code) => {
   for (const isThere of [true, false]) {
     const [channel, peer] = receiving(() => {
       act(channel)
@@ -307,7 +307,7 @@ test.each([
   expect(await channel.receive()).toBeUndefined()
 })
 
-test('handle: skips what the client sent, and tells onInvalid which channel it is', async () => {
+test('handle: skips what the client sent, and passes onInvalid the context', async () => {
   const told: [message: string, context: HandlerContext<'/orders/:shop'>][] = []
   const contexts: unknown[] = []
   await using served = await serve((router) => {
@@ -335,7 +335,7 @@ test('handle: skips what the client sent, and tells onInvalid which channel it i
   expect(served.errors).toEqual([])
 })
 
-test('handle: tells onError when onInvalid throws, and serves the next', async () => {
+test('handle: calls onError when onInvalid throws, and serves the next client', async () => {
   const failed = new Error('the hook has a bug')
   await using served = await serve((router) => {
     router.handle(
@@ -362,7 +362,7 @@ test('handle: tells onError when onInvalid throws, and serves the next', async (
   await next.close()
 })
 
-test('handle: ends the channel by default, and tells the client the code alone', async () => {
+test('handle: ends the channel by default, and sends the client only the code', async () => {
   await using served = await serve((router) => {
     router.handle(orders, async (channel) => {
       for await (const { count } of channel) await channel.send({ count })
@@ -380,7 +380,7 @@ test.each<[answer: 'skip' | 'close' | 'throw', received: unknown[]]>([
   ['skip', [1, 2]],
   ['close', [1, 'INVALID_MESSAGE']],
   ['throw', [1, 'INTERNAL']],
-])('open: does with what the server sent as onInvalid says: %s', async (answer, expected) => {
+])('open: treats invalid messages of the server as onInvalid returns: %s', async (answer, expected) => {
   await using served = await serve((router) => {
     router.handle(orders, async (channel) => {
       for (const count of [1, 'x', 2]) await channel.send(wrong(count))

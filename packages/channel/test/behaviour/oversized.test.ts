@@ -101,7 +101,7 @@ test('a text that is too long for its field of a record is not counted', async (
   expect(performance.now() - began).toBeLessThan(500)
 })
 
-describe('a codec of one’s own', () => {
+describe('a custom codec', () => {
   /** Writes byte by byte, and makes an error of its own of whatever goes wrong. */
   const endless: Codec<string> = {
     ...json(),
@@ -114,7 +114,7 @@ describe('a codec of one’s own', () => {
     },
   }
 
-  test('that only writes is ended all the same, whatever it makes of the error', async () => {
+  test('that catches the error is stopped all the same', async () => {
     const { sender } = channelOf<string>(endless)
     const began = performance.now()
     await failure(sender.send('0123456789'), 'MESSAGE_TOO_LARGE')
@@ -134,7 +134,7 @@ describe('a codec of one’s own', () => {
     expect(await receiver.receive()).toHaveLength(limits.maxMessageBytes - 2)
   })
 
-  test('that fails for another reason the next time says so', async () => {
+  test('that fails for another reason the next time reports that reason', async () => {
     const { sender } = channelOf<string>({
       ...json<string>(),
       encode(message, out) {
@@ -147,7 +147,7 @@ describe('a codec of one’s own', () => {
   })
 })
 
-test('a message of just the limit is sent, one byte more is not', async () => {
+test('a message of exactly the limit is sent, one byte more is refused', async () => {
   for (const [codec, overhead] of [
     [json<string>(), 2],
     [msgpack<string>(), 3],

@@ -168,7 +168,7 @@ describe('errors', () => {
     new (class extends CodecError {})('DECODE_FAILED', 'no'),
     new (class extends ConnError {})('CLOSED', 'no'),
     new (class extends Refusal {})(401, 'no'),
-  ])('one of a class that extends $name is one, whatever it calls itself', (error) => {
+  ])('an instance of a class that extends $name is one, whatever its name', (error) => {
     const Class = Object.entries(classes).find(([name]) => name === error.name)?.[1]
     const named = Object.assign(error, { name: 'Mine' })
     expect(Class !== undefined && named instanceof Class).toBe(true)

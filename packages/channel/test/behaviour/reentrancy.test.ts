@@ -46,7 +46,7 @@ describe.each([
   ['msgpack, length-prefixed', opener(msgpack(), lengthPrefixed())],
   ['json, newline-delimited', opener(json(), newlineDelimited())],
 ])('a message that calls the channel while it is encoded, in %s', (_, open) => {
-  test('send: goes behind it', async () => {
+  test('send: is sent after it', async () => {
     const [left, right] = open()
     const sent: Promise<void>[] = []
     const inner = calling(() => sent.push(left.send(3)))
@@ -69,7 +69,7 @@ describe.each([
     await right.close()
   })
 
-  test.each([false, true])('end: comes behind it (it fails: %s)', async (fails) => {
+  test.each([false, true])('end: comes after it (it fails: %s)', async (fails) => {
     const [left, right] = open()
     let ended: Promise<void> | undefined
     const sent = left.send(calling(() => (ended = left.end()), fails))
@@ -81,7 +81,7 @@ describe.each([
     expect(await left.closed).toEqual({ clean: true })
   })
 
-  test('close: comes behind it', async () => {
+  test('close: comes after it', async () => {
     const [left, right] = open()
     let closed: Promise<void> | undefined
     await left.send(calling(() => (closed = left.close())))
@@ -125,7 +125,7 @@ describe.each([
 })
 
 test.each([false, true])(
-  'a receive within a message: what it finds broken is said to the peer (it fails: %s)',
+  'a receive within a message: an invalid message is reported to the peer (it fails: %s)',
   async (fails) => {
     const [conn, peer] = pipe()
     const left = new Channel<unknown, unknown>(conn, { send: msgpack(), receive: json(z.string()), control: true })

@@ -50,7 +50,7 @@ describe('null', () => {
 })
 
 describe.each(others)('%s', (_, signal) => {
-  test('receive is refused, and takes no message', async () => {
+  test('receive is refused, and consumes no message', async () => {
     const [left, right] = channels<number>()
     expect(await failure(left.receive({ signal }), 'INVALID_ARGUMENT')).toMatchObject({ side: 'local', fatal: false })
     const next = left.receive()
@@ -88,7 +88,7 @@ describe.each(others)('%s', (_, signal) => {
     left.abort()
   })
 
-  test('open is refused before anything is asked or told', async () => {
+  test('open is refused before any hook is called', async () => {
     const told: unknown[] = []
     const headers = () => {
       told.push('headers')

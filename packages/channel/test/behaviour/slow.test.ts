@@ -1,4 +1,4 @@
-/** Peers that do not take what was sent. */
+/** Peers that do not read what was sent. */
 import { json } from '@h2channel/codecs'
 import type { Conn } from '@h2channel/conn/web'
 import { pipe } from '@h2channel/conn/web'
@@ -44,7 +44,7 @@ function noting(waits: number[], answer: 'wait' | 'close'): OnSlow {
 }
 
 describe('onSlow', () => {
-  test('is asked when a send has waited for slowAfter, and after as long again', async () => {
+  test('is called when a send has waited for slowAfter, and after the same time again', async () => {
     const waits: number[] = []
     const { channel, clock } = await filled({ onSlow: noting(waits, 'wait') })
     await clock.advance(29_999)
@@ -56,7 +56,7 @@ describe('onSlow', () => {
     channel.abort()
   })
 
-  test('is not asked once there was room, and no timer stays', async () => {
+  test('is not called once there was room, and no timer stays', async () => {
     const waits: number[] = []
     const { channel, peer, clock, sending } = await filled({ onSlow: noting(waits, 'wait') })
     await clock.advance(29_000)
@@ -68,7 +68,7 @@ describe('onSlow', () => {
     expect(clock.timers).toBe(0)
   })
 
-  test('counts from when the send before was let in', async () => {
+  test('counts from the time when the previous send was accepted', async () => {
     const waits: number[] = []
     const { channel, peer, clock, sending } = await filled({ onSlow: noting(waits, 'wait') })
     const next = channel.send('x'.repeat(2_000))
@@ -87,10 +87,10 @@ describe('onSlow', () => {
     await last
   })
 
-  test('counts what the peer takes, not how long one send waits', async () => {
+  test('counts the time since the peer last read, not the wait of one send', async () => {
     const waits: number[] = []
     const { channel, clock } = await filled({ onSlow: noting(waits, 'wait') })
-    // Each gives up before it has waited for long, and yet nothing is taken.
+    // Each send gives up early, but the peer reads nothing all the time.
     for (let count = 0; count < 5; count++) {
       const giveUp = new AbortController()
       const sending = failure(channel.send('late', { signal: giveUp.signal }), 'CANCELLED')
@@ -115,7 +115,7 @@ describe('onSlow', () => {
     expect(clock.timers).toBe(0)
   })
 
-  test('cuts the channel off when it says so: what has not left is dropped', async () => {
+  test('cuts the channel off when it returns close: waiting messages are dropped', async () => {
     const { channel, clock, sending } = await filled({ onSlow: () => 'close' })
     await clock.advance(30_000)
     expect(await failure(sending, 'PEER_TOO_SLOW')).toMatchObject({ side: 'remote', fatal: true, retryable: false })

@@ -41,7 +41,7 @@ describe('sendAll', () => {
     expect(await receiveAll(right)).toEqual([...numbers(1_000), 7, 8, 9])
   })
 
-  test('waits for room, and takes from the iterable only what it has room for', async () => {
+  test('waits for room, and pulls from the iterable only what it has room for', async () => {
     const [left, right] = channels<number>({ limits: { maxBufferedBytes: 100 }, pipe: { highWaterMark: 1 } })
     let asked = 0
     function* supply(): Generator<number> {
@@ -112,7 +112,7 @@ describe('sendAll', () => {
     left.abort()
   })
 
-  test('fails as send does once the channel is over', async () => {
+  test('fails as send does once the channel has ended', async () => {
     const [ended, aborted] = [channels<number>()[0], channels<number>()[0]]
     await ended.end()
     expect(await failure(ended.sendAll([1]), 'CLOSED')).toMatchObject({ fatal: false })
@@ -204,7 +204,7 @@ describe('batches', () => {
     await channel.close()
   })
 
-  test('messages before one that can’t be read are handed out, then the error', async () => {
+  test('messages before an invalid one are handed out, then the error', async () => {
     const [channel, peer] = channelAndPeer<number>()
     await peer.write(concat([jsonFrames(1, 2), utf8('\0\0\0\u0001!'), jsonFrames(3)]))
     await peer.closeWrite()
@@ -235,7 +235,7 @@ describe('batches', () => {
     return [channel, right, asked]
   }
 
-  test('a message that is refused after a batch is reported to who receives next, and asked about once', async () => {
+  test('an invalid message after a batch is reported to the next receive, and onInvalid is called once', async () => {
     const [channel, , asked] = await beforeInvalid()
     expect(asked).toEqual([])
     const error = await failure(channel.receive(), 'INVALID_MESSAGE')
@@ -301,7 +301,7 @@ describe('batches', () => {
     await channel.close()
   })
 
-  test('one batch at most is ahead of who receives: the peer is held back', async () => {
+  test('at most one batch is ahead of the receiver: the peer is held back', async () => {
     const options = { limits: { maxBufferedBytes: 100 }, pipe: { highWaterMark: 1 } }
     const [left, right] = channels<number>(options)
     let sent = 0
@@ -324,7 +324,7 @@ describe('batches', () => {
     expect([...(first.value ?? []), ...rest.flat()]).toEqual(numbers(5_000))
   })
 
-  test('leaving them early tells the peer to stop', async () => {
+  test('leaving them early sends the peer a stop', async () => {
     const [left, right] = channels<number>()
     await left.sendAll([1, 2, 3])
     for await (const batch of right.batches()) {

@@ -42,7 +42,7 @@ describe.each(both)('$how', ({ control }) => {
       expect(await Promise.all([left.closed, right.closed])).toEqual([{ clean: true }, { clean: true }])
     })
 
-    test('waits for the same when called again, and refuses what is sent afterwards', async () => {
+    test('returns the same promise when called again, and refuses what is sent afterwards', async () => {
       const [left, right] = channels({ control })
       const ending = left.end()
       expect(left.end()).toBe(ending)
@@ -56,7 +56,7 @@ describe.each(both)('$how', ({ control }) => {
       await failure(left.send(3), 'CLOSED')
     })
 
-    test('lets go what waits, and is over when all of it is handed on', async () => {
+    test('sends what waits, and resolves when the conn has all of it', async () => {
       const [channel, peer] = channelAndPeer({ control, limits: { maxBufferedBytes: 1 }, pipe: { highWaterMark: 1 } })
       const sends = [1, 2, 3, 4].map((message) => channel.send(message))
       let isOver = false
@@ -83,7 +83,7 @@ describe.each(both)('$how', ({ control }) => {
   })
 
   describe('close', () => {
-    test('delivers everything first, then both ends are over', async () => {
+    test('delivers everything first, then both ends have ended', async () => {
       const [left, right] = channels<number>({ control, limits: { maxBufferedBytes: 10 } })
       const sends = Array.from({ length: 100 }, (_, index) => left.send(index))
       const closing = left.close()
@@ -94,7 +94,7 @@ describe.each(both)('$how', ({ control }) => {
       expect(await Promise.all([left.closed, right.closed])).toEqual([{ clean: true }, { clean: true }])
     })
 
-    test('is one and the same however often it is called, and before, while and after', async () => {
+    test('returns the same promise at every call, before, during and after closing', async () => {
       const [left, right] = channels({ control })
       const closing = left.close()
       expect(left.close()).toBe(closing)
@@ -189,7 +189,7 @@ describe.each(both)('$how', ({ control }) => {
       expect(received).toHaveLength(20)
     })
 
-    test('ends although the peer takes nothing, and says what was not delivered', async () => {
+    test('ends although the peer reads nothing, and fails since a message was not delivered', async () => {
       const [channel, peer] = channelAndPeer({ control, limits: { closeTimeout: 20 }, pipe: { highWaterMark: 1 } })
       await channel.send(1)
       await settled()
@@ -199,7 +199,7 @@ describe.each(both)('$how', ({ control }) => {
       await peer.closed
     })
 
-    test('says so when what was accepted was lost before', async () => {
+    test('fails when an accepted message was lost before', async () => {
       const [channel, peer] = channelAndPeer({ control, pipe: { highWaterMark: 1 } })
       await channel.send(1)
       await settled()
@@ -209,7 +209,7 @@ describe.each(both)('$how', ({ control }) => {
       await failure(channel.close(), 'PEER_ABORTED')
     })
 
-    test('has nothing to say when the channel broke off with nothing on its way', async () => {
+    test('resolves when the channel broke off with nothing left to send', async () => {
       const [channel, peer] = channelAndPeer({ control })
       peer.abort()
       await channel.closed
@@ -237,7 +237,7 @@ describe.each(both)('$how', ({ control }) => {
       await expect(readAll(peer)).rejects.toMatchObject({ code: 'RESET' })
     })
 
-    test('does nothing to a channel that is over', async () => {
+    test('does nothing to a channel that has ended', async () => {
       const [left, right] = channels({ control })
       await Promise.all([left.close(), right.close()])
       left.abort()
@@ -327,7 +327,7 @@ describe.each(both)('$how', ({ control }) => {
 })
 
 describe('leaving a for await', () => {
-  test('is said to a peer that takes control frames: its sends get PEER_STOPPED, the waiting ones too', async () => {
+  test('stops a peer that accepts control frames: its sends get PEER_STOPPED, the waiting ones too', async () => {
     const [left, right] = channels({ limits: { maxBufferedBytes: 1 }, pipe: { highWaterMark: 1 } })
     await right.send(1)
     await settled()
@@ -371,7 +371,7 @@ describe('leaving a for await', () => {
     expect(await channel.closed).toEqual({ clean: true })
   })
 
-  test('holds back a peer that takes none', async () => {
+  test('holds back a peer that accepts none', async () => {
     const options = { highWaterMark: 10, lingerTimeout: 20 }
     const [left, right] = channels({ control: false, limits: { maxBufferedBytes: 10 }, pipe: options })
     const sends = Array.from({ length: 20 }, (_, index) => right.send(index))
@@ -416,7 +416,7 @@ describe('a channel that breaks off because of what it received', () => {
     await outcome(channel, 'INVALID_FRAME')
   })
 
-  test('comes to its end although the peer takes nothing', async () => {
+  test('ends although the peer reads nothing', async () => {
     const [channel, peer] = channelAndPeer({ pipe: { highWaterMark: 1, closeTimeout: 20 } })
     await channel.send(1)
     await settled()
@@ -454,7 +454,7 @@ test('closed: settles once, and never rejects, in every ending', async () => {
   }
 })
 
-test('abort: tells the conn below a reset code', () => {
+test('abort: passes a reset code to the conn', () => {
   const [left] = pipe()
   const conn = new WatchedConn(left)
   overConn(conn).abort('why')

@@ -82,7 +82,7 @@ describe('a close frame', () => {
     await peer.close()
   })
 
-  test('is noticed by who only sends', async () => {
+  test('is noticed by a channel that only sends', async () => {
     const [channel, peer] = channelAndPeer()
     await channel.send(1)
     await peer.write(bytesOf('80 00 00 0a 01 08 49 4e 54 45 52 4e 41 4c'))
@@ -92,7 +92,7 @@ describe('a close frame', () => {
     await outcome(channel, 'INTERNAL')
   })
 
-  test('and a stop are noticed by who receives once and then only sends', async () => {
+  test('and a stop are noticed by a channel that receives once and then only sends', async () => {
     for (const [frame, code] of [
       ['80 00 00 0a 01 08 49 4e 54 45 52 4e 41 4c', 'INTERNAL'],
       ['80 00 00 01 02', 'PEER_STOPPED'],
@@ -229,7 +229,7 @@ describe.each(brokenInputs)('$what', ({ wire, code, rstCode, reason }) => {
     await peer.close()
   })
 
-  test('ends the channel by a reset where the peer takes no control frames', async () => {
+  test('ends the channel by a reset where the peer accepts no control frames', async () => {
     const [left, peer] = pipe()
     const conn = new WatchedConn(left)
     const channel = overConn(conn, { control: false })
@@ -338,7 +338,7 @@ describe('a message that is refused', () => {
 })
 
 describe('isOutcome', () => {
-  test('knows the error that ended a channel, or its sending half, from others of the same kind', async () => {
+  test('tells the error that ended a channel, or its sending half, from other errors of the same kind', async () => {
     const [left, right] = channels()
     const [other] = channelAndPeer()
     for await (const _ of eachOf(right)) break

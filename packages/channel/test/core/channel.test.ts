@@ -130,7 +130,7 @@ describe('Channel: refuses', () => {
     thrown(() => overConn(conn, { limits }), 'INVALID_ARGUMENT')
   })
 
-  test('channelDefaults: are finite, and what the design says', () => {
+  test('channelDefaults: are finite, and the documented values', () => {
     expect(channelDefaults).toEqual({
       maxMessageBytes: 4 * 1024 * 1024,
       maxBufferedBytes: 1024 * 1024,
@@ -230,7 +230,7 @@ describe('send: a message that can’t be sent rejects alone', () => {
     expect(hexOf(await readAll(peer))).toBe(hexOf(jsonFrames('12345678', 2)))
   })
 
-  test('whatever a codec of one’s own writes and throws', async () => {
+  test('whatever a custom codec writes and throws', async () => {
     const [left, peer] = pipe()
     const codec = {
       ...bytes(),
@@ -261,7 +261,7 @@ describe('send: a message that can’t be sent rejects alone', () => {
   })
 })
 
-test('send: takes the message at the call, so that it is the caller’s again', async () => {
+test('send: encodes the message at the call, so that the caller may change it afterwards', async () => {
   const [left, right] = channels<{ value: number }>()
   const message = { value: 1 }
   void left.send(message)
@@ -298,7 +298,7 @@ describe('send: with a signal', () => {
     expect(await receiveAll(right)).toEqual([1, 3, 5])
   })
 
-  test('of a deadline gives TIMEOUT, while the peer takes nothing', async () => {
+  test('of a deadline gives TIMEOUT, while the peer reads nothing', async () => {
     const [channel, peer] = channelAndPeer({ limits: { maxBufferedBytes: 1 }, pipe: { highWaterMark: 1 } })
     await channel.send(1)
     await settled()
@@ -356,7 +356,7 @@ describe('receive', () => {
     left.abort()
   })
 
-  test('has nothing against a signal that aborts afterwards', async () => {
+  test('ignores a signal that aborts afterwards', async () => {
     const [left, right] = channels()
     const controller = new AbortController()
     const wait = right.receive({ signal: controller.signal })
@@ -368,7 +368,7 @@ describe('receive', () => {
     left.abort()
   })
 
-  test('takes frames however they were cut into chunks', async () => {
+  test('accepts frames however they were cut into chunks', async () => {
     const wire = jsonFrames(1, 'two', [3], { four: 4 })
     for (const size of [1, 2, 5, wire.length]) {
       const [channel, peer] = channelAndPeer()
@@ -433,7 +433,7 @@ describe('receive', () => {
   })
 })
 
-test('bufferedBytes: counts what the conn has not taken', async () => {
+test('bufferedBytes: counts what the conn has not accepted', async () => {
   const [channel, peer] = channelAndPeer({ pipe: { highWaterMark: 1 } })
   expect(channel.bufferedBytes).toBe(0)
   await channel.send(1)

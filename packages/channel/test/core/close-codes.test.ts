@@ -98,7 +98,7 @@ describe.each(ways)('$what', ({ route, message, contentType, body }) => {
     expect(served.errors).toEqual([])
   })
 
-  test.each(endings)('$code reaches any other as a code of its own', async ({ rstCode, router = {}, end }) => {
+  test.each(endings)('$code reaches any other client as its own reset code', async ({ rstCode, router = {}, end }) => {
     const { served, context } = await start(router)
     await using _ = served
     await using session = bareSession(served.at)
@@ -113,7 +113,7 @@ describe.each(ways)('$what', ({ route, message, contentType, body }) => {
   })
 })
 
-describe('a peer that wants no more, without control frames', () => {
+describe('a peer that stops receiving, without control frames', () => {
   test.each(ways)('after all was received, it has ended cleanly: $what', async ({ route, message }) => {
     await using served = await serve((router) => router.handle(route, async (channel) => channel.send(message)))
     const channel = await served.client().open(route)

@@ -153,7 +153,7 @@ describe('a peer from which nothing comes', () => {
   test('is not silent when it does not read but sends pings', async () => {
     const clock = testClock()
     const [client, server] = channelPair(route, { clock })
-    // The server's handler is at something else, with messages before it that it does not take, and pings behind them.
+    // The server's handler does not receive: unread messages wait for it, and pings behind them.
     await client.send(1)
     await client.send(2)
     await clock.advance(100 * (interval + timeout))
@@ -163,7 +163,7 @@ describe('a peer from which nothing comes', () => {
     client.abort()
   })
 
-  test('is looked for again where this process stood still itself', async () => {
+  test('gets another timeout when this process itself was suspended', async () => {
     let now = 0
     let fire = (): void => {}
     const silences: number[] = []
@@ -190,7 +190,7 @@ describe('a peer from which nothing comes', () => {
     heartbeat.stop()
   })
 
-  test('is not looked for again for ever, where each beat is late', async () => {
+  test('does not get another timeout for ever when each beat is late', async () => {
     let now = 0
     let fire = (): void => {}
     const silences: number[] = []
@@ -214,7 +214,7 @@ describe('a peer from which nothing comes', () => {
     heartbeat.stop()
   })
 
-  test('waits for what lies in the socket when this process was busy until the time was up', async () => {
+  test('is not silent when its bytes wait in the socket because this process was busy', async () => {
     let now = 0
     let since = 0
     let at = 0
@@ -496,7 +496,7 @@ describe('stats', () => {
 })
 
 describe('draining', () => {
-  test('aborts when the peer says so, once, with a reason', async () => {
+  test('aborts when the peer starts to drain, once, with a reason', async () => {
     const [channel, peer] = withPeer()
     const { draining } = channel
     expect(draining.aborted).toBe(false)
@@ -509,7 +509,7 @@ describe('draining', () => {
     channel.abort()
   })
 
-  test('has aborted for who asks afterwards', async () => {
+  test('has aborted when it is read afterwards', async () => {
     const [channel, peer] = withPeer()
     await peer.write(bytesOf('80 00 00 01 05'))
     await settled()

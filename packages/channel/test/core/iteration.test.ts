@@ -103,7 +103,7 @@ test('of two loops, one that is left ends the other', async () => {
   left.abort()
 })
 
-test('a Readable of it that is destroyed while it waits tells the peer', async () => {
+test('a Readable made from it that is destroyed while it waits stops the peer', async () => {
   const [left, right] = channels<number>()
   const readable = Readable.from(left)
   readable.read()

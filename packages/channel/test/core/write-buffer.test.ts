@@ -141,7 +141,7 @@ test('WriteBuffer: grows from the little that it began with', () => {
   expect(taken.every((byte, index) => byte === Math.floor(index / 9))).toBe(true)
 })
 
-test('isNearlyFull: says when the rest is too short to be of use', () => {
+test('isNearlyFull: is true when the rest is too short to be useful', () => {
   const out = new WriteBuffer()
   out.write(new Uint8Array(slab))
   expect(out.isNearlyFull).toBe(true)
@@ -184,7 +184,7 @@ test('isReusable: of slabs, and of what is larger', () => {
   }
 })
 
-test('recycle: memory that was transferred to somebody else is not used again', () => {
+test('recycle: transferred memory is not used again', () => {
   const out = new WriteBuffer()
   out.write(new Uint8Array(slab))
   const taken = out.take()
@@ -204,7 +204,7 @@ test.each([slab, slab + 1, large])('recycle: %i bytes are used again', (size) =>
   out.take()
 })
 
-test('recycle: no message takes a buffer of more than twice its size', () => {
+test('recycle: no message uses a buffer of more than twice its size', () => {
   const out = new WriteBuffer()
   out.write(new Uint8Array(large))
   const taken = out.take()
