@@ -5,7 +5,6 @@ import type { Clock } from '../runtime/clock.ts'
 import { ChannelError } from '../errors.ts'
 import { availability, retryDelay } from './open-errors.ts'
 
-/** Where a service is. */
 export interface Address {
   readonly url: URL
   /** How events name it. */

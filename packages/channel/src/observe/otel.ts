@@ -1,4 +1,4 @@
-/** OpenTelemetry for routers and clients. A span ends when its channel opens, since a channel may stay open for weeks. */
+/** OpenTelemetry for routers and clients. The span of an opening ends with it: its channel may stay open for weeks. */
 import type {
   Attributes,
   Counter,

@@ -38,7 +38,6 @@ export function createFormats<T>(codec: Codec<T>, preferred: Framing | undefined
   return [...wanted, ...unique.filter((one) => !wanted.includes(one))]
 }
 
-/** Creates the format of one media type. */
 export function createFormat<T>(mediaType: string, codec: Codec<T>, framing: Framing): Format<T> {
   return { mediaType, parsed: parse(mediaType), codec, framing }
 }

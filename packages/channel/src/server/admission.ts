@@ -112,7 +112,6 @@ export class Admission {
     session.goaway()
   }
 
-  /** Sends GOAWAY on every connection. */
   goAwayAll(): void {
     for (const session of this.#sessions.keys()) this.goAway(session)
   }

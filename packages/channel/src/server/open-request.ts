@@ -53,7 +53,6 @@ export interface ServedRoute<Auth> {
   readonly onSlow: ((waited: number, context: HandlerContext<string, Auth>) => 'wait' | 'close') | undefined
 }
 
-/** A route that matches a request. */
 export interface RouteMatch<Auth> {
   readonly served: ServedRoute<Auth>
   readonly params: Record<string, string>
@@ -71,7 +70,6 @@ export interface RouterState<Auth> {
   readonly clock: Clock
 }
 
-/** A request for a channel. */
 interface OpenRequest<Auth> extends RouteMatch<Auth> {
   readonly router: RouterState<Auth>
   readonly stream: ServerHttp2Stream

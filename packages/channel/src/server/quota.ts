@@ -31,7 +31,6 @@ export function resolveQuota(name: string, given: QuotaLimits | undefined, defau
   return { ...defaults, ...omitUndefined(given) }
 }
 
-/** The usage of one channel within its quotas. */
 export class ChannelUsage {
   readonly channel: Channel<unknown, unknown>
   readonly quotas: readonly Quota[]
