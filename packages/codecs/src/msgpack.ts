@@ -1,2 +1,4 @@
-export type { ExtensionType, MsgpackExtension, MsgpackOptions } from './msgpack/msgpack.ts'
-export { ExtData, extension, msgpack } from './msgpack/msgpack.ts'
+export { extension } from './msgpack/extension.ts'
+export type { ExtensionType, MsgpackExtension } from './msgpack/extension.ts'
+export { ExtData, msgpack } from './msgpack/msgpack.ts'
+export type { MsgpackOptions } from './msgpack/msgpack.ts'

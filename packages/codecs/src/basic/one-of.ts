@@ -20,7 +20,9 @@ type ExactCodec<T> = Codec<T> & { readonly encode: (message: T, out: ByteWriter)
 export function oneOf<T>(first: Codec<T>, ...rest: readonly ExactCodec<NoInfer<T>>[]): Codec<T> {
   assertPresent([first, ...rest])
   const alternatives = [first, ...rest].flatMap((codec) => codec.alternatives ?? [codec])
-  assertDistinct(alternatives.map((codec) => codec.contentType))
+  const types = alternatives.map(({ contentType }) => contentType)
+  const duplicate = types.find((type, index) => types.indexOf(type) !== index)
+  if (duplicate !== undefined) throw new CodecError('INVALID_CODEC', `oneOf has two codecs of "${duplicate}"`)
   const preferred = alternatives[0] ?? first
   const codec: Codec<T> = {
     name: preferred.name,
@@ -43,9 +45,4 @@ function assertPresent(codecs: readonly (Codec<unknown> | undefined)[]): void {
   if (!codecs.includes(undefined)) return
   const rest = codecs.length > 1 ? ', and no undefined' : ''
   throw new CodecError('INVALID_CODEC', `oneOf needs at least one codec${rest}`)
-}
-
-function assertDistinct(contentTypes: readonly string[]): void {
-  const duplicate = contentTypes.find((type, index) => contentTypes.indexOf(type) !== index)
-  if (duplicate !== undefined) throw new CodecError('INVALID_CODEC', `oneOf has two codecs of "${duplicate}"`)
 }

@@ -1,8 +1,6 @@
 import { CodecError } from './errors.ts'
 
-/**
- * Allocates `size` bytes, uninitialised where the platform allows it. Returns a `Buffer` on platforms with `Buffer`.
- */
+/** Allocates `size` bytes, uninitialised where the platform allows it: a `Buffer` on platforms with `Buffer`. */
 export function allocateBytes(size: number): Uint8Array<ArrayBuffer> {
   return platform.Buffer === undefined ? new Uint8Array(size) : platform.Buffer.allocUnsafeSlow(size)
 }

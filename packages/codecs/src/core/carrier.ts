@@ -8,10 +8,8 @@ export interface Carrier {
   readonly bigintsAsNumbers?: boolean
 }
 
-/** Types that neither format can carry. */
 const lostByBoth = ['map', 'set', 'symbol', 'function', 'file']
 
-/** JSON. */
 export const jsonCarrier: Carrier = { name: 'JSON', lost: new Set(['bigint', 'date', 'nan', ...lostByBoth]) }
 
 /** MessagePack without extensions. */

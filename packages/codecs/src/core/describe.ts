@@ -28,10 +28,7 @@ export function isUint8Array(value: unknown): value is Uint8Array {
   return ArrayBuffer.isView(value) && Object.prototype.toString.call(value) === '[object Uint8Array]'
 }
 
-/**
- * Returns the memory as a plain `Uint8Array`: the `slice` of a `Buffer` does not copy, and a `Buffer` prints
- * differently.
- */
+/** Returns the memory as a plain `Uint8Array`: a `Buffer` prints differently, and its `slice` does not copy. */
 export function plainBytes(bytes: Uint8Array): Uint8Array {
   if (bytes.constructor === Uint8Array) return bytes
   return new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength)

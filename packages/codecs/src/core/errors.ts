@@ -11,7 +11,6 @@ const sides: { readonly [Code in CodecErrorCode]: 'local' | 'remote' } = {
 }
 
 /** All error codes of codecs. */
-// oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the table has no other keys
 export const codecErrorCodes: readonly CodecErrorCode[] = Object.keys(sides) as CodecErrorCode[]
 
 /** One reason why a message is invalid, and its location in the message. */

@@ -12,10 +12,7 @@ export interface ExtensionType<T> {
   /** Returns the bytes of a value. They are copied immediately. */
   encode(value: T): Uint8Array
 
-  /**
-   * Returns the value for its bytes. They are a borrowed view of a received chunk: copy them with `slice()` to keep
-   * them.
-   */
+  /** Returns the value for its bytes, a borrowed view of a received chunk. To keep them, copy them with `slice()`. */
   decode(bytes: Uint8Array): T
 }
 
@@ -24,9 +21,6 @@ export interface MsgpackExtension<T = unknown> extends ExtensionType<T> {
   /** The number of the type, 0 to 127. It must mean the same type on both sides. */
   readonly id: number
 }
-
-/** MessagePack reserves negative numbers. */
-const maxId = 127
 
 /**
  * Makes a MessagePack extension type: values of a custom class travel as bytes, under a number.
@@ -72,6 +66,7 @@ export function extensionsById(extensions: readonly MsgpackExtension[]): Readonl
 }
 
 function checkId(id: number): void {
-  if (Number.isInteger(id) && id >= 0 && id <= maxId) return
-  throw new CodecError('INVALID_CODEC', `an extension's id is a whole number from 0 to ${maxId}, not ${describe(id)}`)
+  if (Number.isInteger(id) && id >= 0 && id <= 127) return
+  // MessagePack reserves negative numbers.
+  throw new CodecError('INVALID_CODEC', `an extension's id is a whole number from 0 to 127, not ${describe(id)}`)
 }

@@ -4,14 +4,11 @@ import { withReader } from '../core/codec.ts'
 import type { Codec } from '../core/codec.ts'
 import { MsgpackDecoder } from './decode.ts'
 import { MsgpackEncoder } from './encode.ts'
-import { extension, extensionsById } from './extension.ts'
-import type { ExtensionType, MsgpackExtension } from './extension.ts'
+import { extensionsById } from './extension.ts'
+import type { MsgpackExtension } from './extension.ts'
 import type { StandardSchema } from '../schema/standard.ts'
 import { optionalConverter } from '../schema/schema.ts'
 import type { OutputOf, Schema, SchemaOptions, TwoWay } from '../schema/schema.ts'
-
-export { extension }
-export type { ExtensionType, MsgpackExtension }
 
 /** A value of an extension type that a codec does not know: the number of its type, and its bytes. */
 export interface ExtData {
@@ -20,8 +17,7 @@ export interface ExtData {
 }
 
 /** Makes a value of an extension type that a codec does not know. */
-// It has a type of its own, since the library's declarations name types of the DOM, which a server project may not
-// have.
+// It has its own type: the library's declarations name types of the DOM, which a server project may not have.
 export const ExtData: new (type: number, data: Uint8Array) => ExtData = LibraryExtData
 
 /** Options of {@link msgpack}. */

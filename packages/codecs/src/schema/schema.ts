@@ -37,10 +37,7 @@ type IsTwoWay<S extends StandardSchema> = S extends { readonly _zod: unknown }
     ? true
     : false
 
-/**
- * Explains, in a compile error, what is wrong with a schema that has a transform. At run time, the codec names its
- * path.
- */
+/** Explains, in a compile error, that a schema has a one-way transform. At run time, the codec names its path. */
 export interface NoWayBack {
   readonly 'a transform that goes one way only; use z.codec': never
 }
@@ -50,6 +47,7 @@ export type OutputOf<S extends StandardSchema> = NonNullable<S['~standard']['typ
 
 type InputOf<S extends StandardSchema> = NonNullable<S['~standard']['types']>['input']
 
+/** The options of a codec with a schema. */
 export interface SchemaOptions {
   /**
    * Which side checks messages against the schema. Default: `receive`.
@@ -135,7 +133,13 @@ function converterFor<T>(
   }
   if (validate === 'none') return createConverter<T>(identity, restore)
   if (validate === 'receive') return createConverter<T>(identity, decode)
-  return createConverter<T>(validateOnly(validating(directions.decode, vendor, 'ENCODE_FAILED')), decode)
+  const assertValid = validating(directions.decode, vendor, 'ENCODE_FAILED')
+  // The message itself is sent, since the schema at the other side makes the same changes.
+  const encode: Transform = (message) => {
+    assertValid(message)
+    return message
+  }
+  return createConverter<T>(encode, decode)
 }
 
 /**
@@ -162,14 +166,6 @@ type Validate = (value: unknown) => SchemaResult<unknown> | Promise<SchemaResult
 type SchemaErrorCode = 'ENCODE_FAILED' | 'INVALID_MESSAGE'
 
 const identity: Transform = (value) => value
-
-/** Validates a message and returns it unchanged, since the schema at the other side makes the same changes. */
-function validateOnly(check: Transform): Transform {
-  return (value) => {
-    check(value)
-    return value
-  }
-}
 
 function createConverter<T>(encode: Transform, decode: Transform): Converter<T> {
   // `decode` returns the output of the schema. Without a check, the caller vouches for T.

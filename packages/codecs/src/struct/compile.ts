@@ -4,7 +4,7 @@ import { describeText, readPaddedText, viewOf, writePaddedText } from './text.ts
 import type { Field, FieldShape, RecordCode, RecordShape } from './types.ts'
 import { isArrayOf, isBytesOf, isInherited, isObject } from './values.ts'
 
-let isForbidden = false
+const compiler = { isForbidden: false }
 
 /**
  * Makes the code of one layout, with loops for arrays alone, and compiles it. Returns `undefined` where the platform
@@ -14,7 +14,7 @@ let isForbidden = false
  * The program chooses nothing of the source but the names of fields, which are checked identifiers and in quotes.
  */
 export function compileRecord(shape: RecordShape, littleEndian: boolean): RecordCode | undefined {
-  if (isForbidden) return undefined
+  if (compiler.isForbidden) return undefined
   const source = new Source(littleEndian)
   const { write, read, result } = codeOfFields(source, shape.fields, 'message', {
     path: '',
@@ -39,7 +39,7 @@ export function compileRecord(shape: RecordShape, littleEndian: boolean): Record
     const make = new Function('constants', code.join('\n'))
     return make(source.constants)
   } catch {
-    isForbidden = true
+    compiler.isForbidden = true
     return undefined
   }
 }

@@ -9,6 +9,7 @@ import type { StructLayout, StructMessage } from './layout.ts'
 import { layoutError, recordShape } from './layout.ts'
 import type { RecordCode, RecordShape } from './types.ts'
 
+/** The options of {@link struct}. */
 export interface StructOptions {
   /** The order of the bytes of every number in the record. Default: `big`. */
   readonly endian?: 'big' | 'little'

@@ -23,13 +23,7 @@ export interface FieldType<T> {
 }
 
 /** What all types of a field have in common. */
-export interface ShapeBase {
-  /** As in the content type. */
-  readonly name: string
-  /** Unit: bytes. */
-  readonly size: number
-  /** The values that it accepts, in words. */
-  readonly range: string
+export interface ShapeBase extends Pick<FieldType<unknown>, 'name' | 'size' | 'range'> {
   /** How many records and arrays lie in one another here. 0 for a type that holds no other type. */
   readonly depth: number
   /** How many types are written down here, this one included. */
@@ -51,9 +45,7 @@ interface ScalarCode<T> {
    * significant byte first in both.
    */
   get(low: number, high: number): T | undefined
-  /**
-   * The expression of `get` for compiled code, which would spend more on a call. `nameOf` names a value in that code.
-   */
+  /** The expression of `get` for compiled code, where a call costs more. `nameOf` names a value in that code. */
   source(low: string, high: string, nameOf: (value: unknown) => string): string
 }
 
@@ -74,20 +66,17 @@ export interface ChoiceShape extends ShapeBase {
   readonly indexes: ReadonlyMap<unknown, number>
 }
 
-/** Items of one type, one after the other. */
 export interface ArrayShape extends ShapeBase {
   readonly kind: 'array'
   readonly item: FieldShape
   readonly length: number
 }
 
-/** Fields, one after the other. */
 export interface RecordShape extends ShapeBase {
   readonly kind: 'record'
   readonly fields: readonly Field[]
 }
 
-/** One field of a record. */
 export interface Field {
   readonly name: string
   readonly shape: FieldShape

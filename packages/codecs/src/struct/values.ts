@@ -10,12 +10,11 @@ export function isObject(value: unknown): value is Readonly<Record<string, unkno
   return typeof value === 'object' && value !== null
 }
 
-/** Whether `value` is an array of this length. */
 export function isArrayOf(length: number, value: unknown): value is readonly unknown[] {
   return Array.isArray(value) && value.length === length
 }
 
-/** Whether `value` is a `Uint8Array` of this size. Unit: bytes. */
+/** Unit of `size`: bytes. */
 export function isBytesOf(size: number, value: unknown): value is Uint8Array {
   return isUint8Array(value) && value.length === size
 }

@@ -17,9 +17,7 @@ export function readShortAscii(bytes: Uint8Array, from: number, to: number): str
   return bits < 0x80 ? String.fromCharCode(...units) : undefined
 }
 
-/**
- * Writes `text` at `at`, where there is room for it. Returns `false` when it is not ASCII: some of it is written then.
- */
+/** Writes `text` at `at`, where there is room. Returns `false` if it is not ASCII: some of it is written then. */
 export function writeAscii(text: string, bytes: Uint8Array, at: number): boolean {
   for (let index = 0; index < text.length; index++) {
     const unit = text.charCodeAt(index)

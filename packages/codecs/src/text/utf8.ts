@@ -2,9 +2,7 @@ import type { ByteWriter } from '../core/byte-writer.ts'
 import { reasonOf } from '../core/describe.ts'
 import { CodecError } from '../core/errors.ts'
 
-/**
- * Text ↔ UTF-8. There are two implementations with the same results. {@link utf8} is the faster one on this platform.
- */
+/** Text ↔ UTF-8, in two implementations with the same results. {@link utf8} is the faster one on this platform. */
 export interface Utf8 {
   /**
    * Appends `text`. A lone surrogate has no bytes in UTF-8 and is written as U+FFFD. `JSON.stringify` escapes lone

@@ -18,6 +18,7 @@ import { clearTimeout, setImmediate, setTimeout } from '../runtime/timers.ts'
  */
 export type MakePair = (timeouts?: CloseTimeouts) => Promise<readonly [Conn, Conn]>
 
+/** The options of a {@link ConformanceCase}. */
 export interface ConformanceOptions {
   /** Determines all random bytes, sizes and moments. Default: {@link conformanceSeed}. */
   readonly seed?: number | undefined
@@ -55,8 +56,8 @@ export const conformanceSeed: number = 0x68_32_63_68
 const cases = [...nettest, ...halfCases, ...cancelCases, ...closeCases, ...abortCases, ...waiterCases]
 
 /**
- * All cases: first the cases of Go's `nettest.TestConn` by their names, with `AbortSignal`s for deadlines, then the
- * further promises of a conn. Each case should pass with either end as the first of the pair.
+ * The cases of the suite: first those of Go's `nettest.TestConn` by their names, with `AbortSignal`s for deadlines,
+ * then the further promises of a conn. Each case should pass with either end as the first of the pair.
  *
  * @example
  * ```ts

@@ -17,8 +17,7 @@ import { WaitQueue } from '../waits/wait-queue.ts'
  *       └──any error──▶ failed
  */
 type Reading =
-  | { readonly at: 'open' }
-  | { readonly at: 'ended' }
+  | { readonly at: 'open' | 'ended' }
   | { readonly at: 'discarding'; readonly ended: boolean }
   | { readonly at: 'failed'; readonly error: ConnError }
 
@@ -29,11 +28,7 @@ type Reading =
  *       └────────any error─────┴────────────────────────────┴──▶ failed
  */
 type Writing =
-  | { readonly at: 'open' }
-  | { readonly at: 'ending' }
-  | { readonly at: 'finishing' }
-  | { readonly at: 'ended' }
-  | { readonly at: 'failed'; readonly error: ConnError }
+  { readonly at: 'open' | 'ending' | 'finishing' | 'ended' } | { readonly at: 'failed'; readonly error: ConnError }
 
 /** The state of every open half, shared by all conns. */
 const open = { at: 'open' } as const
@@ -50,10 +45,6 @@ type Wrap = (chunk: Uint8Array | null) => unknown
 
 function asChunk(chunk: Uint8Array | null): Uint8Array | null {
   return chunk
-}
-
-function asResult(chunk: Uint8Array | null): IteratorResult<Uint8Array, undefined> {
-  return chunk === null ? { done: true, value: undefined } : { done: false, value: chunk }
 }
 
 const done: IteratorReturnResult<undefined> = { done: true, value: undefined }
@@ -183,7 +174,8 @@ export class StreamConn implements Conn {
   [Symbol.asyncIterator](): AsyncIterableIterator<Uint8Array, undefined> {
     let isDone = false
     // A function for each iteration, since it identifies the waits of the iteration.
-    const wrap = (chunk: Uint8Array | null): IteratorResult<Uint8Array, undefined> => asResult(chunk)
+    const wrap = (chunk: Uint8Array | null): IteratorResult<Uint8Array, undefined> =>
+      chunk === null ? { done: true, value: undefined } : { done: false, value: chunk }
     const leave = (): void => {
       isDone = true
       this.#readers.withdraw(wrap, done)

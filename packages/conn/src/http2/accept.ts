@@ -17,6 +17,7 @@ import type { CloseTimeouts } from '../limits.ts'
 import { resolveTimeouts } from '../limits.ts'
 import { widenWindows } from './windows.ts'
 
+/** The options of {@link accept}. */
 export interface AcceptOptions extends CloseTimeouts {
   /** The status of the response. Default: 200. */
   readonly status?: number | undefined
@@ -58,7 +59,7 @@ export async function accept(
   detail: Http2ServerResponse | ServerResponse | IncomingHttpHeaders,
   options: AcceptOptions = {},
 ): Promise<Http2Conn> {
-  if (isStream(source)) return acceptStream(source, detail as IncomingHttpHeaders, {}, options)
+  if ('respond' in source) return acceptStream(source, detail as IncomingHttpHeaders, {}, options)
   if (!isHttp2(source)) {
     throw new ConnError('HTTP2_NOT_SUPPORTED', `a conn needs HTTP/2, and the client speaks HTTP/${source.httpVersion}`)
   }
@@ -80,7 +81,7 @@ function acceptStream(
     throw new ConnError('CONNECTION_LOST', 'the client left before its request was accepted')
   }
   // Node ends these responses without being asked.
-  if (headers[':method'] === 'HEAD' || bodiless.has(status)) {
+  if (headers[':method'] === 'HEAD' || [204, 205, 304].includes(status)) {
     throw new ConnError('INVALID_ARGUMENT', 'a response to HEAD, or with status 204, 205 or 304, has no body')
   }
   if (stream.session !== undefined) {
@@ -99,12 +100,6 @@ function acceptStream(
 }
 
 function ignore(): void {}
-
-const bodiless: ReadonlySet<number> = new Set([204, 205, 304])
-
-function isStream(source: object): source is ServerHttp2Stream {
-  return 'respond' in source
-}
 
 function isHttp2(source: Http2ServerRequest | IncomingMessage): source is Http2ServerRequest {
   return source.httpVersionMajor >= 2

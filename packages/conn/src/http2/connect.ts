@@ -14,6 +14,7 @@ import type { SessionPool } from './session-pool.ts'
 import { sharedSessions } from './session-pool.ts'
 import { afterTurn, clearTimeout, now, setTimeout } from '../runtime/timers.ts'
 
+/** The options of {@link connect}. */
 export interface ConnectOptions extends CloseTimeouts {
   /** Cancels connecting. It has no effect on an open conn. */
   readonly signal?: AbortSignal | null | undefined
@@ -32,10 +33,7 @@ export interface ConnectOptions extends CloseTimeouts {
 /** On how many connections a request is sent, if each one sends GOAWAY before it has processed the request. */
 const maxAttempts = 3
 
-/**
- * How long a silent peer may leave a request unanswered before its connection gets no further requests. Unit:
- * milliseconds.
- */
+/** How long a peer may be silent before its connection gets no further requests. Unit: milliseconds. */
 const maxSilence = 1_000
 
 /**
@@ -95,14 +93,13 @@ export async function connect(url: string | URL, options: ConnectOptions = {}): 
         const { stream } = opened
         session = opened.session
         const transport = new Http2Transport(stream, session)
-        return await respond(session, stream, transport, controller.signal, (response) => {
-          const status = response[':status'] ?? 0
+        return await respond(session, stream, transport, controller.signal, (status, response) => {
           return new Http2Conn(stream, transport, { side: 'client', method, path, status, headers: response }, timeouts)
         })
       } catch (error) {
-        // The peer sent GOAWAY before it saw the request, and promises that it did nothing with it (RFC 9113, section
-        // 8.7).
-        if (attempt >= maxAttempts || session?.isUsable === true || !isRefusedStream(error)) throw error
+        // By its GOAWAY, the peer promises that it did nothing with the request (RFC 9113, section 8.7).
+        const isRefused = error instanceof ConnError && error.rstCode === RstCode.REFUSED_STREAM
+        if (attempt >= maxAttempts || session?.isUsable === true || !isRefused) throw error
       }
     }
   } finally {
@@ -111,19 +108,13 @@ export async function connect(url: string | URL, options: ConnectOptions = {}): 
   }
 }
 
-function isRefusedStream(error: unknown): boolean {
-  return error instanceof ConnError && error.rstCode === RstCode.REFUSED_STREAM
-}
-
-/**
- * Waits for the headers of the response. It calls `accept` in the event itself, so that the conn misses no other event.
- */
+/** Waits for the headers of the response. Calls `accept` in their event, so that the conn misses no other event. */
 function respond(
   session: Session,
   stream: ClientHttp2Stream,
   transport: Http2Transport,
   signal: AbortSignal,
-  accept: (headers: IncomingHttpHeaders & { ':status'?: number }) => Http2Conn,
+  accept: (status: number, headers: IncomingHttpHeaders) => Http2Conn,
 ): Promise<Http2Conn> {
   const http2 = stream.session
   const [startedAt, bytesRead, bytesWritten] = [now(), session.bytesRead, session.bytesWritten]
@@ -155,12 +146,17 @@ function respond(
       removeListeners()
       const rstCode = stream.rstCode ?? RstCode.NO_ERROR
       const isLost = rstCode !== RstCode.REFUSED_STREAM && (http2 === undefined || http2.destroyed)
-      reject(isLost ? lostError(session, session.bytesWritten > bytesWritten) : streamError(http2, rstCode, lastError))
+      if (!isLost) {
+        reject(streamError(http2, rstCode, lastError))
+        return
+      }
+      const { code, message, cause } = session.closeError()
+      reject(new ConnError(code, message, { cause, requestSent: session.bytesWritten > bytesWritten }))
     }
     const onResponse = (headers: IncomingHttpHeaders & { ':status'?: number }): void => {
       removeListeners()
       const status = headers[':status'] ?? 0
-      if (status >= 200 && status < 300) resolve(accept(headers))
+      if (status >= 200 && status < 300) resolve(accept(status, headers))
       else readErrorResponse(stream, transport, status, headers, signal).then(reject, reject)
     }
     signal.addEventListener('abort', onAbort)
@@ -169,12 +165,6 @@ function respond(
     stream.on('response', onResponse)
     if (signal.aborted) onAbort()
   })
-}
-
-/** Makes the error of a request whose session ended before the response. */
-function lostError(session: Session, requestSent: boolean): ConnError {
-  const { code, message, cause } = session.closeError()
-  return new ConnError(code, message, { cause, requestSent })
 }
 
 /** Reads the start of the body of an error response until the signal aborts, and ends the stream. */

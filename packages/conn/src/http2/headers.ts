@@ -5,7 +5,7 @@ import { sensitiveHeaders } from 'node:http2'
 import { connLimits } from '../limits.ts'
 import { ConnError } from '../errors.ts'
 
-/** Joins headers. Names are compared without case (RFC 9110, section 5.1), and the last value of a name counts. */
+/** Joins headers into one object. Names ignore case (RFC 9110, section 5.1), and the last value of a name counts. */
 export function mergeHeaders(...all: readonly (OutgoingHttpHeaders | undefined)[]): OutgoingHttpHeaders {
   const merged = new Map<string, OutgoingHttpHeaders[string]>()
   const sensitive: unknown[] = []

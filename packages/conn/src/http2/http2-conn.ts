@@ -19,9 +19,7 @@ export interface RequestInfo {
   /** The path with its query, as sent. */
   readonly path: string
   readonly status: number
-  /**
-   * The headers that the peer sent: of the response on the client, of the request on the server. Each conn has a copy.
-   */
+  /** The headers of the peer: of the response on the client, of the request on the server. Each conn has a copy. */
   readonly headers: IncomingHttpHeaders
 }
 
@@ -85,10 +83,7 @@ export class Http2Conn extends StreamConn implements RequestInfo {
   }
 }
 
-interface Addresses {
-  readonly local: Address
-  readonly remote: Address
-}
+type Addresses = Readonly<Record<'local' | 'remote', Address>>
 
 const knownAddresses = new WeakMap<Http2Session, Addresses>()
 
@@ -105,10 +100,7 @@ function addressesOf(session: Http2Session | undefined): Addresses {
   return addresses
 }
 
-/**
- * Copies headers into a fifth of the memory. In V8, Node's object is a hash table because it was created without a
- * prototype.
- */
+/** Copies headers into a fifth of the memory. Node creates them without a prototype: in V8, that is a hash table. */
 function compact(headers: IncomingHttpHeaders): IncomingHttpHeaders {
   return Object.setPrototypeOf({ ...headers }, null) as IncomingHttpHeaders
 }

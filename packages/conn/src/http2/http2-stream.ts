@@ -8,7 +8,7 @@ import type { Written } from '../node/retain-in-flight.ts'
 import { retainInFlight } from '../node/retain-in-flight.ts'
 import { dispatchedBytes, rawSocket } from '../node/handle.ts'
 import { inOwnMemory } from '../core/own-memory.ts'
-import { Pages } from '../node/pages.ts'
+import { isBytes, Pages } from '../node/pages.ts'
 import { queueMicrotask, setImmediate } from '../runtime/timers.ts'
 import type { TransportEvents } from '../core/transport.ts'
 
@@ -37,10 +37,7 @@ const none: PendingWrite[] = []
  * response may have ended by the time Node emits its headers.
  */
 export class Http2Transport extends DuplexTransport<Http2Stream> {
-  /**
-   * Replaces `push` to see the peer's END_STREAM. Node emits no event for it, and has forgotten it when it emits
-   * `close`.
-   */
+  /** Replaces `push` to see the peer's END_STREAM: Node emits no event for it, and forgets it before `close`. */
   static #push(this: Watched, chunk: unknown, encoding?: BufferEncoding): boolean {
     const own = this[transport]
     // The window stays full, so that the peer soon stops.
@@ -241,10 +238,7 @@ export class Http2Transport extends DuplexTransport<Http2Stream> {
     if (willLeave && this.stream.state?.localClose === 1) this.#endSent = true
   }
 
-  /**
-   * Closes a stream that the peer reset with NO_ERROR. Node would first wait for its reader, and leave every writer
-   * waiting.
-   */
+  /** Closes a stream that the peer reset with NO_ERROR. Node would first wait for its reader, and block its writers. */
   #closeNow(): void {
     this.#noteEndSent()
     if (!this.#endSent) queueMicrotask(() => this.stream.destroy())
@@ -302,9 +296,4 @@ export function resetStream(stream: Http2Stream, code: number): void {
   stream.close(code)
   // A socket that accepts no more bytes would hold back the RST_STREAM, and with it the stream's `close` event.
   stream.destroy()
-}
-
-/** Not by `instanceof`: in the sandbox of a test runner, Node's chunks are of another realm. */
-function isBytes(chunk: unknown): chunk is Uint8Array {
-  return ArrayBuffer.isView(chunk)
 }

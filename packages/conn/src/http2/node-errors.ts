@@ -6,12 +6,7 @@ import type { ClientCertificate } from '../node/client-certificate.ts'
 import { ConnError } from '../errors.ts'
 
 /** The codes of RFC 9113, section 7, that this package sends or reacts to. */
-export const RstCode: {
-  readonly NO_ERROR: number
-  readonly REFUSED_STREAM: number
-  readonly CANCEL: number
-  readonly ENHANCE_YOUR_CALM: number
-} = {
+export const RstCode: Readonly<Record<'NO_ERROR' | 'REFUSED_STREAM' | 'CANCEL' | 'ENHANCE_YOUR_CALM', number>> = {
   NO_ERROR: constants.NGHTTP2_NO_ERROR,
   REFUSED_STREAM: constants.NGHTTP2_REFUSED_STREAM,
   CANCEL: constants.NGHTTP2_CANCEL,
@@ -141,9 +136,7 @@ export function isSessionExhausted(error: unknown): boolean {
   ].includes(codeOf(error))
 }
 
-/**
- * Returns the text of an error, which is never empty. The error of a name with several addresses has one text for each.
- */
+/** Returns the text of an error, never empty. The error of a name with several addresses has a text for each. */
 function describeError(error: unknown): string {
   if (!(error instanceof Error)) return String(error)
   if (error.message !== '') return error.message

@@ -17,39 +17,34 @@ export const maxWaitingResets = 500
 /** Sends the resets of one client connection, no faster than a server accepts them. */
 export class ResetBudget {
   /** The codes of the streams whose reset waits, in order. */
-  readonly #codes = new Map<Http2Stream, number>()
+  readonly waiting: Map<Http2Stream, number> = new Map()
   #allowed = maxBurst
   #countedAt = now()
   #timer: NodeJS.Timeout | undefined
 
-  /** How many resets wait. */
-  get waiting(): number {
-    return this.#codes.size
-  }
-
   /** Resets a stream now or later. Returns whether it did so now. */
   add(stream: Http2Stream, code: number): boolean {
     this.#count()
-    if (this.#codes.size === 0 && this.#allowed >= 1) {
+    if (this.waiting.size === 0 && this.#allowed >= 1) {
       this.#allowed -= 1
       resetStream(stream, code)
       return true
     }
-    this.#codes.set(stream, code)
+    this.waiting.set(stream, code)
     this.#timer ??= this.#schedule()
     return false
   }
 
   /** Forgets a stream that has closed. */
   forget(stream: Http2Stream): void {
-    if (!this.#codes.delete(stream) || this.#codes.size > 0) return
+    if (!this.waiting.delete(stream) || this.waiting.size > 0) return
     clearTimeout(this.#timer)
     this.#timer = undefined
   }
 
   /** Sends all resets that wait, on a connection that has no other streams to lose. */
   flush(): void {
-    this.#allowed = this.#codes.size
+    this.#allowed = this.waiting.size
     this.#send()
   }
 
@@ -60,7 +55,7 @@ export class ResetBudget {
   }
 
   #send(): void {
-    for (const [stream, code] of this.#codes) {
+    for (const [stream, code] of this.waiting) {
       if (this.#allowed < 1) return
       this.#allowed -= 1
       this.forget(stream)
@@ -73,7 +68,7 @@ export class ResetBudget {
     return setTimeout(() => {
       this.#count()
       this.#send()
-      this.#timer = this.#codes.size > 0 ? this.#schedule() : undefined
+      this.#timer = this.waiting.size > 0 ? this.#schedule() : undefined
     }, 1_000 / maxPerSecond).unref()
   }
 }

@@ -34,6 +34,8 @@ export interface SessionPoolOptions {
 export class SessionPool implements AsyncDisposable {
   readonly #timeouts: Omit<SessionOptions, 'pingsForResponses'>
   readonly #byOrigin = new Map<string, Set<Session>>()
+  readonly #identities = new WeakMap<ConnectionOptions, number>()
+  #identityCount = 0
   /** The ping intervals of origins that asked for fewer pings (ENHANCE_YOUR_CALM). */
   readonly #pingIntervals = new Map<string, number>()
   /** Waits for room on a connection. Each signal aborts with a ConnError. */
@@ -116,21 +118,17 @@ export class SessionPool implements AsyncDisposable {
     }
   }
 
-  /**
-   * Finds or creates a session with room for another stream. Returns `undefined` if no session has room and no more may
-   * be opened.
-   */
+  /** Finds or creates a session with room for another stream. Returns `undefined` where the limits allow neither. */
   #usableSession(origin: URL, tls: ConnectionOptions | undefined): Session | undefined {
     if (this.#closed) throw new ConnError('SESSIONS_CLOSED', 'the pool was closed')
-    const key = `${origin.origin} ${tls === undefined ? 0 : identify(tls)}`
+    const key = `${origin.origin} ${tls === undefined ? 0 : this.#identify(tls)}`
     const sessions = this.#byOrigin.get(key) ?? new Set()
     let ending = 0
     for (const session of sessions) {
       if (session.isUsable) return session
       if (session.isEnding) ending += 1
     }
-    // Draining sessions have a limit of their own: their streams may last long, and a peer may send GOAWAY as often as
-    // it likes.
+    // Draining sessions have their own limit: streams may last long, and a peer may send GOAWAY any number of times.
     const { sessionsPerOrigin, drainingPerOrigin } = connLimits
     if (sessions.size - ending >= sessionsPerOrigin || ending >= drainingPerOrigin) return undefined
     return runInRootContext(() => {
@@ -142,6 +140,13 @@ export class SessionPool implements AsyncDisposable {
       })
       return session
     })
+  }
+
+  /** Returns the number of an object of TLS options. The same object always has the same number. */
+  #identify(tls: ConnectionOptions): number {
+    const identity = this.#identities.get(tls) ?? ++this.#identityCount
+    this.#identities.set(tls, identity)
+    return identity
   }
 
   #createSession(origin: URL, tls: ConnectionOptions | undefined): Session {
@@ -163,15 +168,3 @@ export class SessionPool implements AsyncDisposable {
 
 /** The pool of all calls of `connect` that name none. */
 export const sharedSessions: SessionPool = new SessionPool()
-
-const identities = new WeakMap<ConnectionOptions, number>()
-let identityCount = 0
-
-/** Returns the number of an object of TLS options. The same object always has the same number. */
-function identify(tls: ConnectionOptions): number {
-  const known = identities.get(tls)
-  if (known !== undefined) return known
-  identityCount += 1
-  identities.set(tls, identityCount)
-  return identityCount
-}

@@ -14,7 +14,7 @@ import type { KeepAliveTimes } from './keep-alive.ts'
 import { KeepAlive, pingForResponses } from './keep-alive.ts'
 import type { Progress } from './node-errors.ts'
 import { RstCode, sessionError } from './node-errors.ts'
-import { keepReading } from '../node/keep-reading.ts'
+import { ReadPump } from '../node/keep-reading.ts'
 import { maxWaitingResets, ResetBudget } from './reset-budget.ts'
 import { clearTimeout, setTimeout } from '../runtime/timers.ts'
 import { abortable } from '../waits/abortable.ts'
@@ -27,11 +27,7 @@ import { widenWindows } from './windows.ts'
  *     connecting ──SETTINGS, ACK──▶ open ──GOAWAY, idle, drain()──▶ draining
  *         └──────────────error──────┴──▶ closed ◀──last stream ended──┘
  */
-type State =
-  | { readonly at: 'connecting' }
-  | { readonly at: 'open' }
-  | { readonly at: 'draining' }
-  | { readonly at: 'closed'; readonly error: ConnError }
+type State = { readonly at: 'connecting' | 'open' | 'draining' } | { readonly at: 'closed'; readonly error: ConnError }
 
 /** Times in milliseconds. See {@link ConnDefaults}. */
 export interface SessionOptions extends KeepAliveTimes {
@@ -84,8 +80,7 @@ export class Session {
     this.#pool = pool
     this.#socket = connectSocket(origin, tls)
     this.#certificate = this.#socket instanceof TLSSocket ? watchClientCertificate(this.#socket) : undefined
-    // Node gives a session up when its socket fails, but closes it with the socket, which it leaves open after a TLS
-    // alert.
+    // Node gives a session up when its socket fails, but closes it with the socket, which a TLS alert leaves open.
     this.#socket.on('error', (error) => {
       this.#lastError ??= error
       this.#socket.destroy()
@@ -100,7 +95,8 @@ export class Session {
     const onDead = (error: ConnError): void => this.destroy(error)
     this.#keepAlive = new KeepAlive(http2, options, onDead)
     this.#pingForResponse = options.pingsForResponses ? pingForResponses(() => this.#keepAlive.ping()) : undefined
-    this.onWrite = keepReading(http2, onDead)
+    const pump = new ReadPump(http2, onDead)
+    this.onWrite = (stream) => pump.onWrite(stream)
     this.#connected = new Promise((resolve, reject) => {
       http2.once('connect', () => {
         // Over TLS, the peer must have chosen h2.
@@ -155,7 +151,7 @@ export class Session {
   get isUsable(): boolean {
     if (this.isEnding) return false
     if (this.#state.at === 'connecting') return true
-    if (this.#resets.waiting >= maxWaitingResets) return false
+    if (this.#resets.waiting.size >= maxWaitingResets) return false
     // If the peer accepts no streams for now, one stream waits for it.
     return this.#streamCount < Math.max(1, this.#http2.remoteSettings.maxConcurrentStreams ?? Number.POSITIVE_INFINITY)
   }
@@ -198,7 +194,6 @@ export class Session {
     return isNow
   }
 
-  /** How many bytes have come from the peer. */
   get bytesRead(): number {
     return this.#socket.bytesRead
   }
@@ -276,10 +271,7 @@ export class Session {
   }
 }
 
-/**
- * Opens the socket as Node's `connect` would. A session hides its socket, and only the socket can end a session at
- * once.
- */
+/** Opens the socket as Node's `connect` would: a session hides its socket, and only the socket can end it at once. */
 function connectSocket({ protocol, hostname, port }: URL, tls: ConnectionOptions | undefined): Socket {
   const host = hostname.startsWith('[') ? hostname.slice(1, -1) : hostname
   if (protocol === 'http:') return connectTcp({ host, port: Number(port || 80) })

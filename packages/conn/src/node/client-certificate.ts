@@ -4,9 +4,7 @@ import type { TLSSocket } from 'node:tls'
 export interface ClientCertificate {
   /** Whether the server asked for a certificate, and whether the client gave one. */
   readonly wish: 'unasked' | 'missing' | 'given'
-  /**
-   * Whether the server sent anything after the client's half of the handshake, such as the session ticket of TLS 1.3.
-   */
+  /** Whether the server sent anything after the client's half of the handshake, such as a TLS 1.3 session ticket. */
   readonly isAccepted: boolean
 }
 

@@ -1,7 +1,7 @@
 import type { Http2Stream } from 'node:http2'
 
 import { inOwnMemory } from '../core/own-memory.ts'
-import { Pages } from './pages.ts'
+import { isBytes, Pages } from './pages.ts'
 
 /**
  * Copies what arrives on an unread stream into memory of its own, in few pieces. Node would keep the packets in which
@@ -35,9 +35,4 @@ export function holdUnread(stream: Http2Stream): () => void {
     stream.push = push
     pushPage()
   }
-}
-
-/** Whether `chunk` is bytes, also of another realm: Node's chunks are not of the realm of a test runner's sandbox. */
-function isBytes(chunk: unknown): chunk is Uint8Array {
-  return ArrayBuffer.isView(chunk)
 }

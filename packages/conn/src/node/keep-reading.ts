@@ -20,9 +20,10 @@ const maxArriving = 1.25 * connLimits.connectionWindow
  *
  * While a stream of the session has unsent bytes and nothing arrives, the socket is made to read again. Node keeps what
  * arrives until its write has finished, and then handles it frame by frame. That is bounded by the connection's window,
- * since none of it is given back meanwhile. A peer that sends more ends the session.
+ * since none of it is given back meanwhile. A peer that sends more ends the session. The timer
+ * keeps no process alive.
  */
-class ReadPump {
+export class ReadPump {
   readonly #session: ClientHttp2Session
   readonly #onBreach: (error: ConnError) => void
   readonly #unsent = new Set<Http2Stream>()
@@ -32,11 +33,13 @@ class ReadPump {
   /** The position of the socket when it was made to read. Until more is written, it stalls. */
   #stalled: { readonly bytesRead: number; readonly bytesWritten: number } | undefined
 
+  /** @param onBreach - receives the error of a peer that sends more than it may. */
   constructor(session: ClientHttp2Session, onBreach: (error: ConnError) => void) {
     this.#session = session
     this.#onBreach = onBreach
   }
 
+  /** To be called with each stream to which bytes were written. */
   onWrite(stream: Http2Stream): void {
     this.#unsent.add(stream)
     this.#timer ??= this.#lookAfter(firstPause)
@@ -67,17 +70,4 @@ class ReadPump {
     }
     this.#timer = this.#lookAfter(isStill ? Math.min(2 * this.#pause, maxPause) : firstPause)
   }
-}
-
-/**
- * Makes a client's session read while it writes. `onBreach` receives the error of a peer that sends more than it may.
- *
- * @returns a function to call with each stream to which bytes were written. Its timer keeps no process alive.
- */
-export function keepReading(
-  session: ClientHttp2Session,
-  onBreach: (error: ConnError) => void,
-): (stream: Http2Stream) => void {
-  const pump = new ReadPump(session, onBreach)
-  return (stream) => pump.onWrite(stream)
 }

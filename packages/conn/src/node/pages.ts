@@ -1,3 +1,8 @@
+/** Whether `chunk` is bytes, also of another realm: Node's chunks are not of the realm of a test runner's sandbox. */
+export function isBytes(chunk: unknown): chunk is Uint8Array {
+  return ArrayBuffer.isView(chunk)
+}
+
 /** Unit: bytes. */
 const pageSize = 4 * 1024
 

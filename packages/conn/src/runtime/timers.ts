@@ -6,9 +6,7 @@ import { runInRootContext } from './root-context.ts'
 
 const real = {
   setTimeout: globalThis.setTimeout,
-  clearTimeout: globalThis.clearTimeout,
   setInterval: globalThis.setInterval,
-  clearInterval: globalThis.clearInterval,
   setImmediate: globalThis.setImmediate,
 }
 
@@ -52,13 +50,10 @@ export function afterTurn(task: () => void): void {
   setImmediate(() => void setImmediate(task))
 }
 
-/** The platform's `clearTimeout`. */
-export const clearTimeout: (timer: NodeJS.Timeout | undefined) => void = real.clearTimeout
+export const clearTimeout: (timer: NodeJS.Timeout | undefined) => void = globalThis.clearTimeout
 
-/** The platform's `clearInterval`. */
-export const clearInterval: (timer: NodeJS.Timeout | undefined) => void = real.clearInterval
+export const clearInterval: (timer: NodeJS.Timeout | undefined) => void = globalThis.clearInterval
 
-/** The platform's `queueMicrotask`. */
 export const queueMicrotask: (task: () => void) => void = globalThis.queueMicrotask
 
 const { performance } = globalThis

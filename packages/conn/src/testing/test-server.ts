@@ -42,6 +42,7 @@ export async function makeCertificate(): Promise<Certificate> {
   return { key, cert }
 }
 
+/** The options of {@link startServer}. */
 export interface TestServerOptions {
   /** Whether the server speaks TLS, or cleartext HTTP/2. Default: true. */
   readonly tls?: boolean | undefined

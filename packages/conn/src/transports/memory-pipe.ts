@@ -28,8 +28,8 @@ export function pipe(options: PipeOptions = {}): [Conn, Conn] {
   const highWaterMark = Math.max(1, options.highWaterMark ?? connDefaults.pipeBuffer)
   const left = new PipeEnd(highWaterMark)
   const right = new PipeEnd(highWaterMark)
-  left.join(right)
-  right.join(left)
+  left.peer = right
+  right.peer = left
   return [new StreamConn(left, options), new StreamConn(right, options)]
 }
 
@@ -39,7 +39,7 @@ export function pipe(options: PipeOptions = {}): [Conn, Conn] {
  */
 class PipeEnd implements Transport {
   readonly #highWaterMark: number
-  #peer: PipeEnd = this
+  peer: PipeEnd = this
   #events: TransportEvents = silent
   #inbox: (Uint8Array | null)[] = []
   #inboxBytes = 0
@@ -51,10 +51,6 @@ class PipeEnd implements Transport {
 
   constructor(highWaterMark: number) {
     this.#highWaterMark = highWaterMark
-  }
-
-  join(peer: PipeEnd): void {
-    this.#peer = peer
   }
 
   start(events: TransportEvents): void {
@@ -72,14 +68,14 @@ class PipeEnd implements Transport {
 
   /** Bytes in the inbox count as handed on, like bytes that a network has accepted. */
   write(bytes: Uint8Array, done?: (isReleased: boolean) => void): boolean {
-    const hasRoom = this.#peer.#receive(inOwnMemory(bytes))
+    const hasRoom = this.peer.#receive(inOwnMemory(bytes))
     done?.(false)
     return hasRoom
   }
 
   end(): void {
     this.#wroteEnd = true
-    this.#peer.#receive(null)
+    this.peer.#receive(null)
     queueMicrotask(() => {
       this.#events.finish()
       this.#closeWhenDone()
@@ -89,8 +85,8 @@ class PipeEnd implements Transport {
   destroy(error: ConnError | null): void {
     const reset = new ConnError('RESET', 'the other end of the pipe broke off', { cause: error })
     this.#close(error ?? reset)
-    if (error === null) queueMicrotask(() => this.#peer.#closeAfterInbox(reset))
-    else this.#peer.#close(reset)
+    if (error === null) queueMicrotask(() => this.peer.#closeAfterInbox(reset))
+    else this.peer.#close(reset)
   }
 
   /** The other end has ended its half and reads no more. What it wrote is delivered first, even without a read. */
@@ -131,7 +127,7 @@ class PipeEnd implements Transport {
       const wasFull = this.#inboxBytes >= this.#highWaterMark
       this.#inboxBytes -= item.length
       this.#events.chunk(item)
-      if (wasFull && this.#inboxBytes < this.#highWaterMark) this.#peer.#events.drain()
+      if (wasFull && this.#inboxBytes < this.#highWaterMark) this.peer.#events.drain()
     }
   }
 

@@ -11,10 +11,7 @@ type MakeError<E extends Error> = new (
 export interface WaitErrors<E extends Error> {
   /** Returns the error of a wait that its signal ended for `reason`. */
   abortError(what: string, reason: unknown): E
-  /**
-   * Returns the error of a wait whose `signal` has aborted or is no AbortSignal. `null` means no signal, as for
-   * `fetch`.
-   */
+  /** Returns the error of a wait whose `signal` has aborted or is invalid. As for `fetch`, `null` means no signal. */
   signalError(signal: AbortSignal | null | undefined, what: string): E | undefined
 }
 

@@ -32,15 +32,11 @@ class Link<Item, Result> implements Waiting<Item, Result> {
 export class WaitQueue<Item, Result> {
   readonly #makeError: (reason: unknown) => unknown
   #first: Link<Item, Result> | undefined
-  #size = 0
+  size = 0
 
   /** @param makeError - makes the error of a wait that its signal ended, out of the signal's reason. */
   constructor(makeError: (reason: unknown) => unknown) {
     this.#makeError = makeError
-  }
-
-  get size(): number {
-    return this.#size
   }
 
   /** @param signal - was checked by the caller: it is an AbortSignal that has not aborted. */
@@ -70,7 +66,7 @@ export class WaitQueue<Item, Result> {
   /** Removes all that wait with `item`, and resolves them. */
   withdraw(item: Item, result: Result): void {
     let link = this.#first
-    for (let left = this.#size; left > 0 && link !== undefined; left -= 1, link = link.next) {
+    for (let left = this.size; left > 0 && link !== undefined; left -= 1, link = link.next) {
       if (link.item !== item) continue
       this.#remove(link)
       link.release?.()
@@ -84,7 +80,7 @@ export class WaitQueue<Item, Result> {
   }
 
   #append(link: Link<Item, Result>): void {
-    this.#size += 1
+    this.size += 1
     const first = this.#first
     if (first === undefined) {
       this.#first = link
@@ -97,9 +93,9 @@ export class WaitQueue<Item, Result> {
   }
 
   #remove(link: Link<Item, Result>): void {
-    this.#size -= 1
+    this.size -= 1
     link.previous.next = link.next
     link.next.previous = link.previous
-    if (this.#first === link) this.#first = this.#size === 0 ? undefined : link.next
+    if (this.#first === link) this.#first = this.size === 0 ? undefined : link.next
   }
 }
