@@ -1,6 +1,7 @@
 /**
- * The lint rules. The arrows between the layers are among them: a folder of a package's `src` imports from the folders that it names
- * here, from the files of `src` itself, and from nothing else of the package. ARCHITECTURE.md explains the layers.
+ * The lint rules. The arrows between the layers are among them: a folder of a package's `src` imports from the folders
+ * that it names here, from the files of `src` itself, and from nothing else of the package. ARCHITECTURE.md explains
+ * the layers.
  */
 
 /** Runs in browsers and workers too: imports no `node:*`, uses no global of Node. */

@@ -1,6 +1,6 @@
 /**
- * One end of a channel, which tells its parent which source files each message passed: `peer.ts receive`, `peer.ts send ORIGIN`. The
- * next message leaves when the one before has arrived, which the parent says, so that each travels alone.
+ * One end of a channel, which tells its parent which source files each message passed: `peer.ts receive`, `peer.ts send
+ * ORIGIN`. The next message leaves when the one before has arrived, which the parent says, so that each travels alone.
  */
 import { defineRoute } from '@h2channel/channel'
 import { createClient } from '@h2channel/channel/client'

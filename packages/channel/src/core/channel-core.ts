@@ -23,7 +23,7 @@ import { isOwnEnd } from './own-end.ts'
 import { Receiver } from './receiver.ts'
 import { Sender } from './sender.ts'
 
-/** Observers of a channel for limits that several channels share: of the memory it holds, and of the messages it receives. */
+/** Observers of a channel, for limits that several channels share. */
 export interface Watchers {
   readonly memory?: (SenderWatcher & ArrivedWatcher) | undefined
   readonly messages?: ReceiverWatcher | undefined
@@ -56,12 +56,12 @@ type HalvesEnd =
 /** While more than this waits to be sent, pings are not answered: those bytes show the peer as much. Unit: bytes. */
 const maxBufferedForPong = 64 * 1024
 
-/** Control frames that may have piled up in the windows while this side did not read. They are not held against the peer. */
+/** Control frames that may have piled up while this side did not read: they do not count against the peer. */
 const maxUnreadControlFrames = 128 * 1024
 
 /**
- * The life of a channel: joins both halves and the heartbeat, handles control frames, and decides how the channel ends. The halves and
- * the heartbeat call it directly, since closures for each channel would take more memory than its state.
+ * The life of a channel: joins both halves and the heartbeat, handles control frames, and decides how the channel ends.
+ * The halves and the heartbeat call it directly, since closures for each channel would take more memory than its state.
  */
 export class ChannelCore<in S, out R> implements SenderEvents, ReceiverEvents, HeartbeatEvents {
   readonly conn: Conn
@@ -296,8 +296,8 @@ export class ChannelCore<in S, out R> implements SenderEvents, ReceiverEvents, H
   }
 
   /**
-   * Ends the channel because of an error: the only place that says why it ended, and the first error stays. The halves fail with
-   * `error`, which may be later than the first: that of a close that did not end in time. Returns the first.
+   * Ends the channel because of an error: the only place that says why it ended, and the first error stays. The halves
+   * fail with `error`, which may be later than the first: that of a close that did not end in time. Returns the first.
    */
   #settle(error: ChannelError, halves: HalvesEnd): ChannelError {
     this.#failure ??= error

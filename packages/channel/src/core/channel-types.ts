@@ -31,15 +31,15 @@ export interface ChannelOptions<S, R> {
 /** Options of a call that waits. */
 export interface WaitOptions {
   /**
-   * Ends the wait: with `TIMEOUT` for an `AbortSignal.timeout(ms)`, with `CANCELLED` for any other. `null` stands for no signal.
-   * Anything else that is not an AbortSignal is refused with `INVALID_ARGUMENT`, before anything is done.
+   * Ends the wait: with `TIMEOUT` for an `AbortSignal.timeout(ms)`, with `CANCELLED` for any other. `null` stands for
+   * no signal. Anything else that is not an AbortSignal is refused with `INVALID_ARGUMENT`, before anything is done.
    */
   readonly signal?: AbortSignal | null | undefined
 }
 
 /**
- * How a channel ended. A clean end means that everything sent was handed to the transport, and that the peer ended its half or this
- * side closed without waiting for that.
+ * How a channel ended. A clean end means that everything sent was handed to the transport, and that the peer ended its
+ * half or this side closed without waiting for that.
  */
 export type ChannelClosed = { readonly clean: true } | { readonly clean: false; readonly error: ChannelError }
 
@@ -58,8 +58,8 @@ export interface ChannelStats {
   /** Bytes that were accepted and that the conn has not taken yet. */
   readonly bufferedBytes: number
   /**
-   * The time between the last ping and its answer. `undefined` before the first answer, and between peers without control frames.
-   * Unit: milliseconds.
+   * The time between the last ping and its answer. `undefined` before the first answer, and between peers without
+   * control frames. Unit: milliseconds.
    */
   readonly roundTrip: number | undefined
   /** The time since the channel was opened. Unit: milliseconds. */

@@ -20,8 +20,8 @@ export function coreOf(channel: Channel<never, unknown>): ChannelCore<never, unk
 }
 
 /**
- * Typed messages both ways over one conn, which the channel owns. Both halves are independent: either side may end its own and
- * still receive from the other.
+ * Typed messages both ways over one conn, which the channel owns. Both halves are independent: either side may end its
+ * own and still receive from the other.
  *
  * @typeParam S - what this side sends.
  * @typeParam R - what this side receives.
@@ -49,8 +49,8 @@ export class Channel<in S, out R> implements AsyncIterable<R>, AsyncDisposable {
   readonly #core: ChannelCore<S, R>
 
   /**
-   * @throws ChannelError `INVALID_ARGUMENT` when a framing does not support its codec, a limit is out of range, or `onInvalid` or
-   *   `onSlow` is not a function.
+   * @throws ChannelError `INVALID_ARGUMENT` when a framing does not support its codec, a limit is out of range, or
+   *   `onInvalid` or `onSlow` is not a function.
    */
   constructor(conn: Conn, options: ChannelOptions<S, R>) {
     const { send, receive, framing = lengthPrefixed(), onInvalid, onSlow, name, clock = systemClock } = options
@@ -96,25 +96,25 @@ export class Channel<in S, out R> implements AsyncIterable<R>, AsyncDisposable {
   }
 
   /**
-   * Aborts at both ends when the channel should end soon: when the server's router drains, the channel reaches its `maxAge`, its
-   * client's credentials are about to end, or its client is closed. The channel stays open until either side ends it; after a
-   * deadline, the side that announced it ends the channel with `GOING_AWAY`. A client whose server stops should finish its work, and
-   * open a new channel, which another server accepts.
+   * Aborts at both ends when the channel should end soon: when the server's router drains, the channel reaches its
+   * `maxAge`, its client's credentials are about to end, or its client is closed. The channel stays open until either
+   * side ends it; after a deadline, the side that announced it ends the channel with `GOING_AWAY`. A client whose
+   * server stops should finish its work, and open a new channel, which another server accepts.
    */
   get draining(): AbortSignal {
     return this.#core.draining
   }
 
   /**
-   * Waits for room, then encodes the message and accepts it. The message is read before this returns or, if it has to wait, when
-   * its turn comes. Afterwards it is the caller's again.
+   * Waits for room, then encodes the message and accepts it. The message is read before this returns or, if it has to
+   * wait, when its turn comes. Afterwards it is the caller's again.
    *
-   * A loop that awaits each send can't outrun the peer: while `maxBufferedBytes` wait, it waits too. An accepted message is
-   * on its way, but not delivered yet: `close()` waits for that.
+   * A loop that awaits each send can't outrun the peer: while `maxBufferedBytes` wait, it waits too. An accepted
+   * message is on its way, but not delivered yet: `close()` waits for that.
    *
-   * @throws ChannelError. After `ENCODE_FAILED`, `MESSAGE_TOO_LARGE`, `SEND_BUFFER_FULL`, `TIMEOUT` and `CANCELLED` the message was
-   *   not sent, and the channel stays open. After `CLOSED` and `PEER_STOPPED` it can still receive. Any other error is the one that
-   *   ended the channel.
+   * @throws ChannelError. After `ENCODE_FAILED`, `MESSAGE_TOO_LARGE`, `SEND_BUFFER_FULL`, `TIMEOUT` and `CANCELLED` the
+   *   message was not sent, and the channel stays open. After `CLOSED` and `PEER_STOPPED` it can still receive. Any
+   *   other error is the one that ended the channel.
    */
   send(message: S, options?: WaitOptions): Promise<void> {
     return this.#core.sender.send(message, options?.signal)
@@ -126,8 +126,8 @@ export class Channel<in S, out R> implements AsyncIterable<R>, AsyncDisposable {
    *
    * @returns once the last one was accepted.
    * @throws ChannelError what `send` throws for one of them: those before it were sent, and no more are asked for.
-   *   `INVALID_ARGUMENT` when `messages` is not a synchronous iterable (await `send` in a `for await` then), or is a string. An
-   *   error that `messages` throws is passed on.
+   *   `INVALID_ARGUMENT` when `messages` is not a synchronous iterable (await `send` in a `for await` then), or is a
+   *   string. An error that `messages` throws is passed on.
    */
   async sendAll(messages: Iterable<S>, options?: WaitOptions): Promise<void> {
     checkIterable(messages)
@@ -147,17 +147,18 @@ export class Channel<in S, out R> implements AsyncIterable<R>, AsyncDisposable {
   }
 
   /**
-   * Yields messages until the peer ends its half. Leaving the loop early ends receiving, and asks the peer to stop; this side can
-   * still send. After `return()` the iterator is done, and so is a `next()` that waits. The iterator is itself iterable.
+   * Yields messages until the peer ends its half. Leaving the loop early ends receiving, and asks the peer to stop;
+   * this side can still send. After `return()` the iterator is done, and so is a `next()` that waits. The iterator is
+   * itself iterable.
    */
   [Symbol.asyncIterator](): AsyncIterableIterator<R, undefined> {
     return new Iteration(this.#core, nextMessage)
   }
 
   /**
-   * Yields arrays of all messages that have arrived: at least one, and about as many as a chunk of the conn has. That is faster than
-   * one by one where messages are small, since it waits once for all of them. The caller owns each array. It ends before a
-   * message that is invalid: the next call reports that one, or asks `onInvalid`.
+   * Yields arrays of all messages that have arrived: at least one, and about as many as a chunk of the conn has. That
+   * is faster than one by one where messages are small, since it waits once for all of them. The caller owns each
+   * array. It ends before a message that is invalid: the next call reports that one, or asks `onInvalid`.
    *
    * @example
    * for await (const batch of channel.batches()) for (const trade of batch) total += trade.price
@@ -180,8 +181,8 @@ export class Channel<in S, out R> implements AsyncIterable<R>, AsyncDisposable {
    * Ends the channel: everything sent is delivered first, and what still arrives is discarded.
    *
    * @returns once the channel has ended, now or long before.
-   * @throws ChannelError `CLOSE_TIMEOUT` when the peer did not take what was sent within `closeTimeout`, or the error that
-   *   ended the channel before everything sent was handed over, now or before.
+   * @throws ChannelError `CLOSE_TIMEOUT` when the peer did not take what was sent within `closeTimeout`, or the error
+   *   that ended the channel before everything sent was handed over, now or before.
    */
   close(): Promise<void> {
     return this.#core.close()
@@ -195,7 +196,10 @@ export class Channel<in S, out R> implements AsyncIterable<R>, AsyncDisposable {
     this.#core.reset(new ChannelError('ABORTED', 'the channel was aborted by this side', { cause: reason }))
   }
 
-  /** Calls `close()`, but ignores an error that had ended the channel before: its waits, and `closed`, have reported that. */
+  /**
+   * Calls `close()`, but ignores an error that had ended the channel before: its waits, and `closed`, have reported
+   * that.
+   */
   [Symbol.asyncDispose](): Promise<void> {
     return this.#core.dispose()
   }

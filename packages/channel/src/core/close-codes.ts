@@ -1,4 +1,7 @@
-/** How the end of a channel translates: at one peer to a close frame or a reset, and from those to an error at the other. */
+/**
+ * How the end of a channel translates: at one peer to a close frame or a reset, and from those to an error at the
+ * other.
+ */
 import { CodecError } from '@h2channel/codecs'
 import { ConnError } from '@h2channel/conn/web'
 

@@ -17,19 +17,19 @@ interface Doubt {
 }
 
 /**
- * In an interval there are so many times at which beats are due, the same for all channels of a process: it is woken up less often,
- * and pings of a connection leave together.
+ * In an interval there are so many times at which beats are due, the same for all channels of a process: it is woken up
+ * less often, and pings of a connection leave together.
  */
 const stepsOfInterval = 32
 
 /**
- * Keeps a channel alive through whatever lies between its ends, and finds out when the peer is gone:
+ * Keeps a channel alive through the proxies between its ends, and notices a peer that stops responding:
  *
  * - It pings when `heartbeatInterval` has passed since the last ping, this side's or the peer's. A peer that pings is
  *   answered, and so has no need to be pinged: usually one side pings, and the other answers.
- * - The peer is silent when nothing at all came from it for `heartbeatInterval` and `heartbeatTimeout` together. That counts only
- *   while this side reads: of a peer whose bytes are not taken nothing can be known. A peer that does not read answers no pings,
- *   but it still sends its own.
+ * - The peer is silent when nothing at all came from it for `heartbeatInterval` and `heartbeatTimeout` together. That
+ *   counts only while this side reads, since unread bytes show nothing. A peer that does not read answers no pings, but
+ *   it still sends its own.
  */
 export class Heartbeat implements Timed {
   readonly #clock: Clock
@@ -62,8 +62,8 @@ export class Heartbeat implements Timed {
   }
 
   /**
-   * The peer has sent a ping, and will again. The next ping of this side is delayed, so that only one side pings. The delay is random:
-   * two sides whose pings have crossed would otherwise keep crossing.
+   * The peer has sent a ping, and will again. The next ping of this side is delayed, so that only one side pings. The
+   * delay is random: two sides whose pings have crossed would otherwise keep crossing.
    */
   onPing(): void {
     const { heartbeatInterval, heartbeatTimeout } = this.#times

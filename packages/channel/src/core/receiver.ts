@@ -22,8 +22,8 @@ import { asMessage, asResult, createReader, done, noFrames } from './reader.ts'
  *       ├────drop()─────────────────────┴─▶ dropping
  *       └────any error──▶ failed
  *
- * `stopped` still handles control frames, and reads no more than a window a second, or nothing. `dropping` reads to the end and looks at
- * nothing.
+ * `stopped` still handles control frames, and reads no more than a window a second, or nothing. `dropping` reads to the
+ * end and looks at nothing.
  */
 type State =
   | { readonly at: 'open' }
@@ -48,8 +48,8 @@ const maxSkips = 100
 const maxSkippedBytes = 1024 * 1024
 
 /**
- * The receiving half: reads messages from the conn, each when a caller asks for it. It holds one chunk, and reads the next when all
- * messages of that one were delivered, so that a caller that stops holds the sender back.
+ * The receiving half: reads messages from the conn, each when a caller asks for it. It holds one chunk, and reads the
+ * next when all messages of that one were delivered, so that a caller that stops holds the sender back.
  */
 export class Receiver<R> {
   readonly #conn: Conn
@@ -58,14 +58,13 @@ export class Receiver<R> {
   readonly #clock: Clock
   readonly #events: ReceiverEvents
 
-  // Waits. Their type is erased, since a queue of wraps of R would accept other messages; `#deliver` alone dequeues them.
+  // Waits. With wraps of R this class would be invariant; `#deliver` alone dequeues them.
   readonly #waiting = new WaitQueue<Wrap<never>, unknown>(receiveAborted)
   #state: State = open
 
   // Statistics and watchers.
-  /** Number of messages that were delivered. */
   messages = 0
-  /** Number of bytes that came from the conn, framing and control frames included. */
+  /** Bytes that came from the conn, framing and control frames included. */
   bytes = 0
   watcher: ReceiverWatcher | undefined
   arrivedWatcher: ArrivedWatcher | undefined
@@ -181,7 +180,7 @@ export class Receiver<R> {
     })
   }
 
-  /** Adds what has arrived, unless other calls wait for it. An invalid message is left to the next call, if `batch` has one. */
+  /** Adds what has arrived, unless other calls wait. An invalid message after others is left to the next call. */
   #collect(batch: R[]): void {
     while (this.#waiting.size === 0 && this.#skips < maxSkips) {
       const message = this.#decode(batch.length > 0)
@@ -221,8 +220,8 @@ export class Receiver<R> {
   }
 
   /**
-   * Decodes the next message: returns it, or `skipped` for a message that is skipped. Returns `none` where no message has arrived, or
-   * on an error, which has ended the channel unless `deferErrors` leaves it to the next call.
+   * Decodes the next message: returns it, or `skipped` for a message that is skipped. Returns `none` where no message
+   * has arrived, or on an error, which has ended the channel unless `deferErrors` leaves it to the next call.
    */
   #decode(deferErrors = false): R | typeof none | typeof skipped {
     if (this.#state.at !== 'open') return none
@@ -274,7 +273,8 @@ export class Receiver<R> {
     this.#reader.release()
     // No control frame is that long: the rest of the message may wait until a caller asks for it.
     this.#waitsForDemand = this.#state.at === 'open' && this.#waiting.size === 0 && decoder.buffered > maxUnasked
-    // The start of a message that was not asked for has a bound for each channel, like the chunk and the window behind it.
+    // The start of a message that was not asked for has a bound for each channel, like the chunk and the window behind
+    // it.
     this.#reportMemory(this.#waitsForDemand && decoder.held <= maxStart ? 0 : decoder.held)
     if (!this.#waitsForDemand) this.read()
     return false

@@ -15,12 +15,12 @@ import { closedHere } from './own-end.ts'
 import { atTurnEnd } from '../runtime/clock.ts'
 
 /**
- * The half that sends:
+ * State of the half that sends:
  *
  *     open ──▶ refusing ──▶ ending ──all taken by the conn──▶ closing ──▶ ended
  *       └───────────┴─── any error: failed ───────────────────────┘
  *
- * `refusing` takes no more messages but still sends what was accepted. `error` is why, where that was not this side's will.
+ * `refusing` accepts no more messages, and sends the accepted ones. `error` is the reason of the peer or the conn.
  */
 type State =
   | { readonly at: 'open' }
@@ -48,9 +48,9 @@ const accepted = Promise.resolve()
 const handedOn = { handedOn: true } as const
 
 /**
- * Messages into the conn: encodes into one buffer, hands on what a turn has produced in one write, and holds senders back
- * while more than `maxBufferedBytes` wait. While a write is on its way, what comes is gathered: a buffer for each turn would hold
- * many times as much as the messages.
+ * The sending half: encodes into one buffer, passes what a turn has produced to the conn in one write, and holds
+ * callers back while more than `maxBufferedBytes` wait. While a write is under way, messages gather, since a buffer for
+ * each turn would hold many times as much.
  */
 export class Sender<in S> {
   readonly #conn: Conn
@@ -60,7 +60,7 @@ export class Sender<in S> {
   readonly #clock: Clock
   readonly #events: SenderEvents
   readonly #out = new WriteBuffer()
-  /** Messages of type S, which nothing but `#admitMore` takes out: a list of S would hand them to others by its type. */
+  /** Messages of type S, of which this class would be invariant. `#admitMore` alone dequeues them. */
   readonly #waiting = new WaitQueue<unknown, void>(sendAborted)
   /** Well filled buffers that wait for the conn. One more may be on its way. */
   #queue: Uint8Array[] = []
@@ -158,7 +158,10 @@ export class Sender<in S> {
     return Promise.reject(new ChannelError('SEND_BUFFER_FULL', `${limit}: await send before the next one`))
   }
 
-  /** Sends one after the other, and waits only where there is no room: a promise for each would take as long as a record. */
+  /**
+   * Sends one after the other, and waits only where there is no room: a promise for each would take as long as a
+   * record.
+   */
   async sendAll(messages: Iterable<S>, signal: AbortSignal | null | undefined): Promise<void> {
     const refused = signalError(signal, 'the send')
     if (refused !== undefined) throw refused
@@ -195,7 +198,9 @@ export class Sender<in S> {
     return this.#ended
   }
 
-  /** Accepts no more messages and rejects the sends that wait. What was accepted still leaves. The first reason stays. */
+  /**
+   * Accepts no more messages and rejects the sends that wait. What was accepted still leaves. The first reason stays.
+   */
   refuse(why: () => ChannelError): void {
     if (this.#state.at === 'open') {
       this.#state = { at: 'refusing', error: why() }

@@ -7,8 +7,8 @@ const minRoom = 1_024
 /** How many slabs are in use at once, and how many are kept for the next turn, for all channels together. */
 const maxSlabs = 16
 /**
- * What a channel begins with while that many others write into slabs: in a turn that writes a little to each of thousands, slabs
- * would be garbage of 64 KiB each. Unit: bytes.
+ * What a channel begins with while that many others write into slabs: in a turn that writes a little to each of
+ * thousands, slabs would be garbage of 64 KiB each. Unit: bytes.
  */
 const smallSize = 1_000
 /** What a framing may append to a message. Unit: bytes. */
@@ -16,18 +16,21 @@ const roomForFraming = 8
 /** How much is kept of buffers for larger messages, for all channels together. Unit: bytes. */
 const maxLargeBytes = 4 * 1024 * 1024
 
-/** Slabs that are free. */
-const slabs: Uint8Array<ArrayBuffer>[] = []
-/** Larger buffers that are free. A large message would have one of its own each time, and V8 collects all garbage after a few of them. */
-const large: Uint8Array<ArrayBuffer>[] = []
-let largeBytes = 0
-/** How many channels write into slabs now. */
-let slabsInUse = 0
+/** Memory that all channels share. */
+const pool: {
+  /** Free slabs. */
+  readonly slabs: Uint8Array<ArrayBuffer>[]
+  /** Free larger buffers: a new one for each large message would make V8 collect all garbage after a few of them. */
+  readonly large: Uint8Array<ArrayBuffer>[]
+  largeBytes: number
+  /** The number of channels that write into slabs now. */
+  slabsInUse: number
+} = { slabs: [], large: [], largeBytes: 0, slabsInUse: 0 }
 
 /**
- * What a channel has encoded and not sent yet. It holds memory only while something waits in it. What it hands out fills at least
- * half of its memory and does not share it: what waits occupies at most twice its size, and a receiver that keeps or transfers it
- * takes nothing from other channels.
+ * What a channel has encoded and not sent yet. It holds memory only while something waits in it. What it hands out
+ * fills at least half of its memory and does not share it: what waits occupies at most twice its size, and a receiver
+ * that keeps or transfers it takes nothing from other channels.
  */
 export class WriteBuffer extends ByteWriter {
   constructor() {
@@ -64,7 +67,9 @@ export class WriteBuffer extends ByteWriter {
     return 4 * this.position >= 3 * this.bytes.length
   }
 
-  /** What was written has to wait: it keeps no more memory than it needs, or `most`, for what comes next. Unit: bytes. */
+  /**
+   * What was written has to wait: it keeps no more memory than it needs, or `most`, for what comes next. Unit: bytes.
+   */
   settle(most: number): void {
     const { bytes, position } = this
     const size = Math.max(smallSize, position, Math.min(most, slabSize / 2))
@@ -81,7 +86,7 @@ export class WriteBuffer extends ByteWriter {
     const before = this.bytes
     const needed = this.position + size
     const next = allocate(this.#sizeFor(needed, size))
-    if (before.length < slabSize && next.length >= slabSize) slabsInUse += 1
+    if (before.length < slabSize && next.length >= slabSize) pool.slabsInUse += 1
     this.replace(next)
     // What was there has moved, and nothing else refers to it.
     keep(before)
@@ -90,17 +95,17 @@ export class WriteBuffer extends ByteWriter {
   #sizeFor(needed: number, size: number): number {
     const capacity = this.bytes.length
     if (capacity === 0 && needed <= slabSize)
-      return needed <= smallSize && slabsInUse >= maxSlabs ? smallSize : slabSize
+      return needed <= smallSize && pool.slabsInUse >= maxSlabs ? smallSize : slabSize
     // Many small pieces are moved seldom by doubling; a large one knows its size, but for what a framing adds.
     return size >= capacity ? needed + roomForFraming : Math.max(needed, 2 * capacity)
   }
 
   /** Continues with `next`, which is empty. */
   #leave(next: Uint8Array<ArrayBuffer>): void {
-    if (this.bytes.length >= slabSize) slabsInUse -= 1
+    if (this.bytes.length >= slabSize) pool.slabsInUse -= 1
     this.position = 0
     this.replace(next)
-    if (next.length >= slabSize) slabsInUse += 1
+    if (next.length >= slabSize) pool.slabsInUse += 1
   }
 }
 
@@ -118,28 +123,29 @@ export function release({ buffer }: Uint8Array): void {
 /** Returns unused memory of at least `size` bytes and at most twice as many. */
 function allocate(size: number): Uint8Array<ArrayBuffer> {
   if (size <= slabSize / 2) return allocateBytes(size)
-  if (size <= slabSize) return slabs.pop() ?? allocateBytes(slabSize)
+  if (size <= slabSize) return pool.slabs.pop() ?? allocateBytes(slabSize)
   return takeLarge(size) ?? allocateBytes(size)
 }
 
 /** Keeps memory for later. Nothing may refer to it any more. */
 function keep(bytes: Uint8Array<ArrayBuffer>): void {
   if (bytes.length === slabSize) {
-    if (slabs.length < maxSlabs) slabs.push(bytes)
+    if (pool.slabs.length < maxSlabs) pool.slabs.push(bytes)
   } else if (bytes.length > slabSize && bytes.length <= maxLargeBytes) {
     // The oldest are dropped: their size may not be needed any more.
-    while (large.length > 0 && largeBytes + bytes.length > maxLargeBytes) largeBytes -= large.shift()?.length ?? 0
-    largeBytes += bytes.length
-    large.push(bytes)
+    while (pool.large.length > 0 && pool.largeBytes + bytes.length > maxLargeBytes)
+      pool.largeBytes -= pool.large.shift()?.length ?? 0
+    pool.largeBytes += bytes.length
+    pool.large.push(bytes)
   }
 }
 
 function takeLarge(needed: number): Uint8Array<ArrayBuffer> | undefined {
   // One that is much larger would stay as long as the message waits.
-  const index = large.findIndex((one) => one.length >= needed && one.length <= 2 * needed)
+  const index = pool.large.findIndex((one) => one.length >= needed && one.length <= 2 * needed)
   if (index === -1) return undefined
-  const [taken] = large.splice(index, 1)
-  largeBytes -= taken?.length ?? 0
+  const [taken] = pool.large.splice(index, 1)
+  pool.largeBytes -= taken?.length ?? 0
   return taken
 }
 

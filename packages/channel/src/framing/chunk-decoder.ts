@@ -10,8 +10,8 @@ const minLarge = 64 * 1024
 const largeFrom = 4 * 1024
 
 /**
- * Joins the pieces of a frame that spans chunks. Its memory is at most four times what has arrived, or 64 KiB once 4 KiB are there. It
- * does not grow with a size that was only announced.
+ * Joins the pieces of a frame that spans chunks. Its memory is at most four times what has arrived, or 64 KiB once 4
+ * KiB are there. It does not grow with a size that was only announced.
  */
 export class Assembly {
   #bytes = empty
@@ -88,7 +88,9 @@ export abstract class ChunkDecoder implements FrameDecoder {
 
   abstract end(): void
 
-  /** Makes the kept parts and the bytes after them the frame, `size` bytes in all. Returns whether they have arrived. */
+  /**
+   * Makes the kept parts and the bytes after them the frame, `size` bytes in all. Returns whether they have arrived.
+   */
   protected take(size: number): boolean {
     const start = this.position
     const kept = this.parts.size

@@ -5,8 +5,8 @@ import type { Framing } from './framing.ts'
 import { maxControlBytes } from './framing.ts'
 
 /**
- * What a control frame says. The first byte of the body is the type. Unknown types are ignored, so that later versions can add
- * some.
+ * What a control frame says. The first byte of the body is the type. Unknown types are ignored, so that later versions
+ * can add some.
  */
 export type Control =
   /** The sender of this frame ends the channel because of an error. Nothing follows it. */

@@ -7,7 +7,8 @@ import { ChannelError } from '../errors.ts'
 export const maxControlBytes = 1_024
 
 /**
- * Separates messages in a stream of bytes. A framing is pure: bytes in, frames out, with no promise, stream or timer in it.
+ * Separates messages in a stream of bytes. A framing is pure: bytes in, frames out, with no promise, stream or timer in
+ * it.
  */
 export interface Framing {
   /** Names the framing in errors. */
@@ -25,12 +26,14 @@ export interface Framing {
   /**
    * Ends the frame that was begun at `start`, which is where `out.position` stood before `begin`.
    *
-   * @throws ChannelError `MESSAGE_TOO_LARGE` when the body is longer than `limit`, `ENCODE_FAILED` when the framing does not
-   *   support it. The caller removes what was written.
+   * @throws ChannelError `MESSAGE_TOO_LARGE` when the body is longer than `limit`, `ENCODE_FAILED` when the framing
+   *   does not support it. The caller removes what was written.
    */
   end(out: ByteWriter, start: number, limit: number): void
 
-  /** Marks the frame that was begun at `start` and has been ended as a control frame. Its body has at most 1,024 bytes. */
+  /**
+   * Marks the frame that was begun at `start` and has been ended as a control frame. Its body has at most 1,024 bytes.
+   */
   markControl?(out: ByteWriter, start: number): void
 
   /** Creates the decoder of one stream. `limit` is the longest body of a message that it accepts. Unit: bytes. */
@@ -49,18 +52,21 @@ export interface FrameDecoder {
   readonly held: number
 
   /**
-   * Adds a chunk, which is borrowed until its last frame was read. Call it only after `next` has returned `false`, or before the
-   * first `next`.
+   * Adds a chunk, which is borrowed until its last frame was read. Call it only after `next` has returned `false`, or
+   * before the first `next`.
    */
   push(chunk: Uint8Array): void
 
   /**
-   * Called when the rest of the chunk has to wait. A chunk may be a small part of a large buffer that others use too: a decoder with
-   * this method may copy the rest, and the frame that `next` found last, to memory that it allocates.
+   * Called when the rest of the chunk has to wait. A chunk may be a small part of a large buffer that others use too: a
+   * decoder with this method may copy the rest, and the frame that `next` found last, to memory that it allocates.
    */
   settle?(): void
 
-  /** The memory with the body of the frame that `next` found last: a chunk, or the decoder's for a frame that spans several. */
+  /**
+   * The memory with the body of the frame that `next` found last: a chunk, or the decoder's for a frame that spans
+   * several.
+   */
   readonly bytes: Uint8Array
 
   /** Where the body begins in `bytes`. */
@@ -72,8 +78,8 @@ export interface FrameDecoder {
   /**
    * Finds the next frame. Returns whether it is complete; if not, more bytes are needed.
    *
-   * @throws ChannelError `MESSAGE_TOO_LARGE` as soon as a frame claims more than the limit, or without a header has more;
-   *   `INVALID_FRAME` when the bytes are not a frame. The decoder is unusable afterwards.
+   * @throws ChannelError `MESSAGE_TOO_LARGE` as soon as a frame claims more than the limit, or without a header has
+   *   more; `INVALID_FRAME` when the bytes are not a frame. The decoder is unusable afterwards.
    */
   next(): boolean
 

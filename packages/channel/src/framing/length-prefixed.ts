@@ -19,8 +19,8 @@ const lengthMask = 0x3fff_ffff
  *     +-+-+-----------------------------------------------------------+
  *     |                       body (length bytes)                     …
  *
- * `C` marks a control frame, which is only sent to a peer that has announced that it understands them. Without it, this is the
- * framing of tokio-util's `LengthDelimitedCodec` and Netty's `LengthFieldBasedFrameDecoder(…, 0, 4, 0, 4)`.
+ * `C` marks a control frame, which is only sent to a peer that has announced that it understands them. Without it, this
+ * is the framing of tokio-util's `LengthDelimitedCodec` and Netty's `LengthFieldBasedFrameDecoder(…, 0, 4, 0, 4)`.
  */
 export function lengthPrefixed(): Framing {
   return framing
@@ -45,7 +45,10 @@ const framing: Framing = {
 
 class LengthPrefixedDecoder extends ChunkDecoder {
   readonly #limit: number
-  /** Length of the body whose prefix was read, or −1 between frames: a number, since a union would be an object a message. */
+  /**
+   * Length of the body whose prefix was read, or −1 between frames: a number, since a union would be an object a
+   * message.
+   */
   #size = -1
 
   constructor(limit: number) {

@@ -7,8 +7,8 @@ const newline = 0x0a
 const carriageReturn = 0x0d
 
 /**
- * One message a line, ended by `\n`: newline-delimited JSON, which Go's `json.NewEncoder` and any shell can write. It supports only
- * codecs whose messages are a line of text. Empty lines are ignored, and a `\r` before the `\n` is not
+ * One message a line, ended by `\n`: newline-delimited JSON, which Go's `json.NewEncoder` and any shell can write. It
+ * supports only codecs whose messages are a line of text. Empty lines are ignored, and a `\r` before the `\n` is not
  * part of the line. Everything else is: white space, and a byte order mark.
  */
 export function newlineDelimited(): Framing {

@@ -13,8 +13,8 @@ const { process, setImmediate, setTimeout, clearTimeout, performance } = globalT
 const realNow = performance.now
 
 /**
- * The platform as it was when this module was loaded. A test runner replaces timers by fake ones later, for the program under
- * test: what channels do among themselves follows the real time.
+ * The platform as it was when this module was loaded. A test runner replaces timers by fake ones later, for the program
+ * under test: what channels do among themselves follows the real time.
  */
 export const platform: Platform = {
   ...(process === undefined ? {} : { process }),
@@ -25,19 +25,22 @@ export const platform: Platform = {
 }
 
 /**
- * The source of a channel's times: of its heartbeat, and of how long an end may take. A test gives a channel a clock that the test
- * moves (see `testClock`).
+ * The source of a channel's times: of its heartbeat, and of how long an end may take. A test gives a channel a clock
+ * that the test moves (see `testClock`).
  */
 export interface Clock {
   /** The time since any fixed moment; never decreases. Unit: milliseconds. */
   now(): number
-  /** Calls `task` with `subject` once, after `delay` milliseconds. The timer must not keep the process alive, where that exists. */
+  /**
+   * Calls `task` with `subject` once, after `delay` milliseconds. The timer must not keep the process alive, where that
+   * exists.
+   */
   setTimer<Subject>(task: (subject: Subject) => void, delay: number, subject: Subject): unknown
   /** Cancels a timer, which may have fired long ago. */
   clearTimer(timer: unknown): void
   /**
-   * Calls `task` when what has arrived by now was read. A clock without this method states that its timers fire after that, as in
-   * browsers. In Node they fire before, and Node 20 may fire them again and again first.
+   * Calls `task` when what has arrived by now was read. A clock without this method states that its timers fire after
+   * that, as in browsers. In Node they fire before, and Node 20 may fire them again and again first.
    */
   afterTurn?(task: () => void): void
 }
@@ -57,10 +60,15 @@ export const systemClock: Clock = {
   ...(setImmediate && { afterTurn: (task) => setImmediate(() => setImmediate(task, undefined), undefined) }),
 }
 
-/** The platform's clock with timers that keep the process alive, as Node's do by default: for delays that a caller awaits. */
+/**
+ * The platform's clock with timers that keep the process alive, as Node's do by default: for delays that a caller
+ * awaits.
+ */
 export const refClock: Clock = { ...systemClock, setTimer: setTimeout }
 
-/** Runs `task` with `subject` when the current turn ends: after the promises that are ready now, before the next I/O. */
+/**
+ * Runs `task` with `subject` when the current turn ends: after the promises that are ready now, before the next I/O.
+ */
 export type AtTurnEnd = <Subject>(task: (subject: Subject) => void, subject: Subject) => void
 
 /** The {@link AtTurnEnd} of this platform. */

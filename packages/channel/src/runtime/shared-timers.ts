@@ -16,8 +16,8 @@ export interface TimerGroup {
 }
 
 /**
- * One timer for whatever is due at the same millisecond of a clock. Thousands of idle channels so cost their process a few timers,
- * and what they then send leaves in few packets.
+ * One timer for whatever is due at the same millisecond of a clock. Thousands of idle channels so cost their process a
+ * few timers, and what they then send leaves in few packets.
  */
 export class SharedTimers {
   static readonly #ofClocks: WeakMap<Clock, SharedTimers> = new WeakMap()
@@ -59,8 +59,8 @@ export class SharedTimers {
   }
 
   /**
-   * A member may remove another, and add itself again, be it for the same time: a clock may call too early. One that throws, as
-   * the abort of a transport may, ends its own timer alone.
+   * A member may remove another, and add itself again, be it for the same time: a clock may call too early. One that
+   * throws, as the abort of a transport may, ends its own timer alone.
    */
   #fire(group: TimerGroup): void {
     if (this.#groups.get(group.time) === group) this.#groups.delete(group.time)

@@ -58,7 +58,7 @@ const ended = async (conn: Conn): Promise<unknown> => {
   await settled(drain(conn))
   return settled(conn.closeWrite())
 }
-/** Goes on after the peer's end, until the peer wants no more. */
+/** Sends after the peer's end, until the peer wants no more. */
 const lasts = async (conn: Conn): Promise<unknown> => {
   await settled(drain(conn))
   const writing = async (): Promise<never> => {

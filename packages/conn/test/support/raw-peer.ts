@@ -94,7 +94,7 @@ interface RawLinkOptions {
   readonly onFrame?: (frame: Frame) => void
 }
 
-/** One connection of a raw peer. It answers SETTINGS and pings, unless told otherwise. */
+/** One connection of a raw peer. It answers SETTINGS and pings, unless its options say no. */
 export class RawLink {
   readonly socket: Socket
   /** When the socket is gone, by whomever. */

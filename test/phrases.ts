@@ -1,0 +1,22 @@
+/** What this project writes in another way: CONTRIBUTING.md has the rules, and the plain words for each of these. */
+export const phrases: readonly { readonly pattern: RegExp; readonly instead: string }[] = [
+  { pattern: /unless (?:said|told) otherwise/i, instead: '"Default: 10 s."' },
+  { pattern: /\bwhoever\b/i, instead: 'the name of the actor: the client, the server, the caller' },
+  { pattern: /\b(?:no|every)body\b/i, instead: 'the name of the actor, "no caller", "every channel"' },
+  { pattern: /\bgo(?:es)? on\b/i, instead: 'continues, stays open' },
+  { pattern: /\b(?:is|are|was|were) told\b(?! apart)/i, instead: 'receives, is notified' },
+  { pattern: /\bwhat becomes of\b/i, instead: 'how X is handled' },
+  { pattern: /\bcan.t be[.,;:)]/i, instead: 'is invalid, is impossible' },
+  { pattern: /\b(?:is|are) none\b/i, instead: 'is invalid, is not a …' },
+  { pattern: /\bwhat is more\b/i, instead: 'the rest, beyond that' },
+  { pattern: /\b(?:is|are|was|were) over[.,;:)]/i, instead: 'has ended' },
+  { pattern: /\banew\b/i, instead: 'again' },
+  { pattern: /\bmostly\b/i, instead: 'usually' },
+  { pattern: /\bbeside\b/i, instead: 'next to, compared with' },
+  { pattern: /\bof (?:one's|your) own\b/i, instead: 'a custom …' },
+  { pattern: /\bthose (?:that|who|which)\b/i, instead: 'the noun: "channels that …"' },
+  { pattern: /\bwithout a word\b/i, instead: 'without an answer, without notice' },
+  { pattern: /\bby (?:itself|themselves)\b/i, instead: 'automatically, alone' },
+  { pattern: /\/\*\* The same\b/, instead: 'a first sentence that stands alone' },
+  { pattern: /\bof the (?:server|client|peer|user|handler|other)'s[.,;:)]/i, instead: 'the server error' },
+]
