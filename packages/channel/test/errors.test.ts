@@ -52,6 +52,14 @@ test('what is not a ChannelError is not reported as how a channel ended', () => 
   expect([undefined, new Error('x'), new ConnError('RESET', 'x')].map(isReported)).toEqual([false, false, false])
 })
 
+test('an error of another version may have a code without a row: it ends a channel like any other', () => {
+  const foreign = Object.assign(new Error('x'), { name: 'ChannelError', code: 'NEW_CODE' }) as ChannelError
+  expect(foreign).toBeInstanceOf(ChannelError)
+  expect(closeFrame(foreign)).toEqual({ type: 'close', code: 'NEW_CODE', reason: '' })
+  expect(resetReason(foreign)).toMatchObject({ message: 'x', rstCode: 8 })
+  expect(isReported(foreign)).toBe(false)
+})
+
 test('no other file has a table of codes', () => {
   const listed = String.raw`'(?:${channelErrorCodes.join('|')})'`
   const table = new RegExp(

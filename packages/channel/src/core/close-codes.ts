@@ -6,7 +6,7 @@ import { CodecError } from '@h2channel/codecs'
 import { ConnError } from '@h2channel/conn/web'
 
 import type { ChannelErrorCode } from '../errors.ts'
-import { ChannelError, channelErrorCodes, errorRules, textOf } from '../errors.ts'
+import { ChannelError, channelErrorCodes, errorRules, ruleFor, textOf } from '../errors.ts'
 import type { Control } from '../framing/control-frames.ts'
 
 /** Codes of RST_STREAM: RFC 9113, section 7. */
@@ -15,25 +15,24 @@ const cancel = 8
 
 /** The frame that ends the channel at a peer that understands control frames. */
 export function closeFrame({ code, message }: ChannelError): Control {
-  return { type: 'close', code, reason: errorRules[code].isTellable ? message : '' }
+  return { type: 'close', code, reason: ruleFor(code).isTellable ? message : '' }
 }
 
 /** The reason to abort a conn with, so that its RST_STREAM has the code of `error`. */
 export function resetReason(error: ChannelError): Error & { readonly rstCode: number } {
-  const { rstCode = cancel } = errorRules[error.code]
+  const { rstCode = cancel } = ruleFor(error.code)
   return Object.assign(new Error(error.message, { cause: error }), { rstCode })
 }
 
 /** The error of a channel that its peer closed with `code`. `name` is the channel's in errors. */
 export function closeError(code: string, reason: string, name?: string, cause?: unknown): ChannelError {
   const detail = reason === '' ? '' : `: ${reason}`
-  const known = code as ChannelErrorCode
-  const { atPeer } = errorRules[known] ?? {}
+  const { atPeer } = ruleFor(code)
   if (atPeer === undefined) {
     return new ChannelError('PEER_ABORTED', `${prefix(name)}the peer closed the channel (${code})${detail}`, { cause })
   }
   const [side, text = `the peer refused what this side sent (${code})`] = atPeer
-  return new ChannelError(known, `${prefix(name)}${text}${detail}`, { side, fatal: true, cause })
+  return new ChannelError(code as ChannelErrorCode, `${prefix(name)}${text}${detail}`, { side, fatal: true, cause })
 }
 
 /** The error of a channel whose conn failed. */

@@ -101,6 +101,27 @@ describe('a custom framing with control frames', () => {
     expect((await failure(right.receive(), 'GOING_AWAY')).side).toBe('remote')
   })
 
+  test.each([true, false])(
+    'may throw an error of another version of this package, control frames: %s',
+    async (control) => {
+      const foreign = Object.assign(new Error('x'), { name: 'ChannelError', code: 'NEW_CODE' })
+      const decoder = (): FrameDecoder =>
+        Object.assign(new TaggedDecoder(), {
+          next: () => {
+            throw foreign
+          },
+        })
+      const options = { send: json<string>(), receive: json<string>(), control }
+      const [left, right] = pipe()
+      const receiver = new Channel(left, { ...options, framing: { send: tagged, receive: { ...tagged, decoder } } })
+      const sender = new Channel(right, { ...options, framing: tagged })
+      await sender.send('a')
+      await expect(receiver.receive()).rejects.toBe(foreign)
+      expect(await receiver.closed).toEqual({ clean: false, error: foreign })
+      await failure(sender.receive(), 'PEER_ABORTED')
+    },
+  )
+
   test('is refused without the method that marks them', () => {
     const { markControl, ...unmarked } = tagged
     expect(markControl).toBeDefined()
