@@ -15,7 +15,8 @@ interface ErrorRule {
   /**
    * The code of RST_STREAM for a peer that reads no control frames. RFC 9113, section 7, has codes for some errors.
    * Others have unassigned codes, which begin with `h2`: a peer that does not know them treats them like
-   * INTERNAL_ERROR at most. Default: CANCEL. Where several errors share a code, it means the first of them here.
+   * INTERNAL_ERROR at most. Default: CANCEL. Where several
+   * errors share one, a reset with it means the first of them here.
    */
   readonly rstCode?: number
   /**
@@ -29,7 +30,11 @@ interface ErrorRule {
   readonly isReported?: 'always' | 'local'
 }
 
-/** One row for each code. A new code is a row here and a heading in docs/errors.md. */
+/**
+ * One row for each code. A new code is a row here and a heading in docs/errors.md. `rstCode` and `atPeer` come
+ * together, and SPEC.md has them in its tables. The order matters: of codes with one `rstCode`, the first is its
+ * meaning.
+ */
 const rules = {
   ABORTED: { side: 'local' },
   BAD_RESPONSE: {},

@@ -23,7 +23,7 @@ export interface ClientSettings extends ClientOptions {
 }
 
 /** What all attempts of one `open` have in common. */
-export interface OpenRequest<C, S> extends Omit<OpenOptions, 'signal'> {
+export interface OpenCall<C, S> extends Omit<OpenOptions, 'signal'> {
   /** The path of the route, as it was defined. */
   readonly route: string
   /** The path with its parameters filled in. */
@@ -38,7 +38,7 @@ export interface OpenRequest<C, S> extends Omit<OpenOptions, 'signal'> {
 /** Makes one attempt to open a channel at `address`. Throws the error of `client.open`. */
 export async function connectChannel<C, S>(
   address: Address,
-  request: OpenRequest<C, S>,
+  request: OpenCall<C, S>,
   settings: ClientSettings,
 ): Promise<Channel<C, S>> {
   const { route, send, receives, signal, method, onInvalid } = request

@@ -41,7 +41,10 @@ function isUnhandled(error: ConnError): boolean {
   }
 }
 
-/** "Too many requests" and "not now". A handler starts after status 200 only, so it has not started. */
+/**
+ * "Too many requests" and "not now". A handler starts after status 200 only, so it has not started. Whether the address
+ * is ejected too is decided in {@link availability}.
+ */
 const retryableStatuses: ReadonlySet<number> = new Set([429, 503])
 
 function statusError(cause: ConnError, url: URL): ChannelError {

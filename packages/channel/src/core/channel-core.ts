@@ -250,7 +250,7 @@ export class ChannelCore<in S, out R> implements SenderEvents, ReceiverEvents, H
       case 'draining':
         this.#onDraining()
         return
-      default:
+      case 'close':
         this.#settle(closeError(control.code, control.reason, this.#name), 'fail')
         this.conn.close().catch(() => {})
     }

@@ -84,12 +84,15 @@ export class Admission {
     for (const quota of quotas) quota.channels -= 1
   }
 
-  /** Adds a channel that was admitted and is open now, and measures it as far as its quotas have limits. */
+  /**
+   * Adds a channel that was admitted and is open now. Measures only what a limit of its quotas bounds: a new kind of
+   * limit is one more condition here.
+   */
   add(channel: Channel<unknown, unknown>, conn: Http2Conn, { quotas, session }: Grant): ChannelUsage {
     const usage = new ChannelUsage(channel, quotas, session, this.#clock)
     const memory = quotas.some(({ limits }) => limits.maxBufferedBytes !== undefined) ? usage : undefined
-    const messages = quotas.some(({ limits }) => limits.maxMessagesPerSecond !== undefined) ? usage : undefined
-    coreOf(channel).watch({ memory, messages })
+    const messageWatcher = quotas.some(({ limits }) => limits.maxMessagesPerSecond !== undefined) ? usage : undefined
+    coreOf(channel).watch({ memory, messages: messageWatcher })
     this.usages.add(usage)
     // Much may have arrived before the request was accepted, so that the channel may be reset here.
     if (memory !== undefined) conn.watchUnread((change) => usage.onArrived(change))

@@ -92,7 +92,8 @@ interface Formats {
 
 /**
  * Answers a request: the first step that returns a {@link Rejection} ends it. Whatever must happen before a handler
- * runs is a step here if it need not wait, or else in `authorizeAndStart`.
+ * runs is a step here if it need not wait, or else in `authorizeAndStart`. A step that waits does what `authorize` does
+ * meanwhile: it holds unread bytes in memory that counts, and ends with the client, the drain and a timeout.
  */
 export function openRequest<Auth>(
   router: RouterState<Auth>,

@@ -95,7 +95,7 @@ function scalarReader({ size, get }: ScalarShape, offset: number, littleEndian: 
       return (bytes, at) => get(((bytes[at + a] ?? 0) << 8) | (bytes[at + b] ?? 0), 0)
     case 4:
       return (bytes, at) => get(word(bytes, at + a, at + b, at + c, at + d), 0)
-    default:
+    case 8:
       return (bytes, at) =>
         get(word(bytes, at + e, at + f, at + g, at + h), word(bytes, at + a, at + b, at + c, at + d))
   }

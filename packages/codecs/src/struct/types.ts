@@ -30,6 +30,9 @@ export interface ShapeBase extends Pick<FieldType<unknown>, 'name' | 'size' | 'r
   readonly count: number
 }
 
+/** The sizes that `DataView` writes and `interpret.ts` reads. Unit: bytes. */
+type ScalarSize = 1 | 2 | 4 | 8
+
 /** How the compiled and the interpreted code read and write one scalar of type `T`. */
 interface ScalarCode<T> {
   /** Whether `value` can be written: as it is, or, for `f32`, rounded. */
@@ -52,6 +55,7 @@ interface ScalarCode<T> {
 /** A number, a bigint or a boolean. */
 export interface ScalarShape extends ShapeBase, ScalarCode<unknown> {
   readonly kind: 'scalar'
+  readonly size: ScalarSize
 }
 
 /** Text in UTF-8 with zeros after it, or plain bytes. */
@@ -114,7 +118,7 @@ export function shapeOfType(type: object): FieldShape | undefined {
   return shapes.get(type)
 }
 
-function scalar<T>(name: string, size: number, range: string, code: ScalarCode<T>): FieldType<T> {
+function scalar<T>(name: string, size: ScalarSize, range: string, code: ScalarCode<T>): FieldType<T> {
   return fieldType({ kind: 'scalar', name, size, range, depth: 0, count: 1, ...(code as ScalarCode<unknown>) })
 }
 
