@@ -254,18 +254,24 @@ function writeDate(date: Date, out: ByteWriter): void {
 
 function writeExtData({ type, data }: ExtData, out: ByteWriter): void {
   if ((type << 24) >> 24 !== type) throw encodeError('an ExtData whose type is not an int8')
-  // The library's own class may compute its data.
-  writeExtension(type, typeof data === 'function' ? data(0) : data, out)
+  if (typeof data !== 'function') {
+    writeExtension(type, data, out)
+    return
+  }
+  // The library writes computed data behind its longest header, and passes the size of that header.
+  const header = maxHeader + 1
+  writeExtension(type, data(header), out, maxHeader)
 }
 
-function writeExtension(type: number, data: Uint8Array, out: ByteWriter): void {
+/** Writes an extension, with the shortest header that its data allows unless `header` is given. Unit: bytes. */
+function writeExtension(type: number, data: Uint8Array, out: ByteWriter, header?: number): void {
   const { length } = data
   reserveData(length, out)
-  const fixed = fixedSizes.indexOf(length)
+  const fixed = header === undefined ? fixedSizes.indexOf(length) : -1
   if (fixed === -1) {
-    const header = lengthHeader(length)
-    putHeader(out, out.position, header, 0, 0xc7, length)
-    out.position += header
+    const size = header ?? lengthHeader(length)
+    putHeader(out, out.position, size, 0, 0xc7, length)
+    out.position += size
   } else {
     writeByte(0xd4 + fixed, out)
   }

@@ -1,4 +1,4 @@
-import { encode as reference } from '@msgpack/msgpack'
+import { encode as reference, ExtData as LibraryExtData } from '@msgpack/msgpack'
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { z } from 'zod'
@@ -385,6 +385,14 @@ test.each([0, 1, 2, 3, 4, 8, 16, 17, 255, 256, 65_535, 65_536])(
   'msgpack: writes extension data of %i bytes as the reference encoder does',
   (length) => {
     const message = [new ExtData(-7, new Uint8Array(length).fill(7))]
+    expect(encoded(msgpack(), message)).toEqual(reference(message))
+  },
+)
+
+test.each([0, 1, 4, 16, 17, 300])(
+  'msgpack: writes extension data of %i bytes that a function computes as the reference encoder does',
+  (length) => {
+    const message = new LibraryExtData(7, (position) => new Uint8Array(length).fill(position))
     expect(encoded(msgpack(), message)).toEqual(reference(message))
   },
 )
