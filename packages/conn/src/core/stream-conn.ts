@@ -88,7 +88,7 @@ export class StreamConn implements Conn {
   }
 
   static {
-    const shown = inspectAs<StreamConn>(({ halves }) => halves)
+    const shown = inspectAs<StreamConn>((conn) => StreamConn.halvesOf(conn))
     Object.defineProperties(this.prototype, shown)
   }
 
@@ -124,9 +124,14 @@ export class StreamConn implements Conn {
     transport.start(new StreamConn.#Events(this))
   }
 
-  /** The state of each half, for logs. */
-  protected get halves(): { readonly reading: string; readonly writing: string } {
-    return { reading: this.#reading.at, writing: this.#writing.at }
+  /**
+   * How far both halves of a conn have come, for logs. Static, since a subclass may use any name for a member of its
+   * instances.
+   *
+   * @internal
+   */
+  protected static halvesOf(conn: StreamConn): { readonly reading: string; readonly writing: string } {
+    return { reading: conn.#reading.at, writing: conn.#writing.at }
   }
 
   read({ signal }: WaitOptions = {}): Promise<Uint8Array | null> {

@@ -42,7 +42,7 @@ export class Http2Conn extends StreamConn implements RequestInfo {
         localAddress: conn.localAddress,
         remoteAddress: conn.remoteAddress,
         streamId: conn.streamId,
-        ...conn.halves,
+        ...StreamConn.halvesOf(conn),
       })),
     )
   }

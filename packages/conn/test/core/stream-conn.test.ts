@@ -630,3 +630,12 @@ describe('iteration', () => {
     expect(await failure(all, 'CONNECTION_LOST')).toBe(lost)
   })
 })
+
+it('shows logs the state of its halves, also where a subclass has a member of that name', () => {
+  class Named extends StreamConn {
+    readonly halves = 'mine'
+  }
+  const conn = new Named(new ScriptedTransport(0))
+  expect(JSON.parse(JSON.stringify(conn))).toEqual({ reading: 'open', writing: 'open' })
+  expect(conn.halves).toBe('mine')
+})
