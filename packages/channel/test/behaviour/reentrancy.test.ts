@@ -145,3 +145,18 @@ test.each([false, true])(
     expect(arrived).toEqual(fails ? [] : [whole])
   },
 )
+
+test('a send that waited is not cancelled by a signal that aborts while its message is encoded', async () => {
+  const [left, right] = pipe().map(
+    (conn) => new Channel(conn, { send: json(), receive: json(), control: true, limits: { maxBufferedBytes: 1 } }),
+  )
+  const controller = new AbortController()
+  const before = left?.send(1)
+  const sent = left?.send(
+    calling(() => controller.abort()),
+    { signal: controller.signal },
+  )
+  await Promise.all([before, sent, left?.end()])
+  expect(controller.signal.aborted).toBe(true)
+  expect(right && (await receiveAll(right))).toEqual([1, whole])
+})
