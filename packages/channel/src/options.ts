@@ -85,7 +85,18 @@ const resolved = new WeakSet<LimitOptions>()
 /** Completes limits with `base`, which is resolved, and checks them. Throws `INVALID_ARGUMENT` for an invalid value. */
 export function resolveLimits(limits: LimitOptions = {}, base: ChannelLimits = channelDefaults): ChannelLimits {
   if (resolved.has(limits)) return limits as ChannelLimits
-  const merged: ChannelLimits = Object.freeze({ ...base, ...omitUndefined(limits) })
+  const merged = Object.freeze(mergeLimits(limits, base))
+  resolved.add(merged)
+  return merged
+}
+
+/** Resolves the limits of one channel: neither frozen nor remembered, which would cost each channel 350 bytes. */
+export function channelLimits(limits: LimitOptions = {}): ChannelLimits {
+  return resolved.has(limits) ? (limits as ChannelLimits) : mergeLimits(limits, channelDefaults)
+}
+
+function mergeLimits(limits: LimitOptions, base: ChannelLimits): ChannelLimits {
+  const merged: ChannelLimits = { ...base, ...omitUndefined(limits) }
   for (const [name, value] of Object.entries(merged)) checkLimit(name, value)
   if (merged.maxMessageBytes > maxFrameBytes) {
     throw new ChannelError('INVALID_ARGUMENT', `maxMessageBytes must be at most ${maxFrameBytes}`)
@@ -93,7 +104,6 @@ export function resolveLimits(limits: LimitOptions = {}, base: ChannelLimits = c
   for (const name of ['closeTimeout', 'heartbeatInterval', 'heartbeatTimeout', 'slowAfter'] as const) {
     checkDelay(name, merged[name])
   }
-  resolved.add(merged)
   return merged
 }
 

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 
 import { channelDefaults } from '../src/index.ts'
-import { resolveLimits } from '../src/options.ts'
+import { channelLimits, resolveLimits } from '../src/options.ts'
 
 test('resolveLimits: what it resolved once is used as it is', () => {
   const limits = resolveLimits({ maxMessageBytes: 10, slowAfter: undefined })
@@ -15,4 +15,15 @@ test('resolveLimits: what it resolved once is used as it is', () => {
 test('resolveLimits: a copy of what it resolved is checked', () => {
   const copy = { ...resolveLimits({}), maxMessageBytes: 0 }
   expect(() => resolveLimits(copy)).toThrow(expect.objectContaining({ code: 'INVALID_ARGUMENT' }))
+})
+
+test('channelLimits: keeps no more memory for a channel than the limits themselves', () => {
+  const shared = resolveLimits({ flushBytes: 5 })
+  expect(channelLimits(shared)).toBe(shared)
+  const limits = channelLimits({ flushBytes: 5 })
+  expect(limits).toEqual(shared)
+  // A frozen object has a hidden class for itself alone, and a remembered one an entry in a WeakSet.
+  expect(Object.isFrozen(limits)).toBe(false)
+  expect(channelLimits(limits)).not.toBe(limits)
+  expect(() => channelLimits({ flushBytes: 0 })).toThrow(expect.objectContaining({ code: 'INVALID_ARGUMENT' }))
 })

@@ -5,7 +5,7 @@ import { inspectAs } from '@h2channel/conn/internal'
 import { ChannelError } from '../errors.ts'
 import type { Framing } from '../framing/framing.ts'
 import { lengthPrefixed } from '../framing/length-prefixed.ts'
-import { checkHook, resolveLimits } from '../options.ts'
+import { channelLimits, checkHook } from '../options.ts'
 import { systemClock } from '../runtime/clock.ts'
 import { ChannelCore } from './channel-core.ts'
 import type { ChannelClosed, ChannelOptions, ChannelStats, WaitOptions } from './channel-types.ts'
@@ -55,7 +55,7 @@ export class Channel<in S, out R> implements AsyncIterable<R>, AsyncDisposable {
   constructor(conn: Conn, options: ChannelOptions<S, R>) {
     const { send, receive, framing = lengthPrefixed(), onInvalid, onSlow, name, clock = systemClock } = options
     const framings = 'begin' in framing ? { send: framing, receive: framing } : framing
-    const limits = resolveLimits(options.limits)
+    const limits = channelLimits(options.limits)
     checkFraming(framings.send, send)
     checkFraming(framings.receive, receive)
     checkHook('onInvalid', onInvalid)
