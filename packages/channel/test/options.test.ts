@@ -1,6 +1,10 @@
+import { json } from '@h2channel/codecs'
+import { pipe } from '@h2channel/conn/web'
 import { expect, test } from 'vitest'
 
 import { channelDefaults } from '../src/index.ts'
+import { Channel } from '../src/index.ts'
+import { createRouter } from '../src/server.ts'
 import { channelLimits, resolveLimits } from '../src/options.ts'
 
 test('resolveLimits: what it resolved once is used as it is', () => {
@@ -26,4 +30,13 @@ test('channelLimits: keeps no more memory for a channel than the limits themselv
   expect(Object.isFrozen(limits)).toBe(false)
   expect(channelLimits(limits)).not.toBe(limits)
   expect(() => channelLimits({ flushBytes: 0 })).toThrow(expect.objectContaining({ code: 'INVALID_ARGUMENT' }))
+})
+
+test('null stands for no clock, and for no timeout of authorize, in a program without types', async () => {
+  const none = null as unknown as undefined
+  expect(createRouter({ clock: none, authorizeTimeout: none }).channels).toBe(0)
+  const channel = new Channel(pipe()[0], { send: json(), receive: json(), clock: none })
+  expect(channel.stats.age).toBeGreaterThanOrEqual(0)
+  channel.abort()
+  await channel.closed
 })

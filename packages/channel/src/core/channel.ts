@@ -53,7 +53,8 @@ export class Channel<in S, out R> implements AsyncIterable<R>, AsyncDisposable {
    *   `onInvalid` or `onSlow` is not a function.
    */
   constructor(conn: Conn, options: ChannelOptions<S, R>) {
-    const { send, receive, framing = lengthPrefixed(), onInvalid, onSlow, name, clock = systemClock } = options
+    const { send, receive, framing = lengthPrefixed(), onInvalid, onSlow, name } = options
+    const clock = options.clock ?? systemClock
     const framings = 'begin' in framing ? { send: framing, receive: framing } : framing
     const limits = channelLimits(options.limits)
     checkFraming(framings.send, send)

@@ -198,7 +198,9 @@ class RouteTable<Auth> implements Router<Auth>, RequestInterceptor {
   readonly #routes: TableRow<Auth>[] = []
 
   constructor(options: RouterOptions<Auth>) {
-    const { authorize, authorizeTimeout = defaultAuthorizeTimeout, clock = systemClock, onError } = options
+    const { authorize, onError } = options
+    const authorizeTimeout = options.authorizeTimeout ?? defaultAuthorizeTimeout
+    const clock = options.clock ?? systemClock
     this.#limits = resolveLimits(options.limits)
     this.#ages = resolveAges(options)
     checkHook('authorize', authorize)
