@@ -2,10 +2,9 @@ import { json } from '@h2channel/codecs'
 import { pipe } from '@h2channel/conn/web'
 import { expect, test } from 'vitest'
 
-import { channelDefaults } from '../src/index.ts'
-import { Channel } from '../src/index.ts'
-import { createRouter } from '../src/server.ts'
+import { Channel, channelDefaults } from '../src/index.ts'
 import { channelLimits, resolveLimits } from '../src/options.ts'
+import { createRouter } from '../src/server.ts'
 
 test('resolveLimits: what it resolved once is used as it is', () => {
   const limits = resolveLimits({ maxMessageBytes: 10, slowAfter: undefined })
