@@ -220,7 +220,7 @@ export class ChannelCore<in S, out R> implements SenderEvents, ReceiverEvents, H
   onSlow(waited: number): void {
     if (this.#onSlow === undefined) return
     try {
-      if (this.#onSlow(waited) !== 'close') return
+      if (this.#onSlow.call(undefined, waited) !== 'close') return
     } catch (cause) {
       this.reset(new ChannelError('INTERNAL', 'onSlow threw', { side: 'local', cause }))
       return
@@ -275,7 +275,7 @@ export class ChannelCore<in S, out R> implements SenderEvents, ReceiverEvents, H
     if (this.#onInvalid === undefined || !(error instanceof CodecError) || error.code !== 'INVALID_MESSAGE')
       return failure
     try {
-      return this.#onInvalid(failure) === 'skip' ? undefined : failure
+      return this.#onInvalid.call(undefined, failure) === 'skip' ? undefined : failure
     } catch (cause) {
       return new ChannelError('INTERNAL', 'onInvalid threw', { side: 'local', cause })
     }
