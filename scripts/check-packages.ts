@@ -129,7 +129,7 @@ export const others = [createClient, createRouter, bytes, struct({ a: u32 }), co
   passed += 1
 }
 
-/** Runs a test with Jest, as described in docs/testing.md. */
+/** Runs a test with Jest, as described in docs/guides/testing.md. */
 function testWithJest(): void {
   run(
     'npm',

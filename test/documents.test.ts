@@ -21,11 +21,11 @@ const run = promisify(execFile)
 const folder = join(root, 'test', '.documents')
 const documents = [
   'README.md',
-  'docs/errors.md',
+  'docs/reference/errors.md',
   'packages/conn/README.md',
   'packages/channel/README.md',
   'docs/production.md',
-  'docs/observing.md',
+  'docs/operate/observability.md',
 ]
 const otherDocuments = ['ARCHITECTURE.md', 'CHANGELOG.md', 'CONTRIBUTING.md', 'SPEC.md', 'packages/codecs/README.md']
 const fromSource = ['--conditions=@h2channel/source', '--import', 'tsx']

@@ -9,6 +9,8 @@ test.each([
   ['ConnError', connErrorCodes],
   ['CodecError', codecErrorCodes],
   ['ChannelError', channelErrorCodes],
-])('docs/errors.md: has a heading for each code of %s, in order, and no other', (name, codes) => {
-  expect(headingsBelow('docs/errors.md', name)).toEqual(codes.toSorted((one, other) => (one < other ? -1 : 1)))
+])('docs/reference/errors.md: has a heading for each code of %s, in order, and no other', (name, codes) => {
+  expect(headingsBelow('docs/reference/errors.md', name)).toEqual(
+    codes.toSorted((one, other) => (one < other ? -1 : 1)),
+  )
 })

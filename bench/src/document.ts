@@ -1,4 +1,4 @@
-/** Writes `docs/performance.md` and its charts. */
+/** Writes `docs/why/benchmarks.md` and its charts. */
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import { format, resolveConfig } from 'prettier'
@@ -10,7 +10,7 @@ import { entries } from './peers/index.ts'
 import { defeatsOf, inMarkdown, tablesOf } from './report.ts'
 import type { Results } from './results.ts'
 
-const folder = new URL('../../docs/', import.meta.url)
+const folder = new URL('../../docs/why/', import.meta.url)
 
 export interface About {
   readonly command: string
@@ -22,19 +22,19 @@ export interface About {
 }
 
 export async function writeDocument(results: Results, about: About): Promise<void> {
-  const pictures = new URL('performance/', folder)
+  const pictures = new URL('benchmarks/', folder)
   await rm(pictures, { recursive: true, force: true })
   await mkdir(pictures, { recursive: true })
   const sections: string[] = []
   for (const load of about.loads) {
     const charts = chartsOf(load, results)
     for (const { name, svg } of charts) await writeFile(new URL(`${name}.svg`, pictures), svg)
-    const images = charts.map(({ name, title }) => `![${title}](performance/${name}.svg)`)
+    const images = charts.map(({ name, title }) => `![${title}](benchmarks/${name}.svg)`)
     sections.push(`## ${load.title}`, load.about, sparedIn(load), ...tablesOf(load, results).map(inMarkdown), ...images)
   }
   const parts = [await opening(about), ...sections, slower(results), failed(results), again(about)]
   const text = parts.filter((part) => part !== '').join('\n\n')
-  const path = fileURLToPath(new URL('performance.md', folder))
+  const path = fileURLToPath(new URL('benchmarks.md', folder))
   const options = { ...(await resolveConfig(path)), filepath: path }
   const wrapped = await format(text, { ...options, proseWrap: 'always' })
   await writeFile(path, await format(wrapped, options))
@@ -43,7 +43,7 @@ export async function writeDocument(results: Results, about: About): Promise<voi
 async function opening({ command, machine, rounds }: About): Promise<string> {
   const rows = await Promise.all(entries.map(async (entry) => [entry.title, await versionOf(entry), entry.about]))
   const peers = inMarkdown({ head: ['', 'version', 'how it is used'], rows, isText: true })
-  return `# Performance
+  return `# Benchmarks
 
 This page compares h2channel with its alternatives. \`${command}\` wrote it.
 

@@ -1,7 +1,7 @@
 /**
  * Compares h2channel with its alternatives: each peer as two processes on this machine, in turn, round after round.
  *
- *     node dist/main.js                       the short version; writes docs/performance.md
+ *     node dist/main.js                       the short version; writes docs/why/benchmarks.md
  *     node dist/main.js --full                the long one
  *     node dist/main.js stream,echo ws,ours   some loads or cases, some peers or the beginnings of their names
  *     node dist/main.js --smoke               everything once, to see whether it works

@@ -1,4 +1,4 @@
-/** Compares docs/custom-codec.md with the files that it shows. */
+/** Compares docs/guides/custom-codec.md with the files that it shows. */
 import { codecSuite } from '@h2channel/codecs/testing'
 import { existsSync } from 'node:fs'
 import { dirname, join } from 'node:path'
@@ -8,7 +8,7 @@ import { blocksOf, read, root } from '../../../test/documents.ts'
 import { Program } from '../../test/program.ts'
 import { cbor } from '../src/cbor.ts'
 
-const document = 'docs/custom-codec.md'
+const document = 'docs/guides/custom-codec.md'
 const shown = blocksOf(document).flatMap(({ file, text }) => (file === undefined ? [] : [{ file, text }]))
 
 test.each(shown)('shows $file as it is', ({ file, text }) => {

@@ -1,4 +1,4 @@
-/** Starts the servers that docs/other-languages.md shows. */
+/** Starts the servers that docs/guides/other-languages.md shows. */
 import type { ChildProcess } from 'node:child_process'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'

@@ -1,4 +1,4 @@
-/** Compares docs/other-languages.md with the programs that are tested here. */
+/** Compares docs/guides/other-languages.md with the programs that are tested here. */
 import { execFile } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { promisify } from 'node:util'
@@ -9,10 +9,10 @@ import { blocksOf, read, root } from '../../../test/documents.ts'
 import { ChatServer } from '../src/start.ts'
 
 const exec = promisify(execFile)
-const document = 'docs/other-languages.md'
+const document = 'docs/guides/other-languages.md'
 const blocks = blocksOf(document)
 
-describe('docs/other-languages.md', () => {
+describe('docs/guides/other-languages.md', () => {
   const shown = blocks.flatMap(({ file, text }) => (file === undefined ? [] : [{ file, text }]))
 
   test.each(shown)('shows $file as it is', ({ file, text }) => {

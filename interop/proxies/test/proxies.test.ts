@@ -18,7 +18,7 @@ const internalError = 2
 /** How often the loads are run: `PROXY_RUNS=20 pnpm test:proxies -t 'both'`. */
 const repeats = Number(process.env['PROXY_RUNS'] ?? 1) - 1
 
-/** How each proxy passes on the events of the ends. docs/proxies.md has the same in words. */
+/** How each proxy passes on the events of the ends. docs/operate/proxies.md has the same in words. */
 interface Behaviour {
   /** The end of the client's conn when the server ends its half first and the client continues. */
   readonly serverEndsFirst: string

@@ -31,7 +31,7 @@ const codecs: readonly { readonly codec: string; make<T>(): Codec<T> }[] = [
   { codec: 'msgpack', make: msgpack },
 ]
 
-test('the peer and the server of docs/other-languages.md', async () => {
+test('the peer and the server of docs/guides/other-languages.md', async () => {
   await using own = await ChatServer.start('tcp.ts')
   await using peer = new Chatter(inject('rustPeer'), [`127.0.0.1:${own.port}`, 'json'])
   await peer.say(tricky)

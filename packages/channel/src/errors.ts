@@ -31,8 +31,8 @@ interface ErrorRule {
 }
 
 /**
- * One row for each code. A new code is a row here and a heading in docs/errors.md. `rstCode` and `atPeer` come
- * together, and SPEC.md has them in its tables. The order matters: of codes with one `rstCode`, the first is its
+ * One row for each code. A new code is a row here and a heading in docs/reference/errors.md. `rstCode` and `atPeer`
+ * come together, and SPEC.md has them in its tables. The order matters: of codes with one `rstCode`, the first is its
  * meaning.
  */
 const rules = {
@@ -65,7 +65,7 @@ const rules = {
   UNSUPPORTED_CODEC: {},
 } as const
 
-/** What can go wrong with a channel. Each code has a heading in docs/errors.md, which says what to do about it. */
+/** What can go wrong with a channel. docs/reference/errors.md has a heading for each code, and what to do about it. */
 export type ChannelErrorCode = keyof typeof rules
 
 export const errorRules: Readonly<Record<ChannelErrorCode, ErrorRule>> = rules

@@ -1,7 +1,7 @@
 import type { WaitErrors } from './waits/wait-errors.ts'
 import { waitErrors } from './waits/wait-errors.ts'
 
-/** The code of a {@link ConnError}. Each code has a heading in docs/errors.md, which says what to do about it. */
+/** The code of a {@link ConnError}. docs/reference/errors.md has a heading for each code, and what to do about it. */
 export type ConnErrorCode =
   | 'ABORTED'
   | 'ALREADY_RESPONDED'

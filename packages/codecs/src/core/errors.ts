@@ -1,4 +1,4 @@
-/** The error codes of codecs. Each code has a heading in docs/errors.md. */
+/** The error codes of codecs. Each code has a heading in docs/reference/errors.md. */
 export type CodecErrorCode = 'ENCODE_FAILED' | 'DECODE_FAILED' | 'INVALID_MESSAGE' | 'ASYNC_SCHEMA' | 'INVALID_CODEC'
 
 /** The side at fault, for each code. A remote fault is fatal. */

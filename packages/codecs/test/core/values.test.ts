@@ -1,4 +1,4 @@
-/** The table of docs/codecs.md: how each value arrives. */
+/** The table of docs/guides/codecs.md: how each value arrives. */
 import { expect, test } from 'vitest'
 import { json, msgpack } from '../../src/index.ts'
 import { encodeAnything, hex, resultOrCode, utf8Bytes } from '../support/support.ts'

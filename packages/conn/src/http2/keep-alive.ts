@@ -168,8 +168,8 @@ const responsePings: readonly number[] = [50, 150, 350]
 
 /**
  * Pings the peer of a session a few times while a response is awaited. Some proxies hold headers back until they have
- * something else to send (nginx with TLS, docs/proxies.md), and the answer to a ping makes them send. It also tells a
- * slow peer from a dead one.
+ * something else to send (nginx with TLS, docs/operate/proxies.md), and the answer to a ping makes them send. It also
+ * tells a slow peer from a dead one.
  *
  * @returns a function to call with each stream that awaits its response. The timers keep no process alive.
  */
