@@ -56,3 +56,10 @@ function commentBefore(text: string): string | undefined {
   const comment = /\/\*\*((?:[^*]|\*(?!\/))*)\*\/\s*$/.exec(text)?.[1]
   return comment?.replaceAll(/^\s*\* ?/gm, '').trim()
 }
+
+/** The names of the members that an interface declares, without those that it inherits. */
+export function membersOf(name: string, file: string): string[] {
+  const [, body = ''] =
+    new RegExp(`^export interface ${name}\\b[^\\n]*\\{\\n([\\s\\S]*?)^\\}`, 'm').exec(read(file)) ?? []
+  return [...body.matchAll(/^ {2}(?:readonly )?(\w+)\??[:(<]/gm)].map((found) => found[1] ?? '')
+}
