@@ -1,7 +1,10 @@
 /** The documents of the repository, their code blocks, links and anchors. */
 import { execFileSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
+import { dirname, join, normalize } from 'node:path'
 import { fileURLToPath } from 'node:url'
+
+import { slugOf } from './slug.ts'
 
 /** A fenced block of a document. */
 export interface Block {
@@ -23,6 +26,8 @@ export interface Link {
 }
 
 export const root = fileURLToPath(new URL('..', import.meta.url))
+export const repository = 'https://github.com/h2channel/h2channel'
+export const siteAddress = 'https://h2channel.github.io/h2channel'
 
 export function read(path: string): string {
   return readFileSync(new URL(`../${path}`, import.meta.url), 'utf8')
@@ -82,22 +87,39 @@ export function proseOf(path: string): string {
     .replaceAll(/<!--[\s\S]*?-->/g, emptied)
 }
 
+/** Code, comments and links. Only links have a group: the beginning, the path and the anchor. */
+const codeOrLink =
+  /^( *)(`{3,}|~{3,})[^\n]*\n[\s\S]*?^\1\2$|<!--[\s\S]*?-->|(`+)(?:(?!\3)[\s\S])+?\3|(\]\(<?|^\[[^\]]+\]: +<?|\b(?:href|src)=")([^\s#"<>()]*)(#[^\s"<>()]*)?/gm
+
+/** Whether a link leads into the repository: a path, or an address of one of its files. */
+function isOurs(path: string): boolean {
+  return (
+    !/^[a-z]+:/.test(path) || path.startsWith(`${repository}/blob/main/`) || path.startsWith(`${repository}/tree/main/`)
+  )
+}
+
+/** The text of a document, with other links. `change` gets the path and the anchor: `#` and a name, or nothing. */
+export function withLinks(document: string, change: (path: string, anchor: string) => string): string {
+  return read(document).replaceAll(codeOrLink, (found, _1, _2, _3, before?: string, path = '', anchor = '') =>
+    before !== undefined && (isOurs(path) || path.startsWith(siteAddress)) ? before + change(path, anchor) : found,
+  )
+}
+
 /** The links of a document that stay within the repository. */
-export function linksOf(path: string): Link[] {
-  return proseOf(path)
-    .split('\n')
-    .flatMap((text, index) => {
-      const withoutCode = text.replaceAll(/(`+)(?:(?!\1).)+\1/g, '``')
-      const inline = [...withoutCode.matchAll(/\]\(\s*<?([^)\s>]+)[^)]*\)/g)].map((found) => found[1] ?? '')
-      const defined = [...withoutCode.matchAll(/^\[[^\]]+\]:\s+(\S+)/g)].map((found) => found[1] ?? '')
-      const html = [...withoutCode.matchAll(/(?:href|src)="([^"]+)"/g)].map((found) => found[1] ?? '')
-      return [...inline, ...defined, ...html]
-        .filter((target) => !/^[a-z]+:/.test(target))
-        .map((target) => {
-          const [to = '', anchor] = target.split('#')
-          return { line: index + 1, path: to, anchor }
-        })
-    })
+export function linksOf(document: string): Link[] {
+  const text = read(document)
+  return [...text.matchAll(codeOrLink)].flatMap(({ index, 4: before, 5: path = '', 6: anchor }) =>
+    before === undefined || !isOurs(path)
+      ? []
+      : [{ line: text.slice(0, index).split('\n').length, path, anchor: anchor?.slice(1) }],
+  )
+}
+
+/** The file or folder of the repository that a link of a document leads to. */
+export function targetOf(document: string, path: string): string {
+  if (path === '') return document
+  if (path.startsWith(repository)) return path.replace(/^.*?\/(?:blob|tree)\/main\//, '')
+  return normalize(join(dirname(document), decodeURIComponent(path))).replace(/\/$/, '')
 }
 
 /** The anchors of a page, as GitHub makes them of its headings. */
@@ -105,7 +127,7 @@ export function anchorsOf(path: string): Set<string> {
   const anchors = new Set<string>()
   const prose = proseOf(path)
   for (const [, heading = ''] of prose.matchAll(/^#{1,6} +(.+?) *#*$/gm)) {
-    const slug = slugOf(heading)
+    const slug = slugOf(textOf(heading))
     let count = 0
     while (anchors.has(count === 0 ? slug : `${slug}-${count}`)) count += 1
     anchors.add(count === 0 ? slug : `${slug}-${count}`)
@@ -114,14 +136,11 @@ export function anchorsOf(path: string): Set<string> {
   return anchors
 }
 
-/** The anchor that GitHub gives a heading: small letters, digits, `_` and `-` of its text. */
-export function slugOf(heading: string): string {
-  const text = heading
+/** The text of a heading: without the marks of code, links and emphasis. */
+function textOf(heading: string): string {
+  return heading
     .replaceAll(/\[([^\]]*)\]\([^)]*\)/g, '$1')
-    .replaceAll(/<[^>]+>/g, '')
-    .replaceAll(/\*+|(?<!\w)_|_(?!\w)/g, '')
-  return text
-    .toLowerCase()
-    .replaceAll(/[^\p{L}\p{M}\p{N}\p{Pc}\- ]/gu, '')
-    .replaceAll(' ', '-')
+    .split(/(`[^`]*`)/)
+    .map((part) => (part.startsWith('`') ? part.slice(1, -1) : part.replaceAll(/<[^>]+>|\*+|(?<!\w)_|_(?!\w)/g, '')))
+    .join('')
 }

@@ -57,7 +57,7 @@ function commentBefore(text: string): string | undefined {
   return comment?.replaceAll(/^\s*\* ?/gm, '').trim()
 }
 
-/** The names of the members that an interface declares, without those that it inherits. */
+/** The names of the members that an interface declares itself, without inherited ones. */
 export function membersOf(name: string, file: string): string[] {
   const [, body = ''] =
     new RegExp(`^export interface ${name}\\b[^\\n]*\\{\\n([\\s\\S]*?)^\\}`, 'm').exec(read(file)) ?? []

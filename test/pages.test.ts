@@ -1,10 +1,11 @@
-/** What holds for each page: its length, its links and anchors, the form of a guide, and that the reference is whole. */
+/** What holds for each page: its length, its links and anchors, the form of a guide, and a complete reference. */
 import { existsSync, statSync } from 'node:fs'
-import { dirname, join, normalize } from 'node:path'
+import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 
-import { allDocuments, anchorsOf, linksOf, read, root } from './documents.ts'
+import { allDocuments, anchorsOf, linksOf, read, root, targetOf } from './documents.ts'
 import { exportsOf, membersOf } from './exports.ts'
+import { pending } from './pending.ts'
 
 const documents = allDocuments()
 const pages = documents.filter((path) => path.startsWith('docs/'))
@@ -23,53 +24,6 @@ const lengths: readonly (readonly [string, number])[] = [
   ['README.md', 200],
 ]
 
-/** Pages that are still to be written or shortened. */
-const pending = new Set<string>([
-  'README.md',
-  'docs/production.md',
-  'docs/guides/codecs.md',
-  'docs/guides/custom-codec.md',
-  'docs/guides/other-languages.md',
-  'docs/guides/testing.md',
-  'docs/operate/proxies.md',
-  'docs/start/quickstart.md',
-  'docs/why/comparison.md',
-  'docs/why/performance.md',
-  'docs/migrate/from-ws.md',
-  'docs/migrate/from-socketio.md',
-  'docs/migrate/from-grpc.md',
-  'docs/migrate/from-connect.md',
-  'docs/migrate/from-h2conn.md',
-  'docs/faq.md',
-  'docs/concepts/overview.md',
-  'docs/concepts/lifecycle.md',
-  'docs/concepts/backpressure.md',
-  'docs/concepts/deadlines.md',
-  'docs/concepts/delivery.md',
-  'docs/concepts/security.md',
-  'docs/concepts/glossary.md',
-  'docs/operate/deploy.md',
-  'docs/operate/kubernetes.md',
-  'docs/operate/rolling-deploys.md',
-  'docs/operate/limits.md',
-  'docs/operate/troubleshooting.md',
-  'docs/guides/request-response.md',
-  'docs/guides/fan-out.md',
-  'docs/guides/reconnect.md',
-  'docs/guides/auth.md',
-  'docs/guides/schema-evolution.md',
-  'docs/guides/browser.md',
-  'docs/guides/tls.md',
-  'docs/guides/commonjs.md',
-  'docs/guides/frameworks.md',
-  'docs/guides/raw-bytes.md',
-  'docs/reference/options.md',
-  'docs/reference/events-metrics.md',
-  'docs/reference/compatibility.md',
-  'SECURITY.md',
-  'spec/vectors',
-])
-
 describe('each page', () => {
   const limited = documents.flatMap((path) => {
     const most = lengths.find(([prefix]) => path.startsWith(prefix))?.[1] ?? Infinity
@@ -82,7 +36,7 @@ describe('each page', () => {
 
   test.each(documents)('%s: each link has a target, and each anchor exists there', (document) => {
     const dead = linksOf(document).filter(({ path, anchor }) => {
-      const target = path === '' ? document : normalize(join(dirname(document), decodeURIComponent(path)))
+      const target = targetOf(document, path)
       if (!existsSync(join(root, target))) return !pending.has(target)
       if (anchor === undefined) return false
       const page = statSync(join(root, target)).isDirectory() ? join(target, 'README.md') : target
@@ -101,7 +55,7 @@ describe('each page', () => {
   })
 
   test('can be reached from docs/index.md', () => {
-    const linked = new Set(linksOf('docs/index.md').map(({ path }) => normalize(join('docs', path))))
+    const linked = new Set(linksOf('docs/index.md').map(({ path }) => targetOf('docs/index.md', path)))
     linked.add('docs/index.md')
     expect(pages.filter((page) => !linked.has(page) && !pending.has(page))).toEqual([])
   })
