@@ -176,7 +176,7 @@ afterAll(() => {
     const cells = [place, channels, size, inMiB(sent), inMiB(allowed), inMiB(growth), left]
     return `| ${cells.join(' | ')} |`
   })
-  // oxlint-disable-next-line no-console -- the table of docs/production.md
+  // oxlint-disable-next-line no-console -- the table of docs/operate/limits.md
   console.log(
     [
       `Node ${process.version}, maxBufferedBytes ${inMiB(maxBufferedBytes)} MiB`,
