@@ -37,7 +37,7 @@ with (
     httpx.Client(http1=False, http2=True, timeout=None) as client,
     client.stream("POST", url, headers=headers, content=frames(texts)) as response,
 ):
-    if not response.is_success or response.headers.get("content-type") != JSON:
+    if response.status_code != 200 or response.headers.get("content-type") != JSON:
         sys.exit(f"refused: {response.status_code}")
     for payload in payloads(response.iter_bytes()):
         heard = json.loads(payload)

@@ -55,7 +55,7 @@ const rules = {
   PEER_ABORTED: {},
   PEER_SILENT: {},
   PEER_STOPPED: { fatal: false },
-  PEER_TOO_SLOW: { rstCode: 11, atPeer: ['local', 'this side read too slowly for the peer'] },
+  PEER_TOO_SLOW: { rstCode: 0x6832_0004, atPeer: ['local', 'this side read too slowly for the peer'] },
   RATE_LIMITED: { rstCode: 0x6832_0002, atPeer: ['local', 'this side sent more at a time than the peer allows'] },
   REFUSED: {},
   SEND_BUFFER_FULL: { side: 'local', fatal: false, retryable: true },

@@ -27,7 +27,7 @@ func main() {
 	protocols.SetHTTP2(true)            // for https:
 	protocols.SetUnencryptedHTTP2(true) // for http:
 	response := must((&http.Client{Transport: &http.Transport{Protocols: protocols}}).Do(request))
-	if response.StatusCode/100 != 2 || response.Header.Get("Content-Type") != mediaType {
+	if response.StatusCode != http.StatusOK || response.Header.Get("Content-Type") != mediaType {
 		log.Fatal("refused: ", response.Status)
 	}
 	go func() {

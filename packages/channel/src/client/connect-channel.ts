@@ -12,7 +12,7 @@ import { ChannelError, excerpt, printable } from '../errors.ts'
 import type { Format } from '../route/media-types.ts'
 import { contentCoding, formatForContentType, acceptHeader } from '../route/media-types.ts'
 import { connErrorOf, openError } from './open-errors.ts'
-import { controlHeader, openChannel, supportsControl, version } from '../route/negotiate.ts'
+import { announcedVersion, controlHeader, openChannel, version } from '../route/negotiate.ts'
 
 /** What all channels of one client have in common. */
 export interface ClientSettings extends ClientOptions {
@@ -52,7 +52,7 @@ export async function connectChannel<C, S>(
   const headers = mergeHeaders(common, request.headers, {
     'content-type': send.mediaType,
     accept: acceptHeader(receives),
-    ...(send.framing.control ? { [controlHeader]: version } : {}),
+    ...(send.framing.control ? { [controlHeader]: `${version}` } : {}),
   })
   // The headers and the connection share the time of the attempt.
   const timeLeft = Math.max(1, Math.ceil(connectTimeout - (systemClock.now() - began)))
@@ -64,7 +64,7 @@ export async function connectChannel<C, S>(
     signal.throwIfAborted()
     const receive = responseFormat(conn, url, receives)
     const channel = openChannel(conn, send, receive, {
-      control: supportsControl(conn.headers[controlHeader]),
+      control: agreesOnControl(conn, url, send, receive),
       limits,
       onInvalid,
       onSlow: publishingSlow(request.onSlow, opening, () => opened),
@@ -103,7 +103,10 @@ async function inTime<T>(headers: T | Promise<T>, timeout: number, signal: Abort
 }
 
 /** The format of the server's messages. Throws `BAD_RESPONSE` where the response is not a channel of the route. */
-function responseFormat<S>({ headers }: Http2Conn, url: URL, receives: readonly Format<S>[]): Format<S> {
+function responseFormat<S>({ status, headers }: Http2Conn, url: URL, receives: readonly Format<S>[]): Format<S> {
+  // `connect` opens a conn with any 2xx, and of these a channel has one alone.
+  if (status !== 200)
+    throw new ChannelError('BAD_RESPONSE', `${url.pathname} was answered with status ${status}, not 200`)
   const { 'content-type': contentType, 'content-encoding': contentEncoding } = headers
   const coding = contentCoding(contentEncoding)
   if (coding !== undefined) {
@@ -117,4 +120,13 @@ function responseFormat<S>({ headers }: Http2Conn, url: URL, receives: readonly 
   const what = contentType === undefined ? 'without a content type' : `of type ${excerpt(printable(contentType))}`
   const wanted = `not one of ${acceptHeader(receives)}: is it a route of the server?`
   throw new ChannelError('BAD_RESPONSE', `${url.pathname} was answered with a response ${what}, ${wanted}`)
+}
+
+/** Whether both sides agreed on control frames. Throws `BAD_RESPONSE` where the server speaks a version of its own. */
+function agreesOnControl({ headers }: Http2Conn, url: URL, send: Format<unknown>, receive: Format<unknown>): boolean {
+  if (!send.framing.control || !receive.framing.control) return false
+  const announced = announcedVersion(headers[controlHeader])
+  if (announced === undefined || announced <= version) return announced !== undefined
+  const what = `with ${controlHeader}: ${announced}, where this side offered ${version}`
+  throw new ChannelError('BAD_RESPONSE', `${url.pathname} was answered ${what}`)
 }

@@ -1,6 +1,5 @@
 /** The client's side: opens channels to the routes of a service. */
 import { addAbortListener, connDefaults, removeAbortListener, SessionPool } from '@h2channel/conn'
-import { compile } from 'path-to-regexp'
 
 import type { Address } from './address-pool.ts'
 import { AddressPool, parseAddresses } from './address-pool.ts'
@@ -10,12 +9,13 @@ import { connectChannel } from './connect-channel.ts'
 import type { OnClientEvent } from './events.ts'
 import type { Channel } from '../core/channel.ts'
 import { drainChannels, forceCloseDelay } from '../core/drain-channels.ts'
-import { abortError, ChannelError, signalError, textOf } from '../errors.ts'
+import { abortError, ChannelError, signalError } from '../errors.ts'
 import { callHook } from '../observe/hooks.ts'
 import { checkDelay, checkHook, resolveLimits, resolveRetry } from '../options.ts'
 import { openWithRetry } from './retry.ts'
 import { createFormats } from '../route/media-types.ts'
 import type { Route } from '../route/route.ts'
+import { fillPath } from '../route/route.ts'
 import { refClock } from '../runtime/clock.ts'
 
 /** Opens channels to one service. They share connections, which keep the process alive only while a channel is open. */
@@ -33,7 +33,8 @@ export interface Client extends AsyncDisposable {
    *   - `UNSUPPORTED_CODEC`: the server and this side have no format in common.
    *   - `UNAUTHENTICATED`: the server answered with status 401.
    *   - `REFUSED`: it answered with any other error status.
-   *   - `BAD_RESPONSE`: what accepted the request is not a server of this route.
+   *   - `BAD_RESPONSE`: what accepted the request is not a server of this route: its status is another 2xx than 200, or
+   *     its headers are not those of a channel.
    *   - `CONNECT_FAILED`: there was no response. `cause` says why.
    *   - `TIMEOUT`, `CANCELLED`: from the signal.
    *   - `CLOSED`: after `close()`.
@@ -164,18 +165,5 @@ function openSignal(
       if (own) removeAbortListener(own, onOwn)
       removeAbortListener(closing, onClosing)
     },
-  }
-}
-
-function fillPath(path: string, params: Readonly<Record<string, string>>): string {
-  const removed = Object.entries(params).find(([, value]) => value === '.' || value === '..')
-  if (removed !== undefined) {
-    const [name, value] = removed
-    throw new ChannelError('INVALID_ARGUMENT', `${path}: a URL cannot carry ${JSON.stringify(value)} as its ${name}`)
-  }
-  try {
-    return compile(path)(params)
-  } catch (cause) {
-    throw new ChannelError('INVALID_ARGUMENT', `${path}: ${textOf(cause)}`, { cause })
   }
 }

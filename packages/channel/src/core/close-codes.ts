@@ -8,14 +8,17 @@ import { ConnError } from '@h2channel/conn/web'
 import type { ChannelErrorCode } from '../errors.ts'
 import { ChannelError, channelErrorCodes, errorRules, ruleFor, textOf } from '../errors.ts'
 import type { Control } from '../framing/control-frames.ts'
+import { isCloseCode } from '../framing/control-frames.ts'
 
 /** Codes of RST_STREAM: RFC 9113, section 7. */
 const noError = 0
 const cancel = 8
+const enhanceYourCalm = 11
 
 /** The frame that ends the channel at a peer that understands control frames. */
 export function closeFrame({ code, message }: ChannelError): Control {
-  return { type: 'close', code, reason: ruleFor(code).isTellable ? message : '' }
+  // An error of another version of this package may have any code.
+  return { type: 'close', code: isCloseCode(code) ? code : 'ABORTED', reason: ruleFor(code).isTellable ? message : '' }
 }
 
 /** The reason to abort a conn with, so that its RST_STREAM has the code of `error`. */
@@ -24,12 +27,16 @@ export function resetReason(error: ChannelError): Error & { readonly rstCode: nu
   return Object.assign(new Error(error.message, { cause: error }), { rstCode })
 }
 
-/** The error of a channel that its peer closed with `code`. `name` is the channel's in errors. */
+/**
+ * The error of a channel that its peer closed with `code`, which is empty where its close was malformed. `name` is the
+ * channel's in errors.
+ */
 export function closeError(code: string, reason: string, name?: string, cause?: unknown): ChannelError {
   const detail = reason === '' ? '' : `: ${reason}`
   const { atPeer } = ruleFor(code)
   if (atPeer === undefined) {
-    return new ChannelError('PEER_ABORTED', `${prefix(name)}the peer closed the channel (${code})${detail}`, { cause })
+    const shown = code === '' ? 'a malformed close frame' : code
+    return new ChannelError('PEER_ABORTED', `${prefix(name)}the peer closed the channel (${shown})${detail}`, { cause })
   }
   const [side, text = `the peer refused what this side sent (${code})`] = atPeer
   return new ChannelError(code as ChannelErrorCode, `${prefix(name)}${text}${detail}`, { side, fatal: true, cause })
@@ -48,6 +55,10 @@ export function connFailure(error: ConnError, name?: string): ChannelError {
     case noError: {
       const text = `${prefix(name)}the peer wants no more messages`
       return new ChannelError('PEER_STOPPED', text, { fatal: true, cause: error })
+    }
+    case enhanceYourCalm: {
+      const text = `${message}: the peer, or a proxy between, limits what a connection may ask for`
+      return new ChannelError('CONN_LOST', text, { cause: error })
     }
     default: {
       const code = channelErrorCodes.find((one) => errorRules[one].rstCode === error.rstCode)

@@ -39,27 +39,28 @@ export function encodeControl(control: Control, framing: Framing, out: ByteWrite
 }
 
 /**
- * Reads the body of a control frame. Returns `null` for an unknown type.
+ * Reads the body of a control frame. Returns `null` for an unknown type. A close that is malformed has no code: it ends
+ * the channel all the same.
  *
- * @throws ChannelError `INVALID_FRAME` when the body does not match its type.
+ * @throws ChannelError `INVALID_FRAME` when the body is empty.
  */
 export function decodeControl(body: Uint8Array): Control | null {
   const [type, codeSize = 0] = body
-  if (type === undefined) throw invalid('of no bytes')
+  if (type === undefined) throw new ChannelError('INVALID_FRAME', 'a control frame of no bytes')
   if (type === typesOf.stop) return { type: 'stop' }
   if (type === typesOf.draining) return { type: 'draining' }
   if (type === typesOf.ping) return { type: 'ping', opaque: body.slice(1) }
   if (type === typesOf.pong) return { type: 'pong', opaque: body.slice(1) }
   if (type !== closeType) return null
-  if (body.length < 2 + codeSize || codeSize === 0) throw invalid('without its code')
   const code = text.decode(body.subarray(2, 2 + codeSize))
-  if (!/^[A-Z][A-Z0-9_]*$/.test(code)) throw invalid('whose code is invalid')
+  if (code.length !== codeSize || !isCloseCode(code)) return { type: 'close', code: '', reason: '' }
   return { type: 'close', code, reason: printable(text.decode(body.subarray(2 + codeSize))) }
 }
 
 const utf8 = new TextEncoder()
 const text = new TextDecoder()
 
-function invalid(what: string): ChannelError {
-  return new ChannelError('INVALID_FRAME', `a control frame ${what}`)
+/** Whether a peer understands `code` in a close frame. */
+export function isCloseCode(code: string): boolean {
+  return /^[A-Z][A-Z\d_]{0,63}$/.test(code)
 }

@@ -1,12 +1,12 @@
 import type { Codec } from '@h2channel/codecs'
-import type { ContentType } from 'content-type'
-import { parse } from 'content-type'
 
 import { ChannelError } from '../errors.ts'
 import { fixedLength } from '../framing/fixed-length.ts'
 import type { Framing } from '../framing/framing.ts'
 import { lengthPrefixed } from '../framing/length-prefixed.ts'
 import { newlineDelimited } from '../framing/newline-delimited.ts'
+import type { MediaRange, MediaType } from './media-type.ts'
+import { parseAccept, parseMediaType } from './media-type.ts'
 
 /** One way to send messages of a type: a codec, a framing, and the media type that names both. */
 export interface Format<T> {
@@ -14,23 +14,31 @@ export interface Format<T> {
   readonly parsed: MediaType
   readonly codec: Codec<T>
   readonly framing: Framing
+  readonly kind: FramingKind
 }
+
+/** How a format separates messages. Records of any size have one kind. */
+type FramingKind = 'length-prefixed' | 'newline-delimited' | 'fixed-length'
 
 /**
  * Creates the formats of a codec in order of preference: formats with the framing `preferred` come first, then the
  * codec's own order counts, then length prefixes come before other framings.
  *
- * @throws ChannelError `INVALID_ROUTE` when no format has the framing `preferred`.
+ * @throws ChannelError `INVALID_ROUTE` when no format has the framing `preferred`, or a codec has a malformed media
+ *   type.
  */
 export function createFormats<T>(codec: Codec<T>, preferred: Framing | undefined): readonly Format<T>[] {
   const formats = (codec.alternatives ?? [codec]).flatMap((one): Format<T>[] => [
-    createFormat(one.contentType, one, lengthPrefixed()),
-    ...(one.line === true ? [createFormat(lines, one, newlineDelimited())] : []),
-    ...(one.size === undefined ? [] : [createFormat(octets, one, fixedLength(one.size))]),
+    createFormat('length-prefixed', one.contentType, one, lengthPrefixed()),
+    ...(one.line === true ? [createFormat('newline-delimited', lines, one, newlineDelimited())] : []),
+    ...(one.size === undefined ? [] : [createFormat('fixed-length', octetsOf(one), one, fixedLength(one.size))]),
   ])
-  const unique = formats.filter(
-    ({ parsed }, index) => formats.findIndex((other) => isSameType(other.parsed, parsed)) === index,
-  )
+  const sameType = ({ parsed }: Format<T>): Format<T>[] => formats.filter((other) => other.parsed.key === parsed.key)
+  const unique = formats.filter((one) => {
+    const same = sameType(one)
+    // Of two codecs with one size, a peer could mean either. Lines are the same JSON by any codec.
+    return one.kind === 'fixed-length' ? same.length === 1 : same[0] === one
+  })
   const wanted = unique.filter(({ framing }) => framing.name === preferred?.name)
   if (preferred !== undefined && wanted.length === 0) {
     throw new ChannelError('INVALID_ROUTE', `no media type names codec ${codec.name} with ${preferred.name} framing`)
@@ -38,14 +46,30 @@ export function createFormats<T>(codec: Codec<T>, preferred: Framing | undefined
   return [...wanted, ...unique.filter((one) => !wanted.includes(one))]
 }
 
-export function createFormat<T>(mediaType: string, codec: Codec<T>, framing: Framing): Format<T> {
-  return { mediaType, parsed: parse(mediaType), codec, framing }
+/** @throws ChannelError `INVALID_ROUTE` for a malformed media type. */
+export function createFormat<T>(kind: FramingKind, mediaType: string, codec: Codec<T>, framing: Framing): Format<T> {
+  const parsed = parseMediaType(mediaType)
+  if (parsed === undefined) {
+    throw new ChannelError('INVALID_ROUTE', `codec ${codec.name} has a malformed media type: ${mediaType}`)
+  }
+  return { mediaType, parsed, codec, framing, kind }
+}
+
+const lines = 'application/x-ndjson'
+
+/** The media type of records without a prefix: it names the layout of a struct, and the size of other records. */
+function octetsOf({ contentType, size = 0 }: Codec<unknown>): string {
+  const [type = ''] = contentType.split(';', 1)
+  const isStruct = type.trim().toLowerCase() === 'application/vnd.h2channel+struct'
+  return `application/octet-stream${isStruct ? contentType.slice(type.length) : `; size=${size}`}`
 }
 
 /** Finds the format that a `content-type` header names. */
 export function formatForContentType<T>(formats: readonly Format<T>[], contentType: string): Format<T> | undefined {
-  const actual = parse(contentType)
-  return formats.find(({ parsed }) => isSameType(parsed, actual))
+  const named = formats.find(({ mediaType }) => mediaType === contentType)
+  if (named !== undefined) return named
+  const key = parseMediaType(contentType)?.key
+  return formats.find(({ parsed }) => parsed.key === key)
 }
 
 /** The coding that a `content-encoding` header names, such as `gzip` (RFC 9110, section 8.4), except `identity`. */
@@ -53,103 +77,54 @@ export function contentCoding(contentEncoding: string | undefined): string | und
   return contentEncoding === undefined || /^\s*identity\s*$/i.test(contentEncoding) ? undefined : contentEncoding
 }
 
+/** Maximum length of `accept`, with room for several struct layouts: a longer one takes too long. Unit: characters. */
+export const maxAcceptLength = 32_768
+
 /**
- * Chooses the format that an `accept` header prefers (RFC 9110, section 12.5.1): among the formats with the highest
- * quality, the one that it names first. Of equal ones, a format with the framing of the request wins.
+ * Chooses the format of the answer: NEG-1 to NEG-5 of SPEC.md.
+ *
+ * @param formats - what this side can send, in its order.
+ * @param request - the format of the request.
  */
 export function negotiateFormat<T>(
   formats: readonly Format<T>[],
   accept: string | undefined,
-  requestFraming: Framing,
+  request: Format<unknown>,
 ): Format<T> | undefined {
-  const candidates = [
-    ...formats.filter(({ framing }) => framing.name === requestFraming.name),
-    ...formats.filter(({ framing }) => framing.name !== requestFraming.name),
-  ]
-  if (accept === undefined) return candidates[0]
-  if (accept.length > maxAcceptLength) return undefined
+  if (accept === undefined) return closestTo(request, formats)
   const ranges = parseAccept(accept)
-  const record = expectedRecord(ranges, formats)
-  const [best] = candidates
-    // The client would read the bytes of another record as the record that it expects.
-    .filter(({ mediaType, codec }) => mediaType !== octets || record === undefined || record === codec)
-    .map((one) => ({ format: one, ...preference(one, ranges) }))
-    .filter(({ quality }) => quality > 0)
-    .toSorted((one, other) => other.quality - one.quality || one.index - other.index)
-  return best?.format
+  const rated = formats.map((format) => ({ format, ...rangeOf(format.parsed, ranges) }))
+  const quality = Math.max(...rated.map((one) => one.quality))
+  if (quality <= 0) return undefined
+  const best = rated.filter((one) => one.quality === quality)
+  const [first] = best.filter((one) => one.named !== -1).toSorted((one, other) => one.named - other.named)
+  return first === undefined
+    ? closestTo(
+        request,
+        best.map(({ format }) => format),
+      )
+    : first.format
 }
 
-type MediaType = Pick<ContentType, 'type' | 'parameters'>
-
-/** One item of an `accept` header. */
-interface MediaRange extends MediaType {
-  readonly quality: number
+/** The quality of a media type, and the index of the member that names it, or -1. */
+function rangeOf({ type, key }: MediaType, ranges: readonly MediaRange[]): { quality: number; named: number } {
+  const named = ranges.findIndex((range) => range.key === key)
+  const anySubtype = type.replace(/\/.*/, '/*')
+  const range =
+    ranges[named] ?? ranges.find((one) => one.type === anySubtype) ?? ranges.find((one) => one.type === '*/*')
+  return { quality: range?.quality ?? 0, named }
 }
 
-const octets = 'application/octet-stream'
-const lines = 'application/x-ndjson'
-
-/** Maximum length of `accept`, with room for several struct layouts: a longer one takes too long. Unit: characters. */
-const maxAcceptLength = 32_768
-
-/** RFC 9110, section 12.4.2. */
-const qvalue = /^(?:0(?:\.\d{0,3})?|1(?:\.0{0,3})?)$/
-
-function parseAccept(accept: string): readonly MediaRange[] {
-  const ranges: MediaRange[] = []
-  for (let start = 0; start < accept.length;) {
-    const { type, parameters, index } = parse(accept, { comma: true, start })
-    const { q = '1', ...rest } = parameters
-    // Empty items are allowed and mean nothing (RFC 9110, section 5.6.1). An item with an invalid weight is ignored.
-    if (type !== '' && qvalue.test(q)) ranges.push({ type, parameters: rest, quality: Number(q) })
-    start = index + 1
-  }
-  return ranges
-}
-
-/**
- * The record that a client expects in `application/octet-stream`: the codec of the first record type that it accepts,
- * `unknown` when this side has no such type, `undefined` when the client names no record type.
- */
-function expectedRecord<T>(
-  ranges: readonly MediaRange[],
-  formats: readonly Format<T>[],
-): Codec<T> | 'unknown' | undefined {
-  for (const range of ranges) {
-    if (range.quality === 0 || range.type === octets) continue
-    const own = formats.find(({ parsed }) => isSameType(parsed, range))
-    if (own === undefined && mayNameRecord(range.type)) return 'unknown'
-    if (own?.codec.size !== undefined) return own.codec
-  }
-  return undefined
-}
-
-const otherSubtypes =
-  /^(?:\*|octet-stream|jsonl|(?:x-)?ndjson|(?:x-|vnd\.)msgpack|(?:.*\+)?(?:json|json-seq|msgpack|cbor|xml))$/
-
-/** Whether a media type may name fixed-length records: any `application` type that is not known to be another. */
-function mayNameRecord(type: string): boolean {
-  const [kind, subtype = ''] = type.split('/', 2)
-  return kind === 'application' && !otherSubtypes.test(subtype)
-}
-
-/** The quality that the most specific range gives a format, and the index at which the header names it, if it does. */
-function preference<T>({ parsed }: Format<T>, ranges: readonly MediaRange[]): { quality: number; index: number } {
-  const find = (wanted: MediaType): MediaRange | undefined => ranges.find((range) => isSameType(wanted, range))
-  const wildcard = (type: string): MediaRange | undefined => find({ type, parameters: {} })
-  const named = find(parsed)
-  const range = named ?? wildcard(parsed.type.replace(/\/.*/, '/*')) ?? wildcard('*/*')
-  return { quality: range?.quality ?? 0, index: named === undefined ? ranges.length : ranges.indexOf(named) }
+/** The format with the media type of the request, or one with its kind of framing, or the first. */
+function closestTo<T>(request: Format<unknown>, formats: readonly Format<T>[]): Format<T> | undefined {
+  return (
+    formats.find(({ parsed }) => parsed.key === request.parsed.key) ??
+    formats.find(({ kind }) => kind === request.kind) ??
+    formats[0]
+  )
 }
 
 /** The value of an `accept` header that lists `formats`. */
 export function acceptHeader(formats: readonly Format<unknown>[]): string {
   return formats.map(({ mediaType }) => mediaType).join(', ')
-}
-
-/** Whether two media types are equal, parameters included. A charset is ignored, since text is always UTF-8 here. */
-function isSameType(want: MediaType, have: MediaType): boolean {
-  if (want.type !== have.type) return false
-  const names = Object.keys({ ...want.parameters, ...have.parameters })
-  return names.every((name) => name === 'charset' || want.parameters[name] === have.parameters[name])
 }

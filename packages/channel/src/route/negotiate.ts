@@ -8,11 +8,11 @@ import type { Format } from './media-types.ts'
 export const controlHeader = 'h2channel'
 
 /** The version of SPEC.md that this package speaks. */
-export const version = '1'
+export const version = 1
 
-/** Whether the value of a control header announces a version. Any is compatible, since unknown frames are ignored. */
-export function supportsControl(value: string | readonly string[] | undefined): boolean {
-  return typeof value === 'string' && /^[1-9]\d{0,8}$/.test(value)
+/** The version that a control header announces. Undefined for none, and for a header that is malformed or repeated. */
+export function announcedVersion(value: string | readonly string[] | undefined): number | undefined {
+  return typeof value === 'string' && /^[1-9]\d{0,8}$/.test(value) ? Number(value) : undefined
 }
 
 /** Makes a channel of a conn once both sides have agreed on the format of each direction. */

@@ -1,5 +1,4 @@
 import type { Codec } from '@h2channel/codecs'
-import { parse } from 'path-to-regexp'
 
 import type { Channel } from '../core/channel.ts'
 import { ChannelError } from '../errors.ts'
@@ -68,23 +67,38 @@ export function defineRoute<const Path extends string, Client, Server>(
 }
 
 function checkPath(path: string): void {
-  const wrong = (why: string, cause?: unknown): ChannelError =>
-    new ChannelError('INVALID_ROUTE', `route path ${JSON.stringify(path)} ${why}`, { cause })
+  const wrong = (why: string): ChannelError =>
+    new ChannelError('INVALID_ROUTE', `route path ${JSON.stringify(path)} ${why}`)
   if (!/^\/[^?#\s]*$/.test(path)) throw wrong('must begin with / and have no query')
   if (pathInUrl(path) !== path) throw wrong('must be written as in a URL, such as percent-encoded')
   for (const segment of path.split('/')) {
     if (segment.includes(':') && !/^:[A-Za-z_]\w*$/.test(segment)) throw wrong(`has a segment ${segment}, not :name`)
+    const [reserved] = /[{}()[\]*+?!\\]/.exec(segment) ?? []
+    if (reserved !== undefined) throw wrong(`has ${reserved}, which is a part of patterns elsewhere`)
   }
   const names = [...path.matchAll(/:(\w+)/g)].map((found) => found[1])
   if (new Set(names).size < names.length) throw wrong('names a parameter twice')
-  try {
-    for (const token of parse(path).tokens) {
-      if (token.type !== 'text' && token.type !== 'param') throw wrong(`has a ${token.type}`)
+}
+
+/**
+ * The path of a request: `path` with its parameters filled in.
+ *
+ * @throws ChannelError `INVALID_ARGUMENT` for a parameter that does not fit into a path.
+ */
+export function fillPath(path: string, params: Readonly<Record<string, string>>): string {
+  return path.replaceAll(/:(\w+)/g, (_segment, name: string) => {
+    const value: unknown = params[name]
+    const wrong = (why: string, cause?: unknown): ChannelError =>
+      new ChannelError('INVALID_ARGUMENT', `${path}: the parameter ${name} ${why}`, { cause })
+    if (typeof value !== 'string' || value === '') throw wrong('must be a string that is not empty')
+    // Proxies take these out of a path.
+    if (value === '.' || value === '..') throw wrong(`cannot be ${JSON.stringify(value)}`)
+    try {
+      return encodeURIComponent(value)
+    } catch (cause) {
+      throw wrong('is not valid Unicode', cause)
     }
-  } catch (error) {
-    if (error instanceof ChannelError) throw error
-    throw wrong('is not a pattern', error)
-  }
+  })
 }
 
 /** How `path` stands in a URL, and so in a request. */

@@ -17,8 +17,14 @@ import { diagnostics, publishingSlow, publishOpening } from '../observe/diagnost
 import { callHook, printError } from '../observe/hooks.ts'
 import type { ChannelLimits } from '../options.ts'
 import type { Format } from '../route/media-types.ts'
-import { acceptHeader, contentCoding, formatForContentType, negotiateFormat } from '../route/media-types.ts'
-import { controlHeader, openChannel, supportsControl, version } from '../route/negotiate.ts'
+import {
+  acceptHeader,
+  contentCoding,
+  formatForContentType,
+  maxAcceptLength,
+  negotiateFormat,
+} from '../route/media-types.ts'
+import { announcedVersion, controlHeader, openChannel, version } from '../route/negotiate.ts'
 import type { Route } from '../route/route.ts'
 import type { Clock } from '../runtime/clock.ts'
 import type { Admission, Grant } from './admission.ts'
@@ -53,11 +59,6 @@ export interface ServedRoute<Auth> {
   readonly onSlow: ((waited: number, context: HandlerContext<string, Auth>) => 'wait' | 'close') | undefined
 }
 
-export interface RouteMatch<Auth> {
-  readonly served: ServedRoute<Auth>
-  readonly params: Record<string, string>
-}
-
 /** What the requests of a router share. */
 export interface RouterState<Auth> {
   readonly admission: Admission
@@ -70,7 +71,9 @@ export interface RouterState<Auth> {
   readonly clock: Clock
 }
 
-interface OpenRequest<Auth> extends RouteMatch<Auth> {
+interface OpenRequest<Auth> {
+  readonly served: ServedRoute<Auth>
+  readonly params: Record<string, string>
   readonly router: RouterState<Auth>
   readonly stream: ServerHttp2Stream
   readonly session: Http2Session
@@ -97,7 +100,8 @@ interface Formats {
  */
 export function openRequest<Auth>(
   router: RouterState<Auth>,
-  { served, params }: RouteMatch<Auth>,
+  served: ServedRoute<Auth>,
+  params: Record<string, string>,
   stream: ServerHttp2Stream,
   session: Http2Session,
   headers: IncomingHttpHeaders,
@@ -135,8 +139,12 @@ export function openRequest<Auth>(
 
 /** Comes first: all other steps may keep the headers or read them. */
 function checkHeaderSize<Auth>({ headers, served: { maxHeaderBytes } }: OpenRequest<Auth>): Rejection | undefined {
-  if (headerBytes(headers) <= maxHeaderBytes) return undefined
-  return { status: 431, message: `the headers are over the limit of ${maxHeaderBytes} bytes` }
+  const tooLarge = (limit: string): Rejection => ({
+    status: 431,
+    message: `the headers are over the limit of ${limit}`,
+  })
+  if (headerBytes(headers) > maxHeaderBytes) return tooLarge(`${maxHeaderBytes} bytes`)
+  return (headers.accept?.length ?? 0) > maxAcceptLength ? tooLarge(`${maxAcceptLength} bytes for accept`) : undefined
 }
 
 function checkOrigin<Auth>({ headers, session, router }: OpenRequest<Auth>): Rejection | undefined {
@@ -182,7 +190,7 @@ function negotiate<Auth>({ served: { receives, sends }, headers }: OpenRequest<A
     const acceptable = acceptHeader(receives)
     return { status: 415, message: `${what} is not one of ${acceptable}`, headers: { accept: acceptable } }
   }
-  const send = negotiateFormat(sends, accepted, receive.framing)
+  const send = negotiateFormat(sends, accepted, receive)
   if (send !== undefined) return { receive, send }
   return { status: 406, message: `${excerpt(accepted ?? '')} matches none of ${acceptHeader(sends)}` }
 }
@@ -222,10 +230,11 @@ async function authorizeAndStart<Auth>(request: OpenRequest<Auth>, formats: Form
     ;({ auth } = authorized)
   }
   const { receive, send } = formats
-  const control = supportsControl(headers[controlHeader]) && receive.framing.control && send.framing.control
-  const controlHeaders = control ? { [controlHeader]: version } : {}
+  const isOffered = announcedVersion(headers[controlHeader]) !== undefined
+  const control = isOffered && receive.framing.control && send.framing.control
+  const controlHeaders = control ? { [controlHeader]: `${version}` } : {}
   const conn = await accept(stream, headers, {
-    headers: { ...responseHeaders, 'content-type': send.mediaType, ...controlHeaders },
+    headers: { ...uncached, ...responseHeaders, 'content-type': send.mediaType, ...controlHeaders },
   })
   try {
     startChannel(request, conn, formats, grant, auth, control)
@@ -363,6 +372,9 @@ function toChannelRequest<Auth>(
  * repeat, and one for tunnels. None of them has a meaningful body.
  */
 const methodsWithoutChannel: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE', 'CONNECT'])
+
+/** An intermediary that honours it neither keeps the body of a channel nor compresses it. */
+const uncached: OutgoingHttpHeaders = { 'cache-control': 'no-store, no-transform' }
 
 const failedToOpen: Rejection = { status: 500, message: 'the channel could not be opened' }
 

@@ -6,13 +6,12 @@ import type {
   IncomingHttpHeaders,
   ServerHttp2Stream,
 } from 'node:http2'
-import type { MatchFunction } from 'path-to-regexp'
-import { match } from 'path-to-regexp'
 
 import { ChannelError } from '../errors.ts'
 import type { ChannelLimits, LimitOptions } from '../options.ts'
 import { checkDelay, checkHook, checkLimit, omitUndefined, resolveLimits } from '../options.ts'
 import { acceptHeader, createFormats } from '../route/media-types.ts'
+import { RouteTree } from '../route/route-tree.ts'
 import type { Route } from '../route/route.ts'
 import type { Clock } from '../runtime/clock.ts'
 import { systemClock } from '../runtime/clock.ts'
@@ -25,7 +24,7 @@ import type { PresetHeaders } from './headers.ts'
 import { maxHeaderBytes, presetHeaders } from './headers.ts'
 import type { Attachable, RequestInterceptor } from './intercept.ts'
 import { attach } from './intercept.ts'
-import type { ErrorContext, RouteMatch, RouterState, ServedRoute } from './open-request.ts'
+import type { ErrorContext, RouterState, ServedRoute } from './open-request.ts'
 import { openRequest } from './open-request.ts'
 import { resolveOrigins } from './origins.ts'
 import type { QuotaLimits } from './quota.ts'
@@ -91,7 +90,7 @@ export interface RouterOptions<Auth = unknown> extends AgeOptions {
  * Routes requests for channels to handlers. The router answers each request whose path matches a route: with 200 and a
  * channel, or with
  *
- * - 400 when the percent-encoding of the path is invalid,
+ * - 400 when a parameter of the path is no percent-encoded UTF-8, or is `.` or `..`,
  * - 403 when it comes from a web page of another origin that is not in `origins`,
  * - 405 for GET, HEAD, OPTIONS and TRACE, which browsers and proxies may send or repeat automatically, and for CONNECT;
  *   but 204 for the preflight (OPTIONS) of a page whose origin is in `origins`,
@@ -100,7 +99,7 @@ export interface RouterOptions<Auth = unknown> extends AgeOptions {
  *   it has a `content-encoding`,
  * - 429 with `retry-after` when its connection has too many channels, and 503 with `retry-after` when the route or the
  *   router has,
- * - 431 when its headers are larger than `maxHeaderBytes`,
+ * - 431 when its headers are larger than `maxHeaderBytes`, or its `accept` is longer than 32,768 characters,
  * - 500 when `authorize` fails, or the status of a `Refusal` that it throws,
  * - 503 with `retry-after` while the router drains, or when `authorize` takes too long,
  * - 505 when it uses HTTP/1.
@@ -109,7 +108,10 @@ export interface RouterOptions<Auth = unknown> extends AgeOptions {
  */
 export interface Router<Auth = unknown> {
   /**
-   * Serves a route. When the handler returns, its channel is closed, after everything sent was delivered. When the
+   * Serves a route. Of several routes that match a path, the most specific counts, whatever their order: from left to
+   * right, a literal segment precedes a parameter.
+   *
+   * When the handler returns, its channel is closed, after everything sent was delivered. When the
    * handler throws, the channel ends with `INTERNAL`. If it had called `end()` or `close()` before, what was sent until
    * then is delivered all the same.
    *
@@ -186,16 +188,12 @@ export function createRouter<Auth = unknown>(options: RouterOptions<Auth> = {}):
 /** Default of `authorizeTimeout`. Unit: milliseconds. */
 const defaultAuthorizeTimeout = 10_000
 
-interface TableRow<Auth> extends ServedRoute<Auth> {
-  readonly matches: MatchFunction<Record<string, string>>
-}
-
 class RouteTable<Auth> implements Router<Auth>, RequestInterceptor {
   readonly #limits: ChannelLimits
   readonly #ages: Ages
   readonly #maxHeaderBytes: number
   readonly #state: RouterState<Auth>
-  readonly #routes: TableRow<Auth>[] = []
+  readonly #routes: RouteTree<ServedRoute<Auth>> = new RouteTree()
 
   constructor(options: RouterOptions<Auth>) {
     const { authorize, onError } = options
@@ -223,9 +221,6 @@ class RouteTable<Auth> implements Router<Auth>, RequestInterceptor {
     handler: Handler<Path, C, S, Auth>,
     options: HandleOptions<NoInfer<Path>, Auth> = {},
   ): this {
-    if (this.#routes.some((other) => routePattern(other.route.path) === routePattern(route.path))) {
-      throw new ChannelError('INVALID_ROUTE', `there is a handler for ${route.path} already`)
-    }
     checkHook('onInvalid', options.onInvalid)
     checkHook('onSlow', options.onSlow)
     const receives = createFormats<unknown>(route.client, route.framing)
@@ -235,9 +230,8 @@ class RouteTable<Auth> implements Router<Auth>, RequestInterceptor {
       throw new ChannelError('INVALID_ROUTE', `${route.path} has messages over the limit of ${maxMessageBytes} bytes`)
     }
     const sends = createFormats<unknown>(route.server, route.framing)
-    this.#routes.push({
+    const isNew = this.#routes.add(route.path, {
       route,
-      matches: match(normalizePath(route.path), { sensitive: true, trailing: false }),
       receives,
       sends,
       limits,
@@ -250,6 +244,7 @@ class RouteTable<Auth> implements Router<Auth>, RequestInterceptor {
       onInvalid: options.onInvalid,
       onSlow: options.onSlow,
     })
+    if (!isNew) throw new ChannelError('INVALID_ROUTE', `there is a handler for ${route.path} already`)
     return this
   }
 
@@ -277,7 +272,7 @@ class RouteTable<Auth> implements Router<Auth>, RequestInterceptor {
   }
 
   onRequest(request: IncomingMessage, response: ServerResponse): boolean {
-    if (this.#find(request.url ?? '') === 'not found') return false
+    if (this.#routes.find(request.url ?? '') === 'not found') return false
     respondHttp1(response, { status: 505, message: 'a channel needs HTTP/2', headers: { connection: 'close' } })
     return true
   }
@@ -289,42 +284,13 @@ class RouteTable<Auth> implements Router<Auth>, RequestInterceptor {
     const { admission, drain } = this.#state
     admission.track(session)
     if (drain.hasBegun) admission.goAway(session)
-    const found = this.#find(headers[':path'] ?? '')
+    const found = this.#routes.find(headers[':path'] ?? '')
     if (found === 'malformed') {
-      respond(stream, { status: 400, message: 'the path is not percent-encoded', headers: preset?.headers })
-    } else if (found !== 'not found') openRequest(this.#state, found, stream, session, headers, preset)
+      respond(stream, { status: 400, message: 'a parameter of the path is invalid', headers: preset?.headers })
+    } else if (found !== 'not found')
+      openRequest(this.#state, found.value, found.params, stream, session, headers, preset)
     // An idle connection would stay open, and with it a server that is being closed.
     if (drain.isDone) session.close()
     return found !== 'not found'
   }
-
-  #find(target: string): RouteMatch<Auth> | 'not found' | 'malformed' {
-    const [rawPath = ''] = target.split('?', 1)
-    const path = normalizePath(rawPath)
-    for (const served of this.#routes) {
-      try {
-        const found = served.matches(path)
-        if (found !== false) return { served, params: { ...found.params } }
-      } catch {
-        return 'malformed'
-      }
-    }
-    return 'not found'
-  }
-}
-
-/** The path with the names of its parameters removed. Routes with equal patterns match the same requests. */
-function routePattern(path: string): string {
-  return normalizePath(path).replaceAll(/:\w+/g, ':')
-}
-
-/**
- * Normalizes a path (RFC 3986, section 6.2.2): `/a%7Eb` becomes `/a~b`, and `%c3` becomes `%C3`. Other characters stay
- * encoded, since `%2F` is not a slash.
- */
-function normalizePath(path: string): string {
-  return path.replaceAll(/%[\dA-Fa-f]{2}/g, (encoded) => {
-    const character = String.fromCharCode(Number.parseInt(encoded.slice(1), 16))
-    return /[\w.~-]/.test(character) ? character : encoded.toUpperCase()
-  })
 }

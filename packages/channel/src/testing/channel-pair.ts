@@ -47,6 +47,9 @@ export function channelPair<Path extends string, C, S>(
 
 /** The format that a client and a server would choose. */
 function formatOf<T>(codec: Codec<T>, route: Route): Format<T> {
-  const [first = createFormat(codec.contentType, codec, lengthPrefixed())] = createFormats(codec, route.framing)
+  const [first = createFormat('length-prefixed', codec.contentType, codec, lengthPrefixed())] = createFormats(
+    codec,
+    route.framing,
+  )
   return first
 }

@@ -81,7 +81,7 @@ describe('send: waits for a peer that does not receive, and all arrives in order
     await outrun(...pipe(), 1_000, connDefaults.pipeBuffer)
   })
 
-  test('over an HTTP/2 stream with TLS', async () => {
+  test('over an HTTP/2 stream with TLS (FLOW-1)', async () => {
     const accepted = deferred<Conn>()
     const over = deferred()
     await using server = await startServer(async (conn) => {

@@ -63,7 +63,7 @@ function channelAndFlooder(): Ends {
 }
 
 describe.each(frames)('a flood of %s', (_what, frame) => {
-  test('is accepted within the limit, second after second, and one frame more ends the channel', async () => {
+  test('is accepted within the limit, second after second, and one frame more ends the channel (CTRL-5)', async () => {
     const { channel, peer, clock, got } = channelAndFlooder()
     for (let second = 0; second < 5; second++) {
       await peer.write(times(rate, frame))
@@ -90,7 +90,7 @@ describe.each(frames)('a flood of %s', (_what, frame) => {
 })
 
 describe('control frames', () => {
-  test('that arrived while the server did not read do not count as a flood', async () => {
+  test('that arrived while the server did not read do not count as a flood (CTRL-5)', async () => {
     const clock = testClock()
     const route = defineRoute('/quiet', { client: json<number>(), server: json<number>() })
     const [client, server] = channelPair(route, { clock })
@@ -169,7 +169,7 @@ describe('a peer that keeps sending after a stop frame', () => {
     for (let sent = 0; sent < size; sent += message.length) await peer.write(message)
   }
 
-  test('is read for a window a second, and its control frames are still answered', async () => {
+  test('is read for a window a second, and its control frames are still answered (STOP-1, STOP-2)', async () => {
     const { channel, peer, clock, got } = channelAndFlooder()
     await (channel[Symbol.asyncIterator]().return?.() as Promise<unknown>)
     const flood = floodWith(peer, 4 * windowSize)
@@ -199,7 +199,7 @@ describe('a peer that keeps sending after a stop frame', () => {
     expect(await channel.closed).toEqual({ clean: true })
   })
 
-  test('is not waited for by close', async () => {
+  test('is not waited for by close (END-3)', async () => {
     const { channel, peer } = channelAndFlooder()
     await (channel[Symbol.asyncIterator]().return?.() as Promise<unknown>)
     const flood = floodWith(peer, 4 * windowSize).catch(() => {})
@@ -221,7 +221,7 @@ describe('a peer that keeps sending after a stop frame', () => {
     await flood
   })
 
-  test('over HTTP/2, is held back by its window', async () => {
+  test('over HTTP/2, is held back by its window (STOP-3)', async () => {
     const route = defineRoute('/left', { client: json<string>(), server: json<string>() })
     const clock = testClock()
     const left = deferred<Channel<string, string>>()

@@ -46,7 +46,7 @@ const kinds: readonly { readonly kind: string; readonly make: (options?: ClientO
 ]
 
 describe.each(kinds)('close, of a client with $kind', ({ make }) => {
-  test('drains both ends of each channel, and waits until they have ended', async () => {
+  test('drains both ends of each channel, and waits until they have ended (DRAIN-1)', async () => {
     const events: ClientEvent[] = []
     const client = make({ onEvent: (event) => void events.push(event) })
     const channel = await client.open(feed)

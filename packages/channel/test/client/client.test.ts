@@ -65,7 +65,7 @@ describe('open', () => {
     ['one that a URL parser removes', { name: '.', title: 'x' }],
     ['one that a URL parser follows upwards', { name: 'x', title: '..' }],
     ['half a surrogate pair', { name: '\ud800', title: 'x' }],
-  ])('rejects %s as a parameter', async (_what, params) => {
+  ])('rejects %s as a parameter (PATH-4)', async (_what, params) => {
     await using served = await serve(setUp)
     expect(await failure(served.client().open(greet, { params }), 'INVALID_ARGUMENT')).toMatchObject({ side: 'local' })
   })
@@ -95,7 +95,7 @@ describe('open', () => {
     ])
   })
 
-  test('announces what it sends, what it accepts and that it supports control frames', async () => {
+  test('announces what it sends, what it accepts and that it supports control frames (OPEN-3, OPEN-4, OPEN-5)', async () => {
     await using server = await bare(accepting)
     const client = createClient(new URL(server.origin), { sessions: server.sessions })
     const both = oneOf(json<number>(), msgpack<number>())
@@ -237,7 +237,7 @@ describe('open: a response that is not a channel', () => {
     [403, 'REFUSED', 'not you'],
     [503, 'REFUSED', '<html>later</html>'],
     [302, 'REFUSED', ''],
-  ] as const)('status %i is %s, with what the server said', async (status, code, said) => {
+  ] as const)('status %i is %s, with what the server said (ANS-2)', async (status, code, said) => {
     await using server = await bare((stream) => {
       stream.respond({ ':status': status, 'content-type': `${vnd}+json` })
       stream.end(`${said}\n`)
@@ -259,7 +259,7 @@ describe('open: a response that is not a channel', () => {
   })
 
   test.each(['text/html', 'application/json', `${vnd}+msgpack`, ';;;"', `${vnd}+json; version=2`])(
-    'status 200 with content-type %s is BAD_RESPONSE, and not one byte is decoded',
+    'status 200 with content-type %s is BAD_RESPONSE, and not one byte is decoded (ANS-3)',
     async (contentType) => {
       await using server = await bare((stream) => {
         stream.respond({ 'content-type': contentType })
@@ -287,7 +287,7 @@ describe('open: a response that is not a channel', () => {
     ['gzip', `${vnd}+json`],
     ['br', 'application/x-ndjson'],
     ['identity, zstd', `${vnd}+json`],
-  ])('a response with content-encoding %s is BAD_RESPONSE that names it (%s)', async (coding, contentType) => {
+  ])('a response with content-encoding %s is BAD_RESPONSE that names it (%s) (OPEN-7)', async (coding, contentType) => {
     await using server = await bare((stream) => {
       stream.respond({ 'content-type': contentType, 'content-encoding': coding })
       stream.write(utf8('no message'))
@@ -321,14 +321,14 @@ describe('open: a response that is not a channel', () => {
   )
 
   test('a response beyond the limits releases its stream', async () => {
-    await using server = await bare((stream) => stream.respond({ 'content-type': 'application/octet-stream' }))
+    await using server = await bare((stream) => stream.respond({ 'content-type': 'application/octet-stream; size=64' }))
     const blocks = defineRoute('/blocks', { client: bytes(64), server: bytes(64), framing: fixedLength(64) })
     const client = createClient(server.origin, { sessions: server.sessions, limits: { maxMessageBytes: 63 } })
     await failure(client.open(blocks), 'MESSAGE_TOO_LARGE')
     expect(await server.resets[0]).toBe(8)
   })
 
-  test('a response without content-type is not taken for length prefixes', async () => {
+  test('a response without content-type is not taken for length prefixes (ANS-3)', async () => {
     await using server = await bare((stream) => {
       stream.respond()
       stream.end('<html>a page</html>')
@@ -336,7 +336,7 @@ describe('open: a response that is not a channel', () => {
     await failure(createClient(server.origin, { sessions: server.sessions }).open(echo), 'BAD_RESPONSE')
   })
 
-  test('a response without content-type is read as lines on a route of lines', async () => {
+  test('a response without content-type is read as lines on a route of lines (ANS-3)', async () => {
     await using server = await bare((stream) => {
       stream.respond()
       stream.end('7\n')
@@ -347,14 +347,52 @@ describe('open: a response that is not a channel', () => {
     await channel.close()
   })
 
-  test('any 2xx opens the channel', async () => {
+  test.each([201, 202, 204, 205, 206, 299])(
+    'status %i is BAD_RESPONSE, since only 200 opens a channel (ANS-2)',
+    async (status) => {
+      await using server = await bare((stream) => {
+        stream.respond({ ':status': status, 'content-type': 'application/x-ndjson' })
+        stream.end()
+      })
+      const error = await failure(createClient(server.origin, { sessions: server.sessions }).open(echo), 'BAD_RESPONSE')
+      expect(error).toMatchObject({ side: 'remote', fatal: true, retryable: false })
+      expect(error.message).toBe(`/echo was answered with status ${status}, not 200`)
+    },
+  )
+
+  test('informational responses are ignored (ANS-2)', async () => {
     await using server = await bare((stream) => {
-      stream.respond({ ':status': 202, 'content-type': 'application/x-ndjson; charset=utf-8' })
+      stream.additionalHeaders({ ':status': 103, link: '</style.css>; rel=preload' })
+      stream.respond({ 'content-type': 'application/x-ndjson; charset=utf-8' })
       stream.end('7\n')
     })
     const channel = await createClient(server.origin, { sessions: server.sessions }).open(echo)
     expect(await receiveAll(channel)).toEqual([7])
     await channel.close()
+  })
+
+  test.each(['2', '999999999'])('a server that answers with version %s is BAD_RESPONSE (VER-1)', async (version) => {
+    await using server = await bare((stream) => stream.respond({ 'content-type': `${vnd}+json`, h2channel: version }))
+    const error = await failure(createClient(server.origin, { sessions: server.sessions }).open(echo), 'BAD_RESPONSE')
+    expect(error.message).toBe(`/echo was answered with h2channel: ${version}, where this side offered 1`)
+    expect(await server.resets[0]).toBe(8)
+  })
+
+  test.each([
+    ['a response in lines', { 'content-type': 'application/x-ndjson', h2channel: '2' }],
+    ['a malformed header', { 'content-type': `${vnd}+json`, h2channel: '01' }],
+    ['a repeated header', { 'content-type': `${vnd}+json`, h2channel: ['1', '1'] }],
+  ])('%s announces nothing (CTRL-1, VER-2)', async (_what, headers) => {
+    const got: Buffer[] = []
+    await using server = await bare((stream) => {
+      stream.on('data', (chunk: Buffer) => got.push(chunk))
+      stream.on('end', () => stream.end())
+      stream.respond(headers)
+    })
+    const channel = await createClient(server.origin, { sessions: server.sessions }).open(echo)
+    await channel.close()
+    // With control frames, a stop would have left.
+    expect(Buffer.concat(got)).toEqual(Buffer.alloc(0))
   })
 })
 

@@ -256,7 +256,7 @@ describe('the delays', () => {
     ['less than nothing', { 'retry-after': '-5' }, 0],
     ['an invalid date', { 'retry-after': 'Sun, 99 Nov 1994 GMT' }, 0],
     ['nothing', {}, 0],
-  ])('are at least as long as retry-after asks: %s', async (_what, headers, least) => {
+  ])('are at least as long as retry-after asks: %s (ANS-7)', async (_what, headers, least) => {
     for (const status of [503, 429]) {
       const [delay = 0] = await delaysOf(refuseWith(status, headers), { maxAttempts: 2 })
       expect(delay).toBeGreaterThanOrEqual(least)

@@ -97,12 +97,12 @@ describe('retryable: no server can have handled the request', () => {
     })
   })
 
-  test('RST_STREAM with REFUSED_STREAM', async () => {
+  test('RST_STREAM with REFUSED_STREAM (ANS-7)', async () => {
     await using server = await bare((stream) => stream.close(7))
     expect(await outcomeAt(server.origin)).toMatchObject({ retryable: true, cause: { code: 'RESET', rstCode: 7 } })
   })
 
-  test('GOAWAY on every connection that the attempt used', async () => {
+  test('GOAWAY on every connection that the attempt used (ANS-7)', async () => {
     await using peer = await startRawPeer({ onRequest: (socket) => void socket.write(goaway(0, 0)) })
     expect(await outcomeAt(peer.origin)).toMatchObject({ code: 'CONNECT_FAILED', retryable: true })
   })
@@ -182,7 +182,7 @@ describe('not retryable: failures that would happen again', () => {
 })
 
 describe('not retryable: the request has left, and may be handled', () => {
-  test.each([1, 2, 8, 11])('RST_STREAM with code %i', async (rstCode) => {
+  test.each([1, 2, 8, 11])('RST_STREAM with code %i (ANS-7)', async (rstCode) => {
     await using server = await bare((stream) => stream.close(rstCode))
     expect(await outcomeAt(server.origin)).toMatchObject({ retryable: false, cause: { code: 'RESET', rstCode } })
     expect(server.asked).toHaveLength(1)

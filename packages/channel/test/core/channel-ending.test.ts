@@ -30,7 +30,7 @@ const both = [
 
 describe.each(both)('$how', ({ control }) => {
   describe('end', () => {
-    test('delivers what was sent, then ends the peer’s iteration; this side can still receive', async () => {
+    test('delivers what was sent, then ends the peer’s iteration; this side can still receive (END-1)', async () => {
       const [left, right] = channels({ control })
       await left.send(1)
       await left.end()
@@ -83,7 +83,7 @@ describe.each(both)('$how', ({ control }) => {
   })
 
   describe('close', () => {
-    test('delivers everything first, then both ends have ended', async () => {
+    test('delivers everything first, then both ends have ended (END-2)', async () => {
       const [left, right] = channels<number>({ control, limits: { maxBufferedBytes: 10 } })
       const sends = Array.from({ length: 100 }, (_, index) => left.send(index))
       const closing = left.close()
@@ -117,7 +117,7 @@ describe.each(both)('$how', ({ control }) => {
       await left.end()
     })
 
-    test('discards what still arrives', async () => {
+    test('discards what still arrives (END-3)', async () => {
       const [left, right] = channels({ control })
       for (const message of [1, 2, 3]) await right.send(message)
       await settled()
@@ -327,7 +327,7 @@ describe.each(both)('$how', ({ control }) => {
 })
 
 describe('leaving a for await', () => {
-  test('stops a peer that accepts control frames: its sends get PEER_STOPPED, the waiting ones too', async () => {
+  test('stops a peer that accepts control frames: its sends get PEER_STOPPED, the waiting ones too (STOP-2)', async () => {
     const [left, right] = channels({ limits: { maxBufferedBytes: 1 }, pipe: { highWaterMark: 1 } })
     await right.send(1)
     await settled()
@@ -351,7 +351,7 @@ describe('leaving a for await', () => {
     expect(await Promise.all([left.closed, right.closed])).toEqual([{ clean: true }, { clean: true }])
   })
 
-  test('puts a stop on the wire', async () => {
+  test('puts a stop on the wire (STOP-1)', async () => {
     const [channel, peer] = channelAndPeer()
     await peer.write(jsonFrames(1, 2))
     for await (const _ of channel) break
@@ -360,7 +360,7 @@ describe('leaving a for await', () => {
     await peer.close()
   })
 
-  test('drops what such a peer still sends, without checking it', async () => {
+  test('drops what such a peer still sends, without checking it (STOP-1)', async () => {
     const [channel, peer] = channelAndPeer()
     await peer.write(jsonFrames(1))
     for await (const _ of channel) break
@@ -371,7 +371,7 @@ describe('leaving a for await', () => {
     expect(await channel.closed).toEqual({ clean: true })
   })
 
-  test('holds back a peer that accepts none', async () => {
+  test('holds back a peer that accepts none (END-4)', async () => {
     const options = { highWaterMark: 10, lingerTimeout: 20 }
     const [left, right] = channels({ control: false, limits: { maxBufferedBytes: 10 }, pipe: options })
     const sends = Array.from({ length: 20 }, (_, index) => right.send(index))
@@ -384,7 +384,7 @@ describe('leaving a for await', () => {
     await right.close().catch(() => {})
   })
 
-  test('of a peer that ends its own half lets the channel come to its clean end', async () => {
+  test('of a peer that ends its own half lets the channel come to its clean end (STOP-2)', async () => {
     const [left, right] = channels()
     await left.send(1)
     for await (const _ of right) break
@@ -398,7 +398,7 @@ describe('leaving a for await', () => {
 })
 
 describe('a channel that breaks off because of what it received', () => {
-  test('sends no message after its close frame', async () => {
+  test('sends no message after its close frame (CLOSE-2)', async () => {
     const [left, peer] = pipe({ highWaterMark: 1 })
     const channel = overConn(left, { limits: { maxBufferedBytes: 1 } })
     await channel.send(1)

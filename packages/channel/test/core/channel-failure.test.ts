@@ -57,7 +57,7 @@ async function drain(channel: Channel<unknown, unknown>): Promise<void> {
 const internal = (): ChannelError => new ChannelError('INTERNAL', 'secret detail', { side: 'local' })
 
 describe('a close frame', () => {
-  test('comes after the messages that were sent before the failure, and names the code alone', async () => {
+  test('comes after the messages that were sent before the failure, and names the code alone (CTRL-4, ERR-4)', async () => {
     const [left, right] = channels()
     for (const message of [1, 2, 3]) await left.send(message)
     coreOf(left).closeWithError(internal())
@@ -73,7 +73,7 @@ describe('a close frame', () => {
     await failure(left.send(5), 'INTERNAL')
   })
 
-  test('is this on the wire, followed by the end', async () => {
+  test('is this on the wire, followed by the end (CLOSE-2)', async () => {
     const [channel, peer] = channelAndPeer()
     await channel.send(1)
     coreOf(channel).closeWithError(internal())
@@ -108,7 +108,7 @@ describe('a close frame', () => {
     }
   })
 
-  test('is noticed behind control frames of types that are not known', async () => {
+  test('is noticed behind control frames of types that are not known (CTRL-3, VER-3)', async () => {
     const [channel, peer] = channelAndPeer()
     await peer.write(bytesOf('80 00 00 03 7f 01 02 00 00 00 01 31 80 00 00 01 03 80 00 00 00'))
     expect(await channel.receive()).toBe(1)
@@ -136,7 +136,7 @@ describe('a close frame', () => {
     await peer.close()
   })
 
-  test('ends a channel that has no room any more, and drops what waits', async () => {
+  test('ends a channel that has no room any more, and drops what waits (CLOSE-2)', async () => {
     const [channel, peer] = channelAndPeer({ limits: { maxBufferedBytes: 1 }, pipe: { highWaterMark: 1 } })
     await channel.send(1)
     await settled()
@@ -152,7 +152,7 @@ describe('a close frame', () => {
   })
 })
 
-test('a stop: does not keep what was accepted from going out', async () => {
+test('a stop: does not keep what was accepted from going out (STOP-2)', async () => {
   const [channel, peer] = channelAndPeer({ limits: { maxBufferedBytes: 1 } })
   const sends = [channel.send(1), channel.send(2)]
   const ending = channel.end()
@@ -163,7 +163,29 @@ test('a stop: does not keep what was accepted from going out', async () => {
   await Promise.all([channel.close(), peer.close()])
 })
 
-test('a control frame from a peer that announced none: INVALID_FRAME', async () => {
+test.each(['close', 'stop'] as const)(
+  'a %s that comes after this side has failed changes nothing (CLOSE-4)',
+  async (type) => {
+    const [channel, peer] = channelAndPeer()
+    await peer.write(bytesOf('00 00 00 01 7b'))
+    const error = await failure(channel.receive(), 'INVALID_MESSAGE')
+    const later = { close: '80 00 00 0c 01 0a 47 4f 49 4e 47 5f 41 57 41 59', stop: '80 00 00 01 02' }[type]
+    await peer.write(bytesOf(later))
+    await peer.closeWrite()
+    expect(await channel.closed).toEqual({ clean: false, error })
+  },
+)
+
+test('of two close frames, the first counts (CLOSE-4)', async () => {
+  const [channel, peer] = channelAndPeer()
+  const goingAway = '80 00 00 0c 01 0a 47 4f 49 4e 47 5f 41 57 41 59'
+  await peer.write(bytesOf(`${goingAway} 80 00 00 0a 01 08 49 4e 54 45 52 4e 41 4c`))
+  await peer.closeWrite()
+  await failure(channel.receive(), 'GOING_AWAY')
+  await outcome(channel, 'GOING_AWAY')
+})
+
+test('a control frame from a peer that announced none: INVALID_FRAME (FRAME-7, CTRL-1)', async () => {
   const [channel, peer] = channelAndPeer({ control: false })
   await peer.write(concat([jsonFrames(1), bytesOf('80 00 00 01 02')]))
   expect(await channel.receive()).toBe(1)
@@ -203,15 +225,15 @@ const brokenInputs = [
   },
   {
     what: 'an invalid control frame',
-    wire: '80 00 00 01 01',
+    wire: '80 00 00 00',
     code: 'INVALID_FRAME',
-    reason: 'a control frame without its code',
+    reason: 'a control frame of no bytes',
     rstCode: 1,
   },
 ] as const
 
 describe.each(brokenInputs)('$what', ({ wire, code, rstCode, reason }) => {
-  test('ends the channel, and the peer receives the code and at most numbers', async () => {
+  test('ends the channel, and the peer receives the code and at most numbers (ERR-1, ERR-4)', async () => {
     const [channel, peer] = channelAndPeer()
     await channel.send('before')
     await peer.write(concat([jsonFrames(1), bytesOf(wire)]))
@@ -229,7 +251,7 @@ describe.each(brokenInputs)('$what', ({ wire, code, rstCode, reason }) => {
     await peer.close()
   })
 
-  test('ends the channel by a reset where the peer accepts no control frames', async () => {
+  test('ends the channel by a reset where the peer accepts no control frames (END-5)', async () => {
     const [left, peer] = pipe()
     const conn = new WatchedConn(left)
     const channel = overConn(conn, { control: false })
@@ -270,7 +292,7 @@ class Forging extends WatchedConn {
 describe('a message that is refused', () => {
   const Quote = z.object({ symbol: z.string() })
 
-  test('by the schema is INVALID_MESSAGE, with the codec’s error as the cause, which is not sent', async () => {
+  test('by the schema is INVALID_MESSAGE, with the codec’s error as the cause, which is not sent (CODEC-1, ERR-4)', async () => {
     const [left, peer] = pipe()
     const channel = new Channel(left, { send: json(), receive: json(Quote), control: true })
     await peer.write(jsonFrames({ symbol: 'SAP' }, { symbol: 7 }, { symbol: 'BMW' }))
@@ -387,21 +409,25 @@ describe('over HTTP/2', () => {
     [7, 'CONN_LOST', 'remote'],
     [8, 'PEER_ABORTED', 'remote'],
     [5, 'CONN_LOST', 'remote'],
-    [11, 'PEER_TOO_SLOW', 'local'],
-  ] as [number, ChannelErrorCode, string][])('RST_STREAM with %i ends the channel with %s', async (rst, code, side) => {
-    const opened = deferred<ServerHttp2Stream>()
-    await using server = await bareServer((stream) => opened.resolve(stream))
-    const channel = overConn(await server.connect('/'), { control: false })
-    const waits = [channel.receive(), channel.receive()]
-    const stream = await opened.promise
-    // Node sends END_STREAM before the reset where it can.
-    stream.end = () => stream
-    stream.close(rst)
-    stream.destroy()
-    for (const wait of waits) expect(await failure(wait, code)).toMatchObject({ side, fatal: true })
-    await outcome(channel, code)
-    await failure(channel.send(1), code)
-  })
+    [11, 'CONN_LOST', 'remote'],
+    [0x6832_0004, 'PEER_TOO_SLOW', 'local'],
+  ] as [number, ChannelErrorCode, string][])(
+    'RST_STREAM with %i ends the channel with %s (ERR-2, ERR-3, HOP-1)',
+    async (rst, code, side) => {
+      const opened = deferred<ServerHttp2Stream>()
+      await using server = await bareServer((stream) => opened.resolve(stream))
+      const channel = overConn(await server.connect('/'), { control: false })
+      const waits = [channel.receive(), channel.receive()]
+      const stream = await opened.promise
+      // Node sends END_STREAM before the reset where it can.
+      stream.end = () => stream
+      stream.close(rst)
+      stream.destroy()
+      for (const wait of waits) expect(await failure(wait, code)).toMatchObject({ side, fatal: true })
+      await outcome(channel, code)
+      await failure(channel.send(1), code)
+    },
+  )
 
   test('RST_STREAM with NO_ERROR after the end: sends get PEER_STOPPED, and earlier messages arrive', async () => {
     await using server = await bareServer((stream) => {
@@ -418,7 +444,7 @@ describe('over HTTP/2', () => {
     await outcome(channel, 'PEER_STOPPED')
   })
 
-  test('a lost connection: CONN_LOST at every wait, once what arrived was received', async () => {
+  test('a lost connection: CONN_LOST at every wait, once what arrived was received (FRAME-4)', async () => {
     const opened = deferred<ServerHttp2Stream>()
     await using server = await bareServer((stream) => {
       stream.write(jsonFrames(1))
@@ -463,7 +489,7 @@ describe('over HTTP/2', () => {
     over.resolve()
   })
 
-  test('close: stops a peer that only sends and accepts no control frames', async () => {
+  test('close: stops a peer that only sends and accepts no control frames (END-4)', async () => {
     const opened = deferred<Conn>()
     const over = deferred()
     await using server = await startServer(

@@ -34,7 +34,7 @@ const ways: readonly Way[] = [
     what: 'fixed-length',
     route: records,
     message: Uint8Array.of(1, 2, 3, 4),
-    contentType: 'application/octet-stream',
+    contentType: 'application/octet-stream; size=4',
     body: 'abcd',
   },
 ]
@@ -98,23 +98,26 @@ describe.each(ways)('$what', ({ route, message, contentType, body }) => {
     expect(served.errors).toEqual([])
   })
 
-  test.each(endings)('$code reaches any other client as its own reset code', async ({ rstCode, router = {}, end }) => {
-    const { served, context } = await start(router)
-    await using _ = served
-    await using session = bareSession(served.at)
-    const stream = session.http2.request({ ':method': 'POST', ':path': route.path, 'content-type': contentType })
-    const closed = deferred()
-    stream.on('error', () => {})
-    stream.on('close', () => closed.resolve())
-    stream.resume()
-    await end(served, await context, () => stream.write(body))
-    await closed.promise
-    expect(stream.rstCode).toBe(rstCode)
-  })
+  test.each(endings)(
+    '$code reaches any other client as its own reset code (END-5, ERR-3)',
+    async ({ rstCode, router = {}, end }) => {
+      const { served, context } = await start(router)
+      await using _ = served
+      await using session = bareSession(served.at)
+      const stream = session.http2.request({ ':method': 'POST', ':path': route.path, 'content-type': contentType })
+      const closed = deferred()
+      stream.on('error', () => {})
+      stream.on('close', () => closed.resolve())
+      stream.resume()
+      await end(served, await context, () => stream.write(body))
+      await closed.promise
+      expect(stream.rstCode).toBe(rstCode)
+    },
+  )
 })
 
 describe('a peer that stops receiving, without control frames', () => {
-  test.each(ways)('after all was received, it has ended cleanly: $what', async ({ route, message }) => {
+  test.each(ways)('after all was received, it has ended cleanly: $what (END-4)', async ({ route, message }) => {
     await using served = await serve((router) => router.handle(route, async (channel) => channel.send(message)))
     const channel = await served.client().open(route)
     await channel.send(message)

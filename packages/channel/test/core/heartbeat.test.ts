@@ -51,7 +51,7 @@ function counted(conn: Conn, counts: number[]): Conn {
 }
 
 describe('a channel that is idle', () => {
-  test('pings once within the interval, and again after each answer', async () => {
+  test('pings once within the interval, and again after each answer (PING-2)', async () => {
     const [channel, peer, clock] = withPeer()
     const frames = framesOf(peer)
     await clock.advance(interval)
@@ -65,7 +65,7 @@ describe('a channel that is idle', () => {
 
   // Several times, since pings that cross once could cross ever after.
   test(
-    'stays for a day, with one ping and one answer per interval for both ends together',
+    'stays for a day, with one ping and one answer per interval for both ends together (PING-2)',
     { repeats: 9 },
     async () => {
       const clock = testClock()
@@ -95,7 +95,7 @@ describe('a channel that is idle', () => {
 })
 
 describe('a peer from which nothing comes', () => {
-  test('is silent after the interval and the timeout, and not before', async () => {
+  test('is silent after the interval and the timeout, and not before (PING-4)', async () => {
     const [channel, peer, clock] = withPeer()
     framesOf(peer)
     const received = failure(channel.receive(), 'PEER_SILENT')
@@ -121,7 +121,7 @@ describe('a peer from which nothing comes', () => {
     ['a part of a frame', bytesOf('00 00')],
     ['a frame that is not known', bytesOf('80 00 00 01 7f')],
     ['a pong that answers nothing', bytesOf('80 00 00 02 04 ff')],
-  ])('is not silent with %s', async (_what, bytes) => {
+  ])('is not silent with %s (PING-4)', async (_what, bytes) => {
     const [channel, peer, clock] = withPeer()
     framesOf(peer)
     const iteration = channel[Symbol.asyncIterator]()
@@ -137,7 +137,7 @@ describe('a peer from which nothing comes', () => {
     expect(ends).toContainEqual(expect.objectContaining({ code: 'PEER_SILENT' }))
   })
 
-  test('is not silent while this side does not read', async () => {
+  test('is not silent while this side does not read (PING-4)', async () => {
     const [channel, peer, clock] = withPeer()
     framesOf(peer)
     await peer.write(jsonFrames(1, 2))
@@ -150,7 +150,7 @@ describe('a peer from which nothing comes', () => {
     await third
   })
 
-  test('is not silent when it does not read but sends pings', async () => {
+  test('is not silent when it does not read but sends pings (PING-5)', async () => {
     const clock = testClock()
     const [client, server] = channelPair(route, { clock })
     // The server's handler does not receive: unread messages wait for it, and pings behind them.
@@ -382,7 +382,7 @@ describe('a peer from which nothing comes', () => {
 })
 
 describe('Heartbeat', () => {
-  test('measures the round trip by the answer to its last ping, and by no other', async () => {
+  test('measures the round trip by the answer to its last ping, and by no other (PING-3)', async () => {
     const clock = testClock()
     const pings: Uint8Array[] = []
     const events = {
@@ -410,7 +410,7 @@ describe('Heartbeat', () => {
   })
 })
 
-test('a peer that pings and does not read is answered until 64 KiB wait', async () => {
+test('a peer that pings and does not read is answered until 64 KiB wait (PING-1)', async () => {
   // Whatever the limits say of messages.
   const [channel, peer] = withPeer({ flushBytes: 1024 * 1024 })
   const pings = new Uint8Array(1_000 * 1_028)
@@ -424,7 +424,7 @@ test('a peer that pings and does not read is answered until 64 KiB wait', async 
 test.each([
   ['80 00 00 05 03 00 00 00 01', '80 00 00 05 04 00 00 00 01'],
   ['80 00 00 01 03', '80 00 00 01 04'],
-])('the ping %s is answered with %s', async (ping, pong) => {
+])('the ping %s is answered with %s (PING-1)', async (ping, pong) => {
   const [channel, peer] = withPeer()
   const frames = framesOf(peer)
   await peer.write(bytesOf(ping))
@@ -496,7 +496,7 @@ describe('stats', () => {
 })
 
 describe('draining', () => {
-  test('aborts when the peer starts to drain, once, with a reason', async () => {
+  test('aborts when the peer starts to drain, once, with a reason (DRAIN-1)', async () => {
     const [channel, peer] = withPeer()
     const { draining } = channel
     expect(draining.aborted).toBe(false)

@@ -6,8 +6,8 @@ import { expect, test } from 'vitest'
 
 import { decodeControl, encodeControl } from '../../src/framing/control-frames.ts'
 import { channelErrorCodes, lengthPrefixed } from '../../src/index.ts'
-import { supportsControl } from '../../src/route/negotiate.ts'
-import { closeError, connFailure, resetReason } from '../../src/core/close-codes.ts'
+import { announcedVersion } from '../../src/route/negotiate.ts'
+import { closeError, closeFrame, connFailure, resetReason } from '../../src/core/close-codes.ts'
 import { ChannelError } from '../../src/errors.ts'
 import { bytesOf, hexOf, thrown, utf8 } from '../support/support.ts'
 
@@ -25,7 +25,7 @@ test.each([
   [{ type: 'ping', opaque: bytesOf('') } as const, '80 00 00 01 03'],
   [{ type: 'pong', opaque: bytesOf('ff') } as const, '80 00 00 02 04 ff'],
   [{ type: 'draining' } as const, '80 00 00 01 05'],
-])('encodeControl: writes %j', (control, wire) => {
+])('encodeControl: writes %j (CTRL-2)', (control, wire) => {
   expect(encoded(control)).toBe(wire)
   expect(decodeControl(bytesOf(wire).subarray(4))).toEqual(control)
 })
@@ -43,17 +43,54 @@ test('encodeControl: writes no frame that a peer would refuse', () => {
   encodeControl({ type: 'close', code: 'X', reason: 'x'.repeat(1_021) }, lengthPrefixed(), new ByteWriter())
 })
 
-test('decodeControl: takes a stop with whatever a later version adds', () => {
+test('decodeControl: takes a stop with whatever a later version adds (CTRL-3)', () => {
   expect(decodeControl(bytesOf('02 ff ff'))).toEqual({ type: 'stop' })
   expect(decodeControl(bytesOf('05 ff ff'))).toEqual({ type: 'draining' })
 })
 
-test.each(['00', '06', '7f 01 02', 'ff'])('decodeControl: passes over a type that is not known: %s', (body) => {
-  expect(decodeControl(bytesOf(body))).toBeNull()
+test.each(['00', '06', '7f 01 02', 'ff'])(
+  'decodeControl: passes over a type that is not known: %s (CTRL-3)',
+  (body) => {
+    expect(decodeControl(bytesOf(body))).toBeNull()
+  },
+)
+
+test('decodeControl: refuses a body of no bytes (CTRL-2)', () => {
+  expect(thrown(() => decodeControl(bytesOf('')), 'INVALID_FRAME')).toMatchObject({ side: 'remote', fatal: true })
 })
 
-test.each(['', '01', '01 00', '01 01', '01 05 41 42', '01 00 41'])('decodeControl: refuses [%s]', (body) => {
-  expect(thrown(() => decodeControl(bytesOf(body)), 'INVALID_FRAME')).toMatchObject({ side: 'remote', fatal: true })
+test.each([
+  ['no code', '01'],
+  ['an empty code', '01 00'],
+  ['an empty code and a reason', '01 00 41'],
+  ['less than its code', '01 05 41 42'],
+  ['bytes that are no UTF-8', '01 01 ff'],
+  ['small letters', '01 02 61 62'],
+  ['a digit first', '01 03 31 41 42'],
+  ['an underscore first', '01 02 5f 41'],
+  ['a line after it', '01 02 41 0a'],
+  ['what a terminal interprets', '01 06 1b 5b 33 31 6d 58'],
+  ['65 characters', `01 41${' 41'.repeat(65)}`],
+])('a close with %s means that the peer aborted (CLOSE-3)', (_what, body) => {
+  const close = decodeControl(bytesOf(body))
+  expect(close).toEqual({ type: 'close', code: '', reason: '' })
+  const error = closeError('', '')
+  expect(error).toMatchObject({ code: 'PEER_ABORTED', side: 'remote', fatal: true })
+  expect(error.message).toBe('the peer closed the channel (a malformed close frame)')
+})
+
+test.each(['A', 'A1', 'X_PRIVATE_2', 'Z'.repeat(64)])('a close may have the code %s (CLOSE-1)', (code) => {
+  const body = Uint8Array.of(1, code.length, ...utf8(`${code}why`))
+  expect(decodeControl(body)).toEqual({ type: 'close', code, reason: 'why' })
+})
+
+test('every close frame of this side has a code that peers understand (CLOSE-1)', () => {
+  const grammar = /^[A-Z][A-Z0-9_]{0,63}$/
+  for (const code of channelErrorCodes) expect(code).toMatch(grammar)
+  for (const code of ['lower', '', 'Z'.repeat(65), 'É']) {
+    const ofAnotherVersion = Object.assign(new ChannelError('INTERNAL', 'x'), { code })
+    expect(closeFrame(ofAnotherVersion)).toEqual({ type: 'close', code: 'ABORTED', reason: '' })
+  }
 })
 
 test('decodeControl: gives a control frame, null or INVALID_FRAME, whatever the bytes', () => {
@@ -79,7 +116,7 @@ const ours = [
   'RATE_LIMITED',
 ]
 
-test.each(ours)('closeError: %s of the peer is a rule that this side broke', (code) => {
+test.each(ours)('closeError: %s of the peer is a rule that this side broke (ERR-1)', (code) => {
   const error = closeError(code, 'why')
   expect(error).toMatchObject({ code, side: 'local', fatal: true })
   expect(error.message).toContain('why')
@@ -101,14 +138,15 @@ test.each([
   [8, 'PEER_ABORTED', 'remote'],
   [7, 'CONN_LOST', 'remote'],
   [5, 'CONN_LOST', 'remote'],
-  [11, 'PEER_TOO_SLOW', 'local'],
+  [11, 'CONN_LOST', 'remote'],
   [0x6832_0000, 'CONN_LOST', 'remote'],
   [0x6832_0001, 'GOING_AWAY', 'remote'],
   [0x6832_0002, 'RATE_LIMITED', 'local'],
   [0x6832_0003, 'UNAUTHENTICATED', 'remote'],
-  [0x6832_0004, 'CONN_LOST', 'remote'],
+  [0x6832_0004, 'PEER_TOO_SLOW', 'local'],
+  [0x6832_0005, 'CONN_LOST', 'remote'],
   [undefined, 'PEER_ABORTED', 'remote'],
-])('connFailure: RST_STREAM with %s is %s', (rstCode, code, side) => {
+])('connFailure: RST_STREAM with %s is %s (ERR-2)', (rstCode, code, side) => {
   const cause = new ConnError('RESET', 'reset', { rstCode })
   expect(connFailure(cause)).toMatchObject({ code, side, fatal: true, cause })
 })
@@ -123,12 +161,12 @@ test('connFailure: every other failure of a conn is CONN_LOST', () => {
   expect(connFailure(cause)).toMatchObject({ code: 'CONN_LOST', cause, message: 'gone' })
 })
 
-test('resetReason: names the code of the reset', () => {
+test('resetReason: names the code of the reset (ERR-1)', () => {
   const codes = Object.fromEntries(
     channelErrorCodes.map((code) => [code, resetReason(new ChannelError(code, 'x')).rstCode] as const),
   )
   expect(codes).toMatchObject({ INTERNAL: 2, INVALID_MESSAGE: 1, INVALID_FRAME: 1, TRUNCATED_FRAME: 1 })
-  expect(codes).toMatchObject({ MESSAGE_TOO_LARGE: 6, PEER_TOO_SLOW: 11, ABORTED: 8, CLOSED: 8 })
+  expect(codes).toMatchObject({ MESSAGE_TOO_LARGE: 6, PEER_TOO_SLOW: 0x6832_0004, ABORTED: 8, CLOSED: 8 })
   expect(codes).toMatchObject({ GOING_AWAY: 0x6832_0001, RATE_LIMITED: 0x6832_0002, UNAUTHENTICATED: 0x6832_0003 })
   expect(resetReason(new ChannelError('ABORTED', 'mine'))).toMatchObject({
     message: 'mine',
@@ -137,31 +175,25 @@ test('resetReason: names the code of the reset', () => {
 })
 
 test.each([
-  ['1', true],
-  ['2', true],
-  ['123456789', true],
-  ['1234567890', false],
-  ['0', false],
-  ['01', false],
-  ['', false],
-  ['1.0', false],
-  ['yes', false],
-  ['1, 1', false],
-  [undefined, false],
-  [['1'], false],
-])('supportsControl: %j is %s', (value, is) => {
-  expect(supportsControl(value)).toBe(is)
+  ['1', 1],
+  ['2', 2],
+  ['999999999', 999_999_999],
+  ['1234567890', undefined],
+  ['0', undefined],
+  ['01', undefined],
+  ['+1', undefined],
+  ['', undefined],
+  ['1.0', undefined],
+  ['1;a=b', undefined],
+  ['yes', undefined],
+  ['1, 1', undefined],
+  [undefined, undefined],
+  [['1'], undefined],
+])('announcedVersion: %j announces %s (VER-2)', (value, announced) => {
+  expect(announcedVersion(value)).toBe(announced)
 })
 
-test.each([
-  ['no UTF-8', [0xff]],
-  ['small letters', utf8('internal')],
-  ['what a terminal heeds', utf8('\u001b[31mX')],
-])('decodeControl: refuses a code of %s', (_what, code) => {
-  thrown(() => decodeControl(Uint8Array.of(1, code.length, ...code)), 'INVALID_FRAME')
-})
-
-test('decodeControl: makes a reason printable', () => {
+test('decodeControl: makes a reason printable (CLOSE-3)', () => {
   const body = Uint8Array.of(1, 1, ...utf8('X'), ...utf8('a\u001b[31m\r\nb\u202ec'), 0xff)
   expect(decodeControl(body)).toEqual({ type: 'close', code: 'X', reason: 'a [31m b c\ufffd' })
 })

@@ -74,7 +74,7 @@ describe.each(grid)('$framing.name', ({ framing, one, many }) => {
       expect(bodiesOf(framing, chunks)).toEqual(bodies)
     })
 
-    test('decoder: takes every split into two', () => {
+    test('decoder: takes every split into two (FRAME-1)', () => {
       for (let cut = 0; cut <= wire.length; cut++)
         expect(hexes(bodiesOf(framing, cutAt(wire, cut)))).toEqual(hexes(bodies))
     })
@@ -96,7 +96,7 @@ describe.each(grid)('$framing.name', ({ framing, one, many }) => {
     })
   })
 
-  test('end: is clean at a boundary and TRUNCATED_FRAME at every other place', () => {
+  test('end: is clean at a boundary and TRUNCATED_FRAME at every other place (FRAME-4, FIXED-1, LINE-3)', () => {
     const wire = framesOf(framing, many)
     const boundaries = new Set<number>([0])
     for (let count = 1; count <= many.length; count++) boundaries.add(framesOf(framing, many.slice(0, count)).length)
@@ -178,7 +178,7 @@ describe('lengthPrefixed', () => {
     ['', '00 00 00 00'],
     ['{"a":1}', '00 00 00 07 7b 22 61 22 3a 31 7d'],
     ['x'.repeat(258), `00 00 01 02 ${hexOf(utf8('x'.repeat(258)))}`],
-  ])('end: writes the length before the body (%#)', (text, wire) => {
+  ])('end: writes the length before the body (%#) (FRAME-5)', (text, wire) => {
     expect(hexOf(framesOf(framing, texts(text)))).toBe(wire)
   })
 
@@ -186,7 +186,7 @@ describe('lengthPrefixed', () => {
     expect(hexOf(framesOf(framing, texts('a', '', 'bc')))).toBe('00 00 00 01 61 00 00 00 00 00 00 00 02 62 63')
   })
 
-  test('markControl: sets the first bit and nothing else', () => {
+  test('markControl: sets the first bit and nothing else (FRAME-7)', () => {
     const out = new ByteWriter(1)
     out.write(Uint8Array.of(9))
     framing.begin(out)
@@ -237,7 +237,7 @@ describe('lengthPrefixed', () => {
   })
 
   test.each(['40 00 00 00', '7f ff ff ff', 'c0 00 00 01', 'ff ff ff ff'])(
-    'next: refuses %s, whose reserved bit is set, in one chunk and in four',
+    'next: refuses %s, whose reserved bit is set, in one chunk and in four (FRAME-6)',
     (prefix) => {
       for (const chunks of [[bytesOf(prefix)], Array.from(bytesOf(prefix), (byte) => Uint8Array.of(byte))]) {
         const decoder = framing.decoder(maxFrameBytes)
@@ -258,13 +258,13 @@ describe('lengthPrefixed', () => {
     expect(nextBody(decoder)).toHaveLength(300)
   })
 
-  test('next: refuses a frame over the limit when it has the prefix', () => {
+  test('next: refuses a frame over the limit when it has the prefix (FRAME-2, FRAME-3)', () => {
     const decoder = framing.decoder(300)
     decoder.push(bytesOf('00 00 01 2d'))
     expect(thrown(() => nextBody(decoder), 'MESSAGE_TOO_LARGE')).toMatchObject({ side: 'remote', fatal: true })
   })
 
-  test('next: sets nothing aside for a gigabyte that was only claimed', () => {
+  test('next: sets nothing aside for a gigabyte that was only claimed (FRAME-3)', () => {
     const allocate = vi.spyOn(Buffer, 'allocUnsafeSlow')
     const refusing = framing.decoder(limit)
     refusing.push(bytesOf('3f ff ff ff 00'))
@@ -280,7 +280,7 @@ describe('lengthPrefixed', () => {
     expect(Math.max(...sizes)).toBeLessThanOrEqual(64 * 1024)
   })
 
-  test('next: holds control frames to a limit of their own, whatever that of messages is', () => {
+  test('next: holds control frames to a limit of their own, whatever that of messages is (CTRL-2)', () => {
     const small = framing.decoder(1)
     small.push(bytesOf('80 00 00 03 01 02 03'))
     expect(nextBody(small)).toHaveLength(3)
@@ -320,7 +320,7 @@ describe('newlineDelimited', () => {
     ['a carriage return elsewhere, which belongs to the line', '1\r1\n', ['1\r1']],
     ['white space, which belongs to the line, also where nothing else is there', '  \n\t1 \n', ['  ', '\t1 ']],
     ['a byte order mark, which belongs to the line', '\ufeff1\n', ['\ufeff1']],
-  ])('next: knows %s, split at every byte', (_what, wire, lines) => {
+  ])('next: knows %s, split at every byte (LINE-1, LINE-2)', (_what, wire, lines) => {
     const whole = utf8(wire)
     for (let cut = 0; cut <= whole.length; cut++) {
       expect(bodiesOf(framing, cutAt(whole, cut)), `${cut}`).toEqual(texts(...lines))
@@ -333,7 +333,7 @@ describe('newlineDelimited', () => {
     ['a line over the limit', '123456\n', false],
     ['a line over the limit and a carriage return', '123456\r\n', false],
     ['no end in sight', '1234567', false],
-  ])('next: checks the limit with %s, split at every byte', (_what, wire, isTaken) => {
+  ])('next: checks the limit with %s, split at every byte (FRAME-2, LINE-3)', (_what, wire, isTaken) => {
     const whole = utf8(wire)
     for (let cut = 0; cut <= whole.length; cut++) {
       const decoder = framing.decoder(5)
@@ -367,7 +367,7 @@ describe('newlineDelimited', () => {
     expect(calls).toBeLessThan(12)
   })
 
-  test('end: refuses a last line without its end', () => {
+  test('end: refuses a last line without its end (LINE-3)', () => {
     const decoder = framing.decoder(limit)
     decoder.push(utf8('1\n2'))
     while (nextBody(decoder) !== null);
@@ -382,7 +382,7 @@ describe('newlineDelimited', () => {
 })
 
 describe('fixedLength', () => {
-  test('end: writes the body and nothing else', () => {
+  test('end: writes the body and nothing else (FIXED-1)', () => {
     expect(hexOf(framesOf(fixedLength(2), [bytesOf('01 02'), bytesOf('03 04')]))).toBe('01 02 03 04')
   })
 

@@ -50,7 +50,8 @@ const J = `${vnd}+json`
 const L = 'application/x-ndjson'
 const M = `${vnd}+msgpack`
 const S = `${vnd}+struct; layout="id:u16,ok:bool"`
-const O = 'application/octet-stream'
+const octets = 'application/octet-stream'
+const O = `${octets}; layout="id:u16,ok:bool"`
 
 /** The media types of a codec, length prefixes first. */
 const typesOf: Record<Name, readonly [string, ...string[]]> = { json: [J, L], msgpack: [M], struct: [S, O] }
@@ -345,7 +346,6 @@ describe('a request whose headers are present, missing or wrong, for the codecs 
 
   test.each(table)('%s: both headers in all three ways', async (_what, { ours, theirs }) => {
     const path = `/both/${theirs.join('-')}`
-    const [first] = theirs
     const cases = states.flatMap((contentType) => states.map((accept) => ({ contentType, accept })))
     const got = await Promise.all(
       cases.map(async ({ contentType, accept }) => {
@@ -359,7 +359,8 @@ describe('a request whose headers are present, missing or wrong, for the codecs 
     const expected = cases.map(({ contentType, accept }) => {
       const pair = { ours, theirs }
       const sent = contentType === 'there' ? sentBy(pair) : undefined
-      const answered = { there: answeredTo(pair), 'left out': first, wrong: undefined }[accept]
+      // Without `accept`, the answer has the format of the request.
+      const answered = { there: answeredTo(pair), 'left out': sent, wrong: undefined }[accept]
       if (sent === undefined) return [contentType, accept, refused(415, list(theirs))]
       if (answered === undefined) return [contentType, accept, refused(406, list(theirs))]
       return [contentType, accept, opened(typesOf[answered][0])]
@@ -378,12 +379,14 @@ const has: Record<Kind, string> = {
   several: `${M}, ${J}, ${L}, ${S}, ${O}`,
 }
 
-/** Stands for the format that a route prefers: its first with the framing of the request. */
+/** Stands for the format of the request. */
 const free = 'free'
+/** Stands for that format too, or for the first with prefixes where that is JSON with prefixes. */
+const freeButJson = 'free but JSON'
 const choiceOf: Record<Kind, Record<string, string>> = {
   json: { [J]: J, [L]: L },
   struct: { [S]: S, [O]: O },
-  several: { [M]: M, [J]: M, [S]: M, [L]: L, [O]: O },
+  several: { [M]: M, [J]: J, [S]: S, [L]: L, [O]: O },
 }
 
 /** In the order of `kinds`. */
@@ -394,17 +397,20 @@ type ContentTypeRow = readonly [what: string, value: string | undefined, ...OfKi
 type AcceptRow = readonly [what: string, value: string | string[] | undefined, ...OfKinds<string | 406>]
 
 const otherLayout = `${vnd}+struct; layout="ok:bool,id:u16"`
+const otherOctets = `${octets}; layout="ok:bool,id:u16"`
 
 /*                                    json  struct  several */
 const contentTypes: readonly ContentTypeRow[] = [
   ['of JSON', J, J, 415, J],
   ['of lines', L, L, 415, L],
   ['of the record', S, 415, S, S],
-  ['of octets', O, 415, O, O],
+  ['of octets with a layout', O, 415, O, O],
+  ['of octets alone', octets, 415, 415, 415],
   ['left out', undefined, 415, 415, 415],
   ['of another kind', 'text/html', 415, 415, 415],
   ['of JSON with a parameter', `${J}; version=2`, 415, 415, 415],
   ['of another layout', otherLayout, 415, 415, 415],
+  ['of octets with another layout', otherOctets, 415, 415, 415],
   ['malformed', ';;="', 415, 415, 415],
 ]
 const accepts: readonly AcceptRow[] = [
@@ -416,7 +422,7 @@ const accepts: readonly AcceptRow[] = [
   ['of another kind', 'text/html', 406, 406, 406],
   ['malformed', ';;="', 406, 406, 406],
   ['of JSON with q=0', `${J};q=0`, 406, 406, 406],
-  ['of anything but JSON with prefixes', `*/*, ${J};q=0`, L, free, free],
+  ['of anything but JSON with prefixes', `*/*, ${J};q=0`, L, free, freeButJson],
   ['of JSON, but rather lines', `${J};q=0.5, ${L};q=0.9`, L, 406, L],
   ['of JSON and the record, JSON first', `${J}, ${S}`, J, S, J],
   ['of another layout', otherLayout, 406, 406, 406],
@@ -427,6 +433,9 @@ const moreContentTypes: readonly ContentTypeRow[] = [
   ['of MessagePack', M, 415, 415, M],
   ['in other letters', J.toUpperCase(), J, 415, J],
   ['with a charset', `${L};charset="UTF-8"`, L, 415, L],
+  ['with another charset', `${L};charset=latin1`, 415, 415, 415],
+  ['with a parameter twice', `${S};layout="id:u16,ok:bool"`, 415, 415, 415],
+  ['of octets with a size', `${octets}; size=3`, 415, 415, 415],
   ['with a name and spaces in another way', `${vnd}+struct;LAYOUT="id:u16,ok:bool"`, 415, S, S],
   ['with a layout in other letters', `${vnd}+struct; layout="ID:u16,ok:bool"`, 415, 415, 415],
   ['without a layout', `${vnd}+struct`, 415, 415, 415],
@@ -461,11 +470,14 @@ const moreAccepts: readonly AcceptRow[] = [
   ['of a layout in other letters', `${vnd}+struct; layout="ID:u16,ok:bool"`, 406, 406, 406],
   ['without a layout', `${vnd}+struct`, 406, 406, 406],
   ['of another order of bytes', `${S}; endian=little`, 406, 406, 406],
-  ['of octets', O, 406, O, O],
+  ['of octets with the layout', O, 406, O, O],
+  ['of octets alone', octets, 406, 406, 406],
+  ['with another charset', `${L};charset=latin1`, 406, 406, 406],
+  ['with parameters after the quality', `${L};q=0.5;a=b, ${J};q=0.1`, L, 406, L],
   ['of octets and the record alike, octets first', `${O}, ${S}`, 406, O, O],
   ['of octets, or else the record', `${S};q=0.5, ${O}`, 406, O, O],
-  ['of another layout, prefixed or not', `${otherLayout}, ${O}`, 406, 406, 406],
-  ['of another layout, prefixed or not, or else anything', `${otherLayout}, ${O}, */*;q=0.1`, free, S, free],
+  ['of another layout, prefixed or not', `${otherLayout}, ${otherOctets}`, 406, 406, 406],
+  ['of another layout, prefixed or not, or else anything', `${otherLayout}, ${otherOctets}, */*;q=0.1`, free, S, free],
 ]
 
 interface RequestRow {
@@ -483,7 +495,8 @@ function requestRow(kind: Kind, contentTypeRow: ContentTypeRow, acceptRow: Accep
   const column = kinds.indexOf(kind)
   const takes = taken[column] ?? 415
   const named = given[column] ?? 406
-  const gives = typeof takes === 'string' && named === free ? (choiceOf[kind][takes] ?? '') : named
+  const own = choiceOf[kind][takes] ?? ''
+  const gives = named === free ? own : named === freeButJson ? own.replace(J, M) : named
   const headers: OutgoingHttpHeaders = {}
   if (contentType !== undefined) headers['content-type'] = contentType
   if (accept !== undefined) headers.accept = accept
@@ -502,7 +515,7 @@ const firsts: Record<Kind, ContentTypeRow> = {
   several: ['of MessagePack', M, 415, 415, M],
 }
 
-describe('a request with every content-type and every accept', () => {
+describe('a request with every content-type and every accept (OPEN-3, OPEN-4)', () => {
   const table = kinds.flatMap((kind) =>
     contentTypes.flatMap((contentType) => accepts.map((accept) => requestRow(kind, contentType, accept))),
   )
@@ -536,6 +549,9 @@ describe('a route with a framing', () => {
   })
 })
 
+/** The media type of the same records without prefixes. */
+const octetsOf = (type: string): string => type.replace(/^[^;]+/, octets)
+
 /** A value that the client sent, of which 200 characters are repeated. The formats of the route are shown whole. */
 const shown = (named: string): string => (named.length > 200 ? `${named.slice(0, 199)}…` : named)
 
@@ -547,30 +563,32 @@ describe('a layout that differs from the layout of the route: the rejection show
   test.each(table)('sent by a client: %s', async (_what, { index, ours, says, theySay }) => {
     const path = `/layout/${index}`
     const said = await refusal(defineRoute(path, { client: ours, server: ours }), 415)
-    expect(said).toBe(`${path} was refused with status 415: ${shown(says)} is not one of ${theySay}, ${O}`)
+    const offered = `${theySay}, ${octetsOf(theySay)}`
+    expect(said).toBe(`${path} was refused with status 415: ${shown(says)} is not one of ${offered}`)
     expect(await ask(path, { 'content-type': says }, '')).toEqual({
       status: 415,
-      takes: `${theySay}, ${O}`,
-      words: `${shown(says)} is not one of ${theySay}, ${O}\n`,
+      takes: offered,
+      words: `${shown(says)} is not one of ${offered}\n`,
     })
   })
 
   test.each(table)('accepted by a client: %s', async (_what, { index, ours, says, theySay }) => {
     const path = `/layout/answer/${index}`
     const said = await refusal(defineRoute(path, { client: json(), server: ours }), 406)
-    expect(said).toBe(`${path} was refused with status 406: ${shown(`${says}, ${O}`)} matches none of ${theySay}, ${O}`)
-    // In either order: the client would read octets by its own layout.
-    for (const accept of [says, `${says}, ${O}`, `${O}, ${says};q=0.5`]) {
+    const offered = `${theySay}, ${octetsOf(theySay)}`
+    const listed = `${says}, ${octetsOf(says)}`
+    expect(said).toBe(`${path} was refused with status 406: ${shown(listed)} matches none of ${offered}`)
+    for (const accept of [says, octetsOf(says), listed]) {
       expect(await ask(path, { 'content-type': J, accept }, '')).toEqual({
         status: 406,
         takes: undefined,
-        words: `${shown(accept)} matches none of ${theySay}, ${O}\n`,
+        words: `${shown(accept)} matches none of ${offered}\n`,
       })
     }
   })
 
   test('bytes of any size, where the route has bytes of one size', async () => {
-    const [any, four] = [`${vnd}+bytes`, `${vnd}+bytes; size=4, ${O}`]
+    const [any, four] = [`${vnd}+bytes`, `${vnd}+bytes; size=4, ${octets}; size=4`]
     const sent = await refusal(defineRoute('/bytes', { client: bytes(), server: bytes() }), 415)
     expect(sent).toContain(`: ${any} is not one of ${four}`)
     const taken = await refusal(defineRoute('/bytes/answer', { client: json(), server: bytes() }), 406)

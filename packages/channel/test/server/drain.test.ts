@@ -89,7 +89,7 @@ describe('drain', () => {
     expect(hexOf(await readAll(peer))).toBe('80 00 00 0a 01 08 49 4e 54 45 52 4e 41 4c')
   })
 
-  test('ends channels that are open at the deadline, at both ends', async () => {
+  test('ends channels that are open at the deadline, at both ends (DRAIN-2)', async () => {
     const ended = deferred<unknown>()
     await using served = await serve((router) => {
       router.handle(echo, async (channel) => {
@@ -106,7 +106,7 @@ describe('drain', () => {
     expect(served.errors).toEqual([])
   })
 
-  test('rejects new channels with 503, and still serves other requests', async () => {
+  test('rejects new channels with 503, and still serves other requests (DRAIN-3)', async () => {
     await using served = await serve((router) => router.handle(echo, answer))
     served.at.server.on('request', (_request, response) => response.end('ok'))
     await served.router.drain()
@@ -130,7 +130,7 @@ describe('drain', () => {
     expect(goaway[0]).toBe(0)
   })
 
-  test('sends GOAWAY while channels are still open, once', async () => {
+  test('sends GOAWAY while channels are still open, once (DRAIN-3)', async () => {
     await using served = await serve((router) => router.handle(echo, answer))
     await using session = bareSession(served.at)
     const goaways: number[] = []
@@ -258,7 +258,7 @@ describe('maxAge', () => {
   // The clock of the clients does not move meanwhile.
   const limits = { heartbeatInterval: 2 ** 30 }
 
-  test('drains a channel at 80% to 100% of it, and sends GOAWAY on its connection', async () => {
+  test('drains a channel at 80% to 100% of it, and sends GOAWAY on its connection (DRAIN-1)', async () => {
     const clock = testClock()
     await using served = await serve((router) => router.handle(echo, answer), {
       router: { clock, limits, maxAge, maxAgeGrace: maxAge },

@@ -405,7 +405,7 @@ describe('the size of a message, by route', () => {
 })
 
 describe('stopped readers', () => {
-  test.each([1, 99])('%i of 100 channels of a connection never stall the others', async (stopped) => {
+  test.each([1, 99])('%i of 100 channels of a connection never stall the others (FLOW-1)', async (stopped) => {
     const slow: number[] = []
     const text = 'x'.repeat(10_000)
     const push = defineRoute('/push', { client: json<number>(), server: json<string>() })

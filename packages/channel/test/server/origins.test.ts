@@ -82,7 +82,7 @@ describe('the headers by which a browser says where a page is from', () => {
     expect(answer.headers['access-control-allow-credentials']).toBe(shared ? 'true' : undefined)
   })
 
-  test('by default, only pages of the server may open channels', async () => {
+  test('by default, only pages of the server may open channels (WEB-1)', async () => {
     await using served = await counted()
     const status = async (headers: OutgoingHttpHeaders): Promise<unknown> =>
       (await ask(served.at, { ...plain, ...headers }, jsonFrames())).status
@@ -132,7 +132,7 @@ describe('a preflight', () => {
     'access-control-request-headers': 'content-type',
   }
 
-  test('of a listed origin is answered, and no user code runs', async () => {
+  test('of a listed origin is answered, and no user code runs (WEB-2)', async () => {
     await using served = await counted([shop])
     const answer = await ask(served.at, { ...preflight, origin: shop })
     expect(answer).toMatchObject({
@@ -147,7 +147,7 @@ describe('a preflight', () => {
     expect(served.ran()).toEqual({ asked: 0, handled: 0 })
   })
 
-  test('of another origin gets 403, and an OPTIONS that is not a preflight gets 405', async () => {
+  test('of another origin gets 403, and an OPTIONS that is not a preflight gets 405 (WEB-1, WEB-2)', async () => {
     await using served = await counted([shop])
     const refused = await ask(served.at, { ...preflight, origin: 'https://evil.example' })
     expect([refused.status, refused.headers['access-control-allow-origin']]).toEqual([403, undefined])
@@ -172,17 +172,20 @@ describe('a body that a page may send without a preflight opens no channel, even
   })
 })
 
-test.each(['GET', 'HEAD', 'OPTIONS', 'TRACE'])('%s opens no channel, and authorize is not called', async (method) => {
-  await using served = await counted()
-  const answer = await ask(served.at, { ...plain, ':method': method })
-  expect(answer).toMatchObject({ status: 405, headers: { allow: 'POST' } })
-  expect(served.ran()).toEqual({ asked: 0, handled: 0 })
-})
+test.each(['GET', 'HEAD', 'OPTIONS', 'TRACE'])(
+  '%s opens no channel, and authorize is not called (OPEN-1)',
+  async (method) => {
+    await using served = await counted()
+    const answer = await ask(served.at, { ...plain, ':method': method })
+    expect(answer).toMatchObject({ status: 405, headers: { allow: 'POST' } })
+    expect(served.ran()).toEqual({ asked: 0, handled: 0 })
+  },
+)
 
 test.each<[string, OutgoingHttpHeaders, number]>([
   ['to a host', { ':authority': 'h.example:443' }, 404],
   ['with a protocol (RFC 8441)', { ...plain, ':protocol': 'websocket', ':scheme': 'http' }, 405],
-])('CONNECT %s opens no channel, and authorize is not called', async (_what, headers, status) => {
+])('CONNECT %s opens no channel, and authorize is not called (OPEN-1, TRANS-3)', async (_what, headers, status) => {
   let ran = 0
   const count = (): void => void (ran += 1)
   const server = createServer({ settings: { enableConnectProtocol: true } })
@@ -195,7 +198,7 @@ test.each<[string, OutgoingHttpHeaders, number]>([
   await at.close()
 })
 
-test.each(['POST', 'PUT', 'PATCH', 'DELETE', 'QUERY'])('%s opens a channel', async (method) => {
+test.each(['POST', 'PUT', 'PATCH', 'DELETE', 'QUERY'])('%s opens a channel (OPEN-1)', async (method) => {
   await using served = await counted()
   expect((await ask(served.at, { ...plain, ':method': method }, jsonFrames())).status).toBe(200)
 })

@@ -83,7 +83,7 @@ async function withoutWindow(origin: string): Promise<ClientHttp2Session & Async
   return Object.assign(session, { [Symbol.asyncDispose]: dispose })
 }
 
-test('a client neither reads the answer nor ends its body: its streams are released after any rejection', async () => {
+test('a client neither reads the answer nor ends its body: its streams are released after any rejection (ANS-5)', async () => {
   await using served = await guarded()
   const streams = streamsOf(served)
   await using session = await withoutWindow(served.at.origin)
@@ -135,7 +135,7 @@ test('as many rejected streams of a connection linger as it may have channels, a
 })
 
 test.each([true, false])(
-  'over HTTP/1 the connection of a refused request is closed (its body ends: %s)',
+  'over HTTP/1 the connection of a refused request is closed (its body ends: %s) (TRANS-2)',
   async (ends) => {
     await using served = await serve(greeting, { tls: true, allowHTTP1: true })
     const { hostname, port } = new URL(served.at.origin)
@@ -201,7 +201,7 @@ describe('maxHeaderBytes', () => {
   test.each([
     [undefined, 16_384],
     [1_000, 1_000],
-  ])('%s: headers of that many bytes open a channel, and one more gets 431', async (maxHeaderBytes, bytes) => {
+  ])('%s: headers of that many bytes open a channel, and one more gets 431 (ANS-6)', async (maxHeaderBytes, bytes) => {
     let asked = 0
     await using served = await serve(greeting, { router: { maxHeaderBytes, authorize: () => void (asked += 1) } })
     expect(await statusOf(served, bytes + onTop)).toBe(200)

@@ -303,7 +303,7 @@ describe('answers', () => {
     ['the first format', {}, 200, { 'content-type': `${vnd}+msgpack` }],
     ['no content-type', { 'content-type': undefined }, 415, { accept: all }],
     ['another method', { ':method': 'PUT' }, 200, {}],
-    ['a format that it takes', { 'content-type': `${vnd}+json` }, 200, { 'content-type': `${vnd}+msgpack` }],
+    ['a format that it takes', { 'content-type': `${vnd}+json` }, 200, { 'content-type': `${vnd}+json` }],
     ['lines', { 'content-type': 'application/x-ndjson' }, 200, { 'content-type': 'application/x-ndjson' }],
     ['a wish', { accept: `${vnd}+json;q=0.5` }, 200, { 'content-type': `${vnd}+json` }],
     ['a format that it doesn’t take', { 'content-type': 'text/html' }, 415, { accept: all }],
@@ -315,6 +315,11 @@ describe('answers', () => {
     ['a malformed accept', { accept: ';;,;q="' }, 406, {}],
     ['an announcement', { h2channel: '1' }, 200, { h2channel: '1' }],
     ['an announcement of a later version', { h2channel: '7' }, 200, { h2channel: '1' }],
+    ['a repeated announcement', { h2channel: ['1', '1'] }, 200, { h2channel: undefined }],
+    ['no header for caches', {}, 200, { 'cache-control': 'no-store, no-transform' }],
+    ['a dot segment', { ':path': '/prices/..' }, 400, {}],
+    ['an encoded dot segment', { ':path': '/prices/%2e' }, 400, {}],
+    ['another spelling of a dot segment before a route', { ':path': '/prices/../prices/xetra' }, 404, {}],
     ['a malformed announcement', { h2channel: 'yes' }, 200, { h2channel: undefined }],
     [
       'an announcement with lines',
@@ -342,7 +347,7 @@ describe('a path that is written in another way (RFC 3986, section 6.2.2)', () =
     ['with small letters', '/a~b/caf%c3%a9/%c3%a9', 'é'],
     ['with a percent sign that is one', '/a~b/caf%C3%A9/%257E', '%7E'],
     ['with an encoded slash', '/a~b/caf%C3%A9/x%2Fy', 'x/y'],
-  ])('%s, is the same', async (_what, path, name) => {
+  ])('%s, is the same (PATH-1)', async (_what, path, name) => {
     await using served = await serve((router) => {
       router.handle(route, (channel, { params }) => channel.send(params.name))
     })
@@ -351,7 +356,7 @@ describe('a path that is written in another way (RFC 3986, section 6.2.2)', () =
   })
 
   test.each(['/a%2Fb', '/a%257Eb/caf%C3%A9/x', '/a~b%2Fcaf%C3%A9/x', '/A~b/caf%C3%A9/x'])(
-    '%s is another',
+    '%s is another (PATH-2)',
     async (path) => {
       await using served = await serve((router) => {
         router.handle(route, () => {})
@@ -504,7 +509,7 @@ describe('a handler that throws', () => {
     })
   }
 
-  test('ends its channel with INTERNAL, and the client learns nothing else', async () => {
+  test('ends its channel with INTERNAL, and the client learns nothing else (ERR-4)', async () => {
     const error = new Error('the password is swordfish')
     await using served = await serve(failing(error))
     const answer = await ask(served.at, { ...plain, ':path': '/echo', h2channel: '1' }, new Uint8Array(0))
@@ -760,7 +765,7 @@ describe('a peer without this package', () => {
     })
   }
 
-  test('speaks length-prefixed JSON', async () => {
+  test('speaks length-prefixed JSON (CONF-1)', async () => {
     await using served = await serve(setUp)
     const answer = await ask(served.at, { ...plain, ':path': '/doubled' }, jsonFrames({ n: 1 }, { n: 2 }))
     expect(hexOf(answer.body)).toBe(hexOf(jsonFrames({ n: 2 }, { n: 4 })))
@@ -768,7 +773,7 @@ describe('a peer without this package', () => {
     expect(answer.headers['content-type']).toBe(`${vnd}+json`)
   })
 
-  test('speaks newline-delimited JSON', async () => {
+  test('speaks newline-delimited JSON (CONF-2)', async () => {
     await using served = await serve(setUp)
     const headers = { ':path': '/doubled', 'content-type': 'application/x-ndjson', accept: 'application/x-ndjson' }
     const answer = await ask(served.at, headers, utf8('{"n":1}\r\n\n{"n":21}\n'))

@@ -42,7 +42,7 @@ test.each([bytes(), bytes(3)])('bytes: decodes to a plain view of the chunk', (c
   expect(message).toEqual(Uint8Array.of(97, 98, 99))
 })
 
-test('bytes: takes no bytes at all when any size will do', () => {
+test('bytes: takes no bytes at all when any size will do (FRAME-5)', () => {
   expect(bytes().decode(encoded(bytes(), new Uint8Array(0)))).toEqual(new Uint8Array(0))
 })
 

@@ -52,7 +52,10 @@ test.each<[what: string, json: Uint8Array, msgpack: Uint8Array, byJson: unknown,
   ['bytes behind the value', utf8Bytes('1 2'), hex('01 02'), 'DECODE_FAILED', 'DECODE_FAILED'],
   ['text that is not UTF-8', hex('22 ff 22'), hex('a1 ff'), 'DECODE_FAILED', 'DECODE_FAILED'],
   ['an integer beyond 2^53', utf8Bytes('9007199254740993'), hex('cf 00 20 00 00 00 00 00 01'), 2 ** 53, 2n ** 53n + 1n],
-])('%s is read by json and by msgpack as the table says', (_, inJson, inMsgpack, byJson, byMsgpack) => {
-  expect(resultOrCode(() => json().decode(inJson))).toStrictEqual(byJson)
-  expect(resultOrCode(() => msgpack().decode(inMsgpack))).toStrictEqual(byMsgpack)
-})
+])(
+  '%s is read by json and by msgpack as the table says (CODEC-1, JSON-2, PACK-1)',
+  (_, inJson, inMsgpack, byJson, byMsgpack) => {
+    expect(resultOrCode(() => json().decode(inJson))).toStrictEqual(byJson)
+    expect(resultOrCode(() => msgpack().decode(inMsgpack))).toStrictEqual(byMsgpack)
+  },
+)

@@ -77,15 +77,25 @@ test('json: decodes a key __proto__ as an own property', () => {
   expect(message['admin']).toBeUndefined()
 })
 
-test('json: decodes white space around a text', () => {
+test('json: decodes white space around a text (JSON-1)', () => {
   expect(json().decode(utf8Bytes(' {"a" : 1}\r\n'))).toEqual({ a: 1 })
+})
+
+test('json: refuses a byte order mark, also behind another message of a chunk (JSON-1)', () => {
+  const marked = utf8Bytes('\ufeff1')
+  expect(codecError('DECODE_FAILED', () => json().decode(marked)).side).toBe('remote')
+  codecError('DECODE_FAILED', () =>
+    json()
+      .reader?.()
+      ?.read(utf8Bytes(`12\ufeff1${' '.repeat(100)}`), 2, 4),
+  )
 })
 
 test('json: keeps the parser error as the cause', () => {
   expect(codecError('DECODE_FAILED', () => json().decode(utf8Bytes('{'))).cause).toBeInstanceOf(SyntaxError)
 })
 
-test.each([1_000, 100_000])('json: survives nesting of %i levels, both ways', (levels) => {
+test.each([1_000, 100_000])('json: survives nesting of %i levels, both ways (JSON-3)', (levels) => {
   const bytes = utf8Bytes('['.repeat(levels) + ']'.repeat(levels))
   const message = json().decode(bytes)
   expect(Array.isArray(message)).toBe(true)

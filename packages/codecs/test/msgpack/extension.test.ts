@@ -133,7 +133,7 @@ describe('extension: a type', () => {
     expect(given).toEqual(Uint8Array.of(1, 2))
   })
 
-  test('that is unknown arrives as ExtData, and may be sent on', () => {
+  test('that is unknown arrives as ExtData, and may be sent on (PACK-3)', () => {
     const bytes = hex('92 d5 07 01 02 d4 fe 05')
     const message = msgpack({ extensions: [point] }).decode(bytes)
     expect(message).toStrictEqual([new ExtData(7, Uint8Array.of(1, 2)), new ExtData(-2, Uint8Array.of(5))])

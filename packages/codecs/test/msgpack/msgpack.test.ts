@@ -58,7 +58,7 @@ describe('msgpack: numbers', () => {
     fc.assert(fc.property(fc.maxSafeInteger(), (number) => Object.is(roundTrip(number), number + 0)))
   })
 
-  test('what other encoders write is read too', () => {
+  test('what other encoders write is read too (PACK-2)', () => {
     expect(msgpack().decode(hex('ca 3f c0 00 00'))).toBe(1.5)
     expect(msgpack().decode(hex('cf 00 00 00 00 00 00 00 05'))).toBe(5)
     expect(msgpack().decode(hex('d3 ff ff ff ff ff ff ff fb'))).toBe(-5)
@@ -231,7 +231,7 @@ describe('msgpack: values', () => {
     ['d7 ff 00 00 00 03 ff ff ff ff', 0x3ffffffff * 1000],
     ['c7 0c ff 3b 9a c9 ff ff ff ff ff ff ff ff ff', -1],
     ['c7 0c ff 00 00 00 00 ff ff ff ff ff ff ff ff', -1000],
-  ])('the timestamp %s arrives as %i ms', (bytes, milliseconds) => {
+  ])('the timestamp %s arrives as %i ms (PACK-3)', (bytes, milliseconds) => {
     expect(msgpack().decode(hex(bytes))).toEqual(new Date(milliseconds))
   })
 
@@ -350,7 +350,7 @@ describe('msgpack: memory', () => {
 })
 
 describe('msgpack: nesting', () => {
-  test('512 levels travel, 513 do not', () => {
+  test('512 levels travel, 513 do not (PACK-4)', () => {
     const bytes = encodeAnything(msgpack(), nested(512))
     expect(bytes).toHaveLength(512)
     expect(encodeAnything(msgpack(), msgpack().decode(bytes))).toEqual(bytes)

@@ -62,13 +62,13 @@ test.each<[string, unknown, string]>([
   ],
   ['a name that is too long', { ['a'.repeat(9000)]: u8 }, 'more than 8192 characters'],
   ['a record that is too large', { a: raw(2 ** 30 - 1), b: u8 }, 'more than 1073741823 bytes'],
-])('struct: refuses %s', (_, layout, why) => {
+])('struct: refuses %s (STRUCT-1, STRUCT-2)', (_, layout, why) => {
   const error = codecError('INVALID_CODEC', () => structOf(layout))
   expect(error).toMatchObject({ side: 'local', fatal: false })
   expect(error.message).toContain(why)
 })
 
-test('struct: accepts a layout at each limit', () => {
+test('struct: accepts a layout at each limit (STRUCT-2)', () => {
   expect(struct(nested(32)).size).toBe(1)
   expect(struct(arrays(31)).size).toBe(1)
   expect(struct(Object.fromEntries(Array.from({ length: 1023 }, (_, i) => [`f${i}`, u8]))).size).toBe(1023)
@@ -131,7 +131,7 @@ test('struct: refuses an unknown byte order', () => {
   expect(() => struct({ a: u8 }, { endian: 'middle' })).toThrow(failing('INVALID_CODEC'))
 })
 
-test('struct: has one text for each layout, and a different one for every other', () => {
+test('struct: has one text for each layout, and a different one for every other (STRUCT-1)', () => {
   const layouts: StructLayout[] = [
     { a: u8 },
     { b: u8 },

@@ -36,7 +36,7 @@ test('struct: has a name, a content type and a size', () => {
   )
 })
 
-test('struct: behaves as its example says', () => {
+test('struct: behaves as its example says (STRUCT-3)', () => {
   const orders = struct({ id: u32, side: choice('buy', 'sell'), at: { x: f32, y: f32 }, tags: array(text(4), 2) })
   expect(orders.contentType).toBe(
     'application/vnd.h2channel+struct; layout="id:u32,side:choice(buy|sell),at:{x:f32,y:f32},tags:text(4)[2]"',
@@ -45,7 +45,7 @@ test('struct: behaves as its example says', () => {
 })
 
 describe.each(versions)('struct, %s', (_, make) => {
-  test.each(structCases)('$name', (one) => {
+  test.each(structCases)('$name (STRUCT-3, STRUCT-4)', (one) => {
     expect(() => checkStructCase(make(one.layout, one.endian), one)).not.toThrow()
   })
 
@@ -121,7 +121,7 @@ describe.each(versions)('struct, %s', (_, make) => {
     expect(codecError('ENCODE_FAILED', () => encodeAnything(make({ a: u8 }), throwing)).cause).toBe(cause)
   })
 
-  test.each([2, 0x80, 0xff])('refuses a bool of %i', (byte) => {
+  test.each([2, 0x80, 0xff])('refuses a bool of %i (STRUCT-4)', (byte) => {
     const codec = make({ a: u8, ok: bool })
     const error = codecError('DECODE_FAILED', () => codec.decode(Uint8Array.of(2, byte)))
     expect(error.message).toBe('ok: these bytes are not a boolean')
@@ -257,7 +257,7 @@ describe.each(versions)('struct, %s', (_, make) => {
   })
 })
 
-test.each([0, 1, 3])('struct: refuses %i bytes for 2', (length) => {
+test.each([0, 1, 3])('struct: refuses %i bytes for 2 (STRUCT-5)', (length) => {
   const error = codecError('DECODE_FAILED', () => struct({ a: u16 }).decode(new Uint8Array(length)))
   expect(error.message).toBe(`expected a record of 2 bytes, got ${length}`)
 })

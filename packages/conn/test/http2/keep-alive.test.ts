@@ -156,17 +156,20 @@ it('a peer that acknowledges no SETTINGS is not dead while a session drains, as 
 })
 
 describe.each([{ tls: false }, { tls: true }])('a silent peer (TLS: $tls)', ({ tls }) => {
-  it.each(['client', 'server'] as const)('is noticed by the %s within the interval and the timeout', async (by) => {
-    await using ends = await startEnds({ [by]: true, tls })
-    await exchange(ends)
-    ends.freeze()
-    const began = performance.now()
-    await failure(ends[by].read(), 'PEER_SILENT')
-    const took = performance.now() - began
-    expect(took).toBeGreaterThanOrEqual(times.pingTimeout - 20)
-    // The rest is for a machine that has more to do than this.
-    expect(took).toBeLessThan(times.pingInterval + times.pingTimeout + 500)
-  })
+  it.each(['client', 'server'] as const)(
+    'is noticed by the %s within the interval and the timeout (FLOW-3)',
+    async (by) => {
+      await using ends = await startEnds({ [by]: true, tls })
+      await exchange(ends)
+      ends.freeze()
+      const began = performance.now()
+      await failure(ends[by].read(), 'PEER_SILENT')
+      const took = performance.now() - began
+      expect(took).toBeGreaterThanOrEqual(times.pingTimeout - 20)
+      // The rest is for a machine that has more to do than this.
+      expect(took).toBeLessThan(times.pingInterval + times.pingTimeout + 500)
+    },
+  )
 })
 
 /** A conn of this package whose peer is made of frames, and which pings it. */

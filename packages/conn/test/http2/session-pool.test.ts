@@ -459,7 +459,7 @@ describe('the process', () => {
 describe('the windows', () => {
   const { streamWindow, connectionWindow } = connLimits
 
-  it('are wide on both sides (nodejs/node#31084, #19141, #38426)', async () => {
+  it('are wide on both sides (nodejs/node#31084, #19141, #38426) (FLOW-2)', async () => {
     const accepted = deferred<ServerHttp2Stream>()
     const http2 = createServer()
     http2.on('stream', (stream, fields) => {
