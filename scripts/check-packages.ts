@@ -114,7 +114,7 @@ export const others = [createClient, createRouter, bytes, struct({ a: u32 }), co
   passed += 1
 }
 
-/** Runs a test with Jest, as described in docs/guides/testing.md. */
+/** Runs a test with Jest, as described in docs/guides/commonjs.md. */
 function testWithJest(): void {
   run(
     'npm',

@@ -14,7 +14,7 @@ if (majors.length === 0) throw new Error('name the major versions of Node to tes
 
 /** Tests of documents, and tests that other tests repeat on every version: these run on one version. */
 const left = [
-  'examples/{chat,custom-codec,echo}/**',
+  'examples/{chat,custom-codec,echo,guides}/**',
   'examples/flights/test/codecs.test.ts',
   'test/{documents,errors}.test.ts',
 ].flatMap((pattern) => ['--exclude', pattern])

@@ -1,13 +1,6 @@
-import type { ChannelError } from '@h2channel/channel'
-import { defineRoute } from '@h2channel/channel'
-import { createClient } from '@h2channel/channel/client'
-import type { Router } from '@h2channel/channel/server'
-import { json } from '@h2channel/codecs'
-import { listen, makeCertificate } from '@h2channel/conn/testing'
 import { execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync, mkdirSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
-import { createSecureServer } from 'node:http2'
 import { createServer } from 'node:net'
 import type { AddressInfo } from 'node:net'
 import { dirname, join } from 'node:path'
@@ -117,30 +110,6 @@ describe('documents', () => {
 
   test.each(shown)('$document shows $file as it is', ({ file, text }) => {
     expect(text).toBe(quoted(file))
-  })
-
-  test('production.md: only a certificate of the server’s authority opens a channel with mutual TLS', async () => {
-    const block = blocksOf('docs/production.md').find(({ file }) => file === 'mutual-tls.ts')
-    writeFileSync(join(folder, 'mutual-tls.ts'), block?.text ?? '')
-    const { router } = (await import(join(folder, 'mutual-tls.ts'))) as { router: Router<{ service: string }> }
-    const whoami = defineRoute('/whoami', { client: json<string>(), server: json<string>() })
-    router.handle(whoami, (channel, { auth }) => channel.send(auth.service))
-    const [own, ours, madeOnTheSpot] = await Promise.all([makeCertificate(), makeCertificate(), makeCertificate()])
-    const server = createSecureServer({ ...own, ca: ours.cert, requestCert: true, rejectUnauthorized: false })
-    router.attach(server)
-    const at = await listen(server, own)
-    const name = async (certificate: Partial<typeof ours>): Promise<unknown> => {
-      await using client = createClient(at.origin, { tls: { ...certificate, ca: own.cert } })
-      return await client.open(whoami).then(
-        (channel) => channel.receive(),
-        ({ code }: ChannelError) => code,
-      )
-    }
-    expect(await name(ours)).toBe('localhost')
-    expect(await name(madeOnTheSpot)).toBe('UNAUTHENTICATED')
-    expect(await name({})).toBe('UNAUTHENTICATED')
-    expect(await name(ours)).toBe('localhost')
-    await at.close()
   })
 
   test("README's server and client run", async () => {
