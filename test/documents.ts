@@ -72,13 +72,6 @@ export function quoted(reference: string): string {
   return inside.map((line) => `${line.slice(margin)}\n`).join('')
 }
 
-/** The headings of one level below a heading of the level above it, without their backquotes. */
-export function headingsBelow(path: string, heading: string): string[] {
-  const [, section = ''] = read(path).split(`\n## ${heading}\n`)
-  const [own = ''] = section.split(/^## /m)
-  return [...own.matchAll(/^### `(\w+)`/gm)].map((found) => found[1] ?? '')
-}
-
 /** The text of a document, with each block and each comment replaced by empty lines. */
 export function proseOf(path: string): string {
   const emptied = (found: string): string => found.replaceAll(/[^\n]/g, '')
