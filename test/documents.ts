@@ -63,10 +63,14 @@ export function quoted(reference: string): string {
   const text = read(path)
   if (region === undefined) return text
   const lines = text.split('\n')
-  const begin = lines.findIndex((line) => line.trim() === `// #region ${region}`)
-  const length = lines.slice(begin + 1).findIndex((line) => line.trim().startsWith('// #endregion'))
+  // Comments begin with // or, as in Python, with #.
+  const marks = lines.map((line) => line.trim().replace(/^(?:\/\/|#) (?=#)/, ''))
+  const begin = marks.indexOf(`#region ${region}`)
+  const length = marks.slice(begin + 1).findIndex((mark) => mark.startsWith('#endregion'))
   if (begin === -1 || length === -1) throw new Error(`${path} has no region ${region}`)
   const inside = lines.slice(begin + 1, begin + 1 + length)
+  // Formatters of other languages want empty lines before the comment.
+  while (inside.at(-1)?.trim() === '') inside.pop()
   const indented = inside.filter((line) => line.trim() !== '').map((line) => /^ */.exec(line)?.[0].length ?? 0)
   const margin = Math.min(...indented)
   return inside.map((line) => `${line.slice(margin)}\n`).join('')

@@ -9,6 +9,7 @@ import httpx
 JSON = "application/vnd.h2channel+json"
 
 
+# #region frames
 def frames(texts):
     for text in texts:
         payload = json.dumps({"text": text}).encode()
@@ -30,6 +31,8 @@ def payloads(chunks, limit=4 * 1024 * 1024):
     if buffer:
         raise EOFError("the stream ended inside a frame")
 
+
+# #endregion
 
 url, *texts = sys.argv[1:]
 headers = {"content-type": JSON, "accept": JSON}

@@ -23,12 +23,14 @@ struct Heard {
     text: String,
 }
 
+// #region framing
 /// Four bytes of length, big-endian. That is tokio-util's default, which accepts messages twice as large.
 fn framing() -> LengthDelimitedCodec {
     LengthDelimitedCodec::builder()
         .max_frame_length(4 * 1024 * 1024)
         .new_codec()
 }
+// #endregion
 
 async fn say(socket: OwnedWriteHalf, msgpack: bool) -> Result<()> {
     let mut frames = FramedWrite::new(socket, framing());

@@ -15,6 +15,7 @@ import (
 	"github.com/vmihailenco/msgpack/v5"
 )
 
+// #region main
 func main() {
 	url, mediaType, marshal, unmarshal := os.Args[1], os.Args[2], json.Marshal, json.Unmarshal
 	if mediaType == "application/vnd.h2channel+msgpack" {
@@ -50,6 +51,8 @@ func main() {
 		log.Fatal("aborted: ", err, ", length ", length)
 	}
 }
+
+// #endregion
 
 func must[T any](value T, err error) T {
 	if err != nil {
