@@ -1,11 +1,9 @@
 /** Compares docs/guides/other-languages.md with the programs that are tested here. */
 import { execFile } from 'node:child_process'
-import { existsSync } from 'node:fs'
 import { promisify } from 'node:util'
-import { dirname, join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 
-import { blocksOf, quoted, read, root } from '../../../test/documents.ts'
+import { blocksOf, quoted, read } from '../../../test/documents.ts'
 import { ChatServer } from '../src/start.ts'
 
 const exec = promisify(execFile)
@@ -31,13 +29,6 @@ describe('docs/guides/other-languages.md', () => {
 
   test('the peer in Go is short', () => {
     expect(read('interop/go/cmd/peer/main.go').trimEnd().split('\n').length).toBeLessThan(65)
-  })
-
-  test('links to files of the repository have a target', () => {
-    // In a program, `](` is not a link.
-    const prose = read(document).replaceAll(/^```[\s\S]*?^```$/gm, '')
-    const links = [...prose.matchAll(/\]\((?!https?:|#)([^)#]+)/g)].map((found) => found[1] ?? '')
-    expect(links.filter((link) => !existsSync(join(root, dirname(document), link)))).toEqual([])
   })
 
   test("curl's answers are those of the document", async () => {
