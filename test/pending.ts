@@ -2,9 +2,6 @@
 export const pending = new Set<string>([
   'README.md',
   'docs/production.md',
-  'docs/guides/codecs.md',
-  'docs/guides/custom-codec.md',
-  'docs/guides/other-languages.md',
   'docs/operate/proxies.md',
   'docs/start/quickstart.md',
   'docs/why/comparison.md',
@@ -26,12 +23,5 @@ export const pending = new Set<string>([
   'docs/operate/kubernetes.md',
   'docs/operate/rolling-deploys.md',
   'docs/operate/limits.md',
-  'docs/operate/troubleshooting.md',
-  'docs/guides/frameworks.md',
-  'docs/guides/raw-bytes.md',
-  'docs/reference/options.md',
-  'docs/reference/events-metrics.md',
-  'docs/reference/compatibility.md',
-  'SECURITY.md',
   'spec/vectors',
 ])
