@@ -1,5 +1,5 @@
 import { codecSuite } from '@h2channel/codecs/testing'
-import { describe, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 
 import { plainText } from '../src/plain-text.ts'
 
@@ -9,5 +9,5 @@ describe('plainText', () => {
     refused: ['a lone \uD800'],
     broken: [Uint8Array.of(0xff), Uint8Array.of(0xc3)],
   })
-  test.each(cases)('$name', { timeout: 60_000 }, ({ run }) => run())
+  test.each(cases)('$name', { timeout: 60_000 }, ({ run }) => expect(run).not.toThrow())
 })
