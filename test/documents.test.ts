@@ -112,37 +112,44 @@ describe('documents', () => {
     expect(text).toBe(quoted(file))
   })
 
-  test("README's server and client run", async () => {
-    const port = await freePort()
-    for (const block of blocksOf('README.md')) {
-      if (block.file !== undefined) writeFileSync(join(folder, block.file), block.text.replaceAll('8080', port))
-    }
-    const server = spawn(process.execPath, [...fromSource, join(folder, 'server.ts')], { cwd: root })
-    try {
-      await once(createInterface(server.stdout), 'line')
-      const { stdout } = await run(process.execPath, [...fromSource, join(folder, 'client.ts')], { cwd: root })
-      expect(stdout).toBe('SAP 251.3\nALV 347.9\n')
-    } finally {
-      server.kill()
-      await once(server, 'close')
-    }
-  }, 60_000)
+  test.each(['README.md', 'docs/start/quickstart.md'])(
+    '%s: server and client run',
+    async (document) => {
+      await usingServerOf(document, async (project) => {
+        const { stdout } = await run(process.execPath, [...fromSource, join(project, 'client.ts')], { cwd: root })
+        expect(stdout).toBe('SAP 251.3\nALV 347.9\n')
+      })
+    },
+    60_000,
+  )
 
-  test("README's curl command gets each line back", async ({ skip }) => {
+  test("the quick start's curl command gets an answer to each line", async ({ skip }) => {
     const help = await run('curl', ['--version']).catch(() => undefined)
     if (help?.stdout.includes('HTTP2') !== true) skip('curl with HTTP/2 is not installed')
-    const block = blocksOf('README.md').find(({ language, text }) => language === 'sh' && text.includes('curl'))
-    const command = block?.text ?? ''
-    const port = await freePort()
-    const echo = join(root, 'examples/echo/src/server.ts')
-    const server = spawn(process.execPath, [...fromSource, echo, '--port', port], { cwd: root })
-    try {
-      await once(createInterface(server.stdout), 'line')
-      const { stdout } = await run('sh', ['-c', command.replaceAll('8080', port)])
-      expect(stdout).toBe('{"text":"hello"}\n{"text":"again"}\n')
-    } finally {
-      server.kill()
-      await once(server, 'close')
-    }
+    const document = 'docs/start/quickstart.md'
+    const block = blocksOf(document).find(({ language, text }) => language === 'sh' && text.includes('curl'))
+    await usingServerOf(document, async (_, port) => {
+      const { stdout } = await run('sh', ['-c', block?.text.replaceAll('8080', port) ?? ''])
+      expect(stdout).toBe('{"symbol":"SAP","price":251.3}\n{"symbol":"ALV","price":347.9}\n')
+    })
   }, 60_000)
 })
+
+/** Runs the file `server.ts` of a document at a free port, with the other files of that document next to it. */
+async function usingServerOf(document: string, use: (project: string, port: string) => Promise<void>): Promise<void> {
+  const port = await freePort()
+  const project = join(folder, `running-${port}`)
+  mkdirSync(project, { recursive: true })
+  for (const { file, text } of blocksOf(document)) {
+    if (file !== undefined) writeFileSync(join(project, file), text.replaceAll('8080', port))
+  }
+  const server = spawn(process.execPath, [...fromSource, join(project, 'server.ts')], { cwd: root })
+  try {
+    await once(createInterface(server.stdout), 'line')
+    await use(project, port)
+  } finally {
+    server.kill()
+    await once(server, 'close')
+    rmSync(project, { recursive: true, force: true })
+  }
+}

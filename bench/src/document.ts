@@ -49,7 +49,7 @@ This page compares h2channel with its alternatives. \`${command}\` wrote it.
 
 **${machine}**. ${rounds} A busy machine runs fewer rounds.
 
-Client and server are two processes on one machine, over loopback and without TLS. All peers send the same messages unless a section has others: \`{ id, user, text, ts }\` with a text of 64 characters, about 120 bytes of JSON. The peers run one after the other, in an order that changes from round to round. Every figure is the median of its rounds. **h2channel ÷ peer** is the median of the ratios of all rounds: \`json ÷\` is h2channel with json, divided by the peer of the row. For speeds, more than 1.00 means that h2channel is faster. For times and memory, less than 1.00 means that h2channel needs less. Another machine gives other figures; the ratios differ less.
+Client and server are two processes on one machine, over loopback and without TLS. All peers send the same messages unless a section has others: \`{ id, user, text, ts }\` with a text of 64 characters, about 120 bytes of JSON. The peers run one after the other, in an order that changes from round to round. Every figure is the median of its rounds. **h2channel ÷ peer** is the median of the ratios of all rounds: \`json ÷\` is h2channel with json, divided by the peer of the row. In columns with ↑ more is better, and a ratio above 1.00 means that h2channel is faster. In columns with ↓ less is better, and a ratio below 1.00 means that h2channel needs less. Another machine gives other figures; the ratios differ less.
 
 ${peers}
 

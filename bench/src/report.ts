@@ -55,7 +55,7 @@ function columnsOf(
 ): Column[] {
   const name = isOneOfMany ? `${one.title}, ${metric.unit}` : metric.name
   const figure: Column = {
-    head: name,
+    head: `${name} ${metric.better === 'more' ? '↑' : '↓'}`,
     text: (entry) => {
       const cell = results.cell(one, entry)
       if (cell === undefined) return '–'
