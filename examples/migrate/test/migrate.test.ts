@@ -20,27 +20,27 @@ const answers = [
   { symbol: 'SAP', price: 251.3 },
   { symbol: 'ALV', price: 347.9 },
 ]
+const allAnswered = [answers, answers, answers]
 /** Of the servers, which make their own certificates. */
 const tls = { rejectUnauthorized: false }
 
-/** Asks with the older client, then through a channel, then with the older client again, at one port. */
-async function bothAt(name: string, ask: (address: string) => Promise<unknown[]>): Promise<void> {
+/** What comes of a question of the older client, one through a channel, and one of the older client again. */
+async function bothAt(name: string, ask: (host: string) => Promise<unknown[]>): Promise<unknown[][]> {
   await using program = Program.run('migrate/src/main.ts', [name, '--port', '0'])
   const origin = await program.url()
   const { host } = new URL(origin)
-  expect(await ask(host)).toEqual(answers)
+  const first = await ask(host)
   await using client = createClient(origin, { tls })
   const channel = await client.open(quotes)
   await channel.send(question)
   await channel.end()
   const received: unknown[] = []
   for await (const quote of channel) received.push(quote)
-  expect(received).toEqual(answers)
-  expect(await ask(host)).toEqual(answers)
+  return [first, received, await ask(host)]
 }
 
 test('WebSockets and channels share a port', async () => {
-  await bothAt('ws', async (host) => {
+  const all = await bothAt('ws', async (host) => {
     const socket = new WebSocket(`wss://${host}`, tls)
     const received: unknown[] = []
     socket.on('message', (data: Buffer) => {
@@ -52,10 +52,11 @@ test('WebSockets and channels share a port', async () => {
     await once(socket, 'close')
     return received
   })
+  expect(all).toEqual(allAnswered)
 })
 
 test.each(['polling', 'websocket'])('socket.io over %s and channels share a port', async (transport) => {
-  await bothAt('socket-io', async (host) => {
+  const all = await bothAt('socket-io', async (host) => {
     const socket = io(`https://${host}`, { ...tls, transports: [transport], reconnection: false })
     try {
       return await new Promise<unknown[]>((resolve, reject) => {
@@ -71,10 +72,11 @@ test.each(['polling', 'websocket'])('socket.io over %s and channels share a port
       socket.disconnect()
     }
   })
+  expect(all).toEqual(allAnswered)
 })
 
 test('Connect and channels share a port', async () => {
-  await bothAt('connect', async (host) => {
+  const all = await bothAt('connect', async (host) => {
     const baseUrl = `https://${host}`
     const transport = createConnectTransport({ baseUrl, httpVersion: '2', nodeOptions: tls })
     const received: unknown[] = []
@@ -86,12 +88,13 @@ test('Connect and channels share a port', async () => {
     }
     return received
   })
+  expect(all).toEqual(allAnswered)
 })
 
 test('clients of gRPC and channels share a port', async () => {
   const definition = loadSync(fileURLToPath(new URL('../quotes.proto', import.meta.url)))
   const { Quotes: Client } = loadPackageDefinition(definition)['market'] as { Quotes: ServiceClientConstructor }
-  await bothAt('connect', async (host) => {
+  const all = await bothAt('connect', async (host) => {
     const client = new Client(host, credentials.createSsl(null, null, null, tls))
     const watch = client['watch'] as unknown as () => ClientDuplexStream<unknown, unknown>
     const call = watch.call(client)
@@ -101,4 +104,5 @@ test('clients of gRPC and channels share a port', async () => {
     client.close()
     return received
   })
+  expect(all).toEqual(allAnswered)
 })
