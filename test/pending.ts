@@ -1,17 +1,7 @@
 /** Pages that are still to be written or shortened. */
 export const pending = new Set<string>([
-  'README.md',
   'docs/production.md',
   'docs/operate/proxies.md',
-  'docs/start/quickstart.md',
-  'docs/why/comparison.md',
-  'docs/why/performance.md',
-  'docs/migrate/from-ws.md',
-  'docs/migrate/from-socketio.md',
-  'docs/migrate/from-grpc.md',
-  'docs/migrate/from-connect.md',
-  'docs/migrate/from-h2conn.md',
-  'docs/faq.md',
   'docs/concepts/overview.md',
   'docs/concepts/lifecycle.md',
   'docs/concepts/backpressure.md',
