@@ -31,6 +31,8 @@ export interface OpenCall<C, S> extends Omit<OpenOptions, 'signal'> {
   readonly send: Format<C>
   /** The formats that the server may send in. */
   readonly receives: readonly Format<S>[]
+  /** The media types of `receives`. */
+  readonly accept: string
   /** Ends the attempt with its reason. */
   readonly signal: AbortSignal
 }
@@ -41,7 +43,7 @@ export async function connectChannel<C, S>(
   request: OpenCall<C, S>,
   settings: ClientSettings,
 ): Promise<Channel<C, S>> {
-  const { route, send, receives, signal, method, onInvalid } = request
+  const { route, send, receives, accept, signal, method, onInvalid } = request
   const { connectTimeout, tls, sessions, limits, clock } = settings
   // The headers of a request that will not be sent are not asked for.
   signal.throwIfAborted()
@@ -51,7 +53,7 @@ export async function connectChannel<C, S>(
   const common = typeof given === 'function' ? await inTime(given(), connectTimeout, signal) : given
   const headers = mergeHeaders(common, request.headers, {
     'content-type': send.mediaType,
-    accept: acceptHeader(receives),
+    accept,
     ...(send.framing.control ? { [controlHeader]: `${version}` } : {}),
   })
   // The headers and the connection share the time of the attempt.

@@ -4,7 +4,7 @@ import { addAbortListener, connDefaults, removeAbortListener, SessionPool } from
 import type { Address } from './address-pool.ts'
 import { AddressPool, parseAddresses } from './address-pool.ts'
 import type { ClientCloseOptions, ClientOptions, OpenArguments, OpenOptions } from './client-options.ts'
-import type { ClientSettings } from './connect-channel.ts'
+import type { ClientSettings, OpenCall } from './connect-channel.ts'
 import { connectChannel } from './connect-channel.ts'
 import type { OnClientEvent } from './events.ts'
 import type { Channel } from '../core/channel.ts'
@@ -13,7 +13,7 @@ import { abortError, ChannelError, signalError } from '../errors.ts'
 import { callHook } from '../observe/hooks.ts'
 import { checkDelay, checkHook, resolveLimits, resolveRetry } from '../options.ts'
 import { openWithRetry } from './retry.ts'
-import { createFormats } from '../route/media-types.ts'
+import { acceptHeader, createFormats } from '../route/media-types.ts'
 import type { Route } from '../route/route.ts'
 import { fillPath } from '../route/route.ts'
 import { refClock } from '../runtime/clock.ts'
@@ -90,6 +90,7 @@ export function createClient(origins: string | URL | readonly (string | URL)[], 
   }
   const addresses = new AddressPool(parsed, retry, clock, report)
   const channels = new Set<Channel<unknown, unknown>>()
+  const routeFormats = new WeakMap<object, RouteFormats<unknown, unknown>>()
   const sessions = options.sessions ?? new SessionPool()
   const ownSessions = options.sessions === undefined ? sessions : undefined
   const closing = new AbortController()
@@ -122,11 +123,10 @@ export function createClient(origins: string | URL | readonly (string | URL)[], 
     if (refused?.code === 'INVALID_ARGUMENT') throw refused
     if (closing.signal.aborted) throw new ChannelError('CLOSED', 'open after the client was closed')
     const path = fillPath(route.path, given.params ?? {})
-    const [send] = createFormats(route.client, route.framing)
-    const receives = createFormats(route.server, route.framing)
-    if (send === undefined) throw new ChannelError('INVALID_ROUTE', `${route.path} has no codec for the client`)
+    const formats = (routeFormats.get(route) as RouteFormats<C, S> | undefined) ?? createRouteFormats(route)
+    routeFormats.set(route, formats)
     const { signal, release } = openSignal(given.signal, closing.signal)
-    const request = { ...given, route: route.path, path, send, receives, signal }
+    const request = { ...given, ...formats, route: route.path, path, signal }
     const connect = async (address: Address): Promise<Channel<C, S>> => connectChannel(address, request, settings)
     return openWithRetry(addresses, route.path, signal, connect).finally(release)
   }
@@ -146,6 +146,16 @@ export function createClient(origins: string | URL | readonly (string | URL)[], 
   }
 
   return { open, close, [Symbol.asyncDispose]: () => close() }
+}
+
+type RouteFormats<C, S> = Pick<OpenCall<C, S>, 'accept' | 'receives' | 'send'>
+
+/** The formats of a route, as a client sends and accepts them. */
+function createRouteFormats<C, S>({ path, client, server, framing }: Route<string, C, S>): RouteFormats<C, S> {
+  const [send] = createFormats(client, framing)
+  const receives = createFormats(server, framing)
+  if (send === undefined) throw new ChannelError('INVALID_ROUTE', `${path} has no codec for the client`)
+  return { send, receives, accept: acceptHeader(receives) }
 }
 
 /** A signal that aborts with the error of an `open`: when the caller's signal aborts, or when the client is closed. */

@@ -49,6 +49,8 @@ export interface ServedRoute<Auth> {
   readonly route: Route
   readonly receives: readonly Format<unknown>[]
   readonly sends: readonly Format<unknown>[]
+  /** The media types of `sends`, as a client that has the same route lists them. */
+  readonly offer: string
   readonly limits: ChannelLimits
   /** Maximum size of the headers of a request. Unit: bytes. */
   readonly maxHeaderBytes: number
@@ -181,7 +183,7 @@ function checkCoding<Auth>({ headers }: OpenRequest<Auth>): Rejection | undefine
 }
 
 /** Finds the formats of both directions by `content-type` and `accept`. */
-function negotiate<Auth>({ served: { receives, sends }, headers }: OpenRequest<Auth>): Formats | Rejection {
+function negotiate<Auth>({ served: { receives, sends, offer }, headers }: OpenRequest<Auth>): Formats | Rejection {
   const { 'content-type': type, accept: accepted } = headers
   // A page of another site can send a body without a type, with the cookies of the user, and without a preflight.
   const receive = type === undefined ? undefined : formatForContentType(receives, type)
@@ -190,9 +192,10 @@ function negotiate<Auth>({ served: { receives, sends }, headers }: OpenRequest<A
     const acceptable = acceptHeader(receives)
     return { status: 415, message: `${what} is not one of ${acceptable}`, headers: { accept: acceptable } }
   }
-  const send = negotiateFormat(sends, accepted, receive)
+  // Of several that are all accepted, the first one counts.
+  const send = accepted === offer ? sends[0] : negotiateFormat(sends, accepted, receive)
   if (send !== undefined) return { receive, send }
-  return { status: 406, message: `${excerpt(accepted ?? '')} matches none of ${acceptHeader(sends)}` }
+  return { status: 406, message: `${excerpt(accepted ?? '')} matches none of ${offer}` }
 }
 
 /** Takes the steps that wait. */

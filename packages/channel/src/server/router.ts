@@ -230,13 +230,15 @@ class RouteTable<Auth> implements Router<Auth>, RequestInterceptor {
       throw new ChannelError('INVALID_ROUTE', `${route.path} has messages over the limit of ${maxMessageBytes} bytes`)
     }
     const sends = createFormats<unknown>(route.server, route.framing)
+    const offer = acceptHeader(sends)
     const isNew = this.#routes.add(route.path, {
       route,
       receives,
       sends,
+      offer,
       limits,
       // The layout of a struct has up to 8 KiB, and a request names the layouts of both directions.
-      maxHeaderBytes: this.#maxHeaderBytes + acceptHeader(receives).length + acceptHeader(sends).length,
+      maxHeaderBytes: this.#maxHeaderBytes + acceptHeader(receives).length + offer.length,
       ages: resolveAges({ ...this.#ages, ...omitUndefined(options) }),
       quota: new Quota(route.path, resolveQuota('total', options.total), this.#state.admission.usages),
       // The table holds routes of all types. Their types were checked by the signature of this method.

@@ -94,6 +94,76 @@ describe('a channel that is idle', () => {
   })
 })
 
+describe('a channel of which one half has ended', () => {
+  test('does not call the peer silent that has ended its half, and still pings (PING-2, PING-4)', async () => {
+    const [channel, peer, clock] = withPeer()
+    const frames = framesOf(peer)
+    await peer.closeWrite()
+    expect(await channel.receive()).toBeUndefined()
+    await clock.advance(10 * (interval + timeout))
+    expect(frames.length).toBeGreaterThanOrEqual(10 * 1.4)
+    await channel.send(1)
+    await settled()
+    expect(frames.at(-1)).toBe(hexOf(jsonFrames(1)))
+    await channel.end()
+    expect(await channel.closed).toEqual({ clean: true })
+  })
+
+  test('pings no more after its own end, and answers none (PING-1, PING-2)', async () => {
+    const [channel, peer, clock] = withPeer()
+    const frames = framesOf(peer)
+    await channel.end()
+    for (let second = 0; second < 100; second += 10) {
+      await clock.advance(10_000)
+      await peer.write(bytesOf('80 00 00 01 03'))
+      await settled()
+    }
+    expect(frames).toEqual([])
+    // The peer, which has to ping, is silent if it does not.
+    const received = failure(channel.receive(), 'PEER_SILENT')
+    await clock.advance(interval + timeout)
+    await received
+  })
+
+  test('answers pings after a stop, until the other half ends (STOP-2)', async () => {
+    const [channel, peer, clock] = withPeer()
+    const frames = framesOf(peer)
+    await peer.write(bytesOf('80 00 00 01 02'))
+    await settled()
+    await failure(channel.send(1), 'PEER_STOPPED')
+    await peer.write(bytesOf('80 00 00 02 03 07'))
+    await settled()
+    expect(frames).toEqual(['80 00 00 02 04 07'])
+    await clock.advance(interval - 1)
+    await peer.closeWrite()
+    expect(await channel.receive()).toBeUndefined()
+    expect(await channel.closed).toEqual({ clean: true })
+  })
+})
+
+test('with the defaults, no ping follows another within five seconds (PING-3)', async () => {
+  const clock = testClock()
+  const [near, far] = pipe()
+  /** When each end sent its pings. */
+  const times: [number[], number[]] = [[], []]
+  const noted = (conn: Conn, pings: number[]): Conn => ({
+    ...counted(conn, []),
+    write: (bytes, options) => {
+      if (bytes[4] === 3) pings.push(clock.now())
+      return conn.write(bytes, options)
+    },
+  })
+  const parts = { send: json<number>(), receive: json<number>(), control: true, clock }
+  const left = new Channel(noted(near, times[0]), parts)
+  const right = new Channel(noted(far, times[1]), parts)
+  await clock.advance(60 * 60 * 1_000)
+  expect(times.flat().length).toBeGreaterThan(100)
+  const gaps = times.flatMap((own) => own.slice(1).map((time, index) => time - (own[index] ?? 0)))
+  expect(Math.min(...gaps)).toBeGreaterThan(5_000)
+  left.abort()
+  right.abort()
+})
+
 describe('a peer from which nothing comes', () => {
   test('is silent after the interval and the timeout, and not before (PING-4)', async () => {
     const [channel, peer, clock] = withPeer()
