@@ -81,7 +81,33 @@ function requireThem(): void {
   writeFileSync(join(project, 'all.cjs'), lines.join('\n'))
   run(process.execPath, ['all.cjs'], project)
   console.log('all of it loads by require')
-  passed += 1
+  const program = readFileSync(join(root, 'examples', 'guides', 'src', 'commonjs.cjs'), 'utf8')
+  writeFileSync(join(project, 'client.cjs'), program)
+  writeFileSync(
+    join(project, 'client-and-server.cjs'),
+    `const { defineRoute } = require('@h2channel/channel')
+const { createRouter } = require('@h2channel/channel/server')
+const { json } = require('@h2channel/codecs')
+const { createServer } = require('node:http2')
+
+const echo = defineRoute('/echo', { client: json(), server: json() })
+const server = createServer()
+createRouter()
+  .handle(echo, async (channel) => {
+    for await (const message of channel) await channel.send(message)
+    server.close()
+  })
+  .attach(server)
+server.listen(0, () => {
+  process.argv[2] = 'http://localhost:' + server.address().port
+  require('./client.cjs')
+})
+`,
+  )
+  const said = execFileSync(process.execPath, ['client-and-server.cjs'], { cwd: project, encoding: 'utf8' })
+  if (said !== 'hello\n') throw new Error(`the client of docs/guides/commonjs.md printed ${JSON.stringify(said)}`)
+  console.log('the client of docs/guides/commonjs.md runs')
+  passed += 2
 }
 
 /** Compiles a consumer without `skipLibCheck` and without the types of the DOM. */

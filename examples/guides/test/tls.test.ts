@@ -17,7 +17,12 @@ import { expect, test } from 'vitest'
 import { router } from '../src/mutual-tls.ts'
 
 const whoami = defineRoute('/whoami', { client: json<string>(), server: json<string>() })
-router.handle(whoami, (channel, { auth }) => channel.send(auth.service))
+const day = 24 * 60 * 60 * 1_000
+router.handle(whoami, (channel, { auth, expiresAt }) => {
+  const left = Number(expiresAt) - Date.now()
+  if (left < 0 || left > day) throw new Error(`expires in ${left} ms`)
+  return channel.send(auth.service)
+})
 
 test('only a certificate of the server’s authority opens a channel with mutual TLS', async () => {
   const [own, ours, madeOnTheSpot] = await Promise.all([makeCertificate(), makeCertificate(), makeCertificate()])
