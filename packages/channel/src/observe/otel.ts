@@ -39,9 +39,9 @@ export interface InstrumentOptions {
 }
 
 /**
- * Starts to measure every channel that this process opens from now on. docs/operate/observability.md lists the metrics,
- * spans and attributes. OpenTelemetry's SDK may be started later. Channels that are opened before it are not measured,
- * which a process warning reports.
+ * Starts to measure every channel that this process opens from now on. docs/reference/events-metrics.md lists the
+ * metrics, spans and attributes. OpenTelemetry's SDK may be started later. Channels that are opened before it are not
+ * measured, which a process warning reports.
  *
  * @returns a function that stops it.
  *

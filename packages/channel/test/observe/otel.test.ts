@@ -118,7 +118,7 @@ describe('instrument', () => {
     await channel.end()
     await receiveAll(channel)
     await channel.close()
-    const documented = readFileSync(new URL('../../../../docs/operate/observability.md', import.meta.url), 'utf8')
+    const documented = readFileSync(new URL('../../../../docs/reference/events-metrics.md', import.meta.url), 'utf8')
     const names = await observed.names()
     expect(names.length).toBeGreaterThan(10)
     for (const name of names) expect(documented).toContain(`\`${name.replace('client', 'server')}\``)
