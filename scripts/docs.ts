@@ -7,7 +7,17 @@ import { execFileSync } from 'node:child_process'
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { dirname, join, relative } from 'node:path'
 
-import { allDocuments, linksOf, read, repository, root, siteAddress, targetOf, withLinks } from '../test/documents.ts'
+import {
+  allDocuments,
+  linksOf,
+  pageOf,
+  read,
+  repository,
+  root,
+  siteAddress,
+  targetOf,
+  withLinks,
+} from '../test/documents.ts'
 import { pending } from '../test/pending.ts'
 
 const site = join(root, 'site')
@@ -32,14 +42,6 @@ const dead = deadAnchors()
 if (dead.length > 0) throw new Error(`anchors without a target:\n${dead.join('\n')}`)
 console.log(`${documents.length} documents are in ${relative(root, built)}`)
 
-/** Where a document is on the site: README.md is the start page, and docs/ is left out of the paths. */
-function pageOf(document: string): string {
-  if (document === 'README.md') return 'index.md'
-  if (document === 'docs/index.md') return 'documents.md'
-  if (document.endsWith('/README.md')) return `${dirname(document)}.md`
-  return document.startsWith('docs/') ? document.slice('docs/'.length) : document.toLowerCase()
-}
-
 function writePage(document: string): void {
   const page = join(pages, pageOf(document))
   mkdirSync(dirname(page), { recursive: true })
@@ -49,7 +51,7 @@ function writePage(document: string): void {
   )
 }
 
-/** A link to a document becomes one to its page, an image moves along, and any other file is shown by the repository. */
+/** A link to a document becomes one to its page. An image moves along. Any other file is shown by the repository. */
 function linkFrom(document: string, path: string, anchor: string): string {
   if (path.startsWith(`${siteAddress}/`)) return `${path.slice(siteAddress.length)}${anchor}`
   const here = pageOf(document)

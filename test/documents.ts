@@ -102,6 +102,14 @@ export function withLinks(document: string, change: (path: string, anchor: strin
   )
 }
 
+/** Where a document is on the site: README.md is the start page, and docs/ is left out of the paths. */
+export function pageOf(document: string): string {
+  if (document === 'README.md') return 'index.md'
+  if (document === 'docs/index.md') return 'documents.md'
+  if (document.endsWith('/README.md')) return `${dirname(document)}.md`
+  return document.startsWith('docs/') ? document.slice('docs/'.length) : document.toLowerCase()
+}
+
 /** The links of a document that stay within the repository. */
 export function linksOf(document: string): Link[] {
   const text = read(document)

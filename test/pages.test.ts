@@ -3,7 +3,7 @@ import { existsSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 
-import { allDocuments, anchorsOf, linksOf, read, root, targetOf } from './documents.ts'
+import { allDocuments, anchorsOf, linksOf, pageOf, proseOf, read, root, siteAddress, targetOf } from './documents.ts'
 import { exportsOf, membersOf } from './exports.ts'
 import { pending } from './pending.ts'
 
@@ -43,6 +43,16 @@ describe('each page', () => {
       return page.endsWith('.md') && !anchorsOf(page).has(anchor)
     })
     expect(dead).toEqual([])
+  })
+
+  // Built by docs:build, so that nothing in the tree is its target but the page itself, or an entry point.
+  const onSite = new Set(documents.map((document) => `/${pageOf(document).replace(/(?:index)?\.md$/, '')}`))
+
+  test.each(documents)('%s: links to the site lead to a page', (document) => {
+    const text = proseOf(document)
+    const links = [...text.matchAll(/\]\(([^)#\s]+)/g)].map((found) => found[1] ?? '')
+    const paths = links.filter((link) => link.startsWith(siteAddress)).map((link) => link.slice(siteAddress.length))
+    expect(paths.filter((path) => !onSite.has(path) && !path.startsWith('/api/'))).toEqual([])
   })
 
   const guides = pages.filter((path) => path.startsWith('docs/guides/') && !pending.has(path))
