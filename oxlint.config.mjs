@@ -127,7 +127,7 @@ export default {
   overrides: [
     ...arrows,
     {
-      files: ['examples/**', 'interop/**', 'test/**'],
+      files: ['examples/**', 'interop/**', 'spec/**', 'test/**'],
       rules: {
         'no-restricted-imports': [
           'error',
@@ -135,6 +135,6 @@ export default {
         ],
       },
     },
-    { files: ['examples/**', 'scripts/**', 'bench/**', 'test/**'], rules: { 'no-console': 'off' } },
+    { files: ['examples/**', 'scripts/**', 'bench/**', 'spec/**', 'test/**'], rules: { 'no-console': 'off' } },
   ],
 }

@@ -5,7 +5,7 @@ export default defineConfig({
   resolve: { conditions: ['@h2channel/source'] },
   ssr: { resolve: { conditions: ['@h2channel/source', 'node', 'import', 'default'] } },
   test: {
-    include: ['packages/*/test/**/*.test.ts', 'examples/*/test/**/*.test.ts', 'test/*.test.ts'],
+    include: ['packages/*/test/**/*.test.ts', 'examples/*/test/**/*.test.ts', 'spec/test/*.test.ts', 'test/*.test.ts'],
     testTimeout: 20_000,
     // Each case by its name: what a conn does is shown for every carrier.
     reporters: ['verbose'],

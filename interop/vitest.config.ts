@@ -18,6 +18,7 @@ export default defineConfig({
       project('rust', ['rust/test/setup.ts']),
       project('vectors', ['go/test/setup.ts', 'python/test/setup.ts']),
       project('chat', []),
+      project('conformance', ['go/test/setup.ts', 'python/test/setup.ts']),
     ],
   },
 })

@@ -1,7 +1,7 @@
-"""Writes the vectors of interop/vectors, or checks those of another language.
+"""Writes the messages of spec/vectors, or checks those of another language.
 
-    python3 vectors.py write ../vectors/cases.json > ../vectors/python.json
-    python3 vectors.py check ../vectors/go.json ../vectors/typescript.json
+    python3 vectors.py write ../../spec/vectors/messages/cases.json > ../../spec/vectors/messages/python.json
+    python3 vectors.py check ../../spec/vectors/messages/go.json ../../spec/vectors/messages/typescript.json
 
 README.md, next to those files, describes them.
 """

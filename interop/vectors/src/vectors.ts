@@ -28,9 +28,9 @@ export interface Vector extends Omit<Case, 'differs'> {
 
 const limit = 4 * 1024 * 1024
 
-/** The path of a file of this folder. */
+/** The path of a file of messages. */
 export function pathOf(file: string): string {
-  return fileURLToPath(new URL(`../${file}`, import.meta.url))
+  return fileURLToPath(new URL(`../../../spec/vectors/messages/${file}`, import.meta.url))
 }
 
 export function readCases(): Case[] {

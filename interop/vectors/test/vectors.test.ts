@@ -2,6 +2,7 @@ import { execFile } from 'node:child_process'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { describe, expect, inject, test } from 'vitest'
 
@@ -24,7 +25,9 @@ const programs: Readonly<Record<string, Program>> = {
   python: (args) => {
     needs(inject('pythonProblem'))
     const env = { ...process.env, PYTHONPATH: inject('pythonPath'), PYTHONDONTWRITEBYTECODE: '1' }
-    return exec(inject('python'), [pathOf('../python/vectors.py'), ...args], { env })
+    return exec(inject('python'), [fileURLToPath(new URL('../../python/vectors.py', import.meta.url)), ...args], {
+      env,
+    })
   },
 }
 

@@ -1,7 +1,7 @@
-// Command vectors writes the vectors of interop/vectors, or checks those of another language:
+// Command vectors writes the messages of spec/vectors, or checks those of another language:
 //
-//	go run ./cmd/vectors write ../vectors/cases.json > ../vectors/go.json
-//	go run ./cmd/vectors check ../vectors/typescript.json ../vectors/python.json
+//	go run ./cmd/vectors write ../../spec/vectors/messages/cases.json > ../../spec/vectors/messages/go.json
+//	go run ./cmd/vectors check ../../spec/vectors/messages/typescript.json ../../spec/vectors/messages/python.json
 //
 // README.md, next to cases.json, describes the files.
 package main

@@ -32,7 +32,6 @@ interface SessionState {
   readonly quota: Quota
   /** The quotas of its channels by route, so that all channels of a route share one list. */
   readonly quotasOfRoutes: Map<Quota, readonly Quota[]>
-  isGoingAway: boolean
 }
 
 /** Admission control: the connections and channels of a router, and whether there is room for another channel. */
@@ -40,6 +39,8 @@ export class Admission {
   /** The channels that are open, or whose handler is still running. */
   readonly usages: Set<ChannelUsage> = new Set()
   readonly #sessions = new Map<Http2Session, SessionState>()
+  /** The connections that have sent GOAWAY, by their quotas. */
+  readonly #leaving = new Map<Quota, Http2Session>()
   readonly #total: Quota
   readonly #perSession: QuotaLimits
   readonly #clock: Clock
@@ -55,10 +56,13 @@ export class Admission {
     const known = this.#sessions.get(session)
     if (known !== undefined) return known
     const quota = new Quota('this connection', this.#perSession, this.usages)
-    const state: SessionState = { quota, quotasOfRoutes: new Map(), isGoingAway: false }
+    const state: SessionState = { quota, quotasOfRoutes: new Map() }
     if (session.destroyed) return state
     this.#sessions.set(session, state)
-    session.once('close', () => this.#sessions.delete(session))
+    session.once('close', () => {
+      this.#sessions.delete(session)
+      this.#leaving.delete(quota)
+    })
     return state
   }
 
@@ -104,13 +108,15 @@ export class Admission {
     this.usages.delete(usage)
     this.release(usage.quotas)
     usage.release()
+    // After GOAWAY, Node reads no more from a connection without streams, and would not notice that its client leaves.
+    if (usage.session.channels === 0) this.#leaving.get(usage.session)?.close()
   }
 
   /** Sends GOAWAY, so that the client opens its next channel on another connection. Open channels continue. */
   goAway(session: Http2Session): void {
-    const state = this.track(session)
-    if (state.isGoingAway || session.destroyed) return
-    state.isGoingAway = true
+    const { quota } = this.track(session)
+    if (this.#leaving.has(quota) || session.destroyed) return
+    this.#leaving.set(quota, session)
     // `close` of Node would also refuse requests that are on their way.
     session.goaway()
   }
