@@ -2,6 +2,7 @@
  * Runs the tests on other versions of Node, whose binaries come from npm's package `node`.
  *
  *     tsx scripts/node-matrix.ts 22 24 26
+ *     tsx scripts/node-matrix.ts --install 22 24 26   # only fetches the binaries
  */
 import { spawnSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
@@ -9,15 +10,28 @@ import { delimiter, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
-const majors = process.argv.slice(2)
+const onlyInstalls = process.argv[2] === '--install'
+const majors = process.argv.slice(onlyInstalls ? 3 : 2)
 if (majors.length === 0) throw new Error('name the major versions of Node to test on, such as 22 24')
 
-/** Tests of documents, and tests that other tests repeat on every version: these run on one version. */
-const left = [
+/** Tests of documents, and tests that other tests repeat on every version: these run on the oldest version only. */
+const once = [
   'examples/{chat,custom-codec,echo,guides}/**',
   'examples/flights/test/codecs.test.ts',
-  'test/{documents,errors}.test.ts',
-].flatMap((pattern) => ['--exclude', pattern])
+  'test/{documents,errors,house}.test.ts',
+]
+/**
+ * Tests of functions from values to bytes and back, which use the language and nothing of Node: these run on the oldest
+ * version, with all other tests, and on the newest. The tests of text stay, since its code calls Node's.
+ */
+const pure = [
+  'packages/codecs/test/{core,schema}/**',
+  'packages/codecs/test/msgpack/{decode,extension,msgpack}.test.ts',
+  'packages/codecs/test/struct/{layout,random,struct,types}.test.ts',
+  'packages/codecs/test/testing/conformance.test.ts',
+  'packages/channel/test/{framing,route}/**',
+]
+const newest = majors.toSorted((one, other) => Number(one) - Number(other)).at(-1)
 
 for (const major of majors) {
   const home = join(root, 'node_modules', '.cache', `node-${major}`)
@@ -35,6 +49,7 @@ for (const major of majors) {
       `node@${major}`,
     ])
   }
+  if (onlyInstalls) continue
   console.log(`\n=== Node ${major}`)
   run(node, ['--version'])
   // The tests start their own processes, which must use the same Node.
@@ -46,6 +61,7 @@ for (const major of majors) {
     report === undefined
       ? []
       : ['--reporter=default', '--reporter=json', `--outputFile.json=${report}/node-${major}.json`]
+  const left = [...once, ...(major === newest ? [] : pure)].flatMap((pattern) => ['--exclude', pattern])
   run(node, [join(root, 'node_modules', 'vitest', 'vitest.mjs'), 'run', ...left, ...reporters], env)
 }
 

@@ -417,7 +417,10 @@ describe('a channel that breaks off because of what it received', () => {
   })
 
   test('ends although the peer reads nothing', async () => {
-    const [channel, peer] = channelAndPeer({ pipe: { highWaterMark: 1, closeTimeout: 20 } })
+    const [channel, peer] = channelAndPeer({
+      limits: { closeTimeout: 20 },
+      pipe: { highWaterMark: 1, closeTimeout: 20 },
+    })
     await channel.send(1)
     await settled()
     await channel.send(2)

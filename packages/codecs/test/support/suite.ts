@@ -9,9 +9,13 @@ export interface Samples<T> extends Omit<CodecSamples<T>, 'messages'> {
   readonly messages: fc.Arbitrary<T>
 }
 
+/** How many random inputs each codec gets: `H2CHANNEL_INPUTS`, as in the other tests with random inputs. */
+const inputs = Number(process.env['H2CHANNEL_INPUTS'] ?? 20_000)
+
 /** Registers the suite's cases for one codec, each as a test. */
 export function testCodec<T>(name: string, codec: Codec<T>, { messages, ...samples }: Samples<T>): void {
   const some = fc.sample(messages, { numRuns: 50, seed: codecSeed })
   // oxlint-disable-next-line vitest/expect-expect -- the suite asserts
-  for (const { name: what, run } of codecSuite(codec, { messages: some, ...samples })) test(`${name}: ${what}`, run)
+  for (const { name: what, run } of codecSuite(codec, { messages: some, ...samples }, { inputs }))
+    test(`${name}: ${what}`, run)
 }
