@@ -6,8 +6,9 @@ export default defineConfig({
   ssr: { resolve: { conditions: ['@h2channel/source', 'node', 'module', 'import', 'default'] } },
   test: {
     include: ['interop/proxies/test/**/*.test.ts'],
+    globalSetup: ['interop/proxies/test/setup.ts'],
     fileParallelism: false,
     testTimeout: 60_000,
-    hookTimeout: 20_000,
+    hookTimeout: 60_000,
   },
 })

@@ -2,6 +2,7 @@
 import type { ChildProcess } from 'node:child_process'
 import { spawn, spawnSync } from 'node:child_process'
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { connect as connectSession } from 'node:http2'
 import type { AddressInfo } from 'node:net'
 import { connect, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -10,60 +11,13 @@ import { setTimeout as delay } from 'node:timers/promises'
 
 import type { Certificate } from '@h2channel/conn/testing'
 
-export interface ProxyKind {
-  readonly name: string
-  /** The program, found in PATH. */
-  readonly command: string
-  /** The Debian package of the program. */
-  readonly debianPackage: string
-  readonly config: string
-  /** Whether it terminates TLS and speaks cleartext HTTP/2 behind, or forwards TLS. */
-  readonly endsTls: boolean
-  readonly args: (config: string, directory: string) => readonly string[]
-}
-
-export const haproxy: ProxyKind = {
-  name: 'HAProxy, mode http',
-  command: process.env['HAPROXY'] ?? 'haproxy',
-  debianPackage: 'haproxy',
-  config: 'haproxy.cfg',
-  endsTls: true,
-  args: (config) => ['-db', '-f', config],
-}
-
-export const haproxyTcp: ProxyKind = {
-  ...haproxy,
-  name: 'HAProxy, mode tcp',
-  config: 'haproxy-tcp.cfg',
-  endsTls: false,
-}
-
-export const nginx: ProxyKind = {
-  name: 'nginx',
-  command: process.env['NGINX'] ?? 'nginx',
-  debianPackage: 'nginx',
-  config: 'nginx.conf',
-  endsTls: true,
-  args: (config, directory) => ['-p', directory, '-c', config, '-e', 'stderr', '-g', 'daemon off; master_process off;'],
-}
-
-export const nghttpx: ProxyKind = {
-  name: 'nghttpx',
-  command: process.env['NGHTTPX'] ?? 'nghttpx',
-  debianPackage: 'nghttp2-proxy',
-  config: 'nghttpx.conf',
-  endsTls: true,
-  args: (config) => [`--conf=${config}`, '--single-process'],
-}
+import type { ProxyKind } from './kinds.ts'
 
 /** Throws an error that explains how to install the proxy if it is missing. */
-export function requireProxy({ name, command, debianPackage }: ProxyKind): void {
-  const { error } = spawnSync(command, ['-v'], { timeout: 5_000 })
+export function requireProxy({ name, command, hint }: ProxyKind): void {
+  const { error } = spawnSync(command, ['--version'], { timeout: 5_000 })
   if (error === undefined) return
-  throw new Error(
-    `${name} can't be tested: \`${command}\` is missing (${error.message}). ` +
-      `Install it, on Debian and Ubuntu with: apt-get install ${debianPackage}`,
-  )
+  throw new Error(`${name} can't be tested: \`${command}\` is missing (${error.message}). ${hint}`)
 }
 
 export interface RunningProxy extends AsyncDisposable {
@@ -73,16 +27,22 @@ export interface RunningProxy extends AsyncDisposable {
   freeze(): void
 }
 
+export interface ProxyOptions {
+  readonly idle?: string
+  readonly edit?: (config: string) => string
+}
+
 /**
  * Starts a proxy on a free port of 127.0.0.1, in front of the service on `servicePort`.
  *
- * @param idle - how long a stream may be idle, in place of the hour in the configuration.
+ * @param options.idle - how long a stream may be idle, in place of the hour in the configuration.
+ * @param options.edit - further changes of the configuration.
  */
 export async function startProxy(
   kind: ProxyKind,
   servicePort: number,
   { key, cert }: Certificate,
-  idle = '1h',
+  { idle = '3600s', edit = (config) => config }: ProxyOptions = {},
 ): Promise<RunningProxy> {
   requireProxy(kind)
   const directory = await mkdtemp(join(tmpdir(), 'h2channel-proxy-'))
@@ -96,21 +56,27 @@ export async function startProxy(
   await writeFile(files.cert, cert)
   await writeFile(files.bundle, `${cert}\n${key}`, { mode: 0o600 })
 
-  const config = join(directory, kind.config)
-  const template = await readFile(new URL(`../${kind.config}`, import.meta.url), 'utf8')
-  await writeFile(
-    config,
-    template
-      .replaceAll(/(?<=\s|=)1h(?=;?$)/gm, idle)
-      .replaceAll('8443', String(port))
-      .replaceAll('8080', String(servicePort))
-      .replaceAll('/etc/ssl/h2channel/bundle.pem', files.bundle)
-      .replaceAll('/etc/ssl/h2channel/cert.pem', files.cert)
-      .replaceAll('/etc/ssl/h2channel/key.pem', files.key)
-      .replaceAll('/run/h2channel-nginx.pid', join(directory, 'pid')),
-  )
+  for (const name of [kind.config, ...(kind.otherConfigs ?? [])]) {
+    const template = await readFile(new URL(`../${name}`, import.meta.url), 'utf8')
+    await writeFile(
+      join(directory, name),
+      edit(template)
+        .replaceAll(/(?<=\s|=)(?:1h|3600s)(?=;?$)/gm, idle)
+        .replaceAll('8443', String(port))
+        .replaceAll('8080', String(servicePort))
+        .replaceAll('/etc/ssl/h2channel/bundle.pem', files.bundle)
+        .replaceAll('/etc/ssl/h2channel/cert.pem', files.cert)
+        .replaceAll('/etc/ssl/h2channel/key.pem', files.key)
+        .replaceAll('/etc/traefik', directory)
+        .replaceAll('/run/h2channel-nginx.pid', join(directory, 'pid')),
+    )
+  }
 
-  const child = spawn(kind.command, kind.args(config, directory), { stdio: ['ignore', 'pipe', 'pipe'] })
+  const child = spawn(kind.command, kind.args(join(directory, kind.config), directory), {
+    // Caddy keeps its files there.
+    env: { ...process.env, XDG_CONFIG_HOME: directory, XDG_DATA_HOME: directory },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
   const output = collect(child)
   const exited = new Promise<void>((resolve) => child.once('exit', () => resolve()))
   const stop = async (): Promise<void> => {
@@ -119,7 +85,7 @@ export async function startProxy(
     await rm(directory, { recursive: true, force: true })
   }
   try {
-    await listening(kind, child, port, output)
+    await listening(kind, child, { port, ca: cert }, output)
   } catch (error) {
     await stop()
     throw error
@@ -131,15 +97,35 @@ export async function startProxy(
   }
 }
 
+interface Address {
+  readonly port: number
+  readonly ca: string
+}
+
 /** Waits until the port answers. A proxy does not report in any other way that it is ready. */
-async function listening(kind: ProxyKind, child: ChildProcess, port: number, output: () => string): Promise<void> {
-  const deadline = Date.now() + 5_000
+async function listening(kind: ProxyKind, child: ChildProcess, at: Address, output: () => string): Promise<void> {
+  const deadline = Date.now() + 30_000
   while (Date.now() < deadline) {
     if (child.exitCode !== null) break
-    if (await answers(port)) return
+    if ((await answers(at.port)) && (await knowsRoutes(kind, at))) return
     await delay(20)
   }
-  throw new Error(`${kind.name} does not listen on port ${port}:\n${output()}`)
+  throw new Error(`${kind.name} does not listen on port ${at.port}:\n${output()}`)
+}
+
+function knowsRoutes(kind: ProxyKind, { port, ca }: Address): Promise<boolean> {
+  if (kind.knowsRoutes === undefined) return Promise.resolve(true)
+  return new Promise((resolve) => {
+    const session = connectSession(`https://127.0.0.1:${port}`, { ca })
+    const settle = (knows: boolean): void => {
+      session.destroy()
+      resolve(knows)
+    }
+    session.once('error', () => settle(false))
+    const request = session.request({ ':path': '/' })
+    request.once('error', () => settle(false))
+    request.once('response', (answer) => settle(kind.knowsRoutes?.(answer) ?? true))
+  })
 }
 
 function answers(port: number): Promise<boolean> {
