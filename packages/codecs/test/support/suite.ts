@@ -15,7 +15,7 @@ const inputs = Number(process.env['H2CHANNEL_INPUTS'] ?? 20_000)
 /** Registers the suite's cases for one codec, each as a test. */
 export function testCodec<T>(name: string, codec: Codec<T>, { messages, ...samples }: Samples<T>): void {
   const some = fc.sample(messages, { numRuns: 50, seed: codecSeed })
+  const cases = codecSuite(codec, { messages: some, ...samples }, { inputs })
   // oxlint-disable-next-line vitest/expect-expect -- the suite asserts
-  for (const { name: what, run } of codecSuite(codec, { messages: some, ...samples }, { inputs }))
-    test(`${name}: ${what}`, run)
+  for (const { name: what, run } of cases) test(`${name}: ${what}`, run)
 }
