@@ -103,7 +103,7 @@ function sidebar(): Item[] {
     ...[...sections].map(([text, items]) => ({ text, items, collapsed: false })),
     { text: 'API', items: modules(), collapsed: true },
     { text: 'Packages', items: rest('packages/'), collapsed: true },
-    { text: 'Examples', items: [...rest('examples/'), ...rest('interop/')], collapsed: true },
+    { text: 'Examples', items: [...rest('examples/'), ...rest('interop/'), ...rest('spec/')], collapsed: true },
   ]
 }
 

@@ -1,6 +1,6 @@
 /**
- * One HTTP/2 connection with one stream, by bytes: Node's client hides what rules are about, such as END_STREAM followed
- * by a reset, the code of a reset, and credit. RFC 9113; header blocks by a library (RFC 7541).
+ * One HTTP/2 connection with one stream, by bytes: Node's client hides what rules are about, such as END_STREAM
+ * followed by a reset, the code of a reset, and credit. RFC 9113; header blocks by a library (RFC 7541).
  */
 import { once } from 'node:events'
 import type { Socket } from 'node:net'
