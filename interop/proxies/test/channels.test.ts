@@ -36,7 +36,7 @@ const leave = defineRoute('/leave', number)
 const fail = defineRoute('/fail', number)
 /** Resets the channel once the first message is there. */
 const reset = defineRoute('/reset', number)
-/** Refuses everybody. */
+/** Refuses every client. */
 const closed = defineRoute('/closed', number)
 
 const busyMessages = 2_000
