@@ -5,7 +5,6 @@ import { describe, expect, test } from 'vitest'
 
 import { allDocuments, anchorsOf, linksOf, pageOf, proseOf, read, root, siteAddress, targetOf } from './documents.ts'
 import { exportsOf, membersOf } from './exports.ts'
-import { pending } from './pending.ts'
 
 const documents = allDocuments()
 const pages = documents.filter((path) => path.startsWith('docs/'))
@@ -27,7 +26,7 @@ const lengths: readonly (readonly [string, number])[] = [
 describe('each page', () => {
   const limited = documents.flatMap((path) => {
     const most = lengths.find(([prefix]) => path.startsWith(prefix))?.[1] ?? Infinity
-    return most === Infinity || pending.has(path) ? [] : [{ path, most }]
+    return most === Infinity ? [] : [{ path, most }]
   })
 
   test.each(limited)('$path has at most $most lines', ({ path, most }) => {
@@ -37,7 +36,7 @@ describe('each page', () => {
   test.each(documents)('%s: each link has a target, and each anchor exists there', (document) => {
     const dead = linksOf(document).filter(({ path, anchor }) => {
       const target = targetOf(document, path)
-      if (!existsSync(join(root, target))) return !pending.has(target)
+      if (!existsSync(join(root, target))) return true
       if (anchor === undefined) return false
       const page = statSync(join(root, target)).isDirectory() ? join(target, 'README.md') : target
       return page.endsWith('.md') && !anchorsOf(page).has(anchor)
@@ -55,7 +54,7 @@ describe('each page', () => {
     expect(paths.filter((path) => !onSite.has(path) && !path.startsWith('/api/'))).toEqual([])
   })
 
-  const guides = pages.filter((path) => path.startsWith('docs/guides/') && !pending.has(path))
+  const guides = pages.filter((path) => path.startsWith('docs/guides/'))
 
   test.each(guides)('%s begins with when it is needed, and ends with where to read more', (guide) => {
     const text = read(guide)
@@ -67,7 +66,7 @@ describe('each page', () => {
   test('can be reached from docs/index.md', () => {
     const linked = new Set(linksOf('docs/index.md').map(({ path }) => targetOf('docs/index.md', path)))
     linked.add('docs/index.md')
-    expect(pages.filter((page) => !linked.has(page) && !pending.has(page))).toEqual([])
+    expect(pages.filter((page) => !linked.has(page))).toEqual([])
   })
 })
 
