@@ -31,23 +31,26 @@ export interface Answer {
   readonly headers?: Readonly<Record<string, string | null>>
 }
 
+/** A JSON value, or a text that repeats a character. */
+export type Message = { readonly json: unknown } | { readonly repeat: readonly [character: string, times: number] }
+
 /** What the client does, or expects next. One key a step. */
 export type Step =
   /** Sends bytes, in hex, or one message. `split: 1` sends each byte in a DATA frame. */
-  | { readonly send: string | { readonly json: unknown }; readonly split?: number }
+  | { readonly send: string | Message; readonly split?: number }
   | { readonly sendLine: string }
   /** Ends the client's half. With trailers, by HEADERS. */
   | { readonly end: true | { readonly trailers: Readonly<Record<string, string>> } }
   /** Resets the stream with CANCEL. */
   | { readonly reset: true }
-  /** Expects a message. */
-  | { readonly receive: { readonly json: unknown } | { readonly message: string } }
+  /** Expects a message: a value, or one of several bodies, in hex. */
+  | { readonly receive: Message | { readonly message: string | readonly string[] } }
   /** Expects these bytes, whatever the framing. */
   | { readonly receiveBytes: string }
   /** Expects lines, each a JSON text. */
   | { readonly receiveLine: unknown }
   | { readonly receiveControl: 'stop' | 'draining' | 'ping' | { readonly pong: string } }
-  /** Expects END_STREAM, with nothing before it. */
+  /** Expects END_STREAM, with no message and no `close` before it. */
   | { readonly receiveEnd: true }
   /** Expects that the server ends the channel with a code: by `close`, or by a reset. */
   | { readonly receiveError: string }
@@ -56,8 +59,48 @@ export type Step =
   /** Reads nothing, sends messages of 16 KiB, and expects that the server stops them within `most` bytes. */
   | { readonly flood: { readonly most: number } }
 
-/** The cases of a file, and of each level. */
-export function readCases(file: 'requests.json' | 'conversations.json'): readonly Case[] {
-  const url = new URL(`../vectors/${file}`, import.meta.url)
-  return JSON.parse(readFileSync(url, 'utf8')) as readonly Case[]
+/** All cases: those of requests.json and conversations.json, and one for each invalid body of a codec. */
+export function readCases(): readonly Case[] {
+  return [
+    ...(read('requests.json') as readonly Case[]),
+    ...(read('conversations.json') as readonly Case[]),
+    ...(read('invalid.json') as readonly InvalidBody[]).flatMap(toCase),
+  ]
+}
+
+/** A body that a codec must refuse. */
+export interface InvalidBody {
+  readonly name: string
+  readonly rules: readonly string[]
+  readonly codec: string
+  readonly contentType?: string
+  readonly body: string
+}
+
+/** The routes that send any message of a codec back. The records of invalid.json have no routes. */
+const routes: Readonly<Record<string, { readonly level: Level; readonly path: string }>> = {
+  json: { level: 'minimal', path: '/conformance/echo' },
+  msgpack: { level: 'full', path: '/conformance/msgpack' },
+}
+
+function toCase({ name, rules, codec, body }: InvalidBody): Case[] {
+  const route = routes[codec]
+  if (route === undefined) return []
+  const hex = body.replaceAll(' ', '')
+  const prefix = (hex.length / 2).toString(16).padStart(8, '0')
+  const contentType = `application/vnd.h2channel+${codec}`
+  return [
+    {
+      name: `${codec}: ${name}`,
+      rules,
+      level: route.level,
+      request: { ':path': route.path, 'content-type': contentType, accept: contentType },
+      steps: [{ send: prefix + hex }, { receiveError: 'INVALID_MESSAGE' }],
+    },
+  ]
+}
+
+/** Reads a file of vectors. */
+export function read(file: string): unknown {
+  return JSON.parse(readFileSync(new URL(`../vectors/${file}`, import.meta.url), 'utf8'))
 }

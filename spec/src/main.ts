@@ -36,7 +36,7 @@ if (address === undefined || positionals.length > 1 || !URL.canParse(address) ||
 }
 
 const target = { url: new URL(address), ca: values.ca && readFileSync(values.ca, 'utf8'), level }
-const wanted = [...readCases('requests.json'), ...readCases('conversations.json')].filter(
+const wanted = readCases().filter(
   (one) =>
     (one.level === 'minimal' || level === 'full') &&
     !(values.quick && one.slow === true) &&

@@ -3,15 +3,14 @@ import type { FrameDecoder, Framing } from '@h2channel/channel'
 import { ChannelError, fixedLength, lengthPrefixed, newlineDelimited } from '@h2channel/channel'
 import { CodecError } from '@h2channel/codecs'
 import { once } from 'node:events'
-import { readFileSync } from 'node:fs'
 import type { Http2Server, ServerHttp2Session } from 'node:http2'
 import { createServer } from 'node:http2'
 import type { AddressInfo } from 'node:net'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 
 import { codecOf } from '../../interop/vectors/src/codecs.ts'
-import type { Case } from '../src/cases.ts'
-import { readCases } from '../src/cases.ts'
+import type { Case, InvalidBody } from '../src/cases.ts'
+import { read, readCases } from '../src/cases.ts'
 import type { Target } from '../src/run-case.ts'
 import { runCase } from '../src/run-case.ts'
 import { createConformanceRouter } from '../src/server.ts'
@@ -26,18 +25,6 @@ interface FrameVector {
   readonly frames: readonly ({ readonly message: string } | { readonly control: string })[]
   readonly end?: true | string
   readonly error?: string
-}
-
-interface InvalidVector {
-  readonly name: string
-  readonly rules: readonly string[]
-  readonly codec: string
-  readonly contentType?: string
-  readonly body: string
-}
-
-function read(file: string): unknown {
-  return JSON.parse(readFileSync(new URL(`../vectors/${file}`, import.meta.url), 'utf8'))
 }
 
 function titleOf({ name, rules }: { readonly name: string; readonly rules: readonly string[] }): string {
@@ -72,7 +59,7 @@ describe('frames', () => {
 })
 
 describe('invalid bodies', () => {
-  for (const vector of read('invalid.json') as readonly InvalidVector[]) {
+  for (const vector of read('invalid.json') as readonly InvalidBody[]) {
     const { codec, contentType, body } = vector
     test(`${codec}: ${titleOf(vector)}`, () => {
       expect(() => codecOf(codec, contentType).decode(fromHex(body))).toThrow(CodecError)
@@ -90,7 +77,7 @@ describe('a server of this package', () => {
 
   afterAll(() => new Promise((resolve) => server.close(resolve)))
 
-  const cases = [...readCases('requests.json'), ...readCases('conversations.json')]
+  const cases = readCases()
 
   // Heartbeats take half a minute: the interop tests run these.
   const quick = cases.filter(({ slow }) => slow !== true).map((one) => [titleOf(one), one] as const)

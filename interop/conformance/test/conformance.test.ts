@@ -14,7 +14,7 @@ import { runCase } from '../../../spec/src/run-case.ts'
 import { createConformanceRouter } from '../../../spec/src/server.ts'
 import { needs } from '../../needs.ts'
 
-const cases = [...readCases('requests.json'), ...readCases('conversations.json')]
+const cases = readCases()
 
 describe('Go, with net/http alone', () => {
   let program: ChildProcess
@@ -50,7 +50,7 @@ describe('h2channel', () => {
 /** The cases of a level, side by side: some of them wait for half a minute. */
 function runAll(level: Level, url: () => URL): void {
   for (const one of cases.filter((any) => any.level === 'minimal' || level === 'full')) {
-    test.concurrent(`${one.name} (${one.rules.join(', ')})`, { timeout: 60_000 }, async () => {
+    test.concurrent(`${one.name} (${one.rules.join(', ')})`, { timeout: 90_000 }, async () => {
       await expect(runCase({ url: url(), level }, one)).resolves.toBeUndefined()
     })
   }
