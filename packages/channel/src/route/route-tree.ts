@@ -2,7 +2,7 @@
 
 /** What a path leads to. */
 export type Found<T> =
-  | { readonly value: T; readonly params: Record<string, string> }
+  | { readonly value: T; readonly params: Readonly<Record<string, string>> }
   | 'not found'
   /** A parameter is no percent-encoded UTF-8, or `.` or `..`, which others take out of a path. */
   | 'malformed'
@@ -54,6 +54,7 @@ export class RouteTree<T> {
     const taken: Segment[] = []
     const leaf = search(this.#root, segments, 0, taken)
     if (leaf === undefined) return 'not found'
+    if (leaf.names.length === 0) return { value: leaf.value, params: noParams }
     const params: [string, string][] = []
     for (const [index, name] of leaf.names.entries()) {
       const value = taken[index]?.decoded
@@ -63,6 +64,9 @@ export class RouteTree<T> {
     return { value: leaf.value, params: Object.fromEntries(params) }
   }
 }
+
+/** One for all channels of routes without parameters, which keep it. */
+const noParams: Readonly<Record<string, string>> = Object.freeze({})
 
 function createNode<T>(): Node<T> {
   return { literals: new Map(), parameter: undefined, leaf: undefined }
