@@ -99,6 +99,8 @@ export class StreamConn implements Conn {
   readonly #lingerTimeout: number
   readonly #readers = new WaitQueue<Wrap, unknown>(readAborted)
   readonly #writers = new WaitQueue<Write, void>(writeAborted)
+  /** The writes that wait until they are handed on. */
+  readonly #unfinished = new WaitQueue<null, void>(writeAborted)
   /** Chunks that no read waited for: one, the `readAhead`, and any that the transport could not hold back. */
   #held = noChunks
   #heldBytes = 0
@@ -109,8 +111,6 @@ export class StreamConn implements Conn {
   #closing: Promise<void> | undefined
   #finished: Promise<void> | undefined
   #settleFinished: ((error?: ConnError) => void) | undefined
-  /** Rejects the writes that wait until they are handed on. Created for the first of them. */
-  #rejectUnfinished: Set<(error: ConnError) => void> | undefined
   #settleClosed: (closed: ConnClosed) => void = () => {}
 
   constructor(transport: Transport, timeouts: CloseTimeouts = {}) {
@@ -256,15 +256,13 @@ export class StreamConn implements Conn {
       this.#room = this.#transport.write(bytes, released && ((isReleased) => isReleased && released()))
       return accepted
     }
-    return new Promise((resolve, reject) => {
-      this.#rejectUnfinished ??= new Set()
-      const unfinished = this.#rejectUnfinished.add(reject)
-      this.#room = this.#transport.write(bytes, (isReleased) => {
-        unfinished.delete(reject)
-        if (isReleased) released?.()
-        resolve()
-      })
+    const finished = this.#unfinished.add(null, undefined)
+    this.#room = this.#transport.write(bytes, (isReleased) => {
+      const first = this.#unfinished.take()
+      if (isReleased) released?.()
+      first?.resolve()
     })
+    return finished
   }
 
   #flow(): void {
@@ -358,7 +356,7 @@ export class StreamConn implements Conn {
     if (this.#writing.at === 'failed' || this.#writing.at === 'ended') return
     this.#writing = { at: 'failed', error }
     this.#writers.fail(error)
-    for (const reject of this.#rejectUnfinished ?? []) reject(error)
+    this.#unfinished.fail(error)
     this.#settleFinished?.(error)
   }
 }

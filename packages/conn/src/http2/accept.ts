@@ -96,7 +96,11 @@ function acceptStream(
     throw sendError('the response was refused', error)
   }
   const { ':method': method = '', ':path': path = '' } = headers
-  return new Http2Conn(stream, new Http2Transport(stream), { side: 'server', method, path, status, headers }, timeouts)
+  const info = { side: 'server', method, path, status, headers } as const
+  const conn = new Http2Conn(stream, new Http2Transport(stream), info, timeouts)
+  // The conn has a listener of its own, and Node keeps an array for two.
+  stream.off('error', ignore)
+  return conn
 }
 
 function ignore(): void {}
