@@ -45,6 +45,15 @@ export type Handler<Path extends string, Client, Server, Auth = unknown> = (
   context: HandlerContext<Path, Auth>,
 ) => void | Promise<void>
 
+/** When the credentials of a client expire. */
+interface Expiry {
+  readonly at: Date
+  /** When the channel ends, on the clock. */
+  readonly endsOn: number
+  /** When the channel drains before that, on the clock. */
+  readonly drainsOn: number
+}
+
 /** Members of a handler's context that are created on demand: each open channel has one, so nothing is made ahead. */
 export class LazyContext {
   readonly #path: string
@@ -52,12 +61,8 @@ export class LazyContext {
   readonly #clock: Clock
   #closing: AbortController | undefined
   #channel: Channel<unknown, unknown> | undefined
-  #expiresAt: Date | undefined
-  /** When the credentials expire, on the clock. */
-  #expiresOn = 0
   readonly #expiryGrace: number
-  /** When the channel drains before that, on the clock. */
-  #drainsOn = 0
+  #expiry: Expiry | undefined
   #timer: unknown
 
   /** @param expiryGrace - how long before its credentials expire the channel drains. Unit: milliseconds. */
@@ -74,29 +79,32 @@ export class LazyContext {
   }
 
   get expiresAt(): Date | undefined {
-    return this.#expiresAt
+    return this.#expiry?.at
   }
 
   set expiresAt(at: Date | number | undefined) {
-    this.#expiresAt = at === undefined ? undefined : parseExpiry(at)
-    const left = Number(this.#expiresAt ?? 0) - Date.now()
-    this.#expiresOn = this.#clock.now() + left
-    // Credentials that last for a minute would otherwise be drained for a third of that.
-    this.#drainsOn = this.#expiresOn - Math.min(this.#expiryGrace, left / 10)
+    this.#expiry = at === undefined ? undefined : this.#expiryAt(parseExpiry(at))
     this.scheduleExpiry()
+  }
+
+  #expiryAt(at: Date): Expiry {
+    const left = at.getTime() - Date.now()
+    const endsOn = this.#clock.now() + left
+    // Credentials that last for a minute would otherwise be drained for a third of that.
+    return { at, endsOn, drainsOn: endsOn - Math.min(this.#expiryGrace, left / 10) }
   }
 
   /** Drains the channel, or ends it, when its credentials expire. That may be further away than a timer can be set. */
   scheduleExpiry(): void {
     this.release()
     const core = this.#channel && coreOf(this.#channel)
-    if (this.#expiresAt === undefined || core === undefined || core.outcome !== undefined) return
-    const left = Math.ceil(this.#expiresOn - this.#clock.now())
+    if (this.#expiry === undefined || core === undefined || core.outcome !== undefined) return
+    const left = Math.ceil(this.#expiry.endsOn - this.#clock.now())
     if (left <= 0) {
       core.closeWithError(new ChannelError('UNAUTHENTICATED', "the client's credentials have expired"))
       return
     }
-    const leftToDrain = Math.ceil(this.#drainsOn - this.#clock.now())
+    const leftToDrain = Math.ceil(this.#expiry.drainsOn - this.#clock.now())
     if (leftToDrain <= 0) core.startDraining()
     const delay = Math.min(leftToDrain > 0 ? leftToDrain : left, maxTimerDelay)
     this.#timer = this.#clock.setTimer(onExpiryTimer, delay, this)

@@ -322,8 +322,7 @@ async function runHandler<Auth>(
   const core = coreOf(channel)
   try {
     lazy.start(channel, expiryOf(context.auth))
-    if (event?.runHandler === undefined) await served.handler(channel, context)
-    else await event.runHandler(async () => served.handler(channel, context))
+    await callHandler(served, event, channel, context)
   } catch (error) {
     const isOutcome = core.isOutcome(error) || lazy.isReason(error)
     const failure = new ChannelError('INTERNAL', 'the handler failed', { side: 'local', cause: error })
@@ -338,6 +337,17 @@ async function runHandler<Auth>(
   router.admission.remove(usage)
   if (event !== undefined) diagnostics.close.publish({ opening: event, channel, closed: await channel.closed })
   router.drain.checkIdle()
+}
+
+/** Calls the handler, where a subscriber wants it. */
+function callHandler<Auth>(
+  { handler }: ServedRoute<Auth>,
+  event: OpenRequestEvent | undefined,
+  channel: Channel<unknown, unknown>,
+  context: HandlerContext<string, Auth>,
+): void | Promise<void> {
+  if (event?.runHandler === undefined) return handler(channel, context)
+  return event.runHandler(async () => handler(channel, context))
 }
 
 /** Reports an error to `onError`, or prints it. `isOutcome` says that the channel ended with it. */
