@@ -62,8 +62,8 @@ export class Sender<in S> {
   readonly #out = new WriteBuffer()
   /** Messages of type S, of which this class would be invariant. `#admitMore` alone dequeues them. */
   readonly #waiting = new WaitQueue<unknown, void>(sendAborted)
-  /** Well filled buffers that wait for the conn. One more may be on its way. */
-  #queue: Uint8Array[] = []
+  /** Well filled buffers that wait for the conn. One more may be on its way. Most channels never need it. */
+  #queue: Uint8Array[] | undefined
   #queuedBytes = 0
   /** The memory of those, and of the one on its way. Unit: bytes. */
   #queuedMemory = 0
@@ -76,8 +76,10 @@ export class Sender<in S> {
   /** Control frames that were asked for meanwhile. They follow the message at once. */
   #deferredControl: Control[] | undefined
   #state: State = open
-  #messages = 0
-  #bytes = 0
+  /** Messages that were accepted. */
+  messages = 0
+  /** Bytes that the conn was given: those of frames, and of control frames. */
+  bytes = 0
   #lost: ChannelError | undefined
   /** Since when there is no room for sends that came, and the conn takes nothing. */
   #stalledSince: number | undefined
@@ -101,16 +103,6 @@ export class Sender<in S> {
   /** How much was accepted that the conn has not taken yet. Unit: bytes. */
   get bufferedBytes(): number {
     return this.#queuedBytes + this.#out.position
-  }
-
-  /** How many messages were accepted. */
-  get messages(): number {
-    return this.#messages
-  }
-
-  /** How many bytes the conn was given: those of frames, and of control frames. */
-  get bytes(): number {
-    return this.#bytes
   }
 
   /** Why no `send` is taken any more, where that was not this side's will. */
@@ -215,9 +207,9 @@ export class Sender<in S> {
   fail(error: ChannelError): void {
     if (this.#state.at === 'failed' || this.#state.at === 'ended') return
     this.#state = { at: 'failed', error }
-    if (this.#messages > 0) this.#lost = error
+    if (this.messages > 0) this.#lost = error
     if (!this.#isEncoding) this.#out.take()
-    this.#queue = []
+    this.#queue = undefined
     this.#queuedBytes = 0
     this.#queuedMemory = 0
     this.#waiting.fail(error)
@@ -236,8 +228,10 @@ export class Sender<in S> {
     const out = this.#out
     if (out.position === 0) return
     if (!this.#isWriting) this.#write(this.#takeWritten())
-    else if (out.position >= this.#limits.flushBytes || out.isWellFilled) this.#queue.push(this.#takeWritten())
-    else out.settle(2 * this.bufferedBytes - this.#queuedMemory)
+    else if (out.position >= this.#limits.flushBytes || out.isWellFilled) {
+      this.#queue ??= []
+      this.#queue.push(this.#takeWritten())
+    } else out.settle(2 * this.bufferedBytes - this.#queuedMemory)
     this.#reportMemory()
   }
 
@@ -304,7 +298,7 @@ export class Sender<in S> {
       if (this.#deferredControl !== undefined) this.#sendDeferred(this.#deferredControl)
     }
     if (this.#state.at === 'failed') return this.#state.error
-    this.#messages += 1
+    this.messages += 1
     if (out.position >= this.#limits.flushBytes || out.isNearlyFull) this.flush()
     else this.#flushLater()
     return undefined
@@ -327,7 +321,7 @@ export class Sender<in S> {
 
   /** Writes what waits. What this turn has produced waits for the turn's end. */
   #writeNext(): void {
-    const bytes = this.#queue.shift()
+    const bytes = this.#queue?.shift()
     if (bytes !== undefined) this.#write(bytes)
     else if (this.#out.position > 0 && !this.#flushIsDue) this.#write(this.#takeWritten())
   }
@@ -337,7 +331,7 @@ export class Sender<in S> {
     // Both are zero once the conn's place has transferred the bytes.
     const { length } = bytes
     const memory = bytes.buffer.byteLength
-    this.#bytes += length
+    this.bytes += length
     const options = isReusable(bytes) ? { handedOn: true, released: () => release(bytes) } : handedOn
     this.#conn.write(bytes, options).then(
       () => {

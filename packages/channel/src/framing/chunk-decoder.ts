@@ -58,14 +58,20 @@ export abstract class ChunkDecoder implements FrameDecoder {
   length = 0
   protected chunk: Uint8Array = empty
   protected position = 0
-  protected readonly parts: Assembly = new Assembly()
+  /** Made for the first frame that spans chunks: most channels never need it. */
+  #parts: Assembly | undefined
 
   get buffered(): number {
-    return this.chunk.length - this.position + this.parts.size
+    return this.chunk.length - this.position + this.kept
   }
 
   get held(): number {
-    return this.parts.held
+    return this.#parts?.held ?? 0
+  }
+
+  /** The bytes that the parts have. */
+  protected get kept(): number {
+    return this.#parts?.size ?? 0
   }
 
   push(chunk: Uint8Array): void {
@@ -93,7 +99,7 @@ export abstract class ChunkDecoder implements FrameDecoder {
    */
   protected take(size: number): boolean {
     const start = this.position
-    const kept = this.parts.size
+    const { kept } = this
     if (kept === 0 && this.chunk.length - start >= size) {
       this.bytes = this.chunk
       this.offset = start
@@ -102,7 +108,7 @@ export abstract class ChunkDecoder implements FrameDecoder {
       return true
     }
     const piece = this.chunk.subarray(start, start + size - kept)
-    if (piece.length > 0) this.parts.append(piece, size)
+    if (piece.length > 0) this.keep(piece, size)
     if (piece.length < size - kept) {
       this.drop()
       return false
@@ -112,9 +118,15 @@ export abstract class ChunkDecoder implements FrameDecoder {
     return true
   }
 
+  /** Adds a copy of `piece` to the parts. `expected` is the size of the whole frame, as far as it is known. */
+  protected keep(piece: Uint8Array, expected: number): void {
+    this.#parts ??= new Assembly()
+    this.#parts.append(piece, expected)
+  }
+
   /** Makes the parts the frame. */
   protected takeParts(): void {
-    this.bytes = this.parts.detach()
+    this.bytes = this.#parts?.detach() ?? empty
     this.offset = 0
     this.length = this.bytes.length
   }

@@ -60,7 +60,7 @@ class NewlineDecoder extends ChunkDecoder {
 
   /** Makes the line that ends with these bytes of the chunk the frame. */
   #takeLine(start: number, end: number): void {
-    if (this.parts.size > 0) {
+    if (this.kept > 0) {
       this.#keep(this.chunk.subarray(start, end))
       this.takeParts()
     } else {
@@ -73,10 +73,10 @@ class NewlineDecoder extends ChunkDecoder {
   }
 
   #keep(piece: Uint8Array): void {
-    const size = this.parts.size + piece.length
+    const size = this.kept + piece.length
     // One byte more than the limit may be the carriage return.
     if (size > this.#limit + 1) throw messageTooLarge(size, this.#limit, 'remote')
     // The length of the line is unknown. A guess that grows with it keeps the copies few.
-    if (piece.length > 0) this.parts.append(piece, Math.min(size * 4, this.#limit + 1))
+    if (piece.length > 0) this.keep(piece, Math.min(size * 4, this.#limit + 1))
   }
 }
