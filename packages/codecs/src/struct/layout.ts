@@ -32,7 +32,7 @@ const limits = {
   depth: 32,
   /** Types that are written down: there is code for each. */
   count: 1024,
-  /** The layout as text, which travels in a header. Unit: characters. */
+  /** The layout as text, in braces. It travels in a header without them, so with 8,190 at most. Unit: characters. */
   text: 8192,
   /** The names of a choice: its index is one byte. */
   names: 256,

@@ -41,7 +41,7 @@ export interface StructOptions {
  *
  * @param layout - types by the name of the field. A layout in the layout is an object in the object. `u8 u16 u32 i8 i16
  *   i32 f32 f64` hold numbers, `u64 i64` bigints, `bool` booleans. {@link text}, {@link raw}, {@link choice} and
- *   {@link array} make types. At most 1,024 types, 32 levels, 8,192 characters of text form and 2^30 - 1 bytes.
+ *   {@link array} make types. At most 1,024 types, 32 levels, 8,190 characters of text form and 2^30 - 1 bytes.
  *
  * @throws CodecError `INVALID_CODEC` for a layout that is empty or too large, and for an invalid name or type.
  *   `ENCODE_FAILED` for a message in which a value is missing, of the wrong type, out of range or not whole. The error

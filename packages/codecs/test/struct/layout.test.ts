@@ -61,6 +61,7 @@ test.each<[string, unknown, string]>([
     'more than 1024 types',
   ],
   ['a name that is too long', { ['a'.repeat(9000)]: u8 }, 'more than 8192 characters'],
+  ['a layout of 8,191 characters', { ['a'.repeat(8_191 - ':u8'.length)]: u8 }, 'more than 8192 characters'],
   ['a record that is too large', { a: raw(2 ** 30 - 1), b: u8 }, 'more than 1073741823 bytes'],
 ])('struct: refuses %s (STRUCT-1, STRUCT-2)', (_, layout, why) => {
   const error = codecError('INVALID_CODEC', () => structOf(layout))
@@ -73,6 +74,7 @@ test('struct: accepts a layout at each limit (STRUCT-2)', () => {
   expect(struct(arrays(31)).size).toBe(1)
   expect(struct(Object.fromEntries(Array.from({ length: 1023 }, (_, i) => [`f${i}`, u8]))).size).toBe(1023)
   expect(struct({ a: raw(2 ** 30 - 1) }).size).toBe(2 ** 30 - 1)
+  expect(struct({ ['a'.repeat(8_190 - ':u8'.length)]: u8 }).size).toBe(1)
 })
 
 const notSizes = [0, -1, 0.5, Number.NaN, Infinity, 2 ** 53, 2 ** 30]
