@@ -43,12 +43,15 @@ function telemetry() {
     tracer: tracerProvider.getTracer('test'),
     stop,
     spans: () => spans.getFinishedSpans(),
-    /** The names of all metrics that have values. */
-    async names(): Promise<string[]> {
+    /** The names of all metrics that have values, each with the names of its attributes. */
+    async attributes(): Promise<{ readonly name: string; readonly attributes: string[] }[]> {
       points.reset()
       await reader.forceFlush()
       const all = points.getMetrics().flatMap(({ scopeMetrics }) => scopeMetrics.flatMap((scope) => scope.metrics))
-      return all.map(({ descriptor }) => descriptor.name)
+      return all.map(({ descriptor, dataPoints }) => ({
+        name: descriptor.name,
+        attributes: [...new Set(dataPoints.flatMap(({ attributes }) => Object.keys(attributes)))].toSorted(),
+      }))
     },
     /** The values of a metric: of a histogram, how many were recorded. */
     async values(name: string): Promise<[Attributes, number][]> {
@@ -66,6 +69,25 @@ function telemetry() {
       await meterProvider.shutdown()
     },
   }
+}
+
+/** The attributes that docs/reference/events-metrics.md gives a metric. */
+function documented(metric: string): string[] {
+  const page = readFileSync(new URL('../../../../docs/reference/events-metrics.md', import.meta.url), 'utf8')
+  const [, tables = ''] = page.split('\n## Metrics\n')
+  const rows = [...tables.replace(/\n## .*/s, '').matchAll(/^\| (`[^|]+`) +\| ([^|]+?) +\|/gm)]
+  const [, side = '', short = ''] = /^h2channel\.(client|server)\.(.+)$/.exec(metric) ?? []
+  // A table of metrics, one of attributes, and one of metrics that have an error.type.
+  expect(rows.map(([, first]) => first)).toContain(`\`h2channel.server.${short}\``)
+  const hasErrorType = rows.some(([, first = '']) => [`\`${side}.${short}\``, `\`…${short}\``].includes(first))
+  const isOn = (on: string): boolean => {
+    if (on === 'all') return true
+    if (on === 'all of `client`') return side === 'client'
+    if (on === 'see the next table') return hasErrorType
+    return on.includes(`\`${short}\``)
+  }
+  const attributes = rows.filter(([, first = '', on = '']) => !first.includes('h2channel.') && isOn(on))
+  return attributes.flatMap(([, first = '']) => first.replaceAll('`', '').split(', ')).toSorted()
 }
 
 describe('instrument', () => {
@@ -118,10 +140,12 @@ describe('instrument', () => {
     await channel.end()
     await receiveAll(channel)
     await channel.close()
-    const documented = readFileSync(new URL('../../../../docs/reference/events-metrics.md', import.meta.url), 'utf8')
-    const names = await observed.names()
-    expect(names.length).toBeGreaterThan(10)
-    for (const name of names) expect(documented).toContain(`\`${name.replace('client', 'server')}\``)
+    const recorded = await observed.attributes()
+    expect(recorded.length).toBeGreaterThan(10)
+    const ofErrors = new Set(['error.type', 'http.response.status_code'])
+    expect(recorded).toEqual(
+      recorded.map(({ name }) => ({ name, attributes: documented(name).filter((one) => !ofErrors.has(one)) })),
+    )
     await until(() => served.router.channels === 0)
     await settled()
     expect(await observed.values('h2channel.server.active_channels')).toEqual([[route, 0]])
@@ -169,6 +193,8 @@ describe('instrument', () => {
     expect(await observed.values('h2channel.server.channel.duration')).toEqual([
       [{ ...route, 'error.type': 'INTERNAL' }, 1],
     ])
+    const recorded = await observed.attributes()
+    expect(recorded).toEqual(recorded.map(({ name }) => ({ name, attributes: documented(name) })))
     // By OpenTelemetry's conventions for HTTP, a status below 500 is an error of the client's span only.
     const failed = observed.spans().filter(({ status }) => status.code === SpanStatusCode.ERROR)
     expect(failed.map(({ kind, attributes }) => [kind, attributes['http.response.status_code']])).toEqual([
