@@ -6,6 +6,7 @@ import { createServer } from 'node:http2'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
+import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest'
 
 import type { Level } from '../../../spec/src/cases.ts'
@@ -14,6 +15,7 @@ import { runCase } from '../../../spec/src/run-case.ts'
 import { createConformanceRouter } from '../../../spec/src/server.ts'
 import { needs } from '../../needs.ts'
 
+const pythonPeer = fileURLToPath(new URL('../../python/conformance.py', import.meta.url))
 const cases = readCases()
 
 describe('Go, with net/http alone', () => {
@@ -29,6 +31,22 @@ describe('Go, with net/http alone', () => {
   afterAll(() => stop(program))
 
   runAll('minimal', () => url)
+})
+
+describe('Python, with h2', () => {
+  let program: ChildProcess
+  let url: URL
+
+  beforeAll(async () => {
+    needs(inject('pythonProblem'))
+    const env = { ...process.env, PYTHONPATH: inject('pythonPath'), PYTHONDONTWRITEBYTECODE: '1' }
+    program = spawn(inject('python'), [pythonPeer], { stdio: ['pipe', 'pipe', 'inherit'], env })
+    url = await addressOf(program)
+  })
+
+  afterAll(() => stop(program))
+
+  runAll('full', () => url)
 })
 
 describe('h2channel', () => {

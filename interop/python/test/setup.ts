@@ -16,7 +16,7 @@ declare module 'vitest' {
   }
 }
 
-const needed = 'The interop tests with Python need Python 3.10 or later as python3 on the PATH'
+const needed = 'The interop tests with Python need Python 3.11 or later as python3 on the PATH'
 const requirements = fileURLToPath(new URL('../requirements.txt', import.meta.url))
 const cache = fileURLToPath(new URL('../../../node_modules/.cache/interop-python', import.meta.url))
 
@@ -37,7 +37,7 @@ function prepare(): Python {
   try {
     const version = run('python3', ['-c', 'import sys; print("%d.%d" % sys.version_info[:2])']).trim()
     const [major = 0, minor = 0] = version.split('.').map(Number)
-    if (major !== 3 || minor < 10) return problem(`${needed}; there is ${version}.`)
+    if (major !== 3 || minor < 11) return problem(`${needed}; there is ${version}.`)
     const folder = join(cache, version)
     return readyIn(folder) ?? install(folder)
   } catch (error) {
@@ -52,7 +52,7 @@ function readyIn(folder: string): Python | undefined {
   if (!existsSync(stamp) || readFileSync(stamp, 'utf8') !== readFileSync(requirements, 'utf8')) return undefined
   const ready = pythonOf(folder)
   try {
-    run(ready.python, ['-c', 'import httpx, msgpack'], ready.pythonPath)
+    run(ready.python, ['-c', 'import h2, httpx, msgpack'], ready.pythonPath)
     return ready
   } catch {
     // The interpreter that made it no longer exists.
