@@ -127,7 +127,7 @@ func check(r *http.Request) int {
 	if coding := r.Header.Get("Content-Encoding"); coding != "" && !strings.EqualFold(coding, "identity") {
 		return http.StatusUnsupportedMediaType
 	}
-	if kind, _ := parse(r.Header.Get("Content-Type")); kind != format {
+	if parse(r.Header.Get("Content-Type")) != format {
 		return http.StatusUnsupportedMediaType
 	}
 	if accept := r.Header.Values("Accept"); len(accept) > 0 && quality(strings.Join(accept, ",")) == 0 {
@@ -136,35 +136,38 @@ func check(r *http.Request) int {
 	return 0
 }
 
-// parse returns a media type, and its weight. A type with parameters is another type, and so is a malformed one.
-func parse(text string) (kind, weight string) {
+// parse returns a media type. A type with parameters is another type, and so is a malformed one: for both it is "".
+func parse(text string) string {
 	kind, parameters, err := mime.ParseMediaType(text)
 	// The library accepts a parameter twice, which the format has not once (TYPE-4).
 	if err != nil || strings.Count(strings.ToLower(text), "charset") > 1 {
-		return "", ""
+		return ""
 	}
 	for name, value := range parameters {
-		switch {
-		case name == "q":
-			weight = value
-		case name == "charset" && strings.EqualFold(value, "utf-8"):
-		default:
-			return "", ""
+		if name != "charset" || !strings.EqualFold(value, "utf-8") {
+			return ""
 		}
 	}
-	return kind, weight
+	return kind
 }
 
-var qvalue = regexp.MustCompile(`^(0(\.\d{0,3})?|1(\.0{0,3})?)$`)
+var (
+	// Up to the next comma outside of quotes. A quote that is not closed lasts to the end.
+	member = regexp.MustCompile(`(?:[^,"]|"(?:[^"\\]|\\.)*(?:"|\\?$))+`)
+	// The first q ends the media type. What follows the weight has no meaning.
+	weighted = regexp.MustCompile(`(?i)^([^"]*?);[ \t]*q=([^;]*)`)
+	qvalue   = regexp.MustCompile(`^(0(\.\d{0,3})?|1(\.0{0,3})?)$`)
+)
 
-// quality returns the quality of the only format (NEG-2 to NEG-4). No format has quotes, so every comma separates.
+// quality returns the quality of the only format (NEG-2 to NEG-4). Only members without quotes can name it.
 func quality(accept string) float64 {
 	found := map[string]float64{}
-	for _, member := range strings.Split(accept, ",") {
-		kind, weight := parse(member)
-		if weight == "" {
-			weight = "1"
+	for _, text := range member.FindAllString(accept, -1) {
+		weight := "1"
+		if parts := weighted.FindStringSubmatch(text); parts != nil {
+			text, weight = parts[1], strings.Trim(parts[2], " \t")
 		}
+		kind := parse(text)
 		if _, isKnown := found[kind]; isKnown || !qvalue.MatchString(weight) {
 			continue
 		}
