@@ -294,8 +294,13 @@ describe('an open that waits for its next attempt', () => {
 
   test('ends with TIMEOUT: the timeout of a signal covers all attempts together', async () => {
     await using server = await bare(refuseWith(503))
-    const { client } = slowClient(server)
-    const error = await failure(client.open(echo, { signal: AbortSignal.timeout(50) }), 'TIMEOUT')
+    const { client, watched } = slowClient(server)
+    // As `AbortSignal.timeout` aborts, whose time could pass before the first attempt was answered.
+    const controller = new AbortController()
+    const opening = failure(client.open(echo, { signal: controller.signal }), 'TIMEOUT')
+    await watched.retrying()
+    controller.abort(new DOMException('the time is up', 'TimeoutError'))
+    const error = await opening
     expect(error).toMatchObject({ side: 'local', cause: { name: 'TimeoutError' } })
     expect(server.asked).toHaveLength(1)
   })
