@@ -99,7 +99,7 @@ export class Admission {
     coreOf(channel).watch({ memory, messages: messageWatcher })
     this.usages.add(usage)
     // Much may have arrived before the request was accepted, so that the channel may be reset here.
-    if (memory !== undefined) conn.watchUnread((change) => usage.onArrived(change))
+    if (memory !== undefined) conn.watchUnread(usage)
     return usage
   }
 

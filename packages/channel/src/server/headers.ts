@@ -118,3 +118,6 @@ export function presetHeaders(response: Http2ServerResponse | ServerResponse): P
     return { headers: {}, error: new ChannelError('INVALID_ARGUMENT', message, { cause }) }
   }
 }
+
+/** An intermediary that honours it neither keeps the body of a channel nor compresses it (ANS-4 of SPEC.md). */
+export const uncached: OutgoingHttpHeaders = { 'cache-control': 'no-store, no-transform' }

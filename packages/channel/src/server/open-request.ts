@@ -35,7 +35,7 @@ import { stopping } from './drain.ts'
 import type { Handler, HandlerContext } from './handler-context.ts'
 import { createContext, isExpired, LazyContext, parseQuery } from './handler-context.ts'
 import type { PresetHeaders } from './headers.ts'
-import { headerBytes } from './headers.ts'
+import { headerBytes, uncached } from './headers.ts'
 import { corsHeaders, isForeign, preflightHeaders } from './origins.ts'
 import type { ChannelUsage, Quota } from './quota.ts'
 import type { Rejection } from './respond.ts'
@@ -385,9 +385,6 @@ function toChannelRequest<Auth>(
  * repeat, and one for tunnels. None of them has a meaningful body.
  */
 const methodsWithoutChannel: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE', 'CONNECT'])
-
-/** An intermediary that honours it neither keeps the body of a channel nor compresses it. */
-const uncached: OutgoingHttpHeaders = { 'cache-control': 'no-store, no-transform' }
 
 const failedToOpen: Rejection = { status: 500, message: 'the channel could not be opened' }
 

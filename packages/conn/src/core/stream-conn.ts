@@ -99,8 +99,8 @@ export class StreamConn implements Conn {
   readonly #lingerTimeout: number
   readonly #readers = new WaitQueue<Wrap, unknown>(readAborted)
   readonly #writers = new WaitQueue<Write, void>(writeAborted)
-  /** The writes that wait until they are handed on. */
-  readonly #unfinished = new WaitQueue<null, void>(writeAborted)
+  /** The writes that wait until they are handed on. Created for the first of them. */
+  #unfinished: WaitQueue<null, void> | undefined
   /** Chunks that no read waited for: one, the `readAhead`, and any that the transport could not hold back. */
   #held = noChunks
   #heldBytes = 0
@@ -256,9 +256,10 @@ export class StreamConn implements Conn {
       this.#room = this.#transport.write(bytes, released && ((isReleased) => isReleased && released()))
       return accepted
     }
-    const finished = this.#unfinished.add(null, undefined)
+    const unfinished = (this.#unfinished ??= new WaitQueue(writeAborted))
+    const finished = unfinished.add(null, undefined)
     this.#room = this.#transport.write(bytes, (isReleased) => {
-      const first = this.#unfinished.take()
+      const first = unfinished.take()
       if (isReleased) released?.()
       first?.resolve()
     })
@@ -356,7 +357,7 @@ export class StreamConn implements Conn {
     if (this.#writing.at === 'failed' || this.#writing.at === 'ended') return
     this.#writing = { at: 'failed', error }
     this.#writers.fail(error)
-    this.#unfinished.fail(error)
+    this.#unfinished?.fail(error)
     this.#settleFinished?.(error)
   }
 }

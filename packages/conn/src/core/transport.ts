@@ -15,8 +15,8 @@ export interface Transport {
   pause(): void
   /**
    * Accepts `bytes`. Returns whether there is room for more; otherwise the event `drain` follows. `done` is called once
-   * the bytes were handed on whole, in the order of the writes, unless the transport closes first: with `true` if nothing
-   * refers to them any more.
+   * the bytes were handed on whole, in the order of the writes, unless the transport closes first. It gets `true` if
+   * nothing refers to them any more.
    */
   write(bytes: Uint8Array, done?: (isReleased: boolean) => void): boolean
   /** Ends this side's half. The event `finish` follows once everything was handed on. */

@@ -1,6 +1,6 @@
 import type { Http2Session, Http2Stream, IncomingHttpHeaders } from 'node:http2'
 
-import type { Http2Transport } from './http2-stream.ts'
+import type { Http2Transport, UnreadWatcher } from './http2-stream.ts'
 import { inspectAs } from '../runtime/inspect-as.ts'
 import { StreamConn } from '../core/stream-conn.ts'
 import type { CloseTimeouts } from '../limits.ts'
@@ -75,10 +75,10 @@ export class Http2Conn extends StreamConn implements RequestInfo {
   }
 
   /**
-   * Has `watcher` called with each change in the number of the peer's bytes that lie unread beyond what the conn reads
-   * ahead. There can be as many as the stream's window. The watcher may abort the conn. Unit: bytes.
+   * Notifies `watcher` of each change in the number of the peer's bytes that lie unread beyond what the conn reads
+   * ahead. There can be as many as the stream's window. The watcher may abort the conn.
    */
-  watchUnread(watcher: (change: number) => void): void {
+  watchUnread(watcher: UnreadWatcher): void {
     this.#transport.watchUnread(watcher)
   }
 }

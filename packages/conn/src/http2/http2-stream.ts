@@ -12,6 +12,12 @@ import { isBytes, Pages } from '../node/pages.ts'
 import { queueMicrotask, setImmediate } from '../runtime/timers.ts'
 import type { TransportEvents } from '../core/transport.ts'
 
+/** What watches how many bytes lie unread. It is an object, since a function for each stream would take more memory. */
+export interface UnreadWatcher {
+  /** The number changed by `change`. Unit: bytes. */
+  onArrived(change: number): void
+}
+
 /** A write that Node has not completed. */
 interface PendingWrite extends Written {
   readonly done: ((isReleased: boolean) => void) | undefined
@@ -87,7 +93,7 @@ export class Http2Transport extends DuplexTransport<Http2Stream> {
   /** Bytes that arrived and were not delivered, and how many of them the watcher knows. */
   #unread = 0
   #reportedUnread = 0
-  #onUnread: ((change: number) => void) | undefined
+  #unreadWatcher: UnreadWatcher | undefined
   /** Whether END_STREAM came, and whether the conn knows. */
   #peerEnded: boolean
   #reportedEnd = false
@@ -140,17 +146,17 @@ export class Http2Transport extends DuplexTransport<Http2Stream> {
     this.#reportUnread()
   }
 
-  /** Has `watcher` called with each change in the number of bytes that lie unread beyond what is read ahead. */
-  watchUnread(watcher: (change: number) => void): void {
-    this.#onUnread = watcher
+  /** Notifies `watcher` of each change in the number of bytes that lie unread beyond what is read ahead. */
+  watchUnread(watcher: UnreadWatcher): void {
+    this.#unreadWatcher = watcher
     if (this.#isPaused) this.#reportUnread()
   }
 
   #reportUnread(): void {
     const change = this.#unread - this.#reportedUnread
-    if (change === 0 || this.#onUnread === undefined) return
+    if (change === 0 || this.#unreadWatcher === undefined) return
     this.#reportedUnread = this.#unread
-    this.#onUnread(change)
+    this.#unreadWatcher.onArrived(change)
   }
 
   protected override onData(chunk: Uint8Array): void {

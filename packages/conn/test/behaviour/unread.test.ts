@@ -162,7 +162,7 @@ test('bytes that came before a request was accepted count as unread', async () =
   await new Promise((resolve) => setTimeout(resolve, 50))
   const conn = await late.accept()
   let unread = 0
-  conn.watchUnread((change) => (unread += change))
+  conn.watchUnread({ onArrived: (change) => void (unread += change) })
   expect(unread).toBe(30_000)
   for (let size = 0; size < 30_000;) size += (await conn.read())?.length ?? 30_000
   expect(unread).toBe(0)
@@ -185,7 +185,7 @@ test.each([
   const conn = await late.accept()
   let unread = 0
   if (isRead) void conn.read()
-  conn.watchUnread((change) => (unread += change))
+  conn.watchUnread({ onArrived: (change) => void (unread += change) })
   await new Promise((resolve) => setTimeout(resolve, 50))
   // The window is given back as it is read, and what comes then counts as well.
   expect(unread).toBeGreaterThan(connLimits.streamWindow - mostReadAhead - largestFrame)
@@ -223,7 +223,7 @@ test('chunks of another realm count as others do, such as Node’s in the sandbo
   const stream = await late.stream()
   const conn = await late.accept()
   let unread = 0
-  conn.watchUnread((change) => (unread += change))
+  conn.watchUnread({ onArrived: (change) => void (unread += change) })
   const size = 5_000
   stream.push(runInNewContext(`new Uint8Array(${size})`))
   expect(unread).toBe(size)

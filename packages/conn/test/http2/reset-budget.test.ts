@@ -145,7 +145,7 @@ test('a conn whose reset waits drops what its peer sends, and the peer soon has 
   const feed = await server.connect('/feed')
   const stream = server.streams[0]
   let unread = 0
-  feed.watchUnread((change) => (unread += change))
+  feed.watchUnread({ onArrived: (change) => void (unread += change) })
   await expect.poll(() => unread, patiently).toBeGreaterThan(connLimits.streamWindow / 2)
   await abortAll(await rest(server, aFewTooMany))
   const before = server.fed()
