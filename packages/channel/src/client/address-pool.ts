@@ -78,7 +78,7 @@ function parseAddress(origin: string | URL): URL {
     // The text before an @ may be a password, and a query may hold a token.
     const [shown = ''] = String(origin).split(/[?#]/, 1)
     const what = String(origin).includes('@') ? 'one with an @ in it' : shown
-    throw new ChannelError('INVALID_ARGUMENT', `a client needs an http: or https: URL, not ${what}`)
+    throw new ChannelError('INVALID_ARGUMENT', `a client needs a valid http: or https: URL, not ${what}`)
   }
   // Each route has a path of its own, so the rest of the URL would be dropped.
   if (url.username !== '' || url.password !== '') {
