@@ -9,9 +9,10 @@ function on<Name extends keyof DiagnosticEvents>(name: Name, log: (event: Diagno
 /** Call it before channels are opened. In JSON, a channel shows its path, addresses and numbers, and no headers. */
 export function logChannels(write: (line: string) => void = console.log): void {
   const line = (event: string, fields: object): void => write(JSON.stringify({ event, ...fields }))
-  on('close', ({ opening: { side, route }, channel, closed }) => {
-    const { code = 'clean', message } = closed.clean ? {} : closed.error
-    line('close', { side, route, code, message, channel })
+  on('close', ({ opening: { side, route, origin }, channel, closed }) => {
+    const { code = 'clean', message, cause } = closed.clean ? {} : closed.error
+    const why = cause instanceof Error ? String(cause) : undefined
+    line('close', { side, route, origin, code, message, cause: why, channel })
   })
   on('refuse', ({ opening: { side, route }, status, message, error }) => {
     line('refuse', { side, route, status, message: error instanceof Error ? error.message : message })

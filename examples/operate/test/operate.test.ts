@@ -116,9 +116,13 @@ test('the log has a line for each end of a channel, each refusal and each drain,
     events.filter((one) => one['event'] === event && (side === undefined || one['side'] === side))
   expect(of('error')).toMatchObject([{ route: '/orders', message: expect.stringContaining('not today') as string }])
   expect(of('close', 'server')).toMatchObject([
-    { code: 'INTERNAL', channel: { conn: { remoteAddress: { address: '127.0.0.1' } } } },
+    {
+      code: 'INTERNAL',
+      cause: 'TypeError: not today',
+      channel: { conn: { remoteAddress: { address: '127.0.0.1' } } },
+    },
   ])
-  expect(of('close', 'client')).toMatchObject([{ code: 'INTERNAL' }])
+  expect(of('close', 'client')).toMatchObject([{ code: 'INTERNAL', origin: server.origin }])
   expect(of('refuse', 'server')).toMatchObject([{ status: 503 }])
   expect(of('drain')).toMatchObject([{ timeout: 20_000 }])
   expect(lines.join('\n')).not.toContain('secret')
