@@ -1,9 +1,11 @@
 /** The tables of SPEC.md, and what this package does. */
 import { ByteWriter } from '@h2channel/codecs'
+import { ConnError } from '@h2channel/conn'
 import { readdirSync, readFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
 
-import { errorRules } from '../src/errors.ts'
+import { openError } from '../src/client/open-errors.ts'
+import { ChannelError, errorRules } from '../src/errors.ts'
 import type { Control } from '../src/framing/control-frames.ts'
 import { decodeControl, encodeControl } from '../src/framing/control-frames.ts'
 import { maxControlBytes } from '../src/framing/framing.ts'
@@ -75,4 +77,21 @@ test('the statuses of refusals are those of SPEC.md (ANS-6)', () => {
   const rows = tableOf('status', 'client may retry').flatMap(([status = '']) => status.match(/\d{3}/g) ?? [])
   // 204 answers a preflight.
   expect(new Set([...sent, 204])).toEqual(new Set([...rows.map(Number), 204]))
+})
+
+test('a client retries after the refusals after which SPEC.md allows it (ANS-6, ANS-7)', () => {
+  const { signal } = new AbortController()
+  const retryable = (status: number): boolean => {
+    const refused = new ConnError('UNEXPECTED_STATUS', `status ${status}`, {
+      response: { status, headers: {}, body: new Uint8Array() },
+    })
+    const error = openError(refused, new URL('https://a.test/b'), signal)
+    if (!(error instanceof ChannelError)) throw new Error(`no ChannelError for ${status}`, { cause: error })
+    return error.retryable
+  }
+  const rows = tableOf('status', 'client may retry')
+  const allowed = rows.filter(([, , retry = '']) => retry.startsWith('yes')).flatMap(([status]) => Number(status))
+  const statuses = Array.from({ length: 200 }, (_, index) => 400 + index)
+  expect(allowed).not.toEqual([])
+  expect(statuses.filter(retryable)).toEqual(allowed)
 })

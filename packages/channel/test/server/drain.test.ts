@@ -130,7 +130,7 @@ describe('drain', () => {
     expect(goaway[0]).toBe(0)
   })
 
-  test('sends GOAWAY while channels are still open, once (DRAIN-3)', async () => {
+  test('sends GOAWAY while channels are still open, and none with an error (DRAIN-3)', async () => {
     await using served = await serve((router) => router.handle(echo, answer))
     await using session = bareSession(served.at)
     const goaways: number[] = []
@@ -140,10 +140,13 @@ describe('drain', () => {
     const told = once(session.http2, 'goaway')
     const drained = served.router.drain()
     await told
-    expect([served.router.channels, stream.closed, goaways]).toEqual([1, false, [0]])
+    expect([served.router.channels, stream.closed]).toEqual([1, false])
+    const closed = once(session.http2, 'close')
     stream.end()
     stream.resume()
-    await drained
+    await Promise.all([drained, closed])
+    // Node sends more of them when a session closes.
+    expect(new Set(goaways)).toEqual(new Set([0]))
   })
 
   test('waits for channels that were requested before, and notifies them', async () => {
