@@ -1,6 +1,7 @@
 /** The three packages as npm gets them: what their manifests must say, and their tarballs. */
 import { execFileSync } from 'node:child_process'
-import { readdirSync, readFileSync } from 'node:fs'
+import { createHash } from 'node:crypto'
+import { existsSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
@@ -49,12 +50,22 @@ export function faultsOf(root: string, name: PackageName): string[] {
   return [...wrong, ...copies, ...links]
 }
 
+/** Removes what earlier builds left: a file without a source would get into a tarball. */
+export function removeBuilds(root: string): void {
+  for (const name of packages) rmSync(join(root, 'packages', name, 'dist'), { recursive: true, force: true })
+}
+
+/** As npm shows it: https://www.w3.org/TR/SRI. */
+export function integrityOf(file: string): string {
+  return `sha512-${createHash('sha512').update(readFileSync(file)).digest('base64')}`
+}
+
 /** Packs one package and checks the tarball: its files, publint, attw. Returns its path. */
 export function pack(root: string, name: PackageName, destination: string): string {
   run('npx', ['-y', 'pnpm@12', 'pack', '--pack-destination', destination], join(root, 'packages', name))
-  const tarball = readdirSync(destination).find((file) => file.startsWith(`h2channel-${name}-`))
-  if (tarball === undefined) throw new Error(`no tarball of ${name}`)
+  const tarball = `h2channel-${name}-${manifestOf(root, name).version}.tgz`
   const path = join(destination, tarball)
+  if (!existsSync(path)) throw new Error(`no ${tarball}`)
   const listing = execFileSync('tar', ['-tzf', path], { encoding: 'utf8' })
   const missing = filesOfAll.filter((file) => !listing.includes(`package/${file}\n`))
   if (missing.length > 0) throw new Error(`${tarball} lacks ${missing.join(', ')}`)

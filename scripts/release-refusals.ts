@@ -11,9 +11,14 @@ export interface ReleaseState {
   readonly refusals: readonly string[]
 }
 
-/** Reads the state of a checkout. `publish` adds what only matters when the packages are sent to npm. */
-export function releaseState(root: string, publish: boolean, env: NodeJS.ProcessEnv = process.env): ReleaseState {
-  const git = (...parameters: string[]): string =>
+type Git = (...parameters: string[]) => string
+
+/** Each step refuses what the one before refuses. */
+export type ReleaseStep = 'check' | 'pack' | 'publish'
+
+/** Reads the state of a checkout. */
+export function releaseState(root: string, step: ReleaseStep, env: NodeJS.ProcessEnv = process.env): ReleaseState {
+  const git: Git = (...parameters) =>
     execFileSync('git', parameters, { cwd: root, encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }).trim()
   const refusals: string[] = []
   const versions = packages.map((name) => `${name} ${manifestOf(root, name).version}`)
@@ -28,21 +33,34 @@ export function releaseState(root: string, publish: boolean, env: NodeJS.Process
   if (tagged !== false && tagged !== git('rev-parse', 'HEAD')) {
     refusals.push(`The tag ${tag} exists, and is not this commit. Raise the version of all three packages.`)
   }
-  const heading = new RegExp(`^## ${version.replaceAll('.', String.raw`\.`)}(?![\\d.-])(.*)$`, 'm').exec(
+  const heading = new RegExp(`^## ${version.replaceAll('.', String.raw`\.`)}(?![\\w.+-])(?:, )?(.*)$`, 'm').exec(
     readFileSync(join(root, 'CHANGELOG.md'), 'utf8'),
   )
   if (heading === null) refusals.push(`CHANGELOG.md has no heading "## ${version}".`)
-  refusals.push(...packages.flatMap((name) => faultsOf(root, name)))
-  if (!publish) return { version, refusals }
-  if (tagged === false) refusals.push(`This commit has no tag ${tag}.`)
-  if (heading?.[1]?.includes('not published') === true) {
-    refusals.push(`CHANGELOG.md says of ${version}: "${heading[1].replace(/^, /, '')}". Write the date instead.`)
+  else if (!isDate(heading[1])) {
+    refusals.push(`CHANGELOG.md says of ${version}: "${heading[1]}". Write a date instead, such as 2026-01-31.`)
   }
-  if (env['ACTIONS_ID_TOKEN_REQUEST_URL'] === undefined) {
+  refusals.push(...packages.flatMap((name) => faultsOf(root, name)))
+  if (step === 'check') return { version, refusals }
+  if (tagged === false) refusals.push(`This commit has no tag ${tag}.`)
+  if (!isOnMain(git)) refusals.push('This commit is not on main.')
+  if (step === 'publish' && env['ACTIONS_ID_TOKEN_REQUEST_URL'] === undefined) {
     refusals.push(
       'Only CI publishes: the provenance of a package is signed with the identity of a workflow that may write an ' +
         `id-token. Push the tag ${tag}, and .github/workflows/release.yml does the rest.`,
     )
   }
   return { version, refusals }
+}
+
+/** Whether this commit is on the branch main: of the repository that was cloned, if it is a clone. */
+function isOnMain(git: Git): boolean {
+  const branches = ['refs/remotes/origin/main', 'refs/heads/main']
+  const main = branches.find((branch) => git('for-each-ref', branch) !== '')
+  return main !== undefined && git('rev-list', '-n', '1', 'HEAD', `^${main}`) === ''
+}
+
+function isDate(text: string | undefined): boolean {
+  const time = /^\d{4}-\d{2}-\d{2}$/.test(text ?? '') ? Date.parse(`${text}T00:00:00Z`) : Number.NaN
+  return !Number.isNaN(time) && new Date(time).toISOString().startsWith(text ?? '')
 }

@@ -1,51 +1,63 @@
 /**
- * Releases the three packages: refuses a checkout that is not ready, builds and packs them, checks the tarballs, and
- * publishes them.
+ * Releases the three packages. Refuses a checkout that is not ready, builds and packs them, and checks the tarballs.
  *
- *     pnpm release             everything but publishing
- *     pnpm release --publish   in CI, on the tag of the version
+ *     pnpm release                             tells what is missing
+ *     pnpm release --pack <folder>             keeps the tarballs, for the tag of the version
+ *     node scripts/release.ts --publish <folder>   in CI: sends these tarballs to npm, and runs no dependency
  */
 import { execFileSync } from 'node:child_process'
-import { createHash } from 'node:crypto'
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { basename, join } from 'node:path'
+import { basename, join, resolve } from 'node:path'
 
-import { pack, packages } from './packages.ts'
+import { integrityOf, pack, packages, removeBuilds } from './packages.ts'
+import { npm, publishAll } from './release-publish.ts'
 import { releaseState } from './release-refusals.ts'
 
 const root = process.cwd()
-const publish = process.argv.includes('--publish')
-const { version, refusals } = releaseState(root, publish)
+const [option, folder] = process.argv.slice(2)
 
-if (refusals.length > 0) {
+if (option === undefined) check()
+else if (option === '--pack' && folder !== undefined) packInto(resolve(folder))
+else if (option === '--publish' && folder !== undefined) publish(resolve(folder))
+else throw new Error('release: no options, --pack <folder>, or --publish <folder>')
+
+function check(): void {
+  const version = readyVersion('check')
+  if (version === undefined) return
+  const temporary = mkdtempSync(join(tmpdir(), 'h2channel-release-'))
+  try {
+    buildAndPack(temporary)
+  } finally {
+    rmSync(temporary, { recursive: true, force: true })
+  }
+  console.log(`${version} can be released. Nothing was published. Push the tag v${version} to publish it from CI.`)
+}
+
+function packInto(destination: string): void {
+  if (readyVersion('pack') === undefined) return
+  mkdirSync(destination, { recursive: true })
+  buildAndPack(destination)
+}
+
+function publish(source: string): void {
+  const version = readyVersion('publish')
+  if (version !== undefined) publishAll(source, version, npm)
+}
+
+/** The version of a checkout that is ready. Otherwise says why it is not, and makes the command fail. */
+function readyVersion(step: 'check' | 'pack' | 'publish'): string | undefined {
+  const { version, refusals } = releaseState(root, step)
+  if (refusals.length === 0) return version
   console.error(`${version} cannot be released:`)
   for (const refusal of refusals) console.error(`- ${refusal}`)
   process.exitCode = 1
-} else {
-  release()
+  return undefined
 }
 
-function release(): void {
-  const folder = mkdtempSync(join(tmpdir(), 'h2channel-release-'))
-  try {
-    run('npx', ['-y', 'pnpm@12', 'build'])
-    const tarballs = packages.map((name) => pack(root, name, folder))
-    for (const tarball of tarballs) {
-      const sum = createHash('sha512').update(readFileSync(tarball)).digest('base64')
-      console.log(`${basename(tarball)} sha512-${sum}`)
-    }
-    if (!publish) {
-      console.log(`${version} can be released. Nothing was published. Push the tag v${version} to publish it from CI.`)
-      return
-    }
-    for (const tarball of tarballs)
-      run('npx', ['-y', 'npm@11', 'publish', tarball, '--provenance', '--access', 'public'])
-  } finally {
-    rmSync(folder, { recursive: true, force: true })
-  }
-}
-
-function run(command: string, parameters: readonly string[]): void {
-  execFileSync(command, parameters, { cwd: root, stdio: 'inherit' })
+function buildAndPack(destination: string): void {
+  removeBuilds(root)
+  execFileSync('npx', ['-y', 'pnpm@12', 'build'], { cwd: root, stdio: 'inherit' })
+  const tarballs = packages.map((name) => pack(root, name, destination))
+  for (const tarball of tarballs) console.log(`${basename(tarball)} ${integrityOf(tarball)}`)
 }
