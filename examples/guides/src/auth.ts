@@ -2,7 +2,8 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 
 import type { ClientChannel } from '@h2channel/channel'
-import { defineRoute } from '@h2channel/channel'
+import { ChannelError, defineRoute } from '@h2channel/channel'
+import type { Client } from '@h2channel/channel/client'
 import type { ChannelRequest, Router, RouterOptions } from '@h2channel/channel/server'
 import { createRouter, Refusal } from '@h2channel/channel/server'
 import { json } from '@h2channel/codecs'
@@ -61,12 +62,12 @@ export function createOrderRouter(verify: Verify, options?: RouterOptions<Sessio
 }
 // #endregion
 
-// #region renew
 export interface Token {
   readonly token: string
   readonly expiresAt: Date
 }
 
+// #region renew
 /** Sends a new token when half of the time of the last one has passed. */
 export async function renew(
   channel: ClientChannel<typeof orders>,
@@ -80,5 +81,19 @@ export async function renew(
     await channel.send({ type: 'token', token: renewed.token }, { signal })
     ;({ expiresAt } = renewed)
   }
+}
+
+/** Opens a channel whose token is renewed until the channel closes. */
+export async function openOrders(client: Client, market: string, next: () => Promise<Token>) {
+  const first = await next()
+  const headers = { authorization: `Bearer ${first.token}` }
+  const channel = await client.open(orders, { params: { market }, headers })
+  const stop = new AbortController()
+  void channel.closed.then(() => stop.abort())
+  renew(channel, first, next, stop.signal).catch((error: unknown) => {
+    const hasEnded = stop.signal.aborted || (error instanceof ChannelError && error.code === 'CLOSED')
+    if (!hasEnded) console.warn('the token was not renewed:', error)
+  })
+  return channel
 }
 // #endregion

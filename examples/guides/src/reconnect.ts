@@ -60,7 +60,6 @@ export async function* follow(
       await channel.send({ after })
       for (let update; (update = await channel.receive({ signal })) !== undefined;) {
         after = { epoch: update.epoch, seq: update.seq }
-        failures = 0
         yield update
       }
     } catch (error) {
@@ -69,6 +68,7 @@ export async function* follow(
     } finally {
       await channel?.close().catch(() => {}) // also when the caller leaves its loop
     }
+    // Not at each update: a server that sends one and then fails would be asked again at once, without end.
     if ((channel?.stats.age ?? 0) > maxDelay) failures = 0
     // A random time, so that the clients of a lost server do not all return at once.
     await sleep(Math.random() * Math.min(maxDelay, 200 * 2 ** failures), undefined, { signal }).catch(() => {})

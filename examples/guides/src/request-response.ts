@@ -1,6 +1,7 @@
 /** Requests and replies over one channel: many at a time, answered in any order. */
 import type { Channel } from '@h2channel/channel'
 import { defineRoute } from '@h2channel/channel'
+import { createClient } from '@h2channel/channel/client'
 import { json } from '@h2channel/codecs'
 import { z } from 'zod'
 
@@ -38,8 +39,9 @@ export class CallError extends Error {
   }
 }
 
-// #region client
 export class Calls<Q, A> {
+  /** Resolves when no further call is possible. */
+  readonly ended: Promise<void>
   readonly #channel: Channel<FromClient<Q>, FromServer<A>>
   readonly #pending = new Map<number, { resolve(answer: A): void; reject(error: unknown): void }>()
   #ended: { readonly error: unknown } | undefined
@@ -47,9 +49,10 @@ export class Calls<Q, A> {
 
   constructor(channel: Channel<FromClient<Q>, FromServer<A>>) {
     this.#channel = channel
-    void this.#receive()
+    this.ended = this.#receive()
   }
 
+  // #region call
   async call(body: Q, signal?: AbortSignal): Promise<A> {
     signal?.throwIfAborted()
     if (this.#ended !== undefined) throw this.#ended.error
@@ -70,6 +73,7 @@ export class Calls<Q, A> {
       signal?.removeEventListener('abort', cancel)
     }
   }
+  // #endregion
 
   async #receive(): Promise<void> {
     try {
@@ -85,9 +89,47 @@ export class Calls<Q, A> {
     for (const { reject } of this.#pending.values()) reject(this.#ended.error)
   }
 }
+
+// #region deploys
+/** Returns the current calls. `open` runs for the first ones, and again after their channel drains or ends. */
+export function reopening<Q, A>(open: () => Promise<Channel<FromClient<Q>, FromServer<A>>>) {
+  let current: Promise<Calls<Q, A>> | undefined
+
+  const start = async (forget: () => void): Promise<Calls<Q, A>> => {
+    const channel = await open()
+    const calls = new Calls(channel)
+    const onDraining = (): void => {
+      forget()
+      // Calls on their way are still answered. Not at once: a caller that just received `calls` may send one more.
+      setImmediate(() => void channel.end().catch(() => {}))
+    }
+    if (channel.draining.aborted) onDraining()
+    else channel.draining.addEventListener('abort', onDraining)
+    void calls.ended.then(forget)
+    return calls
+  }
+
+  return async (): Promise<Calls<Q, A>> => {
+    if (current !== undefined) return current
+    const forget = (): void => {
+      if (current === next) current = undefined // unless it is already that of the next channel
+    }
+    const next = start(forget)
+    next.catch(forget)
+    return (current = next)
+  }
+}
+
+export function createPriceClient(origin: string) {
+  const client = createClient(origin, { retry: { maxAttempts: 10 } })
+  const current = reopening(async () => client.open(prices))
+  return {
+    priceOf: async (symbol: string) => (await (await current()).call({ symbol })).price,
+    close: async () => client.close(),
+  }
+}
 // #endregion
 
-// #region server
 export async function answerCalls<Q, A>(
   channel: Channel<FromServer<A>, FromClient<Q>>,
   answer: (question: Q, signal: AbortSignal) => Promise<A>,
@@ -109,6 +151,7 @@ export async function answerCalls<Q, A>(
     }
   }
 
+  // #region loop
   for await (const message of channel) {
     const { id } = message
     if (message.type === 'cancel') running.get(id)?.cancel.abort()
@@ -123,5 +166,5 @@ export async function answerCalls<Q, A>(
     }
   }
   await Promise.all(Array.from(running.values(), async ({ done }) => done))
+  // #endregion
 }
-// #endregion

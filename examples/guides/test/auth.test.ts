@@ -1,10 +1,10 @@
 import type { ChannelError } from '@h2channel/channel'
 import { startServer, testClock } from '@h2channel/channel/testing'
 import { once } from 'node:events'
-import { expect, test } from 'vitest'
+import { expect, onTestFinished, test, vi } from 'vitest'
 
 import type { Session, Token, Verify } from '../src/auth.ts'
-import { createOrderRouter, orders, renew } from '../src/auth.ts'
+import { createOrderRouter, openOrders, orders, renew } from '../src/auth.ts'
 
 const minute = 60_000
 const inOne = new Date(Date.now() + minute)
@@ -86,4 +86,42 @@ test('a client sends new tokens in time', async () => {
   const next = (): Promise<Token> => Promise.resolve({ token: `token-${(count += 1)}`, expiresAt: soon() })
   await renew(channel, { token: 'token-1', expiresAt: soon() }, next, isDone.signal).catch(() => {})
   expect(received.slice(0, 4)).toEqual(['token-1', 'token-2', 'token-3', 'token-4'])
+})
+
+test('the renewals stop when the channel closes, and nothing is left that could fail', async () => {
+  const warn = vi.spyOn(console, 'warn').mockReturnValue()
+  onTestFinished(() => warn.mockRestore())
+  const isRenewed = new AbortController()
+  const renewed = once(isRenewed.signal, 'abort')
+  const received: string[] = []
+  const router = createOrderRouter((token) => {
+    received.push(token)
+    if (received.length === 3) isRenewed.abort()
+    return Promise.resolve({ ...session, expiresAt: inTen })
+  })
+  await using server = await startServer(router)
+  let count = 0
+  const next = (): Promise<Token> =>
+    Promise.resolve({ token: `token-${(count += 1)}`, expiresAt: new Date(Date.now() + 20) })
+  const channel = await openOrders(server.client(), 'xetra', next)
+  await renewed
+  await channel.close()
+  expect(received).toEqual(['token-1', 'token-2', 'token-3'])
+  expect(warn).not.toHaveBeenCalled()
+})
+
+test('a renewal that fails is reported, and leaves the channel open', async () => {
+  const warn = vi.spyOn(console, 'warn').mockReturnValue()
+  onTestFinished(() => warn.mockRestore())
+  await using server = await startServer(createOrderRouter(verify))
+  const tokens: Token[] = [{ token: 'of-ada', expiresAt: new Date() }]
+  const next = async (): Promise<Token> => {
+    const token = tokens.pop()
+    if (token === undefined) throw new Error('the provider is down')
+    return Promise.resolve(token)
+  }
+  await using channel = await openOrders(server.client(), 'xetra', next)
+  await vi.waitFor(() => expect(warn).toHaveBeenCalledWith(expect.any(String), new Error('the provider is down')))
+  await channel.send({ type: 'order', symbol: 'SAP' })
+  expect(await channel.receive()).toEqual({ symbol: 'SAP', by: 'ada' })
 })

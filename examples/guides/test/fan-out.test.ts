@@ -1,7 +1,9 @@
 import type { ClientChannel } from '@h2channel/channel'
+import type { DiagnosticEvents } from '@h2channel/channel/diagnostics'
 import { createRouter } from '@h2channel/channel/server'
 import { startServer } from '@h2channel/channel/testing'
-import { expect, test } from 'vitest'
+import { subscribe, unsubscribe } from 'node:diagnostics_channel'
+import { expect, onTestFinished, test } from 'vitest'
 
 import { serveFeeds, Topic } from '../src/fan-out.ts'
 import { feed } from '../src/feed.ts'
@@ -70,6 +72,18 @@ test('there is no gap between replay and live updates', async () => {
 })
 
 test('a subscriber that does not read is dropped, and delays no other', async () => {
+  const ends: unknown[] = []
+  const onClose = (event: unknown): void => {
+    const { opening, closed } = event as DiagnosticEvents['close']
+    if (opening.side === 'server') ends.push(closed)
+  }
+  const onSlow = (): void => void ends.push('slow')
+  subscribe('h2channel:close', onClose)
+  subscribe('h2channel:slow', onSlow)
+  onTestFinished(() => {
+    unsubscribe('h2channel:close', onClose)
+    unsubscribe('h2channel:slow', onSlow)
+  })
   const topic = new Topic()
   await using at = await start(topic)
   await using slow = await at.open()
@@ -87,6 +101,8 @@ test('a subscriber that does not read is dropped, and delays no other', async ()
     isDropped = await Promise.race([slow.closed.then(() => true), Promise.resolve(false)])
   }
   expect(await slow.closed).toMatchObject({ clean: false, error: { code: 'PEER_ABORTED' } })
+  // The close of the server's end has the reason, and no `slow` came before.
+  expect(ends).toMatchObject([{ clean: false, error: { code: 'ABORTED', cause: { code: 'SEND_BUFFER_FULL' } } }])
   topic.publish('last')
   expect((await fast.receive())?.text).toBe('last')
 })
