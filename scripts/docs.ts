@@ -75,7 +75,7 @@ interface Item {
   readonly collapsed?: boolean
 }
 
-/** The sections and the order of docs/index.md, then what it does not list. */
+/** The sections and the order of docs/index.md, with the migrations in one of their own, then what it does not list. */
 function sidebar(): Item[] {
   const linkTo = (document: string): string => `/${pageOf(document).replace(/(?:^|\/)index\.md$|\.md$/, '')}`
   const titleOf = (document: string): string => /^# (.+)$/m.exec(read(document))?.[1]?.replaceAll('`', '') ?? document
@@ -88,7 +88,7 @@ function sidebar(): Item[] {
       .findLast((text) => text.startsWith('## '))
     if (above === undefined || seen.has(document) || !documents.includes(document)) return all
     seen.add(document)
-    const section = above.slice('## '.length)
+    const section = document.startsWith('docs/migrate/') ? 'Migrate' : above.slice('## '.length)
     return all.set(section, [...(all.get(section) ?? []), { text: titleOf(document), link: linkTo(document) }])
   }, new Map())
   const rest = (prefix: string): Item[] =>
@@ -98,7 +98,7 @@ function sidebar(): Item[] {
   return [
     { text: 'h2channel', link: '/' },
     { text: 'All documents', link: '/documents' },
-    ...[...sections].map(([text, items]) => ({ text, items, collapsed: false })),
+    ...[...sections].map(([text, items]) => ({ text, items, collapsed: text === 'Migrate' })),
     { text: 'API', items: modules(), collapsed: true },
     { text: 'Packages', items: rest('packages/'), collapsed: true },
     { text: 'Examples', items: [...rest('examples/'), ...rest('interop/'), ...rest('spec/')], collapsed: true },

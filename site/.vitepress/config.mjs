@@ -33,6 +33,7 @@ export default defineConfig({
   },
   themeConfig: {
     nav: [
+      { text: 'Quick start', link: '/start/quickstart' },
       { text: 'Documents', link: '/documents' },
       { text: 'API', link: '/api/' },
       { text: 'SPEC', link: '/spec' },
