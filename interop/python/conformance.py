@@ -183,6 +183,13 @@ class Record(Bytes):
         return body
 
 
+class LittleEndian(Bytes):
+    """Records of the layout `n:u16`, with the bytes of a number from the last to the first (STRUCT-3)."""
+
+    def decode(self, body: bytes) -> dict[str, int]:
+        return {"n": int.from_bytes(super().decode(body), "little")}
+
+
 # ---------------------------------------------------------------------------------------------- framings
 
 
@@ -282,6 +289,7 @@ JSON_FORMATS = [
 MESSAGEPACK_FORMATS = [Format("application/vnd.h2channel+msgpack", MessagePack(), LengthPrefixed)]
 BYTES_FORMATS = [Format("application/vnd.h2channel+bytes", Bytes(), LengthPrefixed)]
 RECORD_FORMATS = formats_of_one_size("struct", f'layout="{Record.layout}"', Record(7))
+LITTLE_FORMATS = formats_of_one_size("struct", 'layout="n:u16"; endian=little', LittleEndian(2))
 SIZED_FORMATS = {size: formats_of_one_size("bytes", f"size={size}", Bytes(size)) for size in (4, 8, 12)}
 
 
@@ -811,7 +819,7 @@ async def params(channel: Channel) -> None:
 
 async def fail(channel: Channel) -> None:
     if await channel.receive() is not END:
-        raise OnPurpose
+        raise OnPurpose("a secret of the server")
 
 
 async def stop(channel: Channel) -> None:
@@ -841,6 +849,7 @@ ROUTES = sorted(
         Route("/conformance/small", JSON_FORMATS, JSON_FORMATS, echo, limit=1024),
         Route("/conformance/params/:name", JSON_FORMATS, JSON_FORMATS, params),
         Route("/conformance/params/literal", JSON_FORMATS, JSON_FORMATS, params),
+        Route("/conformance/:kind/below", JSON_FORMATS, JSON_FORMATS, params),
         Route("/conformance/fail", JSON_FORMATS, JSON_FORMATS, fail),
         Route("/conformance/stop", JSON_FORMATS, JSON_FORMATS, stop),
         Route("/conformance/drain", JSON_FORMATS, JSON_FORMATS, drain),
@@ -848,6 +857,7 @@ ROUTES = sorted(
         Route("/conformance/bytes", BYTES_FORMATS, BYTES_FORMATS, echo),
         Route("/conformance/sized", SIZED_FORMATS[4], SIZED_FORMATS[4], echo),
         Route("/conformance/record", RECORD_FORMATS, RECORD_FORMATS, echo),
+        Route("/conformance/little", LITTLE_FORMATS, JSON_FORMATS, echo),
         Route("/conformance/mixed", SIZED_FORMATS[8], SIZED_FORMATS[12], mixed),
         Route("/conformance/any", JSON_FORMATS + MESSAGEPACK_FORMATS, JSON_FORMATS + MESSAGEPACK_FORMATS, echo),
     ],

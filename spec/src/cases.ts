@@ -13,13 +13,14 @@ export interface Case {
   /** Whether it waits for times of SPEC.md, up to half a minute. */
   readonly slow?: boolean
   readonly request: RequestLine
-  readonly answer?: Answer
+  /** One answer, or several of which the server chooses. */
+  readonly answer?: Answer | readonly Answer[]
   readonly steps?: readonly Step[]
 }
 
-/** Headers of a request. A `null` removes a default. */
+/** Headers of a request. A `null` removes a default, and a list repeats the field. `{origin}` is the server's own. */
 export interface RequestLine {
-  readonly [name: string]: string | boolean | null | undefined
+  readonly [name: string]: string | readonly string[] | boolean | null | undefined
   /** Whether END_STREAM is on the HEADERS frame. */
   readonly end?: boolean
 }
@@ -29,13 +30,20 @@ export interface Answer {
   readonly status?: number
   /** Values of headers, in whole. A `null` stands for a header that must be absent. */
   readonly headers?: Readonly<Record<string, string | null>>
+  /** A code of RST_STREAM in place of the answer, of a minimal server. */
+  readonly orReset?: number
 }
 
 /** A JSON value, or a text that repeats a character. */
 export type Message = { readonly json: unknown } | { readonly repeat: readonly [character: string, times: number] }
 
 /** What the client does, or expects next. One key a step. */
-export type Step =
+export type Step = Action & {
+  /** How long the step may take. Unit: seconds. */
+  readonly within?: number
+}
+
+export type Action =
   /** Sends bytes, in hex, or one message. `split: 1` sends each byte in a DATA frame. */
   | { readonly send: string | Message; readonly split?: number }
   | { readonly sendLine: string }
@@ -43,8 +51,8 @@ export type Step =
   | { readonly end: true | { readonly trailers: Readonly<Record<string, string>> } }
   /** Resets the stream with CANCEL. */
   | { readonly reset: true }
-  /** Expects a message: a value, or one of several bodies, in hex. */
-  | { readonly receive: Message | { readonly message: string | readonly string[] } }
+  /** Expects a message: a value, a body in hex, or a body in hex whose numbers and lengths may have any width. */
+  | { readonly receive: Message | { readonly message: string } | { readonly msgpack: string } }
   /** Expects these bytes, whatever the framing. */
   | { readonly receiveBytes: string }
   /** Expects lines, each a JSON text. */
@@ -54,8 +62,10 @@ export type Step =
   | { readonly receiveEnd: true }
   /** Expects that the server ends the channel with a code: by `close`, or by a reset. */
   | { readonly receiveError: string }
-  /** Expects that the stream is reset with NO_ERROR, or that the server's half has ended. */
-  | { readonly receiveStop: true }
+  /** Expects that the server ends the channel by `close` with a code. */
+  | { readonly receiveClose: string }
+  /** Sends on after a refusal for so many seconds, without a reset. Then expects END_STREAM. */
+  | { readonly refused: number }
   /** Reads nothing, sends messages of 16 KiB, and expects that the server stops them within `most` bytes. */
   | { readonly flood: { readonly most: number } }
 

@@ -4,7 +4,8 @@
  */
 import { once } from 'node:events'
 import type { Socket } from 'node:net'
-import { connect as connectTcp } from 'node:net'
+import { connect as connectTcp, isIP } from 'node:net'
+import type { TLSSocket } from 'node:tls'
 import { connect as connectTls } from 'node:tls'
 import hpack from 'hpack.js'
 
@@ -13,6 +14,7 @@ const FrameType = {
   HEADERS: 1,
   RST_STREAM: 3,
   SETTINGS: 4,
+  PUSH_PROMISE: 5,
   PING: 6,
   GOAWAY: 7,
   WINDOW_UPDATE: 8,
@@ -31,6 +33,12 @@ const streamId = 1
 const streamWindow = 1 << 20
 const connectionWindow = 1 << 24
 const cancel = 8
+/** How long a connection waits for the server. Unit: milliseconds. */
+const connectTimeout = 5_000
+/** How long a server may be silent to a PING: one that has sent GOAWAY may read no more. Unit: milliseconds. */
+const pingTimeout = 1_000
+/** Fields whose value is one thing. Others may be repeated, which is the same as a list (RFC 9110, section 5.3). */
+const singular = new Set(['content-type', 'content-length', 'content-encoding', 'h2channel', 'retry-after'])
 
 export type Headers = readonly (readonly [name: string, value: string])[]
 
@@ -46,6 +54,8 @@ export class Http2Client {
   /** Bytes that may still be sent, by the stream's and by the connection's window. */
   #credit = { stream: 65_535, connection: 65_535, initial: 65_535 }
   #hasSettings = false
+  #isFirst = true
+  #pongs = 0
   #hasEnded = false
 
   /** The header blocks of the response: informational ones, the final one, trailers. */
@@ -53,6 +63,10 @@ export class Http2Client {
   /** The bytes of DATA that were not taken. */
   received: Buffer = Buffer.alloc(0)
   ending: Ending | undefined
+  /** Whether RST_STREAM has arrived, after the end or before it. */
+  wasReset = false
+  /** What no server may do, whatever the case. */
+  violation: string | undefined
   /** Whether received bytes are given back as credit. */
   givesCredit = true
   onChange: () => void = () => {}
@@ -76,15 +90,48 @@ export class Http2Client {
     const port = Number(url.port) || (url.protocol === 'https:' ? 443 : 80)
     const host = url.hostname.replace(/^\[|\]$/g, '')
     const isSecure = url.protocol === 'https:'
-    const options = { host, port, ALPNProtocols: ['h2'], servername: host, ca }
+    // A name of a server is no address (RFC 6066, section 3).
+    const servername = isIP(host) === 0 ? host : ''
+    const options = { host, port, ALPNProtocols: ['h2'], servername, ca }
     const socket: Socket = isSecure ? connectTls(options) : connectTcp({ host, port })
-    await once(socket, isSecure ? 'secureConnect' : 'connect')
-    return new Http2Client(socket)
+    const signal = AbortSignal.timeout(connectTimeout)
+    try {
+      await once(socket, isSecure ? 'secureConnect' : 'connect', { signal })
+      if (isSecure && (socket as TLSSocket).alpnProtocol !== 'h2') throw new Error('it does not select h2 by ALPN')
+      const client = new Http2Client(socket)
+      await client.#settings(signal)
+      return client
+    } catch (error) {
+      socket.destroy()
+      if (!signal.aborted) throw error
+      throw new Error(`it did not begin HTTP/2 within ${connectTimeout / 1_000} s`, { cause: error })
+    }
   }
 
-  /** Whether the server's settings have arrived, which is before it answers. */
-  get isReady(): boolean {
-    return this.#hasSettings
+  /** Waits for the server's settings, which come before it answers. */
+  #settings(signal: AbortSignal): Promise<void> {
+    return new Promise((resolve, reject) => {
+      signal.addEventListener('abort', () => reject(new Error('timeout')))
+      this.onChange = () => {
+        if (this.#hasSettings) resolve()
+        else if (typeof this.ending === 'object' && 'lost' in this.ending) reject(new Error(this.ending.lost))
+      }
+    })
+  }
+
+  /** Waits until the server has answered a PING: what it sent before has then arrived. */
+  async settled(): Promise<void> {
+    const wanted = this.#pongs + 1
+    this.#write(FrameType.PING, 0, 0, Buffer.alloc(8))
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, pingTimeout)
+      this.onChange = () => {
+        if (this.#pongs < wanted && !this.#socket.destroyed) return
+        clearTimeout(timer)
+        resolve()
+      }
+      this.onChange()
+    })
   }
 
   /** The final response, when it has arrived. */
@@ -133,10 +180,16 @@ export class Http2Client {
 
   #onData(chunk: Buffer): void {
     this.#unread = Buffer.concat([this.#unread, chunk])
+    if (this.#isFirst && this.#unread.length > 3 && this.#unread[3] !== FrameType.SETTINGS) {
+      this.#onLost('it does not speak HTTP/2')
+      this.#socket.destroy()
+      return
+    }
     while (this.#unread.length >= headSize) {
       const size = headSize + this.#unread.readUIntBE(0, 3)
       if (this.#unread.length < size) break
       const frame = this.#unread.subarray(0, size)
+      this.#isFirst = false
       this.#unread = this.#unread.subarray(size)
       this.#onFrame(frame[3] ?? 0, frame[4] ?? 0, frame.readUInt32BE(5), frame.subarray(headSize))
     }
@@ -159,15 +212,24 @@ export class Http2Client {
         break
       }
       case FrameType.RST_STREAM: {
-        this.ending ??= { rstCode: payload.readUInt32BE(0) }
+        this.wasReset = true
+        const rstCode = payload.readUInt32BE(0)
+        // NO_ERROR after the end asks the client to end its half, too.
+        if (this.ending !== undefined && rstCode !== 0) this.violation ??= `after its end it reset with code ${rstCode}`
+        this.ending ??= { rstCode }
         break
       }
       case FrameType.SETTINGS: {
         if ((flags & ACK) === 0) this.#onSettings(payload)
         break
       }
+      case FrameType.PUSH_PROMISE: {
+        this.violation ??= 'it sent PUSH_PROMISE'
+        break
+      }
       case FrameType.PING: {
-        if ((flags & ACK) === 0) this.#write(FrameType.PING, ACK, 0, payload)
+        if ((flags & ACK) !== 0) this.#pongs += 1
+        else this.#write(FrameType.PING, ACK, 0, payload)
         break
       }
       case FrameType.GOAWAY: {
@@ -206,7 +268,14 @@ export class Http2Client {
     this.#decompressor.execute()
     const headers = new Map<string, string>()
     for (let field = this.#decompressor.read(); field !== null; field = this.#decompressor.read()) {
-      headers.set(field.name, field.value)
+      const { name, value } = field
+      const earlier = headers.get(name)
+      if (earlier === undefined) {
+        headers.set(name, value)
+        continue
+      }
+      if (name.startsWith(':') || singular.has(name)) this.violation ??= `it sent the header ${name} twice`
+      headers.set(name, `${earlier}, ${value}`)
     }
     this.responses.push(headers)
   }

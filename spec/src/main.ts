@@ -3,62 +3,95 @@
  *
  *     pnpm conformance http://localhost:8080 [--level minimal|full] [--ca ca.pem] [--only name] [--quick]
  *
- * Exits with 1 if the server breaks a rule.
+ * Exits with 1 if the server breaks a rule, and with 2 if the server could not be tested.
  */
 import { readFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 
 import type { Case, Level } from './cases.ts'
 import { readCases } from './cases.ts'
+import { Http2Client } from './http2-client.ts'
 import { runCase } from './run-case.ts'
 
 /** Cases that run at once: more would make a slow server late. */
 const atOnce = 16
 
-const { positionals, values } = parseArgs({
-  allowPositionals: true,
-  options: {
-    level: { type: 'string', default: 'full' },
-    /** A PEM file. */
-    ca: { type: 'string' },
-    /** Runs the cases whose name or rule contains this text. */
-    only: { type: 'string', default: '' },
-    /** Leaves out the cases that wait for heartbeats, half a minute. */
-    quick: { type: 'boolean', default: false },
-  },
-})
-
-const [address] = positionals
-const { level } = values
-if (address === undefined || positionals.length > 1 || !URL.canParse(address) || !isLevel(level)) {
-  console.error('usage: pnpm conformance URL [--level minimal|full] [--ca ca.pem] [--only text] [--quick]')
-  process.exit(2)
-}
-
-const target = { url: new URL(address), ca: values.ca && readFileSync(values.ca, 'utf8'), level }
+const args = readArguments()
+const target = { url: new URL(args.address), ca: args.ca, level: args.level }
 const wanted = readCases().filter(
   (one) =>
-    (one.level === 'minimal' || level === 'full') &&
-    !(values.quick && one.slow === true) &&
-    [one.name, ...one.rules].some((text) => text.includes(values.only)),
+    (one.level === 'minimal' || args.level === 'full') &&
+    !(args.quick && one.slow === true) &&
+    [one.name, ...one.rules].some((text) => text.includes(args.only)),
+)
+if (wanted.length === 0) fail(`no case of the ${args.level} level has "${args.only}" in its name or rules`)
+// One error for a server that cannot be reached, not one for each case.
+await Http2Client.connect(target.url, target.ca).then(
+  (client) => client.close(),
+  (error: unknown) => fail(`cannot connect to ${target.url.origin}: ${messageOf(error)}`),
 )
 // Slow ones first, so that they wait while the others run.
 const waiting = [...wanted.filter((one) => one.slow), ...wanted.filter((one) => !one.slow)]
 const failures: { readonly one: Case; readonly error: unknown }[] = []
 await Promise.all(Array.from({ length: atOnce }, runWaiting))
 for (const { one, error } of failures) {
-  console.log(
-    `FAILED  ${one.name} (${one.rules.join(', ')})\n        ${error instanceof Error ? error.message : String(error)}`,
-  )
+  console.log(`FAILED  ${one.name} (${one.rules.join(', ')})\n        ${messageOf(error)}`)
 }
-console.log(`${wanted.length - failures.length} passed, ${failures.length} failed: ${level} level of version 1`)
-process.exit(failures.length > 0 || wanted.length === 0 ? 1 : 0)
+console.log(`${wanted.length - failures.length} passed, ${failures.length} failed: ${args.level} level of version 1`)
+process.exit(failures.length > 0 ? 1 : 0)
 
 async function runWaiting(): Promise<void> {
   for (let one = waiting.shift(); one !== undefined; one = waiting.shift()) {
     const current = one
     await runCase(target, current).catch((error: unknown) => failures.push({ one: current, error }))
   }
+}
+
+interface Arguments {
+  readonly address: string
+  readonly level: Level
+  readonly only: string
+  readonly quick: boolean
+  readonly ca: string | undefined
+}
+
+function readArguments(): Arguments {
+  try {
+    const { positionals, values } = parseArgs({
+      allowPositionals: true,
+      options: {
+        level: { type: 'string', default: 'full' },
+        /** A PEM file. */
+        ca: { type: 'string' },
+        /** Runs the cases whose name or rule contains this text. */
+        only: { type: 'string', default: '' },
+        /** Leaves out the cases that wait for heartbeats, half a minute. */
+        quick: { type: 'boolean', default: false },
+      },
+    })
+    const { level, only, quick } = values
+    const [address = ''] = positionals
+    if (positionals.length !== 1) throw new Error('one URL is needed')
+    if (!URL.canParse(address) || !/^https?:$/.test(new URL(address).protocol)) {
+      throw new Error(`${address} is no http: or https: URL`)
+    }
+    if (!isLevel(level)) throw new Error(`there is no level ${level}`)
+    return { address, level, only, quick, ca: values.ca === undefined ? undefined : readFileSync(values.ca, 'utf8') }
+  } catch (error) {
+    const usage = 'usage: pnpm conformance URL [--level minimal|full] [--ca ca.pem] [--only text] [--quick]'
+    return fail(`${messageOf(error)}\n${usage}`)
+  }
+}
+
+function fail(text: string): never {
+  console.error(text)
+  process.exit(2)
+}
+
+/** An error of several addresses, such as those of localhost, has a code alone. */
+function messageOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error)
+  return error.message || (error as NodeJS.ErrnoException).code || error.name
 }
 
 function isLevel(text: string): text is Level {

@@ -1,7 +1,10 @@
 /** Plays one case against a server. */
+import { setTimeout as delay } from 'node:timers/promises'
 import { isDeepStrictEqual } from 'node:util'
 
-import type { Case, Level, Message, RequestLine, Step } from './cases.ts'
+import { msgpack } from '@h2channel/codecs'
+
+import type { Answer, Case, Level, Message, RequestLine, Step } from './cases.ts'
 import type { Ending, Headers } from './http2-client.ts'
 import { Http2Client } from './http2-client.ts'
 
@@ -12,8 +15,8 @@ export class Violation extends Error {
 
 /** How long a step waits for the server. Unit: milliseconds. */
 const patience = 5_000
-/** How long a slow step waits: 35 s of silence, and what the machines add. */
-const slowPatience = 40_000
+/** How often a refused client sends on. Unit: milliseconds. */
+const sendingInterval = 50
 /** How long nothing may be accepted until a flood counts as held back. */
 const stall = 1_000
 
@@ -70,36 +73,57 @@ class Play {
   readonly #client: Http2Client
   readonly #target: Target
   readonly #case: Case
-  readonly #patience: number
+  #patience = patience
 
   constructor(client: Http2Client, target: Target, one: Case) {
     this.#client = client
     this.#target = target
     this.#case = one
-    this.#patience = one.slow === true ? slowPatience : patience
   }
 
   async run(): Promise<void> {
     const { request, answer = {}, steps = [] } = this.#case
-    await this.#until(() => this.#client.isReady, 'its SETTINGS')
     this.#client.request(headersOf(this.#target.url, request), request.end === true)
-    const { status = 200, headers = {} } = answer
-    const response = await this.#until(() => this.#client.response, 'the response')
-    const got = response.get(':status')
-    if (got !== String(status)) throw new Violation(`the status is ${got}, not ${status}${this.#text()}`)
-    for (const [name, value] of Object.entries(headers)) {
-      const actual = response.get(name)
-      if (actual !== (value ?? undefined)) {
-        throw new Violation(`the header ${name} is ${actual ?? 'absent'}, not ${value ?? 'absent'}`)
-      }
-    }
+    await this.#answer([answer].flat())
     for (const [index, step] of steps.entries()) {
+      this.#patience = step.within === undefined ? patience : step.within * 1_000
       await this.#step(step).catch((error: unknown) => {
         if (error instanceof Violation)
           throw new Violation(`step ${index + 1}, ${shorten(JSON.stringify(step))}: ${shorten(error.message)}`)
         throw error
       })
     }
+    // What follows an end may be wrong, too.
+    if (this.#client.ending === 'END_STREAM') await this.#client.settled()
+    this.#check()
+  }
+
+  async #answer(answers: readonly Answer[]): Promise<void> {
+    const response = await this.#until(() => this.#client.response ?? this.#isRefusedByLibrary(answers), 'the response')
+    if (response === true) return
+    const got = response.get(':status')
+    const answer = answers.find(({ status = 200 }) => String(status) === got)
+    if (answer === undefined) {
+      const wanted = answers.map(({ status = 200 }) => status).join(' or ')
+      throw new Violation(`the status is ${got}, not ${wanted}${this.#text()}`)
+    }
+    for (const [name, value] of Object.entries(answer.headers ?? {})) {
+      const actual = response.get(name)
+      if (actual === (value ?? undefined)) continue
+      throw new Violation(`the header ${name} is ${actual ?? 'absent'}, not ${value ?? 'absent'}`)
+    }
+  }
+
+  /** A library that refuses a path resets its stream (PATH-4). */
+  #isRefusedByLibrary(answers: readonly Answer[]): true | undefined {
+    const { ending } = this.#client
+    if (this.#target.level !== 'minimal' || typeof ending !== 'object' || !('rstCode' in ending)) return undefined
+    return answers.some(({ orReset }) => orReset === ending.rstCode) || undefined
+  }
+
+  #check(): void {
+    const { violation } = this.#client
+    if (violation !== undefined) throw new Violation(violation)
   }
 
   async #step(step: Step): Promise<void> {
@@ -113,7 +137,8 @@ class Play {
     if ('receiveControl' in step) return this.#receiveControl(step.receiveControl)
     if ('receiveError' in step) return this.#receiveError(step.receiveError)
     if ('receiveEnd' in step) return this.#receiveEnd()
-    if ('receiveStop' in step) return this.#receiveStop()
+    if ('receiveClose' in step) return this.#receiveError(step.receiveClose, true)
+    if ('refused' in step) return this.#refused(step.refused)
     return this.#flood(step.flood.most)
   }
 
@@ -125,12 +150,15 @@ class Play {
     }, 'credit to send')
   }
 
-  async #receive(expected: Message | { readonly message: string | readonly string[] }): Promise<void> {
+  async #receive(expected: Message | { readonly message: string } | { readonly msgpack: string }): Promise<void> {
     const { type, body } = await this.#frame()
     if (type !== 'message') throw new Violation(`a control frame came: ${type} ${body.toString('hex')}`)
     if ('message' in expected) {
-      const bodies = [expected.message].flat()
-      if (bodies.some((one) => body.equals(Buffer.from(hex(one), 'hex')))) return
+      if (body.equals(Buffer.from(hex(expected.message), 'hex'))) return
+      throw new Violation(`the message is ${body.toString('hex')}`)
+    }
+    if ('msgpack' in expected) {
+      if (isDeepStrictEqual(unpack(body), unpack(Buffer.from(hex(expected.msgpack), 'hex')))) return
       throw new Violation(`the message is ${body.toString('hex')}`)
     }
     const value = parseJson(body.toString())
@@ -154,6 +182,8 @@ class Play {
     const { type, body } = await this.#frame(expected === 'ping')
     const wanted = typeof expected === 'string' ? expected : 'pong'
     if (type !== wanted) throw new Violation(`it is ${type} ${body.toString('hex')}`)
+    // Without an answer, the client would be silent (PING-4).
+    if (type === 'ping') await this.#send(controlFrame(4, body))
     if (typeof expected !== 'string' && !body.equals(Buffer.from(hex(expected.pong), 'hex'))) {
       throw new Violation(`the pong has the bytes ${body.toString('hex')}`)
     }
@@ -170,17 +200,24 @@ class Play {
     if (received.length > 0) throw new Violation(`${received.toString('hex')} came before the end`)
   }
 
-  async #receiveStop(): Promise<void> {
-    const ending = await this.#ending()
-    for (let frame = this.#nextFrame(); frame !== undefined; frame = this.#nextFrame()) {
-      if (frame.type === 'close') throw new Violation(`it sent a close: ${frame.body.toString('hex')}`)
+  /** The body of a refusal is text, which may say anything but what failed. */
+  async #refused(seconds: number): Promise<void> {
+    const message = bytesOf({ json: 'x' })
+    for (const until = performance.now() + seconds * 1_000; performance.now() < until;) {
+      if (this.#client.ending !== 'END_STREAM' && this.#client.ending !== undefined) break
+      this.#check()
+      this.#client.send(message)
+      await delay(sendingInterval)
     }
-    if (ending === 'END_STREAM' || ('rstCode' in ending && ending.rstCode === noError)) return
-    throw new Violation(`its half ended by ${describe(ending)}`)
+    const { ending } = this.#client
+    if (typeof ending === 'object') throw new Violation(`after the answer, its half ended by ${describe(ending)}`)
+    if (this.#client.wasReset) throw new Violation(`it reset the stream within ${seconds} s after the answer`)
+    const end = await this.#ending()
+    if (end !== 'END_STREAM') throw new Violation(`its half ended by ${describe(end)}`)
   }
 
   /** Messages that the server sent earlier may precede the error. */
-  async #receiveError(code: string): Promise<void> {
+  async #receiveError(code: string, isClose = false): Promise<void> {
     const ending = await this.#ending()
     for (let frame = this.#nextFrame(); frame !== undefined; frame = this.#nextFrame()) {
       if (frame.type !== 'close') continue
@@ -189,12 +226,14 @@ class Play {
       if (got !== code) throw new Violation(`the code of close is ${got}`)
       const reason = frame.body.subarray(1 + length).toString()
       if (reason.includes('secret')) throw new Violation(`the reason shows what failed: ${reason}`)
-      if (ending !== 'END_STREAM' && !('rstCode' in ending && ending.rstCode === noError)) {
+      if (ending !== 'END_STREAM') {
         throw new Violation(`after close, its half ended by ${describe(ending)}`)
       }
       return
     }
-    if (ending === 'END_STREAM' || 'lost' in ending) throw new Violation(`its half ended by ${describe(ending)}`)
+    if (ending === 'END_STREAM' || 'lost' in ending || isClose) {
+      throw new Violation(`its half ended by ${describe(ending)}${isClose ? ', without close' : ''}`)
+    }
     const wanted = rstCodes[code] ?? cancel
     const isKnown = this.#target.level === 'minimal' ? ending.rstCode !== noError : ending.rstCode === wanted
     if (!isKnown) throw new Violation(`the code of the reset is ${ending.rstCode}, not ${wanted}`)
@@ -263,6 +302,7 @@ class Play {
     for (;;) {
       const found = look()
       if (found !== undefined && found !== false) return found
+      this.#check()
       const { ending } = this.#client
       if (typeof ending === 'object' && 'lost' in ending)
         throw new Violation(`while waiting for ${what}: ${ending.lost}`)
@@ -287,10 +327,14 @@ class Play {
 
 function headersOf(url: URL, request: RequestLine): Headers {
   const { end: _, ...own } = request
+  const origin = `${url.protocol}//${url.host}`
   const base = { ':scheme': url.protocol.slice(0, -1), ':authority': url.host, ...defaults, ...own }
-  const fields = Object.entries(base).filter((field): field is [string, string] => typeof field[1] === 'string')
   const prefix = url.pathname.replace(/\/$/, '')
-  const all = fields.map(([name, value]): [string, string] => [name, name === ':path' ? prefix + value : value])
+  const all = Object.entries(base).flatMap(([name, value]) =>
+    (Array.isArray(value) ? (value as readonly string[]) : [value])
+      .filter((one): one is string => typeof one === 'string')
+      .map((one): [string, string] => [name, (name === ':path' ? prefix + one : one).replace('{origin}', origin)]),
+  )
   // Pseudo-headers come first (RFC 9113, section 8.3).
   return [...all.filter(([name]) => name.startsWith(':')), ...all.filter(([name]) => !name.startsWith(':'))]
 }
@@ -316,6 +360,14 @@ function controlFrame(type: number, body: Uint8Array): Buffer {
 
 function hex(spaced: string): string {
   return spaced.replaceAll(' ', '')
+}
+
+function unpack(body: Uint8Array): unknown {
+  try {
+    return msgpack().decode(body)
+  } catch {
+    throw new Violation(`${Buffer.from(body).toString('hex')} is no MessagePack object`)
+  }
 }
 
 function parseJson(text: string): unknown {

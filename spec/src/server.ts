@@ -3,7 +3,7 @@ import type { Channel } from '@h2channel/channel'
 import { defineRoute } from '@h2channel/channel'
 import type { Router, RouterOptions } from '@h2channel/channel/server'
 import { createRouter } from '@h2channel/channel/server'
-import { bytes, i16, json, msgpack, oneOf, struct, text, u8 } from '@h2channel/codecs'
+import { bytes, i16, json, msgpack, oneOf, struct, text, u16, u8 } from '@h2channel/codecs'
 import { z } from 'zod'
 
 const any = { client: json(), server: json() }
@@ -14,6 +14,7 @@ const strict = defineRoute('/conformance/strict', { client: json(z.strictObject(
 const small = defineRoute('/conformance/small', any)
 const parameter = defineRoute('/conformance/params/:name', any)
 const literal = defineRoute('/conformance/params/literal', any)
+const below = defineRoute('/conformance/:kind/below', any)
 const failing = defineRoute('/conformance/fail', any)
 const stopping = defineRoute('/conformance/stop', any)
 const draining = defineRoute('/conformance/drain', any)
@@ -21,6 +22,7 @@ const packed = defineRoute('/conformance/msgpack', { client: msgpack(), server: 
 const raw = defineRoute('/conformance/bytes', { client: bytes(), server: bytes() })
 const sized = defineRoute('/conformance/sized', { client: bytes(4), server: bytes(4) })
 const records = defineRoute('/conformance/record', { client: record, server: record })
+const little = defineRoute('/conformance/little', { client: struct({ n: u16 }, { endian: 'little' }), server: json() })
 const mixed = defineRoute('/conformance/mixed', { client: bytes(8), server: bytes(12) })
 const choice = defineRoute('/conformance/any', {
   client: oneOf(json(), msgpack()),
@@ -38,6 +40,7 @@ export function createConformanceRouter(options: RouterOptions = {}): Router {
   const router = createRouter({ onError: () => {}, ...options })
   router.handle(parameter, (channel, { params }) => channel.send({ name: params.name }))
   router.handle(literal, (channel) => channel.send({ literal: true }))
+  router.handle(below, (channel, { params }) => channel.send({ kind: params.kind }))
   router.handle(echo, sendBack)
   router.handle(strict, async (channel) => {
     for await (const message of channel) await channel.send(message)
@@ -57,6 +60,7 @@ export function createConformanceRouter(options: RouterOptions = {}): Router {
   router.handle(raw, sendBack)
   router.handle(sized, sendBack)
   router.handle(records, sendBack)
+  router.handle(little, sendBack)
   router.handle(mixed, async (channel) => {
     for await (const _ of channel) await channel.send(new Uint8Array(12))
   })

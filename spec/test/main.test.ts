@@ -1,5 +1,6 @@
 import { execFile } from 'node:child_process'
 import { once } from 'node:events'
+import { createServer as createHttp1Server } from 'node:http'
 import { createServer } from 'node:http2'
 import type { AddressInfo } from 'node:net'
 import { fileURLToPath } from 'node:url'
@@ -52,11 +53,44 @@ test('a server that breaks a rule fails, with the rule and the reason', async ()
 })
 
 test('cases that do not exist are no success', async () => {
-  expect((await conformance(addressOf(good), '--only', 'nothing of that name')).code).toBe(1)
+  const { code, stderr } = await conformance(addressOf(good), '--only', 'nothing of that name')
+  expect(stderr).toBe('no case of the full level has "nothing of that name" in its name or rules\n')
+  expect(code).toBe(2)
 })
 
-test('a wrong call explains the right one', async () => {
-  const { code, stderr } = await conformance('localhost', '--level', 'most')
-  expect(stderr).toContain('usage: pnpm conformance URL')
+test.each([
+  ['no URL', [], 'one URL is needed'],
+  ['two URLs', ['http://localhost', 'http://localhost'], 'one URL is needed'],
+  ['an address without a scheme', ['localhost:8080'], 'localhost:8080 is no http: or https: URL'],
+  ['another level', ['http://localhost', '--level', 'most'], 'there is no level most'],
+  ['a flag that does not exist', ['http://localhost', '--fast'], "Unknown option '--fast'"],
+  ['an authority that cannot be read', ['http://localhost', '--ca', 'no-such.pem'], 'no such file'],
+] as const)('a call with %s explains the right one', async (_what, args, reason) => {
+  const { code, stdout, stderr } = await conformance(...args)
+  expect(stderr).toContain(reason)
+  expect(stderr).toContain('\nusage: pnpm conformance URL')
+  expect(stderr).not.toContain('    at ')
+  expect(stdout).toBe('')
   expect(code).toBe(2)
+})
+
+test('a server that does not run is one error', async () => {
+  const gone = createServer().listen(0, '127.0.0.1')
+  await once(gone, 'listening')
+  const address = addressOf(gone)
+  await new Promise((resolve) => gone.close(resolve))
+  const { code, stdout, stderr } = await conformance(address)
+  expect(stderr).toMatch(/^cannot connect to http:\/\/127\.0\.0\.1:\d+: connect ECONNREFUSED .*\n$/)
+  expect(stdout).toBe('')
+  expect(code).toBe(2)
+})
+
+test('a server of HTTP/1 is one error', async () => {
+  const old = createHttp1Server().listen(0, '127.0.0.1')
+  await once(old, 'listening')
+  const { code, stderr } = await conformance(`http://127.0.0.1:${(old.address() as AddressInfo).port}`)
+  expect(stderr).toMatch(/^cannot connect to .*: it does not speak HTTP\/2\n$/)
+  expect(code).toBe(2)
+  old.closeAllConnections()
+  await new Promise((resolve) => old.close(resolve))
 })

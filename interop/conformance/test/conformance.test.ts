@@ -18,7 +18,7 @@ import { needs } from '../../needs.ts'
 const pythonPeer = fileURLToPath(new URL('../../python/conformance.py', import.meta.url))
 const cases = readCases()
 
-describe('Go, with net/http alone', () => {
+describe('Go, with net/http alone (CONF-1)', () => {
   let program: ChildProcess
   let url: URL
 
@@ -33,7 +33,7 @@ describe('Go, with net/http alone', () => {
   runAll('minimal', () => url)
 })
 
-describe('Python, with h2', () => {
+describe('Python, with h2 (CONF-2)', () => {
   let program: ChildProcess
   let url: URL
 
@@ -49,7 +49,7 @@ describe('Python, with h2', () => {
   runAll('full', () => url)
 })
 
-describe('h2channel', () => {
+describe('h2channel (CONF-1, CONF-2)', () => {
   const server = createServer()
   let url: URL
 

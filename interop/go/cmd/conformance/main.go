@@ -17,6 +17,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"h2channel.test/interop/talk"
@@ -26,6 +27,7 @@ const (
 	format     = "application/vnd.h2channel+json"
 	limit      = 4 << 20
 	prefixSize = 4
+	grace      = time.Second
 )
 
 // A route answers the messages of a channel. An error ends the channel.
@@ -56,6 +58,7 @@ func serve(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("Allow", "POST")
 		}
 		http.Error(w, http.StatusText(status), status)
+		discard(http.NewResponseController(w), r.Body)
 		return
 	}
 	w.Header().Set("Content-Type", format)
@@ -72,6 +75,13 @@ func serve(w http.ResponseWriter, r *http.Request) {
 	}
 	// The handler's return ends both halves, and the client may still send.
 	_, _ = io.Copy(io.Discard, r.Body)
+}
+
+// discard reads what the client still sends, for a second. Without it, net/http resets the stream at once (ANS-5).
+func discard(control *http.ResponseController, body io.Reader) {
+	if control.Flush() == nil && control.SetReadDeadline(time.Now().Add(grace)) == nil {
+		_, _ = io.Copy(io.Discard, body)
+	}
 }
 
 // match finds a route by the segments of a path (PATH-1 to PATH-4).
@@ -98,16 +108,23 @@ func match(path string) (answer route, name string, status int) {
 	case len(rest) == 1 && rest[0] == "fail":
 		return fail, "", 0
 	case len(rest) == 2 && rest[0] == "params" && rest[1] != "":
-		switch name := rest[1]; name {
-		case "literal":
+		if rest[1] == "literal" {
 			return literal, "", 0
-		case ".", "..", "\xff":
-			return nil, "", http.StatusBadRequest
-		default:
-			return parameter, name, 0
 		}
+		return named("name"), rest[1], refusal(rest[1])
+	case len(rest) == 2 && rest[0] != "" && rest[1] == "below":
+		return named("kind"), rest[0], refusal(rest[0])
 	}
 	return nil, "", http.StatusNotFound
+}
+
+// refusal returns the status of a refusal for a parameter, or 0 (PATH-4).
+func refusal(parameter string) int {
+	switch parameter {
+	case ".", "..", "\xff":
+		return http.StatusBadRequest
+	}
+	return 0
 }
 
 // check returns the status of a refusal, or 0 (ANS-8).
@@ -138,6 +155,10 @@ func check(r *http.Request) int {
 
 // parse returns a media type. A type with parameters is another type, and so is a malformed one: for both it is "".
 func parse(text string) string {
+	// The library unquotes only some characters.
+	text = quoted.ReplaceAllStringFunc(text, func(value string) string {
+		return escaped.ReplaceAllString(value, "$1$2")
+	})
 	kind, parameters, err := mime.ParseMediaType(text)
 	// The library accepts a parameter twice, which the format has not once (TYPE-4).
 	if err != nil || strings.Count(strings.ToLower(text), "charset") > 1 {
@@ -152,6 +173,8 @@ func parse(text string) string {
 }
 
 var (
+	quoted  = regexp.MustCompile(`"(?:[^"\\]|\\.)*"`)
+	escaped = regexp.MustCompile(`\\([^"\\])|(\\.)`)
 	// Up to the next comma outside of quotes. A quote that is not closed lasts to the end.
 	member = regexp.MustCompile(`(?:[^,"]|"(?:[^"\\]|\\.)*(?:"|\\?$))+`)
 	// The first q ends the media type. What follows the weight has no meaning.
@@ -209,15 +232,18 @@ func fail(c *channel, _ string) error {
 	if _, err := c.receive(); err != nil && err != io.EOF {
 		return err
 	}
-	return errors.New("INTERNAL")
+	return errors.New("a secret of the server")
 }
 
-func parameter(c *channel, name string) error {
-	text, err := json.Marshal(map[string]string{"name": name})
-	if err != nil {
-		return err
+// named answers with the parameter of the path.
+func named(property string) route {
+	return func(c *channel, parameter string) error {
+		text, err := json.Marshal(map[string]string{property: parameter})
+		if err != nil {
+			return err
+		}
+		return c.send(text)
 	}
-	return c.send(text)
 }
 
 func literal(c *channel, _ string) error {
