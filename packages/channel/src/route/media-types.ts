@@ -77,6 +77,9 @@ export function contentCoding(contentEncoding: string | undefined): string | und
   return contentEncoding === undefined || /^\s*identity\s*$/i.test(contentEncoding) ? undefined : contentEncoding
 }
 
+/** Maximum length of `accept` in an answer: more headers than a client accepts end its connection. Unit: characters. */
+export const maxListed = 8_192
+
 /** Maximum length of `accept`, with room for several struct layouts: a longer one takes too long. Unit: characters. */
 export const maxAcceptLength = 32_768
 

@@ -14,16 +14,30 @@ interface Node<T> {
   leaf: { readonly value: T; readonly names: readonly string[] } | undefined
 }
 
-/** A segment of a path that was asked for. */
-interface Segment {
+/** A segment of a path that was asked for. It is decoded when the walk reaches it: a path may have thousands. */
+class Segment {
   readonly raw: string
+  #decoded: string | undefined | null = null
+
+  constructor(raw: string) {
+    this.raw = raw
+  }
+
   /** Undefined where it is malformed. */
-  readonly decoded: string | undefined
+  get decoded(): string | undefined {
+    this.#decoded = this.#decoded === null ? decodeSegment(this.raw) : this.#decoded
+    return this.#decoded
+  }
 }
 
-/** A tree with a level for each segment, so that the number of routes hardly matters to a search. */
+/**
+ * A tree with a level for each segment. A search tries a literal before a parameter, and looks at each node once at
+ * most.
+ */
 export class RouteTree<T> {
   readonly #root: Node<T> = createNode()
+  /** The segments of the longest route. */
+  #depth = 0
 
   /** Adds a route. Returns whether there was none that matches the same paths. */
   add(path: string, value: T): boolean {
@@ -34,13 +48,14 @@ export class RouteTree<T> {
         names.push(segment.slice(1))
         node = node.parameter ??= createNode()
       } else {
-        const literal = decode(segment) ?? segment
+        const literal = decodeSegment(segment) ?? segment
         const next = node.literals.get(literal) ?? createNode()
         node.literals.set(literal, next)
         node = next
       }
     }
     if (node.leaf !== undefined) return false
+    this.#depth = Math.max(this.#depth, segmentsOf(path).length)
     node.leaf = { value, names }
     return true
   }
@@ -50,7 +65,9 @@ export class RouteTree<T> {
     const query = target.indexOf('?')
     const path = query === -1 ? target : target.slice(0, query)
     if (!path.startsWith('/')) return 'not found'
-    const segments = segmentsOf(path).map((raw): Segment => ({ raw, decoded: decode(raw) }))
+    const raw = path.slice(1).split('/', this.#depth + 1)
+    if (raw.length > this.#depth) return 'not found'
+    const segments = raw.map((one) => new Segment(one))
     const taken: Segment[] = []
     const leaf = search(this.#root, segments, 0, taken)
     if (leaf === undefined) return 'not found'
@@ -91,8 +108,9 @@ function segmentsOf(path: string): string[] {
 }
 
 /** Decodes a segment once. Undefined where it is no percent-encoded UTF-8. */
-function decode(segment: string): string | undefined {
-  if (/[^!-~]/.test(segment)) return undefined
+export function decodeSegment(segment: string): string | undefined {
+  // The check is cheaper than an error of `decodeURIComponent`.
+  if (/[^!-~]|%(?![\dA-Fa-f]{2})/.test(segment)) return undefined
   if (!segment.includes('%')) return segment
   try {
     return decodeURIComponent(segment)

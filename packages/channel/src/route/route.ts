@@ -3,6 +3,7 @@ import type { Codec } from '@h2channel/codecs'
 import type { Channel } from '../core/channel.ts'
 import { ChannelError } from '../errors.ts'
 import type { Framing } from '../framing/framing.ts'
+import { decodeSegment } from './route-tree.ts'
 
 /**
  * One kind of channel that a service offers: its path, and the messages of each side. Client and server import the same
@@ -75,6 +76,8 @@ function checkPath(path: string): void {
     if (segment.includes(':') && !/^:[A-Za-z_]\w*$/.test(segment)) throw wrong(`has a segment ${segment}, not :name`)
     const [reserved] = /[{}()[\]*+?!\\]/.exec(segment) ?? []
     if (reserved !== undefined) throw wrong(`has ${reserved}, which is a part of patterns elsewhere`)
+    // No request could match it.
+    if (decodeSegment(segment) === undefined) throw wrong(`has ${segment}, which is no percent-encoded UTF-8`)
   }
   const names = [...path.matchAll(/:(\w+)/g)].map((found) => found[1])
   if (new Set(names).size < names.length) throw wrong('names a parameter twice')

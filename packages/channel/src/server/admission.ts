@@ -84,8 +84,10 @@ export class Admission {
   }
 
   /** Stops counting a channel that {@link admit} has counted. */
-  release(quotas: readonly Quota[]): void {
+  release({ quotas, session }: Grant): void {
     for (const quota of quotas) quota.channels -= 1
+    // After GOAWAY, Node reads no more from a connection without streams, and would not notice that its client leaves.
+    if (session.channels === 0) this.#leaving.get(session)?.close()
   }
 
   /**
@@ -106,10 +108,8 @@ export class Admission {
   /** Removes a channel that has ended, and whose handler has returned. */
   remove(usage: ChannelUsage): void {
     this.usages.delete(usage)
-    this.release(usage.quotas)
+    this.release(usage)
     usage.release()
-    // After GOAWAY, Node reads no more from a connection without streams, and would not notice that its client leaves.
-    if (usage.session.channels === 0) this.#leaving.get(usage.session)?.close()
   }
 
   /** Sends GOAWAY, so that the client opens its next channel on another connection. Open channels continue. */

@@ -22,6 +22,7 @@ import {
   contentCoding,
   formatForContentType,
   maxAcceptLength,
+  maxListed,
   negotiateFormat,
 } from '../route/media-types.ts'
 import { announcedVersion, controlHeader, openChannel, version } from '../route/negotiate.ts'
@@ -140,13 +141,13 @@ export function openRequest<Auth>(
 }
 
 /** Comes first: all other steps may keep the headers or read them. */
-function checkHeaderSize<Auth>({ headers, served: { maxHeaderBytes } }: OpenRequest<Auth>): Rejection | undefined {
-  const tooLarge = (limit: string): Rejection => ({
-    status: 431,
-    message: `the headers are over the limit of ${limit}`,
-  })
-  if (headerBytes(headers) > maxHeaderBytes) return tooLarge(`${maxHeaderBytes} bytes`)
-  return (headers.accept?.length ?? 0) > maxAcceptLength ? tooLarge(`${maxAcceptLength} bytes for accept`) : undefined
+function checkHeaderSize<Auth>({ headers, served }: OpenRequest<Auth>): Rejection | undefined {
+  const message = 'the headers are over the limit of'
+  const { maxHeaderBytes, offer } = served
+  if (headerBytes(headers) > maxHeaderBytes) return { status: 431, message: `${message} ${maxHeaderBytes} bytes` }
+  const maxAccept = Math.max(maxAcceptLength, offer.length)
+  if ((headers.accept?.length ?? 0) <= maxAccept) return undefined
+  return { status: 431, message: `${message} ${maxAccept} bytes for accept` }
 }
 
 function checkOrigin<Auth>({ headers, session, router }: OpenRequest<Auth>): Rejection | undefined {
@@ -190,7 +191,8 @@ function negotiate<Auth>({ served: { receives, sends, offer }, headers }: OpenRe
   if (receive === undefined) {
     const what = type === undefined ? 'a request without content-type' : excerpt(type)
     const acceptable = acceptHeader(receives)
-    return { status: 415, message: `${what} is not one of ${acceptable}`, headers: { accept: acceptable } }
+    const message = `${what} is not one of ${acceptable}`
+    return { status: 415, message, headers: acceptable.length > maxListed ? {} : { accept: acceptable } }
   }
   // Of several that are all accepted, the first one counts.
   const send = accepted === offer ? sends[0] : negotiateFormat(sends, accepted, receive)
@@ -211,7 +213,7 @@ async function openAdmitted<Auth>(request: OpenRequest<Auth>, formats: Formats, 
   })
   if (!isOpen) {
     // A client that leaves could have `authorize` run any number of times if its end were not awaited.
-    const release = (): void => admission.release(grant.quotas)
+    const release = (): void => admission.release(grant)
     if (request.authorization === undefined) release()
     else void request.authorization.then(release, release)
   }

@@ -274,7 +274,9 @@ class RouteTable<Auth> implements Router<Auth>, RequestInterceptor {
   }
 
   onRequest(request: IncomingMessage, response: ServerResponse): boolean {
-    if (this.#routes.find(request.url ?? '') === 'not found') return false
+    // A request of a proxy may have the whole URL (RFC 9112, section 3.2.2).
+    const target = (request.url ?? '').replace(/^https?:\/\/[^/?]*/i, '')
+    if (this.#routes.find(target) === 'not found') return false
     respondHttp1(response, { status: 505, message: 'a channel needs HTTP/2', headers: { connection: 'close' } })
     return true
   }

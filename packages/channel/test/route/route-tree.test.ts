@@ -1,5 +1,5 @@
 import * as fc from 'fast-check'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 
 import { RouteTree } from '../../src/route/route-tree.ts'
 
@@ -14,6 +14,18 @@ function found(tree: RouteTree<string>, target: string): unknown {
   const result = tree.find(target)
   return typeof result === 'string' ? result : [result.value, result.params]
 }
+
+test('a path longer than every route is not decoded, and one with invalid encodings throws nothing', () => {
+  const decode = vi.spyOn(globalThis, 'decodeURIComponent')
+  const tree = treeOf('/a/:b')
+  expect(found(tree, `/${'%z/'.repeat(1_000)}`)).toBe('not found')
+  expect(found(tree, `/${'%41/'.repeat(1_000)}`)).toBe('not found')
+  expect(found(tree, '/a/%z')).toBe('malformed')
+  expect(decode).not.toHaveBeenCalled()
+  expect(found(tree, '/%61/%62')).toEqual(['/a/:b', { b: 'b' }])
+  expect(decode).toHaveBeenCalledTimes(2)
+  decode.mockRestore()
+})
 
 describe('find', () => {
   const tree = treeOf('/', '/quotes/:market', '/a~b/caf%C3%A9/:name', '/x%2Fy', '/slash/', '/two/:a/:b')

@@ -41,6 +41,8 @@ describe('defineRoute: rejects', () => {
     ['another host', '//example.org/a'],
     ['two slashes', '//'],
     ['a backslash', '/a\\b'],
+    ['a percent sign alone', '/100%'],
+    ['an encoding that is not UTF-8', '/b%ff/:name'],
   ])('%s: %s', (_what, path) => {
     const error = thrown(() => defineRoute(path, codecs), 'INVALID_ROUTE')
     expect(error).toMatchObject({ side: 'local', fatal: true })

@@ -88,6 +88,7 @@ describe('attach: shares a port with other handlers', () => {
     const over1 = await ask1(served.at, '/nowhere')
     expect([over1.status, over1.body.toString()]).toEqual([404, 'no such route\n'])
     expect((await ask1(served.at, '/echo')).status).toBe(505)
+    expect((await ask1(served.at, 'http://example.com/echo')).status).toBe(505)
   })
 
   test('another router, attached and detached in either order', async () => {

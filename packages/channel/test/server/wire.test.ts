@@ -1,5 +1,6 @@
 /** What a request and its answer are on the wire: rules of SPEC.md, by bare HTTP/2. */
-import { json } from '@h2channel/codecs'
+import type { Codec, StructLayout } from '@h2channel/codecs'
+import { json, oneOf, struct, u8 } from '@h2channel/codecs'
 import { once } from 'node:events'
 import type { ClientHttp2Stream, Http2ServerRequest, Http2ServerResponse, OutgoingHttpHeaders } from 'node:http2'
 import { describe, expect, test } from 'vitest'
@@ -126,12 +127,42 @@ describe('the answer', () => {
     expect([one, other].map(({ headers }) => headers['cache-control'])).toEqual(['no-store, no-transform', 'private'])
   })
 
-  test('to an accept that is longer than any list of formats is 431 (ANS-6)', async () => {
+  test('to an accept of more than 32,768 characters is 431 (ANS-6)', async () => {
     await using served = await serve(serveEcho, { router: { maxHeaderBytes: 60_000 } })
     const accept = (length: number): OutgoingHttpHeaders => ({ ...plain, accept: '*/*'.padStart(length, ',') })
     expect((await ask(served.at, accept(32_768))).status).toBe(200)
     expect((await ask(served.at, accept(32_769))).status).toBe(431)
   })
+})
+
+/** A layout of `count` fields, whose names begin with `name`. */
+function layoutOf(name: string, count: number): StructLayout {
+  return Object.fromEntries(Array.from({ length: count }, (_, index) => [`${name}${'x'.repeat(60)}${index}`, u8]))
+}
+
+test('a route whose own formats are longer than 32,768 characters opens to its client', async () => {
+  const codec = (): Codec<unknown> =>
+    oneOf(...(['a', 'b', 'c'].map((name) => struct(layoutOf(name, 110))) as [Codec<object>])) as Codec<unknown>
+  const long = defineRoute('/long', { client: json(), server: codec() })
+  await using served = await serve((router) => router.handle(long, (channel) => channel.close()))
+  const client = served.client()
+  expect((await (await client.open(long)).closed).clean).toBe(true)
+})
+
+test('an answer lists the formats of a route in a header only where that is short (OPEN-3)', async () => {
+  const [short, long] = [struct(layoutOf('a', 2)), struct(layoutOf('a', 110))]
+  const listed = await Promise.all(
+    [short, oneOf(long, struct(layoutOf('b', 110)))].map(async (client) => {
+      const route = defineRoute('/records', { client, server: json() })
+      await using served = await serve((router) => router.handle(route, () => {}))
+      const answer = await ask(served.at, { ...plain, ':path': '/records', 'content-type': 'text/plain' })
+      return [answer.status, answer.headers.accept?.includes(short.contentType.slice(0, 60))]
+    }),
+  )
+  expect(listed).toEqual([
+    [415, true],
+    [415, undefined],
+  ])
 })
 
 describe('of two reasons to refuse a request, the earlier one counts (ANS-8)', () => {

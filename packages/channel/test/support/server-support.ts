@@ -163,10 +163,10 @@ export function bareSession(at: TestServer): AsyncDisposable & {
   }
 }
 
-/** Requests a path over HTTP/1.1. */
+/** Requests a path, or a whole URL as a proxy does, over HTTP/1.1. */
 export function ask1(at: TestServer, path: string): Promise<Answer> {
   return new Promise((resolve, reject) => {
-    const asking = request(new URL(path, at.origin), { ca: at.tls?.ca, agent: false }, (response) => {
+    const asking = request(new URL(at.origin), { path, ca: at.tls?.ca, agent: false }, (response) => {
       const chunks: Buffer[] = []
       response.on('data', (chunk: Buffer) => chunks.push(chunk))
       response.on('end', () => {
