@@ -528,9 +528,13 @@ describe('connectTimeout', () => {
 })
 
 describe('createClient', () => {
-  test.each(['', 'localhost', 'ftp://localhost', 'ws://localhost', '/path'])('rejects %j as an origin', (origin) => {
-    thrown(() => createClient(origin), 'INVALID_ARGUMENT')
-  })
+  test.each(['', 'localhost', 'ftp://localhost', 'ws://localhost', '/path', 'http://localhost:undefined'])(
+    'rejects %j as an origin',
+    (origin) => {
+      const { message } = thrown(() => createClient(origin), 'INVALID_ARGUMENT')
+      expect(message).toBe(`a client needs a valid http: or https: URL, not ${origin}`)
+    },
+  )
 
   test('rejects invalid limits', () => {
     thrown(() => createClient('http://localhost', { limits: { flushBytes: 0 } }), 'INVALID_ARGUMENT')
