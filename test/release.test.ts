@@ -173,7 +173,7 @@ describe('npm gets', () => {
 
   const latest = (): string[] => tarballs.map((tarball) => `latest ${tarball}`)
 
-  test('the packages in the order of their dependencies, and after a failure those that it lacks', () => {
+  test('the packages in the order of their dependencies, and after a failure the packages that it lacks', () => {
     filesOf(version)
     const has = new Map<string, string>()
     expect(() => publishTo(has, version, 1)).toThrow('npm failed')
@@ -191,7 +191,7 @@ describe('npm gets', () => {
     expect(sent).toEqual([])
   })
 
-  test('a prerelease as next, which nobody installs without asking for it', () => {
+  test('a prerelease as next, which is installed only on request', () => {
     filesOf('0.9.0-rc.1')
     publishTo(new Map(), '0.9.0-rc.1')
     expect(sent).toEqual(tarballs.map((tarball) => `next ${tarball}`))

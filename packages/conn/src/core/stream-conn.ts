@@ -98,7 +98,8 @@ export class StreamConn implements Conn {
   readonly #closeTimeout: number
   readonly #lingerTimeout: number
   readonly #readers = new WaitQueue<Wrap, unknown>(readAborted)
-  readonly #writers = new WaitQueue<Write, void>(writeAborted)
+  /** Created for the first write that has to wait. */
+  #writers: WaitQueue<Write, void> | undefined
   /** The writes that wait until they are handed on. Created for the first of them. */
   #unfinished: WaitQueue<null, void> | undefined
   /** Chunks that no read waited for: one, the `readAhead`, and any that the transport could not hold back. */
@@ -144,7 +145,8 @@ export class StreamConn implements Conn {
     if (this.#writing.at === 'failed') return Promise.reject(this.#writing.error)
     if (this.#writing.at !== 'open') return Promise.reject(closedHere('write'))
     const write = { bytes, released, handedOn }
-    if (this.#room && this.#writers.size === 0) return this.#accept(write)
+    if (this.#room && !this.#hasWriters) return this.#accept(write)
+    this.#writers ??= new WaitQueue(writeAborted)
     return this.#writers.add(write, signal)
   }
 
@@ -272,8 +274,12 @@ export class StreamConn implements Conn {
     this.#transport.resume()
   }
 
+  get #hasWriters(): boolean {
+    return this.#writers !== undefined && this.#writers.size > 0
+  }
+
   #endWhenWritten(): void {
-    if (this.#writing.at !== 'ending' || this.#writers.size > 0) return
+    if (this.#writing.at !== 'ending' || this.#hasWriters) return
     this.#writing = { at: 'finishing' }
     this.#transport.end()
   }
@@ -308,7 +314,7 @@ export class StreamConn implements Conn {
   #onDrain(): void {
     this.#room = true
     while (this.#room) {
-      const writer = this.#writers.take()
+      const writer = this.#writers?.take()
       if (writer === undefined) break
       writer.resolve(this.#accept(writer.item))
     }
@@ -356,7 +362,7 @@ export class StreamConn implements Conn {
   #failWriting(error: ConnError): void {
     if (this.#writing.at === 'failed' || this.#writing.at === 'ended') return
     this.#writing = { at: 'failed', error }
-    this.#writers.fail(error)
+    this.#writers?.fail(error)
     this.#unfinished?.fail(error)
     this.#settleFinished?.(error)
   }
