@@ -23,10 +23,12 @@ const once = [
   'test/{documents,errors,house,landing,pages,release,spec}.test.ts',
 ]
 /**
- * Tests of functions from values to bytes and back, which use the language and nothing of Node: these run on the oldest
- * version, with all other tests, and on the newest. The tests of text stay, since its code calls Node's.
+ * Tests that run on the oldest version, with all other tests, and on the newest: the examples, whose parts the packages'
+ * tests cover, and functions from values to bytes and back, which use the language and nothing of Node. The tests of
+ * text stay, since its code calls Node's.
  */
-const pure = [
+const atBothEnds = [
+  'examples/**',
   'packages/codecs/test/{core,schema}/**',
   'packages/codecs/test/msgpack/{decode,extension,msgpack}.test.ts',
   'packages/codecs/test/struct/{layout,random,struct,types}.test.ts',
@@ -64,7 +66,7 @@ for (const major of majors) {
     report === undefined
       ? []
       : ['--reporter=default', '--reporter=json', `--outputFile.json=${report}/node-${major}.json`]
-  const left = [...once, ...(major === newest ? [] : pure)].flatMap((pattern) => ['--exclude', pattern])
+  const left = [...once, ...(major === newest ? [] : atBothEnds)].flatMap((pattern) => ['--exclude', pattern])
   run(node, [join(root, 'node_modules', 'vitest', 'vitest.mjs'), 'run', ...left, ...reporters], env)
 }
 
