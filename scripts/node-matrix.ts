@@ -23,8 +23,8 @@ const once = [
   'test/{documents,errors,house,landing,pages,release,spec}.test.ts',
 ]
 /**
- * Tests that run on the oldest version, with all other tests, and on the newest: the examples, whose parts the packages'
- * tests cover, and functions from values to bytes and back, which use the language and nothing of Node. The tests of
+ * Tests that run on the oldest version, with all other tests, and on the newest. They are the examples, whose parts the
+ * tests of the packages cover, and functions from values to bytes and back, which use nothing of Node. The tests of
  * text stay, since its code calls Node's.
  */
 const atBothEnds = [
