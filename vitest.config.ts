@@ -7,8 +7,7 @@ export default defineConfig({
   ssr: { resolve: { conditions: ['@h2channel/source', 'node', 'import', 'default'] } },
   test: {
     include: ['packages/*/test/**/*.test.ts', 'examples/*/test/**/*.test.ts', 'spec/test/*.test.ts', 'test/*.test.ts'],
-    // Only for what hangs: a busy machine may take several times as long as a free one.
-    testTimeout: 60_000,
+    testTimeout: 20_000,
     // Each case by its name: what a conn does is shown for every carrier.
     reporters: ['verbose'],
     // Many tests wait for sockets and timers, and leave a processor to others.
