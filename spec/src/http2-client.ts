@@ -114,7 +114,8 @@ export class Http2Client {
       signal.addEventListener('abort', () => reject(new Error('timeout')))
       this.onChange = () => {
         if (this.#hasSettings) resolve()
-        else if (typeof this.ending === 'object' && 'lost' in this.ending) reject(new Error(this.ending.lost))
+        // A server of another protocol answers in it, hangs up or resets: which of these is read first is a race.
+        else if (this.ending !== undefined) reject(new Error('it does not speak HTTP/2', { cause: this.ending }))
       }
     })
   }
