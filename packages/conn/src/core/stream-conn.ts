@@ -106,7 +106,7 @@ export class StreamConn implements Conn {
   #held = noChunks
   #heldBytes = 0
   #flowing = false
-  #room = true
+  #room: boolean
   #reading: Reading = open
   #writing: Writing = open
   #closing: Promise<void> | undefined
@@ -122,6 +122,7 @@ export class StreamConn implements Conn {
     this.#closeTimeout = closeTimeout
     this.#lingerTimeout = lingerTimeout
     this.#transport = transport
+    this.#room = transport.hasRoom ?? true
     transport.start(new StreamConn.#Events(this))
   }
 

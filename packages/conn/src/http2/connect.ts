@@ -9,6 +9,7 @@ import { mergeHeaders } from './headers.ts'
 import { Http2Conn } from './http2-conn.ts'
 import { RstCode, streamError } from './node-errors.ts'
 import { Http2Transport } from './http2-stream.ts'
+import { isBytes } from '../node/pages.ts'
 import type { Session } from './session.ts'
 import type { SessionPool } from './session-pool.ts'
 import { sharedSessions } from './session-pool.ts'
@@ -22,6 +23,13 @@ export interface ConnectOptions extends CloseTimeouts {
   readonly method?: string | undefined
   /** The headers of the request. */
   readonly headers?: OutgoingHttpHeaders | undefined
+  /**
+   * Bytes that leave together with the request, as far as the peer's window permits, and with each attempt of it. They
+   * are accepted as by `write`, and belong to the conn for good. Default: none.
+   */
+  readonly initial?: Uint8Array | undefined
+  /** Whether this side's half ends after `initial`, as by `closeWrite`: the peer's half stays open. Default: false. */
+  readonly end?: boolean | undefined
   /** TLS options, for `https:` alone. Pass the same object each time, since different objects share no connections. */
   readonly tls?: ConnectionOptions | undefined
   /** The pool whose connections are used. Default: one pool for the whole process. */
@@ -40,8 +48,8 @@ const maxSilence = 1_000
  * Opens a conn: sends a request whose body stays open, and waits for the headers of the response. `https:` uses HTTP/2
  * over TLS, `http:` uses cleartext HTTP/2 with prior knowledge.
  *
- * @throws ConnError `INVALID_ARGUMENT` for an invalid URL, method, header, timeout or signal; `TIMEOUT` or `CANCELLED`
- *   from the signal; `SESSIONS_CLOSED` from a closed pool; `CONNECT_FAILED`, `TLS_FAILED`, `HTTP2_NOT_SUPPORTED`,
+ * @throws ConnError `INVALID_ARGUMENT` for an invalid URL, method, header, timeout, signal or `initial`; `TIMEOUT` or
+ *   `CANCELLED` from the signal; `SESSIONS_CLOSED` from a closed pool; `CONNECT_FAILED`, `TLS_FAILED`, `HTTP2_NOT_SUPPORTED`,
  *   `CONNECT_TIMEOUT`, `CONNECTION_LOST`, `PEER_SILENT` or `RESET` when no response came; `UNEXPECTED_STATUS` for a
  *   status other than 2xx, with status, headers and the start of the body in `response`.
  *
@@ -54,11 +62,14 @@ const maxSilence = 1_000
  */
 export async function connect(url: string | URL, options: ConnectOptions = {}): Promise<Http2Conn> {
   const target = parse(url)
-  const { method = 'POST', sessions = sharedSessions } = options
+  const { method = 'POST', sessions = sharedSessions, initial, end = false } = options
   const connectTimeout = checkDelay('connectTimeout', options.connectTimeout ?? connDefaults.connectTimeout)
   const timeouts = resolveTimeouts(options)
   if (!/^[!#$%&'*+.^_`|~\w-]+$/.test(method) || method === 'HEAD' || method === 'CONNECT') {
     throw new ConnError('INVALID_ARGUMENT', `a conn cannot use the method ${JSON.stringify(method)}`)
+  }
+  if (initial !== undefined && !isBytes(initial)) {
+    throw new ConnError('INVALID_ARGUMENT', 'the initial bytes of a conn are a Uint8Array')
   }
   if (options.tls !== undefined && target.protocol === 'http:') {
     throw new ConnError('INVALID_ARGUMENT', `tls has no effect on ${target.origin}: use a URL that begins with https:`)
@@ -93,8 +104,15 @@ export async function connect(url: string | URL, options: ConnectOptions = {}): 
         const { stream } = opened
         session = opened.session
         const transport = new Http2Transport(stream, session)
+        // In the turn of the request, so that Node sends both together.
+        if (initial !== undefined && initial.length > 0) transport.write(initial)
+        if (end) transport.end()
         return await respond(session, stream, transport, controller.signal, (status, response) => {
-          return new Http2Conn(stream, transport, { side: 'client', method, path, status, headers: response }, timeouts)
+          const info = { side: 'client', method, path, status, headers: response } as const
+          const conn = new Http2Conn(stream, transport, info, timeouts)
+          // The stream has ended already, and the conn must know. How it ended is in `closed`.
+          if (end) conn.closeWrite().catch(() => {})
+          return conn
         })
       } catch (error) {
         // By its GOAWAY, the peer promises that it did nothing with the request (RFC 9113, section 8.7).
@@ -181,6 +199,8 @@ function readErrorResponse(
     const done = (): void => {
       signal.removeEventListener('abort', reset)
       stream.off('data', onData)
+      // The server has answered all the same, and wants no more of them.
+      if (stream.writableLength > 0) transport.reset(RstCode.CANCEL)
       const body = Buffer.concat(chunks).subarray(0, connLimits.refusalBody)
       const message = `the server answered with status ${status}`
       resolve(new ConnError('UNEXPECTED_STATUS', message, { response: { status, headers, body } }))

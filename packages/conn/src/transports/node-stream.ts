@@ -48,6 +48,10 @@ export class DuplexTransport<Stream extends Duplex = Duplex> implements Transpor
     this.stream = stream
   }
 
+  get hasRoom(): boolean {
+    return !this.stream.writableNeedDrain
+  }
+
   start(events: TransportEvents): void {
     const { stream } = this
     const { data, end, drain, finish, error, close } = DuplexTransport.#listeners
