@@ -49,9 +49,9 @@ const maxSilence = 1_000
  * over TLS, `http:` uses cleartext HTTP/2 with prior knowledge.
  *
  * @throws ConnError `INVALID_ARGUMENT` for an invalid URL, method, header, timeout, signal or `initial`; `TIMEOUT` or
- *   `CANCELLED` from the signal; `SESSIONS_CLOSED` from a closed pool; `CONNECT_FAILED`, `TLS_FAILED`, `HTTP2_NOT_SUPPORTED`,
- *   `CONNECT_TIMEOUT`, `CONNECTION_LOST`, `PEER_SILENT` or `RESET` when no response came; `UNEXPECTED_STATUS` for a
- *   status other than 2xx, with status, headers and the start of the body in `response`.
+ *   `CANCELLED` from the signal; `SESSIONS_CLOSED` from a closed pool; `CONNECT_FAILED`, `TLS_FAILED`,
+ *   `HTTP2_NOT_SUPPORTED`, `CONNECT_TIMEOUT`, `CONNECTION_LOST`, `PEER_SILENT` or `RESET` when no response came;
+ *   `UNEXPECTED_STATUS` for a status other than 2xx, with status, headers and the start of the body in `response`.
  *
  * @example
  * ```ts
