@@ -52,6 +52,7 @@ const rules = {
   INVALID_ROUTE: { side: 'local' },
   MESSAGE_TOO_LARGE: { rstCode: 6, atPeer: ['local'], isTellable: true, isReported: 'always' },
   NOT_FOUND: {},
+  NO_REPLY: {},
   PEER_ABORTED: {},
   PEER_SILENT: {},
   PEER_STOPPED: { fatal: false },

@@ -34,18 +34,38 @@ export interface ClientOptions {
   readonly clock?: Clock | undefined
 }
 
-/** Options of `client.open`. */
-export interface OpenOptions {
-  /** Ends the `open`, with all its attempts and delays. It has no effect on a channel that is open. */
-  readonly signal?: AbortSignal | null | undefined
+/** What the options of `client.open` and of `client.call` have in common. */
+export interface RequestOptions {
   /** Further headers of this request. */
   readonly headers?: OutgoingHttpHeaders | undefined
   /** The request's method. Default: `POST`. */
   readonly method?: string | undefined
   /** What to do with a message of the server that the route's schema rejects. Default: end the channel. */
   readonly onInvalid?: OnInvalid | undefined
+}
+
+/**
+ * Options of `client.open`.
+ *
+ * @typeParam C - the messages of the client.
+ */
+export interface OpenOptions<C = never> extends RequestOptions {
+  /** Ends the `open`, with all its attempts and delays. It has no effect on a channel that is open. */
+  readonly signal?: AbortSignal | null | undefined
+  /**
+   * Messages that leave together with the request, before the server has answered, in the client's first format. They
+   * are sent again with each attempt, so that the server which accepts the channel receives them once. Together they
+   * have at most `maxBufferedBytes` and one message. Default: none.
+   */
+  readonly initial?: Iterable<C> | undefined
   /** What to do when the server reads nothing for `slowAfter`. Default: keep waiting. */
   readonly onSlow?: OnSlow | undefined
+}
+
+/** Options of `client.call`. */
+export interface CallOptions extends RequestOptions {
+  /** Ends the call at any moment: all attempts, and the wait for the reply. The server's `context.signal` aborts. */
+  readonly signal?: AbortSignal | null | undefined
 }
 
 /** Options of `client.close`. */
@@ -55,8 +75,13 @@ export interface ClientCloseOptions {
 }
 
 /** The arguments of `open` after the route: options, with `params` where the path has parameters. */
-export type OpenArguments<Path extends string> = string extends Path
-  ? [options?: OpenOptions & { readonly params?: Readonly<Record<string, string>> }]
+export type OpenArguments<Path extends string, C = never> = WithParams<Path, OpenOptions<C>>
+
+/** The arguments of `call` after the message: options, with `params` where the path has parameters. */
+export type CallArguments<Path extends string> = WithParams<Path, CallOptions>
+
+type WithParams<Path extends string, Options> = string extends Path
+  ? [options?: Options & { readonly params?: Readonly<Record<string, string>> }]
   : keyof PathParams<Path> extends never
-    ? [options?: OpenOptions]
-    : [options: OpenOptions & { readonly params: PathParams<Path> }]
+    ? [options?: Options]
+    : [options: Options & { readonly params: PathParams<Path> }]

@@ -6,11 +6,13 @@ import { abortable } from '@h2channel/conn/internal'
 import type { Address } from './address-pool.ts'
 import type { ClientOptions, OpenOptions } from './client-options.ts'
 import type { Channel } from '../core/channel.ts'
+import { coreOf } from '../core/channel.ts'
 import { diagnostics, publishingSlow, publishOpening } from '../observe/diagnostics.ts'
 import { refClock, systemClock } from '../runtime/clock.ts'
 import { ChannelError, excerpt, printable } from '../errors.ts'
 import type { Format } from '../route/media-types.ts'
 import { contentCoding, formatForContentType, acceptHeader } from '../route/media-types.ts'
+import type { Initial } from './initial.ts'
 import { connErrorOf, openError } from './open-errors.ts'
 import { announcedVersion, controlHeader, openChannel, version } from '../route/negotiate.ts'
 
@@ -23,7 +25,7 @@ export interface ClientSettings extends ClientOptions {
 }
 
 /** What all attempts of one `open` have in common. */
-export interface OpenCall<C, S> extends Omit<OpenOptions, 'signal'> {
+export interface OpenCall<C, S> extends Omit<OpenOptions, 'initial' | 'signal'> {
   /** The path of the route, as it was defined. */
   readonly route: string
   /** The path with its parameters filled in. */
@@ -33,6 +35,10 @@ export interface OpenCall<C, S> extends Omit<OpenOptions, 'signal'> {
   readonly receives: readonly Format<S>[]
   /** The media types of `receives`. */
   readonly accept: string
+  /** Leaves with each request. */
+  readonly initial: Initial | undefined
+  /** Whether this side's half ends after that. */
+  readonly end: boolean
   /** Ends the attempt with its reason. */
   readonly signal: AbortSignal
 }
@@ -43,7 +49,7 @@ export async function connectChannel<C, S>(
   request: OpenCall<C, S>,
   settings: ClientSettings,
 ): Promise<Channel<C, S>> {
-  const { route, send, receives, accept, signal, method, onInvalid } = request
+  const { route, send, receives, accept, initial, end, signal, method, onInvalid } = request
   const { connectTimeout, tls, sessions, limits, clock } = settings
   // The headers of a request that will not be sent are not asked for.
   signal.throwIfAborted()
@@ -61,7 +67,8 @@ export async function connectChannel<C, S>(
   const opening = publishOpening('client', route, address.name, headers)
   let conn: Http2Conn | undefined
   try {
-    conn = await connect(url, { signal, method, tls, connectTimeout: timeLeft, sessions, headers })
+    const sent = { initial: initial?.bytes, end }
+    conn = await connect(url, { ...sent, signal, method, tls, connectTimeout: timeLeft, sessions, headers })
     // The response may have come in the turn of the abort.
     signal.throwIfAborted()
     const receive = responseFormat(conn, url, receives)
@@ -74,6 +81,11 @@ export async function connectChannel<C, S>(
       name: route,
     })
     const opened = channel as Channel<unknown, unknown>
+    if (initial !== undefined) {
+      const { sender } = coreOf(channel)
+      sender.messages = initial.messages
+      sender.bytes = initial.bytes.length
+    }
     settings.onOpen(opened, address, route)
     if (opening !== undefined) {
       diagnostics.open.publish({ opening, channel: opened })

@@ -3,11 +3,14 @@ import { addAbortListener, connDefaults, removeAbortListener, SessionPool } from
 
 import type { Address } from './address-pool.ts'
 import { AddressPool, parseAddresses } from './address-pool.ts'
-import type { ClientCloseOptions, ClientOptions, OpenArguments, OpenOptions } from './client-options.ts'
+import { receiveReply } from './call.ts'
+import type { CallArguments, ClientCloseOptions, ClientOptions, OpenArguments, OpenOptions } from './client-options.ts'
 import type { ClientSettings, OpenCall } from './connect-channel.ts'
 import { connectChannel } from './connect-channel.ts'
 import type { OnClientEvent } from './events.ts'
+import { encodeInitial } from './initial.ts'
 import type { Channel } from '../core/channel.ts'
+import { checkIterable } from '../core/channel.ts'
 import { drainChannels, forceCloseDelay } from '../core/drain-channels.ts'
 import { abortError, ChannelError, signalError } from '../errors.ts'
 import { callHook } from '../observe/hooks.ts'
@@ -22,8 +25,8 @@ import { refClock } from '../runtime/clock.ts'
 export interface Client extends AsyncDisposable {
   /**
    * Opens a channel, and resolves once the server has accepted it. While no handler can have seen the request, it is
-   * sent again after a delay, as the client's `retry` says. No message is ever sent twice: none is sent before this
-   * resolves.
+   * sent again after a delay, as the client's `retry` says, with its `initial` messages. No handler gets a message
+   * twice.
    *
    * With several attempts, the error is that of the last. After an error that is `retryable`, another `open` may
    * succeed.
@@ -39,11 +42,37 @@ export interface Client extends AsyncDisposable {
    *   - `TIMEOUT`, `CANCELLED`: from the signal.
    *   - `CLOSED`: after `close()`.
    *   - `INVALID_ARGUMENT`: an invalid option, or a parameter that does not fit into a path.
+   *   - `ENCODE_FAILED`, `MESSAGE_TOO_LARGE`, `SEND_BUFFER_FULL`: `initial` cannot be sent. Nothing was.
    */
   open<Path extends string, C, S>(
     route: Route<Path, C, S>,
-    ...options: OpenArguments<NoInfer<Path>>
+    ...options: OpenArguments<NoInfer<Path>, NoInfer<C>>
   ): Promise<Channel<C, S>>
+
+  /**
+   * Asks once: opens a channel, sends `message` and the end of this side's half together with the request, and resolves
+   * with the one message of the server once that has ended its half. On an open connection that takes one round trip.
+   * The call is sent again as {@link open} is, while no handler can have seen it.
+   *
+   * The channel ends with the call. When `signal` ends the call, the server's `context.signal` aborts.
+   *
+   * @throws ChannelError the codes of `open`, and
+   *   - `NO_REPLY`: the server ended without a message.
+   *   - `INVALID_MESSAGE`: it sent a second message, or one that the route does not allow.
+   *   - `ENCODE_FAILED`, `MESSAGE_TOO_LARGE`: `message` cannot be sent. Nothing was.
+   *   - `TIMEOUT`, `CANCELLED`: from the signal. A handler may have the message.
+   *   - the error that ended the channel, such as `INTERNAL` when the handler failed, or `CONN_LOST`.
+   *
+   * @example
+   * ```ts
+   * const { price } = await client.call(prices, { symbol: 'SAP' }, { signal: AbortSignal.timeout(2_000) })
+   * ```
+   */
+  call<Path extends string, C, S>(
+    route: Route<Path, C, S>,
+    message: NoInfer<C>,
+    ...options: CallArguments<NoInfer<Path>>
+  ): Promise<S>
 
   /**
    * Drains the client's channels, then closes its own connections, but not those of a pool that was passed to it. Both
@@ -113,22 +142,45 @@ export function createClient(origins: string | URL | readonly (string | URL)[], 
     },
   }
 
-  async function open<Path extends string, C, S>(
-    route: Route<Path, C, S>,
-    ...[given = {}]: [options?: OpenOptions & { readonly params?: Readonly<Record<string, string>> }]
+  /** Opens a channel on which `initial` leaves with the request, and with `end` this side's end too. */
+  async function request<C, S>(
+    route: Route<string, C, S>,
+    given: AnyOptions<C>,
+    initial: Iterable<C> | undefined,
+    end: boolean,
+    what: string,
   ): Promise<Channel<C, S>> {
     checkHook('onInvalid', given.onInvalid)
     checkHook('onSlow', given.onSlow)
-    const refused = signalError(given.signal, 'opening the channel')
+    const refused = signalError(given.signal, what)
     if (refused?.code === 'INVALID_ARGUMENT') throw refused
-    if (closing.signal.aborted) throw new ChannelError('CLOSED', 'open after the client was closed')
+    if (closing.signal.aborted) throw new ChannelError('CLOSED', `${what} after the client was closed`)
     const path = fillPath(route.path, given.params ?? {})
     const formats = (routeFormats.get(route) as RouteFormats<C, S> | undefined) ?? createRouteFormats(route)
     routeFormats.set(route, formats)
-    const { signal, release } = openSignal(given.signal, closing.signal)
-    const request = { ...given, ...formats, route: route.path, path, signal }
-    const connect = async (address: Address): Promise<Channel<C, S>> => connectChannel(address, request, settings)
+    const encoded = initial && encodeInitial(initial, formats.send, limits)
+    const { signal, release } = openSignal(given.signal, closing.signal, what)
+    const shared = { ...given, ...formats, route: route.path, path, initial: encoded, end, signal }
+    const connect = async (address: Address): Promise<Channel<C, S>> => connectChannel(address, shared, settings)
     return openWithRetry(addresses, route.path, signal, connect).finally(release)
+  }
+
+  async function open<Path extends string, C, S>(
+    route: Route<Path, C, S>,
+    ...[given = {}]: [given?: AnyOptions<C>]
+  ): Promise<Channel<C, S>> {
+    const { initial } = given
+    if (initial !== undefined) checkIterable(initial, 'initial')
+    return request(route, given, initial, false, 'opening the channel')
+  }
+
+  async function call<Path extends string, C, S>(
+    route: Route<Path, C, S>,
+    message: C,
+    ...[given = {}]: [given?: AnyOptions<C>]
+  ): Promise<S> {
+    const channel = await request(route, given, [message], true, 'the call')
+    return receiveReply(channel, route.path, given.signal)
   }
 
   async function close({ timeout = connDefaults.closeTimeout }: ClientCloseOptions = {}): Promise<void> {
@@ -145,8 +197,11 @@ export function createClient(origins: string | URL | readonly (string | URL)[], 
     await drainChannels(() => [...channels], ended, error, timeout, clock)
   }
 
-  return { open, close, [Symbol.asyncDispose]: () => close() }
+  return { open, call, close, [Symbol.asyncDispose]: () => close() }
 }
+
+/** The options of any `open` or `call`. */
+type AnyOptions<C> = OpenOptions<C> & { readonly params?: Readonly<Record<string, string>> }
 
 type RouteFormats<C, S> = Pick<OpenCall<C, S>, 'accept' | 'receives' | 'send'>
 
@@ -162,9 +217,10 @@ function createRouteFormats<C, S>({ path, client, server, framing }: Route<strin
 function openSignal(
   own: AbortSignal | null | undefined,
   closing: AbortSignal,
+  what: string,
 ): { readonly signal: AbortSignal; release(): void } {
   const controller = new AbortController()
-  const onOwn = (): void => controller.abort(abortError('opening the channel', own?.reason))
+  const onOwn = (): void => controller.abort(abortError(what, own?.reason))
   const onClosing = (): void => controller.abort(closing.reason)
   if (own?.aborted === true) onOwn()
   if (own) addAbortListener(own, onOwn)

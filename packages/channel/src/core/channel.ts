@@ -131,7 +131,7 @@ export class Channel<in S, out R> implements AsyncIterable<R>, AsyncDisposable {
    *   string. An error that `messages` throws is passed on.
    */
   async sendAll(messages: Iterable<S>, options?: WaitOptions): Promise<void> {
-    checkIterable(messages)
+    checkIterable(messages, 'sendAll')
     await this.#core.sender.sendAll(messages, options?.signal)
   }
 
@@ -249,11 +249,12 @@ class Iteration<R, T> implements AsyncIterableIterator<T, undefined> {
   }
 }
 
-function checkIterable(messages: unknown): void {
+/** Throws `INVALID_ARGUMENT` unless `messages` is an iterable. `what` takes them. */
+export function checkIterable(messages: unknown, what: string): void {
   // A string is an iterable too, of letters, which is never meant.
   const iterable: unknown = typeof messages === 'string' ? undefined : messages
   if (typeof (iterable as Partial<Iterable<unknown>> | null | undefined)?.[Symbol.iterator] === 'function') return
-  throw new ChannelError('INVALID_ARGUMENT', 'sendAll takes an iterable of messages, such as an array')
+  throw new ChannelError('INVALID_ARGUMENT', `${what} takes an iterable of messages, such as an array`)
 }
 
 function checkFraming(framing: Framing, codec: Codec<unknown>): void {

@@ -6,9 +6,9 @@ import type { Clock } from '../runtime/clock.ts'
 import type { Control } from '../framing/control-frames.ts'
 import { encodeControl } from '../framing/control-frames.ts'
 import type { ChannelLimits } from '../options.ts'
-import { abortError, ChannelError, signalError, textOf } from '../errors.ts'
+import { abortError, ChannelError, signalError } from '../errors.ts'
 import type { Framing } from '../framing/framing.ts'
-import { messageTooLarge } from '../framing/framing.ts'
+import { encodeFailure } from '../framing/framing.ts'
 import { isReusable, WriteBuffer, release } from './write-buffer.ts'
 import type { SenderEvents, SenderWatcher } from './events.ts'
 import { closedHere } from './own-end.ts'
@@ -285,9 +285,7 @@ export class Sender<in S> {
     } catch (error) {
       out.position = start
       if (start === 0) out.take()
-      if (error instanceof ChannelError) return error
-      if (out.hasOverflowed) return messageTooLarge(undefined, this.#limits.maxMessageBytes, 'local')
-      return new ChannelError('ENCODE_FAILED', textOf(error), { cause: error })
+      return encodeFailure(error, out, this.#limits.maxMessageBytes)
     } finally {
       out.limit(Infinity)
       this.#isEncoding = false

@@ -1,7 +1,7 @@
 import type { ByteWriter, Codec } from '@h2channel/codecs'
 
 import type { Side } from '../errors.ts'
-import { ChannelError } from '../errors.ts'
+import { ChannelError, textOf } from '../errors.ts'
 
 /** The longest body of a control frame, whatever the limit of messages. Unit: bytes. */
 export const maxControlBytes = 1_024
@@ -100,4 +100,11 @@ export interface FrameDecoder {
 export function messageTooLarge(size: number | undefined, limit: number, side: Side): ChannelError {
   const message = `a message${size === undefined ? '' : ` of ${size} bytes`} is over the limit of ${limit}`
   return new ChannelError('MESSAGE_TOO_LARGE', message, { side, fatal: side === 'remote' })
+}
+
+/** The error of a message that could not be encoded into `out`: what was thrown, or why. */
+export function encodeFailure(thrown: unknown, out: ByteWriter, limit: number): ChannelError {
+  if (thrown instanceof ChannelError) return thrown
+  if (out.hasOverflowed) return messageTooLarge(undefined, limit, 'local')
+  return new ChannelError('ENCODE_FAILED', textOf(thrown), { cause: thrown })
 }

@@ -45,6 +45,15 @@ export type Handler<Path extends string, Client, Server, Auth = unknown> = (
   context: HandlerContext<Path, Auth>,
 ) => void | Promise<void>
 
+/**
+ * Answers one message of a client. What it throws, or rejects with, ends the channel with `INTERNAL`, as what a handler
+ * throws does.
+ */
+export type Answer<Path extends string, Client, Server, Auth = unknown> = (
+  message: Client,
+  context: HandlerContext<Path, Auth>,
+) => Server | Promise<Server>
+
 /** When the credentials of a client expire. */
 interface Expiry {
   readonly at: Date

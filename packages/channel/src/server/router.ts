@@ -19,7 +19,7 @@ import { Admission, routerDefaults } from './admission.ts'
 import type { Authorize } from './authorize.ts'
 import type { AgeOptions, Ages, DrainOptions } from './drain.ts'
 import { Drain, resolveAges } from './drain.ts'
-import type { Handler, HandlerContext } from './handler-context.ts'
+import type { Answer, Handler, HandlerContext } from './handler-context.ts'
 import type { PresetHeaders } from './headers.ts'
 import { maxHeaderBytes, presetHeaders } from './headers.ts'
 import type { Attachable, RequestInterceptor } from './intercept.ts'
@@ -122,6 +122,28 @@ export interface Router<Auth = unknown> {
   handle<Path extends string, C, S>(
     route: Route<Path, C, S>,
     handler: Handler<Path, C, S, Auth>,
+    options?: HandleOptions<NoInfer<Path>, Auth>,
+  ): this
+
+  /**
+   * Serves a route whose server sends one reply to each message: calls (`client.call`), and channels on which a client
+   * sends any number of messages. They are answered in order. The next message is taken when the reply to the one
+   * before was accepted, so that a client which does not read its replies is held back.
+   *
+   * An `answer` that throws, or returns `undefined`, has failed as a handler that throws: the channel ends with
+   * `INTERNAL` after the replies before, and `onError` is called. `context.signal` aborts when the caller is gone.
+   * While the router drains, messages are answered until the client ends its half, or the deadline comes.
+   *
+   * @throws ChannelError as {@link handle}.
+   *
+   * @example
+   * ```ts
+   * router.answer(prices, async ({ symbol }, { signal }) => ({ price: await priceOf(symbol, signal) }))
+   * ```
+   */
+  answer<Path extends string, C, S>(
+    route: Route<Path, C, S>,
+    answer: Answer<Path, C, S, Auth>,
     options?: HandleOptions<NoInfer<Path>, Auth>,
   ): this
 
@@ -250,6 +272,14 @@ class RouteTable<Auth> implements Router<Auth>, RequestInterceptor {
     return this
   }
 
+  answer<Path extends string, C, S>(
+    route: Route<Path, C, S>,
+    answer: Answer<Path, C, S, Auth>,
+    options?: HandleOptions<NoInfer<Path>, Auth>,
+  ): this {
+    return this.handle(route, answering(route.path, answer), options)
+  }
+
   attach(server: Attachable): () => void {
     return attach(server, this)
   }
@@ -296,5 +326,20 @@ class RouteTable<Auth> implements Router<Auth>, RequestInterceptor {
     // An idle connection would stay open, and with it a server that is being closed.
     if (drain.isDone) session.close()
     return found !== 'not found'
+  }
+}
+
+/** The handler that answers each message in order. It takes the next once the reply to the one before was accepted. */
+function answering<Path extends string, Client, Server, Auth>(
+  path: string,
+  answer: Answer<Path, Client, Server, Auth>,
+): Handler<Path, Client, Server, Auth> {
+  return async (channel, context) => {
+    for (let message = await channel.receive(); message !== undefined; message = await channel.receive()) {
+      const reply = await answer(message, context)
+      // It would leave the client with one reply too few, and later replies would seem to answer other messages.
+      if (reply === undefined) throw new TypeError(`the answer of ${path} is undefined, which is no message`)
+      await channel.send(reply)
+    }
   }
 }
