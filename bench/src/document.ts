@@ -1,95 +1,132 @@
-/** Writes `docs/why/benchmarks.md` and its charts. */
+/** Writes the figures into docs/why/benchmarks.md, with charts, and into the pages that sum them up. */
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import { format, resolveConfig } from 'prettier'
 
-import type { Load } from './cases.ts'
+import type { Load } from './cases/case.ts'
 import { chartsOf } from './charts.ts'
-import type { Entry } from './peers/index.ts'
 import { entries } from './peers/index.ts'
-import { defeatsOf, inMarkdown, tablesOf } from './report.ts'
-import type { Results } from './results.ts'
+import { inMarkdown, roundsIn, slowerOf, tablesOf } from './report.ts'
+import type { Measured } from './results.ts'
+import { summaryChart, summaryOf } from './summary.ts'
+import { targetsOf } from './targets.ts'
 
-const folder = new URL('../../docs/why/', import.meta.url)
+const root = new URL('../../', import.meta.url)
+const folder = new URL('docs/why/', root)
 
-export interface About {
-  readonly command: string
-  /** Node's version and the machine. */
-  readonly machine: string
-  /** The number and length of the rounds. */
-  readonly rounds: string
-  readonly loads: readonly Load[]
-}
-
-export async function writeDocument(results: Results, about: About): Promise<void> {
+/** The newest version of Node comes last. Charts and README show that one. */
+export async function writeDocuments(all: readonly Measured[], loads: readonly Load[]): Promise<void> {
+  const newest = all.at(-1)
+  if (newest === undefined) throw new Error('there are no results: run --full first')
   const pictures = new URL('benchmarks/', folder)
   await rm(pictures, { recursive: true, force: true })
   await mkdir(pictures, { recursive: true })
+  await writeFile(new URL('summary.svg', pictures), summaryChart(newest))
   const sections: string[] = []
-  for (const load of about.loads) {
-    const charts = chartsOf(load, results)
+  for (const load of loads) {
+    const measured = all.filter(({ results }) => results.entries(load.cases).length > 0)
+    if (measured.length === 0) continue
+    const charts = chartsOf(load, newest.results)
     for (const { name, svg } of charts) await writeFile(new URL(`${name}.svg`, pictures), svg)
-    const images = charts.map(({ name, title }) => `![${title}](benchmarks/${name}.svg)`)
-    sections.push(`## ${load.title}`, load.about, sparedIn(load), ...tablesOf(load, results).map(inMarkdown), ...images)
+    const tables = measured.flatMap(({ version, results }) => [
+      `**${version}**`,
+      ...tablesOf(load, results).map(inMarkdown),
+    ])
+    const images = charts.map(({ name, title }) => `![${title}, ${newest.version}](benchmarks/${name}.svg)`)
+    sections.push(`## ${load.title}`, load.about, ...tables, ...images)
   }
-  const parts = [await opening(about), ...sections, slower(results), failed(results), again(about)]
-  const text = parts.filter((part) => part !== '').join('\n\n')
-  const path = fileURLToPath(new URL('benchmarks.md', folder))
-  const options = { ...(await resolveConfig(path)), filepath: path }
-  const wrapped = await format(text, { ...options, proseWrap: 'always' })
-  await writeFile(path, await format(wrapped, options))
+  const parts = [await opening(all), ...sections, slower(all), aims(all), failed(all), again]
+  await writeMarkdown('docs/why/benchmarks.md', parts.filter((part) => part !== '').join('\n\n'))
+  const bold = 'The best of each line is bold.'
+  await fill('docs/why/performance.md', '## In five lines', bold, summary(all))
+  await fill('docs/why/performance.md', 'a ratio above 1.', '## See also', inMarkdown(slowerOf(all)))
+  const { head, rows } = summaryOf(newest)
+  const corner = `${newest.version}, one machine ([how](docs/why/benchmarks.md))`
+  await fill('README.md', '## Performance', bold, inMarkdown({ head: [corner, ...head.slice(1)], rows }))
 }
 
-async function opening({ command, machine, rounds }: About): Promise<string> {
+function summary(all: readonly Measured[]): string {
+  const tables = all.map((one) => `${one.machine}:\n\n${inMarkdown(summaryOf(one))}`)
+  return `${tables.join('\n\n')}
+
+![Each line as a part of its best figure, in %, ${all.at(-1)?.version}](benchmarks/summary.svg)`
+}
+
+async function opening(all: readonly Measured[]): Promise<string> {
   const rows = await Promise.all(entries.map(async (entry) => [entry.title, await versionOf(entry), entry.about]))
   const peers = inMarkdown({ head: ['', 'version', 'how it is used'], rows, isText: true })
   return `# Benchmarks
 
-This page compares h2channel with its alternatives. \`${command}\` wrote it.
+This page compares h2channel with its alternatives. \`npx -y pnpm@12 bench --full\` measured and wrote it.
 
-**${machine}**. ${rounds} A busy machine runs fewer rounds.
+## Summary
 
-Client and server are two processes on one machine, over loopback and without TLS. All peers send the same messages unless a section has others: \`{ id, user, text, ts }\` with a text of 64 characters, about 120 bytes of JSON. The peers run one after the other, in an order that changes from round to round. Every figure is the median of its rounds. **h2channel ÷ peer** is the median of the ratios of all rounds: \`json ÷\` is h2channel with json, divided by the peer of the row. In columns with ↑ more is better, and a ratio above 1.00 means that h2channel is faster. In columns with ↓ less is better, and a ratio below 1.00 means that h2channel needs less. Another machine gives other figures; the ratios differ less.
+${summary(all)}
+
+The best of each line is bold. The chart shows each line as a part of its best figure. [What is slower](#what-is-slower) is in one table.
+
+## How it is measured
+
+Client and server are two processes on one machine, over loopback and without TLS unless a section says otherwise. All peers send the same messages unless a section has others: \`{ id, user, text, ts }\` with a text of 64 characters, about 120 bytes of JSON. The peers run one after the other, in an order that changes from round to round. Every figure is the median of its rounds: ${all.map(({ version, results }) => `${roundsIn(results)} (${version})`).join('; ')}. A cell whose rounds differ by more than a third is measured again, up to three rounds more, and the rounds closest to the median count; † marks a cell that is still unsteady.
+
+In tables, **h2channel ÷ peer** is a ratio of these medians: \`json ÷\` is h2channel with json, divided by the peer of the row. In columns with ↑ more is better, and a ratio above 1.00 means that h2channel is faster. In columns with ↓ less is better, and a ratio below 1.00 means that h2channel needs less. Another machine gives other figures; the ratios differ less.
 
 ${peers}
 
-In the charts, h2channel is green. Ochre bars are limits: they show how fast anything could be. All peers are pure JavaScript: the optional native part of \`ws\`, \`bufferutil\`, is not installed.`
+In the charts, h2channel is green. Ochre bars are limits: they show how fast anything could be. All peers are pure JavaScript: the optional native part of \`ws\`, \`bufferutil\`, is not installed. All switch Nagle's algorithm off.`
 }
 
-function sparedIn({ spared = [] }: Load): string {
-  const titles = entries.filter(({ name }) => spared.includes(name)).map(({ title }) => title)
-  return titles.length === 0 ? '' : `Only \`--full\` has ${titles.join('; ')} here.`
+function slower(all: readonly Measured[]): string {
+  return `## What is slower
+
+Every figure above in which a peer did better than h2channel, limits excepted: the ratio h2channel ÷ peer, the largest difference first.
+
+${inMarkdown(slowerOf(all))}`
 }
 
-function slower(results: Results): string {
-  const lines = defeatsOf(results)
-  const list = lines.length === 0 ? 'Nothing.' : lines.map((line) => `- ${line}`).join('\n')
-  return `## Where h2channel is slower
+function aims(all: readonly Measured[]): string {
+  return `## What the library aims at
 
-Every cell above in which a peer did better than h2channel, with the ratio h2channel ÷ peer.
+The wanted ratios h2channel ÷ peer, and the ratios that the figures above give. \`npx -y pnpm@12 bench --targets\` prints them.
 
-${list}`
+${inMarkdown(targetsOf(all))}`
 }
 
-function failed(results: Results): string {
-  const failures = results.failures()
+function failed(all: readonly Measured[]): string {
+  const failures = all.flatMap(({ version, results }) => results.failures().map((cell) => ({ version, ...cell })))
   if (failures.length === 0) return ''
+  const lines = failures.map((cell) => `- ${cell.version}: ${cell.case.name}, ${cell.entry.title}: \`${cell.error}\``)
   return `## What failed
 
-${failures.map(({ case: one, entry, error }) => `- ${one.name}, ${entry.title}: \`${error}\``).join('\n')}`
+${lines.join('\n')}`
 }
 
-function again({ command }: About): string {
-  return `## Reproduce
+const again = `## Reproduce
 
 \`\`\`sh
-${command}                              # this page
-npx -y pnpm@12 bench stream,echo ws,ours          # some loads, some peers
-npx -y pnpm@12 bench --seconds 5 --rounds 9 ping  # longer
+npx -y pnpm@12 bench --full                   # everything; it says how long that takes, and writes this page
+npx -y pnpm@12 bench --full --node 24         # on another version of Node, which it fetches
+npx -y pnpm@12 bench --full call open         # some loads; the other figures stay as they are
+npx -y pnpm@12 bench stream echo ws ours      # some loads and peers, in short
+npx -y pnpm@12 bench --seconds 5 --rounds 9 ping
 \`\`\``
+
+/** Replaces what stands between two texts of a page. */
+async function fill(path: string, after: string, before: string, content: string): Promise<void> {
+  const text = await readFile(new URL(path, root), 'utf8')
+  const from = text.indexOf(after) + after.length
+  const to = text.indexOf(before, from)
+  if (from < after.length || to < from) throw new Error(`${path} has no "${after}" … "${before}"`)
+  await writeMarkdown(path, `${text.slice(0, from)}\n\n${content}\n\n${text.slice(to)}`)
 }
 
-async function versionOf({ library }: Entry): Promise<string> {
+async function writeMarkdown(path: string, text: string): Promise<void> {
+  const file = fileURLToPath(new URL(path, root))
+  const options = { ...(await resolveConfig(file)), filepath: file }
+  await writeFile(file, await format(await format(text, { ...options, proseWrap: 'always' }), options))
+}
+
+async function versionOf({ library }: { readonly library?: string }): Promise<string> {
   if (library === undefined) return ''
   const path = new URL(`../node_modules/${library}/package.json`, import.meta.url)
   return (JSON.parse(await readFile(path, 'utf8')) as { version: string }).version

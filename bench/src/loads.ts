@@ -1,9 +1,10 @@
 /** The work of a client for each load, with any peer. Checks that everything that it measures has happened. */
+import { Receivers } from './broadcast.ts'
 import { Fan } from './fan.ts'
 import type { Job, Result } from './job.ts'
 import type { Message } from './message.ts'
 import { check, messagesOf, piecesOf, Tally, trades } from './message.ts'
-import type { Alone, Session } from './peers/peer.ts'
+import type { Alone, Codecs, Session } from './peers/peer.ts'
 
 /** The number of different messages, equal for all peers. */
 const textLength = 64
@@ -11,13 +12,20 @@ const textLength = 64
 export class Client {
   readonly #session: Session
   #fan: Fan | undefined
+  #receivers: Receivers | undefined
 
   constructor(session: Session) {
     this.#session = session
   }
 
-  run(job: Job): Promise<Result> {
+  /** `publisher` is the port of the server's publisher, for jobs that need it. */
+  async run(job: Job, publisher: number): Promise<Result> {
     switch (job.do) {
+      case 'broadcast':
+        this.#receivers ??= await Receivers.start(able(this.#session.subscribe), publisher)
+        return this.#receivers.run(job)
+      case 'ask':
+        return this.#ask(job)
       case 'collect':
         return this.#collect(job)
       case 'echo':
@@ -29,6 +37,7 @@ export class Client {
       case 'hold':
         return this.#hold(job.channels)
       case 'alone':
+      case 'codec':
         throw new Error('a peer of two processes does nothing alone')
     }
   }
@@ -74,9 +83,27 @@ export class Client {
     }
     const milliseconds = performance.now() - begin
     await channel.end()
-    times.sort()
-    const share = (part: number): number => (times[Math.min(count - 1, Math.floor(count * part))] ?? 0) * 1_000
-    return { milliseconds, figures: [share(0.5), share(0.99)] }
+    return { milliseconds, figures: [share(times, 0.5), share(times, 0.99)] }
+  }
+
+  /** Returns how many a second, and the median of their durations. Unit: microseconds. */
+  async #ask({ how, count, atOnce }: Job & { do: 'ask' }): Promise<Result> {
+    const ask = able(how === 'call' ? this.#session.call : this.#session.exchange)
+    const times = new Float64Array(count)
+    const messages = new Supply(poolOf(textLength), count)[Symbol.iterator]()
+    let index = 0
+    const begin = performance.now()
+    const lane = async (): Promise<void> => {
+      for (let next = messages.next(); next.done !== true; next = messages.next()) {
+        const asked = performance.now()
+        const answer = await ask(next.value)
+        times[index++] = performance.now() - asked
+        if (answer.id !== next.value.id) throw new Error(`asked ${next.value.id}, but ${answer.id} came back`)
+      }
+    }
+    await Promise.all(Array.from({ length: Math.min(atOnce, count) }, lane))
+    const milliseconds = performance.now() - begin
+    return { milliseconds, figures: [(count / milliseconds) * 1_000, share(times, 0.5)] }
   }
 
   async #hold(channels: number): Promise<Result> {
@@ -90,6 +117,11 @@ export class Client {
     this.#fan ??= new Fan(able(this.#session.echo), poolOf(textLength))
     return this.#fan
   }
+}
+
+/** The time that a part of the times do not exceed. Unit: microseconds, of milliseconds. */
+function share(times: Float64Array, part: number): number {
+  return (times.toSorted()[Math.min(times.length - 1, Math.floor(times.length * part))] ?? 0) * 1_000
 }
 
 /** Lets the server collect `count` messages of a pool, and checks its answer. */
@@ -119,6 +151,29 @@ export function runAlone(alone: Alone, job: Job): Result {
   for (const message of new Supply(pool, job.count)) tally.add(message)
   check(answer, tally)
   return { milliseconds, figures: [(job.count / milliseconds) * 1_000] }
+}
+
+/** Encodes or decodes, in chunks that a channel could hold, and checks the sum. */
+export function runCodec(codecs: Codecs, job: Job): Result {
+  if (job.do !== 'codec') throw new Error(`a codec alone cannot do ${job.do}`)
+  const pool = poolOf(textLength)
+  const texts = pool.map((message) => Buffer.from(JSON.stringify(message)))
+  const [chunk, lengths] = [Buffer.concat(texts), texts.map(({ length }) => length)]
+  const rounds = Math.max(1, Math.round(job.count / pool.length))
+  const begin = performance.now()
+  let sum = 0
+  for (let round = 0; round < rounds; round++) {
+    sum += job.way === 'encode' ? codecs.encode(pool, pool.length) : codecs.decode(chunk, lengths)
+  }
+  const milliseconds = performance.now() - begin
+  const expected = job.way === 'encode' ? chunk.length : pool.reduce((all, { id }) => all + id, 0)
+  if (sum !== rounds * expected) throw new Error(`the sum is ${sum}, not ${rounds * expected}`)
+  return { milliseconds, figures: [((rounds * pool.length) / milliseconds) * 1_000] }
+}
+
+/** The messages that a server publishes. */
+export function published(): readonly Message[] {
+  return poolOf(textLength)
 }
 
 const pools = new Map<number, readonly Message[]>()

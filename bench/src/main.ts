@@ -1,28 +1,39 @@
 /**
  * Compares h2channel with its alternatives: each peer as two processes on this machine, in turn, round after round.
  *
- *     node dist/main.js                       the short version; writes docs/why/benchmarks.md
- *     node dist/main.js --full                the long one
- *     node dist/main.js stream,echo ws,ours   some loads or cases, some peers or the beginnings of their names
+ *     node dist/main.js                       the short version
+ *     node dist/main.js --full                the long one; keeps the figures, and writes docs/why/benchmarks.md
+ *     node dist/main.js --full call open      some loads or cases; the other figures stay
+ *     node dist/main.js stream ws ours        some loads or cases, some peers or the beginnings of their names
  *     node dist/main.js --smoke               everything once, to see whether it works
+ *     node dist/main.js --targets             what the library aims at, and what the figures of --full say
+ *     node dist/main.js --documents           writes the documents again
  *
- * Also --rounds, --seconds for each run, and --node for the binary that runs client and server.
+ * Also --rounds, --seconds for each run, and --node: the binary for client and server, or a version such as 24.
  */
+import { makeCertificate } from '@h2channel/conn/testing'
 import { execFileSync } from 'node:child_process'
 
-import { writeDocument } from './document.ts'
+import { loadsOf } from './cases/index.ts'
+import { writeDocuments } from './document.ts'
 import { machine } from './measure.ts'
 import type { Options } from './options.ts'
 import { optionsFrom } from './options.ts'
 import { stopAll } from './processes.ts'
 import { showProgress } from './progress.ts'
-import { defeatsOf, inTerminal, tablesOf } from './report.ts'
+import { inTerminal, roundsIn, slowerOf, tablesOf } from './report.ts'
+import type { Measured } from './results.ts'
 import { Results } from './results.ts'
-import type { Cell, Plan } from './run.ts'
-import { run, stepsOf } from './run.ts'
+import type { Plan } from './run.ts'
+import { estimate, run, stepsOf } from './run.ts'
+import { Store } from './store.ts'
+import { targetsOf } from './targets.ts'
 
 /** The time budget of the short version, which must be short on a busy machine too. Unit: milliseconds. */
-const shortBudget = 140_000
+const shortBudget = 180_000
+
+/** How many more rounds an unsteady cell has. */
+const repeats = 3
 
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   process.once(signal, () => {
@@ -33,68 +44,78 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
 process.once('exit', stopAll)
 
 try {
-  await bench(optionsFrom(process.argv.slice(2)))
+  const options = optionsFrom(process.argv.slice(2))
+  if (options.instead === 'targets') console.log(inTerminal(targetsOf(await stored())))
+  else if (options.instead === 'documents') await writeDocuments(await stored(), loadsOf('full'))
+  else await bench(options)
 } catch (error) {
   console.error(error instanceof Error ? error.message : error)
   process.exitCode = 1
 }
 
 async function bench(options: Options): Promise<void> {
-  const { mode, loads, isWanted, rounds, seconds, node } = options
+  const { mode, loads, isWanted, rounds, seconds, node, isKept } = options
   const begin = performance.now()
   // Asked first, so that a binary that does not run is reported as such.
   const version = execFileSync(node, ['--version'], { encoding: 'utf8' }).trim()
-  const isSmoke = mode === 'smoke'
+  const store = await Store.of(majorOf(version))
   const plan: Plan = {
+    mode,
     loads,
     isWanted,
     rounds,
     slice: seconds * 1_000,
-    isFresh: mode === 'full',
-    isSmoke,
+    repeats: mode === 'full' ? repeats : 0,
+    certificate: await makeCertificate(),
     node,
     budget: options.isUsual && mode === 'short' ? shortBudget : Infinity,
     onStep: (load, entry, done) => progress.step(load.title, entry.title, done),
+    onCase: async (cells, took) => {
+      if (isKept) await store.put(machine(version), seconds, took, cells)
+    },
   }
+  if (mode === 'full') console.log(`This takes about ${minutesOf(plan, store)} minutes.`)
   const progress = showProgress(stepsOf(plan))
   const results = new Results(await run(plan))
   progress.stop()
 
   const failures = results.failures()
-  const howOften = `${roundsIn(results, seconds)}.`
-  if (!isSmoke) printTables(options, results)
+  const measured: Measured = { version: `Node ${majorOf(version)}`, machine: machine(version), results }
+  if (mode !== 'smoke') printTables(options, measured)
   const took = ((performance.now() - begin) / 1_000).toFixed(0)
-  console.log(`${machine(version)}. ${isSmoke ? 'Once each.' : howOften} ${took} s in all.`)
-  if (isSmoke) console.log(`${results.cells.length - failures.length} of ${results.cells.length} cells are right`)
+  const howOften = mode === 'smoke' ? 'Once each' : `${roundsIn(results)}, each run about ${seconds} s`
+  console.log(`${machine(version)}. ${howOften}. ${took} s in all.`)
+  if (mode === 'smoke')
+    console.log(`${results.cells.length - failures.length} of ${results.cells.length} cells are right`)
   for (const { case: one, entry, error } of failures) console.error(`failed: ${one.name}, ${entry.title}: ${error}`)
   if (failures.length > 0) process.exitCode = 1
-  if (isSmoke || options.isPartial) return
-  const command = `npx -y pnpm@12 bench${mode === 'full' ? ' --full' : ''}`
-  await writeDocument(results, { machine: machine(version), rounds: howOften, command, loads })
+  if (isKept) await writeDocuments(await stored(), loadsOf('full'))
 }
 
-function printTables({ loads }: Options, results: Results): void {
+/** The kept results of each version of Node. */
+async function stored(): Promise<Measured[]> {
+  const all = await Store.all()
+  return all.map((store) => ({ version: `Node ${store.major}`, machine: store.machine, results: store.results() }))
+}
+
+/** What the last run took, and otherwise an estimate. */
+function minutesOf(plan: Plan, store: Store): number {
+  const seconds = plan.loads.flatMap((load) =>
+    load.cases.map((one) => store.took(one.name, plan.slice / 1_000) ?? estimate(load, one, plan)),
+  )
+  return Math.ceil(seconds.reduce((sum, one) => sum + one, 0) / 60)
+}
+
+function majorOf(version: string): number {
+  return Number(/^v(\d+)/.exec(version)?.[1])
+}
+
+function printTables({ loads }: Options, measured: Measured): void {
   for (const load of loads) {
     console.log(`\n${load.title}`)
-    for (const table of tablesOf(load, results)) console.log(inTerminal(table))
+    for (const table of tablesOf(load, measured.results)) console.log(inTerminal(table))
   }
-  const slower = defeatsOf(results).map((line) => `- ${line.replaceAll('**', '')}`)
-  if (slower.length > 0) console.log(`\nh2channel is slower (h2channel ÷ peer):\n${slower.join('\n')}`)
+  const slower = slowerOf([measured])
+  if (slower.rows.length > 0) console.log(`\nWhat is slower\n${inTerminal(slower)}`)
   console.log('')
-}
-
-/** The number of rounds: long cases have fewer, and a busy machine has fewer of all. */
-function roundsIn(results: Results, seconds: number): string {
-  const cells = results.cells.filter(({ error }) => error === undefined)
-  const long = cells.filter((cell) => cell.case.isLong === true)
-  const usual = cells.filter((cell) => !long.includes(cell))
-  const rounds = `${rangeOf(usual)} rounds of about ${seconds} s each`
-  if (long.length === 0) return rounds
-  const what = [...new Set(long.map(({ load }) => load.title.toLowerCase()))].join(' and ')
-  return `${usual.length === 0 ? '' : `${rounds}, `}${rangeOf(long)} for ${what}`
-}
-
-function rangeOf(cells: readonly Cell[]): string {
-  const counts = cells.map(({ rounds }) => rounds.length)
-  return [...new Set([Math.min(...counts), Math.max(...counts)])].join(' to ')
 }

@@ -14,6 +14,27 @@ export function median(figures: readonly number[]): number {
   return sorted[Math.floor(sorted.length / 2)] ?? 0
 }
 
+/**
+ * The rounds whose first figure is closest to the median of all, in their order: as many as are wanted. So a round that
+ * something else on the machine disturbed does not count, on whichever side it lies.
+ */
+export function steadiest(rounds: readonly (readonly number[])[], wanted: number): readonly (readonly number[])[] {
+  const middle = median(rounds.map(first))
+  const distance = (round: readonly number[]): number => Math.abs(first(round) - middle)
+  const kept = new Set(rounds.toSorted((a, b) => distance(a) - distance(b)).slice(0, wanted))
+  return rounds.filter((round) => kept.has(round))
+}
+
+/** Whether the first figures differ by more than a third of their median. */
+export function isUnsteady(rounds: readonly (readonly number[])[]): boolean {
+  const figures = rounds.map(first)
+  return Math.max(...figures) - Math.min(...figures) > median(figures) / 3
+}
+
+function first([figure = 0]: readonly number[]): number {
+  return figure
+}
+
 /** Work that is repeated. Returns how often it was done. */
 export type Work = () => number
 

@@ -51,6 +51,9 @@ export function trades(): readonly Trade[] {
   })
 }
 
+/** What a receiver of published messages gets first: the server knows it now. */
+export const greeting: Message = { id: 0, user: 'server', text: 'hello', ts: 0 }
+
 /** Counts and sums up the received messages, so that none can be missing, duplicated or ignored. */
 export class Tally {
   count = 0

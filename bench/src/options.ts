@@ -1,15 +1,21 @@
 /** The options of the command line. */
+import { execFileSync } from 'node:child_process'
+import { existsSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 
-import type { Load } from './cases.ts'
-import { loadsOf } from './cases.ts'
+import type { Load } from './cases/case.ts'
+import type { Mode } from './cases/index.ts'
+import { loadsOf } from './cases/index.ts'
 import type { Entry } from './peers/index.ts'
 import { addBuild, entries } from './peers/index.ts'
 
 export interface Options {
-  readonly mode: 'short' | 'full' | 'smoke'
-  /** Whether only some loads or peers were chosen. */
-  readonly isPartial: boolean
+  readonly mode: Mode
+  /** What to do without a measurement: print the aims, or write the documents again. */
+  readonly instead: 'targets' | 'documents' | undefined
+  /** Whether the results are kept: those of the long version, with all peers. */
+  readonly isKept: boolean
   /** Whether the options choose only the mode. */
   readonly isUsual: boolean
   readonly loads: readonly Load[]
@@ -32,30 +38,56 @@ export function optionsFrom(args: readonly string[]): Options {
       seconds: { type: 'string' },
       node: { type: 'string', default: process.execPath },
       against: { type: 'string' },
+      targets: { type: 'boolean', default: false },
+      documents: { type: 'boolean', default: false },
     },
   })
   if (values.against !== undefined) addBuild(values.against)
   const mode = values.smoke ? 'smoke' : values.full ? 'full' : 'short'
-  const [loads, peers] = positionals.map((list) => list.split(','))
+  const names = positionals.flatMap((list) => list.split(','))
+  const [loads, peers] = sorted(names)
   return {
     mode,
-    isPartial: positionals.length > 0,
+    instead: values.targets ? 'targets' : values.documents ? 'documents' : undefined,
+    isKept: mode === 'full' && peers.length === 0 && values.against === undefined,
     isUsual: positionals.length === 0 && values.rounds === undefined && values.seconds === undefined,
     loads: chosenLoads(mode, loads),
     isWanted: chosenPeers(peers),
     rounds: Math.ceil(numberFrom('rounds', values.rounds, { smoke: 1, full: 5, short: 3 }[mode])),
-    seconds: numberFrom('seconds', values.seconds, { smoke: 0.1, full: 2, short: 0.25 }[mode]),
-    node: values.node,
+    seconds: numberFrom('seconds', values.seconds, { smoke: 0.1, full: 1, short: 0.25 }[mode]),
+    node: binaryOf(values.node),
   }
 }
 
+/** Tells loads and their cases from peers and the beginnings of their names, such as `ours` and `connect`. */
+function sorted(names: readonly string[]): readonly [loads: readonly string[], peers: readonly string[]] {
+  const loads = loadsOf('full').flatMap(({ name, cases }) => [name, ...cases.map((one) => one.name)])
+  const isPeer = (start: string): boolean => entries.some((entry) => matches(entry, start))
+  const unknown = names.filter((name) => !loads.includes(name) && !isPeer(name))
+  if (unknown.length > 0) {
+    const known = [...new Set([...loads, ...entries.map(({ name }) => name)])].join(', ')
+    throw new Error(`there is no load or peer ${unknown.join(', ')}; there are ${known}`)
+  }
+  return [names.filter((name) => loads.includes(name)), names.filter((name) => !loads.includes(name))]
+}
+
+/** A version such as `24` stands for the binary that scripts/node-matrix.ts fetches. */
+function binaryOf(node: string): string {
+  if (!/^\d+$/.test(node)) return node
+  const root = new URL('../../', import.meta.url)
+  const binary = fileURLToPath(new URL(`node_modules/.cache/node-${node}/node_modules/node/bin/node`, root))
+  if (!existsSync(binary)) {
+    const script = ['-y', 'tsx', 'scripts/node-matrix.ts', '--install', node]
+    execFileSync('npx', script, { cwd: fileURLToPath(root), stdio: 'inherit' })
+  }
+  return binary
+}
+
 /** Finds loads, or cases of them, by their names. */
-function chosenLoads(mode: Options['mode'], wanted: readonly string[] | undefined): readonly Load[] {
-  if (wanted === undefined) return loadsOf(mode)
+function chosenLoads(mode: Mode, wanted: readonly string[]): readonly Load[] {
+  if (wanted.length === 0) return loadsOf(mode)
   // Loads that only the long version has can be chosen by name.
   const all = loadsOf(mode === 'smoke' ? 'smoke' : 'full')
-  const known = all.flatMap(({ name, cases }) => [name, ...cases.map((one) => one.name)])
-  refuse('load', wanted, (name) => known.includes(name), known)
   const usual = new Set(loadsOf(mode).flatMap(({ cases }) => cases.map(({ name }) => name)))
   return all
     .map((load): Load => {
@@ -68,19 +100,13 @@ function chosenLoads(mode: Options['mode'], wanted: readonly string[] | undefine
     .filter(({ cases }) => cases.length > 0)
 }
 
-/** Finds peers by their names or the beginnings of those: `ours`, `connect`. */
-function chosenPeers(wanted: readonly string[] | undefined): (entry: Entry) => boolean {
-  if (wanted === undefined) return () => true
-  const matches = ({ name }: Entry, start: string): boolean => name === start || name.startsWith(`${start}-`)
-  const known = entries.map(({ name }) => name)
-  refuse('peer', wanted, (start) => entries.some((entry) => matches(entry, start)), known)
+function chosenPeers(wanted: readonly string[]): (entry: Entry) => boolean {
+  if (wanted.length === 0) return () => true
   return (entry) => wanted.some((start) => matches(entry, start))
 }
 
-function refuse(what: string, wanted: readonly string[], isKnown: (name: string) => boolean, known: string[]): void {
-  const unknown = wanted.filter((name) => !isKnown(name))
-  const names = [...new Set(known)].join(', ')
-  if (unknown.length > 0) throw new Error(`there is no ${what} ${unknown.join(', ')}; there are ${names}`)
+function matches({ name }: Entry, start: string): boolean {
+  return name === start || name.startsWith(`${start}-`)
 }
 
 function numberFrom(name: string, text: string | undefined, otherwise: number): number {

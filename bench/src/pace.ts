@@ -19,6 +19,11 @@ export class Pace {
     return this.#done - steps
   }
 
+  /** How many steps are done. */
+  get done(): number {
+    return this.#done
+  }
+
   get isBehind(): boolean {
     const due = (this.#budget * this.#done) / this.#steps
     return performance.now() - (this.#begin ?? Infinity) > due + this.#budget * 0.15

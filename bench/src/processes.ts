@@ -1,13 +1,17 @@
 /** The processes of the comparison: starts them, asks them, and ends them in any case. */
+import type { Certificate } from '@h2channel/conn/testing'
 import type { ChildProcess } from 'node:child_process'
 import { fork } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 
 import type { Job, Result } from './job.ts'
 import type { Entry } from './peers/index.ts'
+import type { ImportTask } from './importer.ts'
 import type { Reply, Task } from './worker.ts'
 
 const ownProgram = fileURLToPath(new URL('worker.js', import.meta.url))
+/** The program of a process that only imports. */
+export const importer = fileURLToPath(new URL('importer.js', import.meta.url))
 
 /** All running processes. */
 const running = new Set<Worker>()
@@ -47,7 +51,7 @@ export class Worker {
   }
 
   /** Sends a task when the earlier ones are done, and waits for the answer for at most this many milliseconds. */
-  async ask(task: Task, patience: number): Promise<unknown> {
+  async ask(task: Task | ImportTask, patience: number): Promise<unknown> {
     const asked = this.#last.then(() => this.#hand(task, patience))
     this.#last = asked
     const reply = await asked
@@ -55,7 +59,7 @@ export class Worker {
     return reply.answer
   }
 
-  #hand(task: Task, patience: number): Promise<Reply> {
+  #hand(task: Task | ImportTask, patience: number): Promise<Reply> {
     if (this.#ended !== undefined) return Promise.resolve({ error: this.#ended })
     return new Promise((resolve) => {
       const timer = setTimeout(() => this.#settle?.({ error: `no answer in ${patience / 1_000} s` }), patience)
@@ -89,20 +93,25 @@ export type FarAway = (target: number, roundTrip: number) => Promise<number>
 export class Pair {
   readonly #client: Worker
   readonly #server: Worker | undefined
+  readonly #certificate: Certificate | undefined
   #port = 0
+  #publisher: number | undefined
   readonly #connected = new Set<number>()
 
-  private constructor(client: Worker, server: Worker | undefined) {
+  private constructor(client: Worker, server: Worker | undefined, certificate: Certificate | undefined) {
     this.#client = client
     this.#server = server
+    this.#certificate = certificate
   }
 
-  static async start(entry: Entry, isAlone: boolean, node: string, patience: number): Promise<Pair> {
+  /** With a certificate, they use TLS. */
+  static async start(entry: Entry, node: string, patience: number, certificate?: Certificate): Promise<Pair> {
     const { program, name: peer } = entry.elsewhere ?? { program: ownProgram, name: entry.name }
-    const pair = new Pair(new Worker(node, program), isAlone ? undefined : new Worker(node, program))
+    const isOne = entry.does.includes('alone') || entry.does.includes('codec')
+    const pair = new Pair(new Worker(node, program), isOne ? undefined : new Worker(node, program), certificate)
     try {
       const [port] = await Promise.all([
-        pair.#server?.ask({ do: 'serve', peer }, patience),
+        pair.#server?.ask({ do: 'serve', peer, ...(certificate && { certificate }) }, patience),
         pair.#client.ask({ do: 'load', peer }, patience),
       ])
       pair.#port = port as number
@@ -117,12 +126,20 @@ export class Pair {
   async connect(roundTrip: number, farAway: FarAway, patience: number): Promise<void> {
     if (this.#server === undefined || this.#connected.has(roundTrip)) return
     const port = roundTrip === 0 ? this.#port : await farAway(this.#port, roundTrip)
-    await this.#client.ask({ do: 'connect', port, roundTrip }, patience)
+    const trust = this.#certificate === undefined ? {} : { ca: this.#certificate.cert }
+    await this.#client.ask({ do: 'connect', port, roundTrip, ...trust }, patience)
     this.#connected.add(roundTrip)
   }
 
   async run(job: Job, roundTrip: number, patience: number): Promise<Result> {
-    return (await this.#client.ask({ do: 'run', job, roundTrip }, patience)) as Result
+    const server = this.#server
+    if (server === undefined) return (await this.#client.ask({ do: 'run', job, roundTrip }, patience)) as Result
+    if (job.do === 'broadcast') this.#publisher ??= (await server.ask({ do: 'publish' }, patience)) as number
+    const publisher = this.#publisher === undefined ? {} : { publisher: this.#publisher }
+    const before = (await server.ask({ do: 'usage' }, patience)) as number
+    const result = (await this.#client.ask({ do: 'run', job, roundTrip, ...publisher }, patience)) as Result
+    const used = ((await server.ask({ do: 'usage' }, patience)) as number) - before
+    return { ...result, cpu: (result.cpu ?? 0) + used }
   }
 
   /** The server's resident memory. Unit: bytes. */

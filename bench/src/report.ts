@@ -1,9 +1,11 @@
 /** Tables for the terminal and the document. */
 import CliTable from 'cli-table3'
 
-import type { Case, Load, Metric } from './cases.ts'
+import type { Case, Load, Metric } from './cases/case.ts'
 import type { Entry } from './peers/index.ts'
-import type { Results } from './results.ts'
+import { isUnsteady } from './measure.ts'
+import type { Measured, Results } from './results.ts'
+import type { Cell } from './run.ts'
 
 export interface Table {
   /** A caption, if the load's title is not enough. */
@@ -59,7 +61,8 @@ function columnsOf(
     text: (entry) => {
       const cell = results.cell(one, entry)
       if (cell === undefined) return '–'
-      return cell.error === undefined ? formatted(results.figure(cell, metric), metric) : 'failed'
+      if (cell.error !== undefined) return 'failed'
+      return `${formatted(results.figure(cell, metric), metric)}${isUnsteady(cell.rounds) ? ' †' : ''}`
     },
   }
   const ratios = baselines.map((ours): Column => {
@@ -98,22 +101,45 @@ export function inMarkdown({ caption, head, rows, isText }: Table): string {
   ].join('\n')
 }
 
-/** The cases in which another peer was faster, one line for each. */
-export function defeatsOf(results: Results): string[] {
-  const lines = new Map<string, Map<string, string[]>>()
-  for (const { load, case: one, metric, peer, ours, ratio } of results.defeats()) {
-    const what = [
-      load.title,
-      load.cases.length > 1 ? one.title : '',
-      one.metrics.filter(({ isCompared }) => isCompared).length > 1 ? metric.name : '',
-    ]
-    const name = what.filter((part) => part !== '').join(', ')
-    const peers = lines.get(name) ?? new Map<string, string[]>()
-    lines.set(name, peers)
-    peers.set(peer.title, [...(peers.get(peer.title) ?? []), `${shortOf(ours)} ${ratio.toFixed(2)}`])
-  }
-  return [...lines].map(([name, peers]) => {
-    const said = [...peers].map(([peer, ratios]) => `${peer} (${ratios.join(', ')})`)
-    return `**${name}**: ${said.join('; ')}`
-  })
+/** Every figure in which another peer did better than h2channel, in one table. */
+export function slowerOf(all: readonly Measured[]): Table {
+  const cells = all.flatMap(({ results }) => results.cells)
+  const cases = new Map(cells.map(({ load, case: one }) => [one.name, { load, one }]))
+  const rows = [...cases.values()].flatMap(({ load, one }) =>
+    one.metrics
+      .filter(({ isCompared }) => isCompared)
+      .flatMap((metric) => {
+        const texts = all.map(({ results }) => fasterIn(results, one, metric))
+        if (texts.every((text) => text === '')) return []
+        const what = [load.title, load.cases.length > 1 ? one.title : metric.name].join(', ')
+        const more = load.cases.length > 1 && one.metrics.filter(({ isCompared }) => isCompared).length > 1
+        const name = `${what}${more ? `, ${metric.name}` : ''} ${metric.better === 'more' ? '↑' : '↓'}`
+        return [[name, ...texts.map((text) => (text === '' ? '–' : text))]]
+      }),
+  )
+  return { head: ['h2channel ÷ peer', ...all.map(({ version }) => version)], rows, isText: true }
+}
+
+/** The largest difference first. */
+function fasterIn(results: Results, one: Case, metric: Metric): string {
+  const ours = results.entries([one]).find(({ name }) => name === one.baseline)
+  if (ours === undefined) return ''
+  const sign = metric.better === 'more' ? 1 : -1
+  const peers = results.faster(one, metric, ours).toSorted((a, b) => sign * (a.ratio - b.ratio))
+  return peers.map(({ peer, ratio }) => `${peer.title} ${ratio.toFixed(2)}`).join('; ')
+}
+
+/** The number of rounds: long cases have fewer, and a busy machine has fewer of all. */
+export function roundsIn({ cells }: Results): string {
+  const right = cells.filter(({ error }) => error === undefined)
+  const long = right.filter((cell) => cell.case.isLong === true)
+  const usual = right.filter((cell) => !long.includes(cell))
+  if (long.length === 0) return `${rangeOf(usual)} rounds`
+  const what = [...new Set(long.map(({ load }) => load.title.toLowerCase()))].join(', ')
+  return `${usual.length === 0 ? '' : `${rangeOf(usual)} rounds, `}${rangeOf(long)} for ${what}`
+}
+
+function rangeOf(cells: readonly Cell[]): string {
+  const counts = cells.map(({ rounds }) => rounds.length)
+  return [...new Set([Math.min(...counts), Math.max(...counts)])].join(' to ')
 }

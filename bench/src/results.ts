@@ -1,19 +1,17 @@
 /** The evaluation of the figures. */
-import type { Case, Load, Metric } from './cases.ts'
+import type { Case, Metric } from './cases/case.ts'
 import { median } from './measure.ts'
 import type { Entry } from './peers/index.ts'
 import { entries } from './peers/index.ts'
 import type { Cell } from './run.ts'
 
-/** A case in which a peer did better than h2channel. */
-export interface Defeat {
-  readonly load: Load
-  readonly case: Case
-  readonly metric: Metric
-  readonly peer: Entry
-  readonly ours: Entry
-  /** The figure of h2channel divided by the peer's. */
-  readonly ratio: number
+/** The results on one version of Node. */
+export interface Measured {
+  /** For example `Node 24`. */
+  readonly version: string
+  /** Node's whole version, and the machine. */
+  readonly machine: string
+  readonly results: Results
 }
 
 export class Results {
@@ -27,18 +25,25 @@ export class Results {
     return this.cells.find((cell) => cell.case.name === name && cell.entry.name === entry.name)
   }
 
+  /** A figure by the names of its case and its peer. */
+  named(one: string, peer: string, metric: number): number | undefined {
+    const cell = this.cells.find((there) => there.case.name === one && there.entry.name === peer)
+    const wanted = cell?.case.metrics[metric]
+    if (cell === undefined || wanted === undefined || cell.rounds.length === 0) return undefined
+    return this.figure(cell, wanted)
+  }
+
   /** The median of all rounds. */
   figure(cell: Cell, metric: Metric): number {
     return median(column(cell, metric))
   }
 
-  /** The figure of h2channel divided by the peer's: the median of the ratios of all rounds. */
+  /** The figure of h2channel divided by the peer's. */
   ratio(one: Case, metric: Metric, ours: Entry, peer: Entry): number | undefined {
     const [our, their] = [this.cell(one, ours), this.cell(one, peer)]
     if (our === undefined || their === undefined || our.rounds.length === 0 || their.rounds.length === 0)
       return undefined
-    const theirs = column(their, metric)
-    return median(column(our, metric).map((figure, round) => figure / (theirs[round] ?? Number.NaN)))
+    return this.figure(our, metric) / this.figure(their, metric)
   }
 
   /** The peers that ran a case or all the cases of a load, in their order. */
@@ -52,21 +57,12 @@ export class Results {
     return this.cells.filter(({ error }) => error !== undefined)
   }
 
-  defeats(): Defeat[] {
-    return this.cells.flatMap((cell) => {
-      const { load, entry: peer } = cell
-      if (peer.kind === 'ours') return []
-      return cell.case.metrics
-        .filter(({ isCompared }) => isCompared)
-        .flatMap((metric) =>
-          this.entries([cell.case])
-            .filter(({ kind }) => kind === 'ours')
-            .flatMap((ours): Defeat[] => {
-              const ratio = this.ratio(cell.case, metric, ours, peer)
-              const isDefeat = ratio !== undefined && (metric.better === 'more' ? ratio < 1 : ratio > 1)
-              return isDefeat ? [{ load, case: cell.case, metric, peer, ours, ratio }] : []
-            }),
-        )
+  /** The peers that did better than an entry of h2channel, limits excepted, with the ratios h2channel ÷ peer. */
+  faster(one: Case, metric: Metric, ours: Entry): { readonly peer: Entry; readonly ratio: number }[] {
+    return this.entries([one]).flatMap((peer) => {
+      const ratio = peer.kind === 'other' ? this.ratio(one, metric, ours, peer) : undefined
+      if (ratio === undefined || (metric.better === 'more' ? ratio >= 1 : ratio <= 1)) return []
+      return [{ peer, ratio }]
     })
   }
 }

@@ -1,28 +1,37 @@
 /** Runs every peer in turn, round after round. Each cell has processes in which it cannot disturb others. */
-import type { Case, Load } from './cases.ts'
-import { entriesOf } from './cases.ts'
+import type { Certificate } from '@h2channel/conn/testing'
+import { createRequire } from 'node:module'
+import { pathToFileURL } from 'node:url'
+
+import type { Case, Load } from './cases/case.ts'
+import type { Mode } from './cases/index.ts'
+import { entriesOf } from './cases/index.ts'
 import type { Result } from './job.ts'
+import { isUnsteady, steadiest } from './measure.ts'
 import { Pace } from './pace.ts'
 import type { Entry } from './peers/index.ts'
 import type { FarAway } from './processes.ts'
-import { Pair, Worker } from './processes.ts'
+import { importer, Pair, Worker } from './processes.ts'
 
 export interface Plan {
+  readonly mode: Mode
   readonly loads: readonly Load[]
   readonly isWanted: (entry: Entry) => boolean
   readonly rounds: number
   /** The duration of one run. Unit: milliseconds. */
   readonly slice: number
-  /** Whether each load begins with new processes. */
-  readonly isFresh: boolean
-  /** Whether to run once, with few messages, only to check the results. */
-  readonly isSmoke: boolean
+  /** How many more rounds an unsteady cell may have. */
+  readonly repeats: number
+  /** For the cases with TLS. */
+  readonly certificate: Certificate
   /** The binary that runs the processes. */
   readonly node: string
   /** The time budget of everything: a busy machine has fewer rounds. Unit: milliseconds. */
   readonly budget: number
   /** Called before each run, with the number of steps that are done or left out. */
   readonly onStep: (load: Load, entry: Entry, done: number) => void
+  /** Called after each case, with its duration. Unit: seconds. */
+  readonly onCase?: (cells: readonly Cell[], seconds: number) => Promise<void>
 }
 
 /** The results of one peer in one case. */
@@ -36,15 +45,24 @@ export interface Cell {
 }
 
 /** The number of steps; each is a run. */
-export function stepsOf({ loads, isWanted, rounds, isSmoke }: Plan): number {
+export function stepsOf({ loads, isWanted, rounds, mode }: Plan): number {
   const cells = loads.flatMap((load) =>
     load.cases.flatMap((one) =>
-      entriesOf(one, load)
+      entriesOf(one, load, mode)
         .filter(isWanted)
         .map(() => one),
     ),
   )
-  return cells.reduce((sum, one) => sum + roundsOf(one, rounds) + (isSmoke || one.isAlone === true ? 0 : 1), 0)
+  return cells.reduce((sum, one) => sum + roundsOf(one, rounds) + (mode === 'smoke' || one.isAlone === true ? 0 : 1), 0)
+}
+
+/** About how long a case takes, without repeated rounds. Unit: seconds. */
+export function estimate(load: Load, one: Case, { isWanted, rounds, mode, slice }: Plan): number {
+  const peers = entriesOf(one, load, mode).filter(isWanted).length
+  const length = (slice * load.part) / 1_000
+  if (one.isAlone !== true) return peers * (length * (roundsOf(one, rounds) + Math.max(1, load.warmUp)) + 0.5)
+  const measured = one.amount.by === 'time' ? length * (1 + Math.max(0.25, load.warmUp)) : 0.3
+  return peers * roundsOf(one, rounds) * (0.5 + (one.preparation ?? 0) + measured)
 }
 
 /** Long cases have fewer rounds. */
@@ -58,20 +76,25 @@ export async function run(plan: Plan): Promise<Cell[]> {
   const crew = new Crew(plan)
   const pace = new Pace(stepsOf(plan), plan.budget)
   for (const load of plan.loads) {
-    for (const one of load.cases) cells.push(...(await runCase(plan, crew, pace, load, one)))
+    for (const one of load.cases) {
+      const begin = performance.now()
+      const done = await runCase(plan, crew, pace, load, one)
+      cells.push(...done)
+      await plan.onCase?.(done, (performance.now() - begin) / 1_000)
+    }
     // Code and memory that one load left in a process must not affect the next.
-    if (plan.isFresh || (load.leavesMuch === true && !plan.isSmoke)) crew.stop()
+    if (plan.mode === 'full' || (load.leavesMuch === true && plan.mode !== 'smoke')) crew.stop()
   }
   crew.stop()
   return cells
 }
 
 async function runCase(plan: Plan, crew: Crew, pace: Pace, load: Load, one: Case): Promise<Cell[]> {
-  const entrants = entriesOf(one, load)
+  const entrants = entriesOf(one, load, plan.mode)
     .filter(plan.isWanted)
     .map((entry) => new Entrant(entry))
-  const attempt = async ({ entry, fail }: Entrant, act: () => Promise<void>): Promise<void> => {
-    plan.onStep(load, entry, pace.advance(1))
+  const attempt = async ({ entry, fail }: Entrant, done: number, act: () => Promise<void>): Promise<void> => {
+    plan.onStep(load, entry, done)
     try {
       await act()
     } catch (error) {
@@ -79,16 +102,20 @@ async function runCase(plan: Plan, crew: Crew, pace: Pace, load: Load, one: Case
       fail(error)
     }
   }
+  const isSmoke = plan.mode === 'smoke'
   const isMeasuredAlone = one.isAlone === true
   if (!isMeasuredAlone) await crew.gather(one, entrants)
-  if (!isMeasuredAlone && !plan.isSmoke) {
+  if (!isMeasuredAlone && !isSmoke) {
     for (const entrant of entrants.filter(isFit)) {
-      await attempt(entrant, async () => {
+      await attempt(entrant, pace.advance(1), async () => {
         entrant.amount = await calibrate(await crew.pair(one, entrant.entry), load, one, entrant.entry, plan)
       })
     }
   }
-  const rounds = plan.isSmoke ? 1 : roundsOf(one, plan.rounds)
+  const measure = async (entrant: Entrant): Promise<void> => {
+    entrant.rounds.push(await once(plan, crew, load, one, entrant))
+  }
+  const rounds = isSmoke ? 1 : roundsOf(one, plan.rounds)
   for (let round = 0; round < rounds; round++) {
     if (round > 0 && pace.isBehind) {
       pace.advance((rounds - round) * entrants.length)
@@ -96,24 +123,33 @@ async function runCase(plan: Plan, crew: Crew, pace: Pace, load: Load, one: Case
     }
     // Each round begins with another peer.
     const turn = [...entrants.slice(round % entrants.length), ...entrants.slice(0, round % entrants.length)]
-    for (const entrant of turn.filter(isFit)) {
-      await attempt(entrant, async () => {
-        const pair = await crew.pair(one, entrant.entry)
-        if (isMeasuredAlone && one.amount.by === 'time') await calibrate(pair, load, one, entrant.entry, plan)
-        const amount = amountOf(load, one, plan, entrant.amount)
-        const result =
-          one.amount.by === 'memory'
-            ? await memoryOf(pair, one, entrant.entry, plan)
-            : await pair.run(one.job(amount, entrant.entry), one.roundTrip, patienceOf(one, plan))
-        entrant.rounds.push(one.figures(result))
-        if (isMeasuredAlone) crew.drop(one, entrant.entry)
-      })
-    }
+    for (const entrant of turn.filter(isFit)) await attempt(entrant, pace.advance(1), () => measure(entrant))
+  }
+  for (let repeat = 0; repeat < plan.repeats; repeat++) {
+    const unsteady = entrants.filter((entrant) => isFit(entrant) && isUnsteady(steadiest(entrant.rounds, rounds)))
+    for (const entrant of unsteady) await attempt(entrant, pace.done, () => measure(entrant))
   }
   return entrants.map(({ entry, rounds: figures, error }) => {
-    return { load, case: one, entry, rounds: error === undefined ? figures : [], ...(error !== undefined && { error }) }
+    const kept = error === undefined ? steadiest(figures, rounds) : []
+    return { load, case: one, entry, rounds: kept, ...(error !== undefined && { error }) }
   })
 }
+
+/** Runs a cell once. Returns its figures. */
+async function once(plan: Plan, crew: Crew, load: Load, one: Case, { entry, amount }: Entrant): Promise<Figures> {
+  if (one.amount.by === 'import') return one.figures(await importOf(entry, plan))
+  const isMeasuredAlone = one.isAlone === true
+  const pair = await crew.pair(one, entry)
+  if (isMeasuredAlone && one.amount.by === 'time') await calibrate(pair, load, one, entry, plan)
+  const result =
+    one.amount.by === 'memory'
+      ? await memoryOf(pair, one, entry, plan)
+      : await pair.run(one.job(amountOf(load, one, plan, amount), entry), one.roundTrip, patienceOf(one, plan))
+  if (isMeasuredAlone) crew.drop(one, entry)
+  return one.figures(result)
+}
+
+type Figures = readonly number[]
 
 /** A peer in one case. */
 class Entrant {
@@ -160,7 +196,8 @@ class Crew {
     const key = keyOf(one, entry)
     let pair = this.#pairs.get(key)
     if (pair === undefined) {
-      pair = await Pair.start(entry, entry.does.includes('alone'), this.#plan.node, startPatience)
+      const certificate = one.isSecure === true ? this.#plan.certificate : undefined
+      pair = await Pair.start(entry, this.#plan.node, startPatience, certificate)
       this.#pairs.set(key, pair)
     }
     await pair.connect(one.roundTrip, this.#farAway, startPatience)
@@ -186,11 +223,13 @@ class Crew {
   }
 }
 
-function keyOf({ isAlone }: Case, { name }: Entry): string {
-  return `${name} ${isAlone === true}`
+function keyOf({ isAlone, isSecure }: Case, { name }: Entry): string {
+  return `${name} ${isAlone === true} ${isSecure === true}`
 }
 
-function amountOf({ part }: Load, { amount }: Case, { isSmoke, slice }: Plan, calibrated: number): number {
+function amountOf({ part }: Load, { amount }: Case, { mode, slice }: Plan, calibrated: number): number {
+  const isSmoke = mode === 'smoke'
+  if (amount.by === 'cold') return isSmoke ? amount.smoke : amount.count
   if (amount.by === 'count') return isSmoke ? amount.smoke : calibrated
   return isSmoke ? 100 : slice * part
 }
@@ -204,8 +243,8 @@ function patienceOf({ isAlone }: Case, { slice }: Plan): number {
 async function calibrate(pair: Pair, { part, warmUp }: Load, one: Case, entry: Entry, plan: Plan): Promise<number> {
   const slice = plan.slice * part
   if (one.amount.by !== 'count') {
-    const job = one.job(slice / 4, entry)
-    await pair.run(job.do === 'fan' ? { ...job, least: 0 } : job, one.roundTrip, patienceOf(one, plan))
+    const job = one.job(slice * Math.max(0.25, warmUp), entry)
+    await pair.run('least' in job ? { ...job, least: 0 } : job, one.roundTrip, patienceOf(one, plan))
     return slice
   }
   let count = one.amount.first
@@ -232,4 +271,18 @@ async function memoryOf(pair: Pair, one: Case, entry: Entry, plan: Plan): Promis
   await pair.run({ do: 'hold', channels: before + job.channels }, one.roundTrip, patience)
   const all = await pair.memory(patience)
   return { milliseconds: performance.now() - begin, figures: [(all - none) / job.channels] }
+}
+
+/** The duration of an import in a new process. */
+async function importOf({ imports = [], elsewhere }: Entry, { node }: Plan): Promise<Result> {
+  const modules =
+    elsewhere === undefined
+      ? imports
+      : imports.map((name) => pathToFileURL(createRequire(elsewhere.program).resolve(name)).href)
+  const worker = new Worker(node, importer)
+  try {
+    return { milliseconds: (await worker.ask({ do: 'import', modules }, startPatience)) as number, figures: [] }
+  } finally {
+    worker.stop()
+  }
 }

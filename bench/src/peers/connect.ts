@@ -2,7 +2,7 @@
 import type { ServiceImpl } from '@connectrpc/connect'
 import { createClient } from '@connectrpc/connect'
 import { connectNodeAdapter, createConnectTransport } from '@connectrpc/connect-node'
-import { createServer } from 'node:http2'
+import { createSecureServer, createServer } from 'node:http2'
 
 import type { Message } from '../message.ts'
 import { Tally } from '../message.ts'
@@ -28,18 +28,23 @@ const service: ServiceImpl<typeof Bench> = {
   async *echo(messages) {
     yield* messages
   },
+  ask: (message) => message,
 }
 
 function connect(useBinaryFormat: boolean): Peer {
   return {
-    serve() {
+    serve(certificate) {
       // Many channels need this option: Node 24 would refuse 10,000 of them.
       const options = { maxSessionMemory: 1_024 }
-      return listen(createServer(options, connectNodeAdapter({ routes: (router) => router.service(Bench, service) })))
+      const adapter = connectNodeAdapter({ routes: (router) => router.service(Bench, service) })
+      if (certificate === undefined) return listen(createServer(options, adapter))
+      return listen(createSecureServer({ ...options, ...certificate }, adapter))
     },
-    async connect(port) {
-      const baseUrl = `http://127.0.0.1:${port}`
-      const client = createClient(Bench, createConnectTransport({ baseUrl, httpVersion: '2', useBinaryFormat }))
+    async connect(port, ca) {
+      const baseUrl = `${ca === undefined ? 'http' : 'https'}://127.0.0.1:${port}`
+      const nodeOptions = ca === undefined ? {} : { ca }
+      const transport = createConnectTransport({ baseUrl, httpVersion: '2', useBinaryFormat, nodeOptions })
+      const client = createClient(Bench, transport)
       return {
         async collect(messages) {
           return client.collect(eachOf(messages))
@@ -61,6 +66,14 @@ function connect(useBinaryFormat: boolean): Peer {
             },
             end: () => outgoing.end(),
           }
+        },
+        call: (message) => client.ask(message),
+        async exchange(message) {
+          const outgoing = new Outgoing()
+          const incoming = client.echo(outgoing.all())[Symbol.asyncIterator]()
+          const [first] = await Promise.all([incoming.next(), outgoing.send([message])])
+          await Promise.all([incoming.next(), outgoing.end()])
+          return given(first.done === true ? undefined : first.value)
         },
       }
     },

@@ -1,6 +1,6 @@
 /** gRPC in Node, with the code that proto-loader generates from the .proto at run time. */
 import type { ClientDuplexStream, ClientWritableStream, requestCallback, ServiceError } from '@grpc/grpc-js'
-import type { GrpcObject, handleBidiStreamingCall, handleClientStreamingCall } from '@grpc/grpc-js'
+import type { GrpcObject, handleBidiStreamingCall, handleClientStreamingCall, handleUnaryCall } from '@grpc/grpc-js'
 import type { Client, ServiceClientConstructor } from '@grpc/grpc-js'
 import { credentials, loadPackageDefinition, Server, ServerCredentials } from '@grpc/grpc-js'
 import { loadSync } from '@grpc/proto-loader'
@@ -22,6 +22,7 @@ interface BenchClient extends Client {
   collect(answer: requestCallback<Message>): ClientWritableStream<Message>
   collectBytes(answer: requestCallback<Message>): ClientWritableStream<Piece>
   echo(): ClientDuplexStream<Message, Message>
+  ask(message: Message, answer: requestCallback<Message>): void
 }
 
 const definition = loadSync(fileURLToPath(new URL('../../message.proto', import.meta.url)))
@@ -48,15 +49,20 @@ const echo: handleBidiStreamingCall<Message, Message> = (call) => {
   call.on('end', () => call.end())
 }
 
+const ask: handleUnaryCall<Message, Message> = (call, answer) => answer(null, call.request)
+
 export const grpc: Peer = {
-  async serve() {
+  async serve(certificate) {
     const server = new Server()
-    server.addService(Bench.service, { collect, collectBytes, echo })
+    server.addService(Bench.service, { collect, collectBytes, echo, ask })
     const bind = promisify(server.bindAsync.bind(server))
-    return bind('127.0.0.1:0', ServerCredentials.createInsecure())
+    if (certificate === undefined) return bind('127.0.0.1:0', ServerCredentials.createInsecure())
+    const pair = { private_key: Buffer.from(certificate.key), cert_chain: Buffer.from(certificate.cert) }
+    return bind('127.0.0.1:0', ServerCredentials.createSsl(null, [pair]))
   },
-  async connect(port) {
-    const client = new Bench(`127.0.0.1:${port}`, credentials.createInsecure()) as unknown as BenchClient
+  async connect(port, ca) {
+    const trust = ca === undefined ? credentials.createInsecure() : credentials.createSsl(Buffer.from(ca))
+    const client = new Bench(`127.0.0.1:${port}`, trust) as unknown as BenchClient
     await promisify(client.waitForReady.bind(client))(Date.now() + 10_000)
     return {
       collect: (messages) => sendAll((answer) => client.collect(answer), messages),
@@ -81,6 +87,22 @@ export const grpc: Peer = {
             call.end()
           },
         }
+      },
+      call: (message) =>
+        new Promise((resolve, reject) => {
+          client.ask(message, (error, answer) => (error === null ? resolve(given(answer)) : reject(error)))
+        }),
+      async exchange(message) {
+        const call = client.echo()
+        const ended = once(call, 'end')
+        const answered = new Promise<Message>((resolve) => {
+          call.on('data', resolve)
+        })
+        call.write(message)
+        const answer = await answered
+        call.end()
+        await ended
+        return answer
       },
     }
   },

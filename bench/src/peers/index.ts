@@ -2,10 +2,22 @@
 import { existsSync } from 'node:fs'
 import { resolve } from 'node:path'
 
-import type { Alone, Peer } from './peer.ts'
+import type { Alone, Codecs, Peer } from './peer.ts'
 
-/** What a peer can carry. `alone` is work in one process. */
-export type Ability = 'messages' | 'bytes' | 'trades' | 'alone'
+/** What a peer can do. `alone` and `codec` are work in one process. */
+export type Ability =
+  | 'messages'
+  | 'bytes'
+  | 'trades'
+  | 'calls'
+  | 'exchanges'
+  | 'broadcast'
+  /** A broadcast to receivers that share connections. */
+  | 'shared'
+  | 'tls'
+  | 'cold'
+  | 'alone'
+  | 'codec'
 
 export interface Entry {
   readonly name: string
@@ -17,7 +29,9 @@ export interface Entry {
   readonly does: readonly Ability[]
   /** The library whose version is shown; h2channel has this one, and Node has Node's. */
   readonly library?: string
-  readonly load: () => Promise<Peer | Alone>
+  readonly load: () => Promise<Peer | Alone | Codecs>
+  /** What a program imports that uses it as client and server, if that is measured. */
+  readonly imports?: readonly string[]
   /** The program of another build of this library, and the name of this peer there. */
   readonly elsewhere?: { readonly program: string; readonly name: string }
 }
@@ -28,7 +42,14 @@ export const entries: Entry[] = [
     title: 'h2channel, json',
     about: '`json<Message>()`: nothing is validated, as with the other peers. Each `send` is awaited',
     kind: 'ours',
-    does: ['messages'],
+    does: ['messages', 'calls', 'exchanges', 'broadcast', 'shared', 'tls', 'cold'],
+    imports: [
+      '@h2channel/channel',
+      '@h2channel/channel/client',
+      '@h2channel/channel/server',
+      '@h2channel/codecs',
+      '@h2channel/conn',
+    ],
     load: async () => (await import('./ours.ts')).oursJson,
   },
   {
@@ -44,7 +65,7 @@ export const entries: Entry[] = [
     title: 'h2channel, json with a schema',
     about: '`json(z.object(…))`: received messages are validated',
     kind: 'ours',
-    does: ['messages'],
+    does: ['messages', 'calls', 'tls'],
     load: async () => (await import('./ours.ts')).oursZod,
   },
   {
@@ -60,7 +81,7 @@ export const entries: Entry[] = [
     title: 'h2channel, bytes',
     about: '`bytes()`: the message is the bytes',
     kind: 'ours',
-    does: ['bytes'],
+    does: ['bytes', 'tls'],
     load: async () => (await import('./ours.ts')).oursBytes,
   },
   {
@@ -90,9 +111,11 @@ export const entries: Entry[] = [
   {
     name: 'grpc',
     title: '@grpc/grpc-js',
-    about: 'client streaming and bidirectional streaming; code from `@grpc/proto-loader`; `write` and `drain` honoured',
+    about:
+      'unary, client streaming and bidirectional streaming; code from `@grpc/proto-loader`; `write` and `drain` honoured',
     kind: 'other',
-    does: ['messages', 'bytes'],
+    does: ['messages', 'bytes', 'calls', 'exchanges', 'tls', 'cold'],
+    imports: ['@grpc/grpc-js'],
     library: '@grpc/grpc-js',
     load: async () => (await import('./grpc.ts')).grpc,
   },
@@ -101,7 +124,8 @@ export const entries: Entry[] = [
     title: 'connect-node, protobuf',
     about: '`@connectrpc/connect-node` over HTTP/2 with the Connect protocol; generated code; async iterables',
     kind: 'other',
-    does: ['messages', 'bytes'],
+    does: ['messages', 'bytes', 'calls', 'exchanges', 'tls', 'cold'],
+    imports: ['@connectrpc/connect', '@connectrpc/connect-node'],
     library: '@connectrpc/connect-node',
     load: async () => (await import('./connect.ts')).connectProtobuf,
   },
@@ -110,7 +134,7 @@ export const entries: Entry[] = [
     title: 'connect-node, JSON',
     about: 'the same library with `useBinaryFormat: false`; bytes are base64',
     kind: 'other',
-    does: ['messages', 'bytes'],
+    does: ['messages', 'bytes', 'calls'],
     library: '@connectrpc/connect-node',
     load: async () => (await import('./connect.ts')).connectJson,
   },
@@ -119,7 +143,8 @@ export const entries: Entry[] = [
     title: 'ws',
     about: 'JSON in text messages, bytes in binary ones; no compression; waits while more than 1 MiB is buffered',
     kind: 'other',
-    does: ['messages', 'bytes'],
+    does: ['messages', 'bytes', 'exchanges', 'broadcast', 'tls', 'cold'],
+    imports: ['ws'],
     library: 'ws',
     load: async () => (await import('./ws.ts')).ws,
   },
@@ -138,7 +163,7 @@ export const entries: Entry[] = [
     title: 'socket.io',
     about: 'WebSocket from the start; awaits an acknowledgement after each MiB, because there is no backpressure',
     kind: 'other',
-    does: ['messages', 'bytes'],
+    does: ['messages', 'bytes', 'broadcast'],
     library: 'socket.io',
     load: async () => (await import('./socket-io.ts')).socketIo,
   },
@@ -155,18 +180,61 @@ export const entries: Entry[] = [
   {
     name: 'http2',
     title: 'bare node:http2',
-    about: "one stream with Node's defaults, one JSON line per message, `drain` honoured; bytes are not separated",
+    about:
+      "one stream with Node's defaults, one JSON line per message, `drain` honoured; bytes are not separated; a call is one JSON text in DATA each way",
     kind: 'other',
-    does: ['messages', 'bytes', 'trades'],
+    does: ['messages', 'bytes', 'trades', 'calls', 'exchanges', 'broadcast', 'shared', 'tls', 'cold'],
+    imports: ['node:http2'],
     load: async () => (await import('./http2.ts')).http2,
+  },
+  {
+    name: 'fetch',
+    title: 'fetch over HTTP/1.1',
+    about: "Node's own `fetch`, which is undici, and a plain `node:http` server; connections are kept alive",
+    kind: 'other',
+    does: ['calls'],
+    load: async () => (await import('./fetch.ts')).fetched,
   },
   {
     name: 'tcp',
     title: 'limit: bare TCP, batched by hand',
     about: 'JSON lines, collected to 64 KiB per write; bytes are not separated. No HTTP, no streams, no limits',
     kind: 'limit',
-    does: ['messages', 'bytes'],
+    does: ['messages', 'bytes', 'calls'],
     load: async () => (await import('./tcp.ts')).tcp,
+  },
+  {
+    name: 'ours-codec',
+    title: 'h2channel, the codec json',
+    about: '`json<Message>()` as a channel uses it, in one process; nothing is sent',
+    kind: 'ours',
+    does: ['codec'],
+    load: async () => (await import('./codecs.ts')).oursCodec,
+  },
+  {
+    name: 'ours-codec-zod',
+    title: 'h2channel, the codec json with a schema',
+    about: '`json(z.object(…))` as a channel uses it, in one process',
+    kind: 'ours',
+    does: ['codec'],
+    load: async () => (await import('./codecs.ts')).oursCodecZod,
+  },
+  {
+    name: 'bare-codec',
+    title: 'bare JSON and UTF-8',
+    about: '`buffer.write(JSON.stringify(message))` and `JSON.parse(buffer.toString())`, in one process',
+    kind: 'other',
+    does: ['codec'],
+    load: async () => (await import('./codecs.ts')).bareCodec,
+  },
+  {
+    name: 'bare-codec-zod',
+    title: 'bare JSON, UTF-8 and schema.parse',
+    about: 'the same, and zod checks what was read',
+    kind: 'other',
+    does: ['codec'],
+    library: 'zod',
+    load: async () => (await import('./codecs.ts')).bareCodecZod,
   },
   {
     name: 'codec-json',

@@ -1,24 +1,34 @@
 /** h2channel as its README shows it: a route, a router attached to a server, a client, `send` and `for await`. */
-import type { Channel, Framing } from '@h2channel/channel'
+import type { Channel, Framing, ServerChannel } from '@h2channel/channel'
 import { defineRoute, fixedLength } from '@h2channel/channel'
 import { createClient } from '@h2channel/channel/client'
+import type { Client } from '@h2channel/channel/client'
 import { createRouter } from '@h2channel/channel/server'
 import type { Codec } from '@h2channel/codecs'
-import { bool, bytes, choice, f64, json, msgpack, struct, u16, u32 } from '@h2channel/codecs'
+import { bool, bytes, ByteWriter, choice, f64, json, msgpack, struct, u16, u32 } from '@h2channel/codecs'
 import { connLimits } from '@h2channel/conn'
-import { createServer } from 'node:http2'
-import { z } from 'zod'
+import type { Certificate } from '@h2channel/conn/testing'
+import type { Http2SecureServer, Http2Server } from 'node:http2'
+import { createSecureServer, createServer } from 'node:http2'
 
 import type { Message, Trade } from '../message.ts'
-import { Tally } from '../message.ts'
+import { greeting, Tally } from '../message.ts'
+import { Checked } from './checked.ts'
 import { listen } from './listen.ts'
 import type { Echo, Peer } from './peer.ts'
-import { given } from './peer.ts'
-
-const Checked = z.object({ id: z.number(), user: z.string(), text: z.string(), ts: z.number() })
+import { given, shared } from './peer.ts'
 
 /** As conn's README recommends: by default, Node 24 does not allow 10,000 streams on one connection. */
 const roomy = { maxSessionMemory: connLimits.sessionMemory }
+
+function serverOf(certificate?: Certificate): Http2Server | Http2SecureServer {
+  return certificate === undefined ? createServer(roomy) : createSecureServer({ ...roomy, ...certificate })
+}
+
+function clientOf(port: number, ca?: string): Client {
+  if (ca === undefined) return createClient(`http://127.0.0.1:${port}`)
+  return createClient(`https://127.0.0.1:${port}`, { tls: { ca } })
+}
 
 const chunks = defineRoute('/chunks', { client: bytes(), server: json<Message>() })
 
@@ -64,11 +74,24 @@ export const oursMsgpack: Peer = ours(msgpack<Message>())
 function ours(codec: Codec<Message>, style = eachByItself): Peer {
   const collect = defineRoute('/collect', { client: codec, server: codec })
   const echo = defineRoute('/echo', { client: codec, server: codec })
+  const ask = defineRoute('/ask', { client: codec, server: codec })
   const pieces = defineRoute('/pieces', { client: msgpack<Piece>(), server: codec })
+  const feed = defineRoute('/feed', { client: codec, server: codec })
+  // As docs/guides/fan-out.md shows: what is encoded once is sent to all.
+  const encoded: Codec<Uint8Array> = { ...bytes(), name: codec.name, contentType: codec.contentType, line: true }
+  const encodedFeed = defineRoute('/feed', { client: codec, server: encoded })
+  const receivers = new Set<ServerChannel<typeof encodedFeed>>()
   return {
-    async serve() {
-      const server = createServer(roomy)
+    async serve(certificate) {
+      const server = serverOf(certificate)
       createRouter()
+        .handle(encodedFeed, async (channel) => {
+          receivers.add(channel)
+          await channel.send(encode(codec, greeting))
+          // Until the client ends.
+          await channel.receive()
+          receivers.delete(channel)
+        })
         .handle(collect, async (channel) => {
           const tally = new Tally()
           await style.receive(channel, (message) => tally.add(message))
@@ -80,11 +103,17 @@ function ours(codec: Codec<Message>, style = eachByItself): Peer {
           await channel.send(tally.answer())
         })
         .handle(echo, (channel) => style.echo(channel))
+        .answer(ask, async (message) => message)
         .attach(server)
       return listen(server)
     },
-    async connect(port) {
-      const client = createClient(`http://127.0.0.1:${port}`)
+    publish(message) {
+      const update = encode(codec, message)
+      for (const channel of receivers) channel.send(update).catch((error: unknown) => channel.abort(error))
+    },
+    async connect(port, ca) {
+      const client = clientOf(port, ca)
+      const groups = new Map<number, Client>()
       return {
         collect: async (messages) => collectOver(await client.open(collect), messages, style),
         collectBytes: async (all) => {
@@ -93,9 +122,30 @@ function ours(codec: Codec<Message>, style = eachByItself): Peer {
           return answerOf(channel)
         },
         echo: async () => echoOf(await client.open(echo), style),
+        call: (message) => client.call(ask, message),
+        async exchange(message) {
+          const channel = await client.open(echo)
+          await channel.send(message)
+          const answer = await channel.receive()
+          await channel.close()
+          return given(answer)
+        },
+        async subscribe(group, take) {
+          const channel = await shared(groups, group, () => clientOf(port, ca)).open(feed)
+          await channel.receive()
+          void (async () => {
+            for await (const message of channel) take(message)
+          })()
+        },
       }
     },
   }
+}
+
+function encode(codec: Codec<Message>, message: Message): Uint8Array {
+  const out = new ByteWriter()
+  codec.encode(message, out)
+  return out.written().slice()
 }
 
 async function collectOver<T, A>(channel: Channel<T, A>, messages: Iterable<T>, style = eachByItself): Promise<A> {
@@ -124,8 +174,8 @@ function echoOf(channel: Channel<Message, Message>, style: Style): Echo {
 
 /** Messages that consist of bytes alone. */
 export const oursBytes: Peer = {
-  async serve() {
-    const server = createServer(roomy)
+  async serve(certificate) {
+    const server = serverOf(certificate)
     createRouter()
       .handle(chunks, async (channel) => {
         const tally = new Tally()
@@ -135,8 +185,8 @@ export const oursBytes: Peer = {
       .attach(server)
     return listen(server)
   },
-  async connect(port) {
-    const client = createClient(`http://127.0.0.1:${port}`)
+  async connect(port, ca) {
+    const client = clientOf(port, ca)
     return { collectBytes: async (pieces) => collectOver(await client.open(chunks), pieces) }
   },
 }
@@ -151,7 +201,7 @@ function oursTrades(framing?: Framing, style = eachByItself): Peer {
   const route = defineRoute('/trades', { client: trade, server: trade, ...(framing && { framing }) })
   return {
     async serve() {
-      const server = createServer(roomy)
+      const server = serverOf()
       createRouter()
         .handle(route, async (channel) => {
           const tally = new Tally()
@@ -163,7 +213,7 @@ function oursTrades(framing?: Framing, style = eachByItself): Peer {
       return listen(server)
     },
     async connect(port) {
-      const client = createClient(`http://127.0.0.1:${port}`)
+      const client = clientOf(port)
       return {
         async collectTrades(trades: Iterable<Trade>) {
           const { id, price } = await collectOver(await client.open(route), trades, style)

@@ -5,7 +5,7 @@ import type { Socket as ClientSocket } from 'socket.io-client'
 import { io } from 'socket.io-client'
 
 import type { Message } from '../message.ts'
-import { Tally } from '../message.ts'
+import { greeting, Tally } from '../message.ts'
 import { listen } from './listen.ts'
 import type { Peer } from './peer.ts'
 
@@ -16,23 +16,29 @@ interface ToServer {
   /** Answers when all earlier messages have been handled. */
   sync(done: () => void): void
   answer(done: (answer: Message) => void): void
+  /** Joins the room that receives what is published. */
+  subscribe(done: (greeting: Message) => void): void
 }
 
 interface ToClient {
   echo(message: Message): void
+  published(message: Message): void
 }
 
 /** At most twice this much is sent before the server must have acknowledged it. Unit: bytes, about. */
 const maxPending = 1024 * 1024
 
+const room = 'receivers'
+const sockets = new Server<ToServer, ToClient>({
+  transports: ['websocket'],
+  perMessageDeflate: false,
+  maxHttpBufferSize: 4 * 1024 * 1024,
+})
+
 export const socketIo: Peer = {
   serve() {
     const server = createServer()
-    const sockets = new Server<ToServer, ToClient>(server, {
-      transports: ['websocket'],
-      perMessageDeflate: false,
-      maxHttpBufferSize: 4 * 1024 * 1024,
-    })
+    sockets.attach(server)
     sockets.on('connection', (socket) => {
       const tally = new Tally()
       socket.on('collect', (message) => tally.add(message))
@@ -40,8 +46,15 @@ export const socketIo: Peer = {
       socket.on('echo', (message) => socket.emit('echo', message))
       socket.on('sync', (done) => done())
       socket.on('answer', (done) => done(tally.answer()))
+      socket.on('subscribe', (done) => {
+        void socket.join(room)
+        done(greeting)
+      })
     })
     return listen(server)
+  },
+  publish(message) {
+    sockets.to(room).emit('published', message)
   },
   async connect(port) {
     const open = async (): Promise<ClientSocket<ToClient, ToServer>> => {
@@ -97,6 +110,11 @@ export const socketIo: Peer = {
             socket.close()
           },
         }
+      },
+      async subscribe(_, take) {
+        const socket = await open()
+        socket.on('published', take)
+        await socket.emitWithAck('subscribe')
       },
     }
   },

@@ -36,6 +36,7 @@ export const tcp: Peer = {
       socket.write(kind)
       return socket
     }
+    let asking: Promise<(message: Message) => Promise<Message>> | undefined
     return {
       async collect(messages) {
         const socket = await open('c')
@@ -46,6 +47,10 @@ export const tcp: Peer = {
         const socket = await open('b')
         for (const piece of pieces) if (!socket.write(piece)) await drained(socket)
         return answerOf(socket)
+      },
+      call: async (message) => {
+        asking ??= open('e').then(caller)
+        return (await asking)(message)
       },
       async echo() {
         const socket = await open('e')
@@ -70,6 +75,17 @@ export const tcp: Peer = {
       },
     }
   },
+}
+
+/** Questions on one connection, whose answers come in the same order. */
+function caller(socket: Socket): (message: Message) => Promise<Message> {
+  const waiting: ((answer: Message) => void)[] = []
+  eachLine(socket, (answer) => waiting.shift()?.(answer))
+  return (message) =>
+    new Promise((resolve) => {
+      waiting.push(resolve)
+      socket.write(lineOf(message))
+    })
 }
 
 async function sendAll(socket: Socket, messages: Iterable<Message>): Promise<void> {

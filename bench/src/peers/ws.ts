@@ -4,14 +4,15 @@
  * it.
  */
 import { once } from 'node:events'
+import { createServer as createHttpServer } from 'node:http'
+import { createServer as createHttpsServer } from 'node:https'
 import type { Socket } from 'node:net'
 import { WebSocket, WebSocketServer } from 'ws'
 
 import type { Message } from '../message.ts'
-import { Tally } from '../message.ts'
+import { greeting, Tally } from '../message.ts'
 import { listen } from './listen.ts'
 import type { Peer } from './peer.ts'
-import { createServer } from 'node:http'
 
 export const ws: Peer = peer(false)
 export const wsCorked: Peer = peer(true)
@@ -21,20 +22,30 @@ const maxBuffered = 1024 * 1024
 const end = ''
 
 function peer(isCorked: boolean): Peer {
+  const receivers = new Set<WebSocket>()
   return {
-    serve() {
-      const server = createServer()
+    serve(certificate) {
+      const server = certificate === undefined ? createHttpServer() : createHttpsServer(certificate)
       const sockets = new WebSocketServer({ server, perMessageDeflate: false })
       sockets.on('connection', (socket, request) => {
         const cork = isCorked ? corker(request.socket) : () => {}
         if (request.url === '/echo') echo(socket, cork)
+        else if (request.url === '/feed') feed(socket, receivers)
         else collect(socket, request.url === '/bytes')
       })
       return listen(server)
     },
-    async connect(port) {
+    publish(message) {
+      const data = Buffer.from(JSON.stringify(message))
+      for (const socket of receivers) socket.send(data, { binary: false })
+    },
+    async connect(port, ca) {
+      const start = (path: string): WebSocket => {
+        const address = `${ca === undefined ? 'ws' : 'wss'}://127.0.0.1:${port}${path}`
+        return new WebSocket(address, { perMessageDeflate: false, ...(ca !== undefined && { ca }) })
+      }
       const open = async (path: string): Promise<[WebSocket, cork: () => void]> => {
-        const socket = new WebSocket(`ws://127.0.0.1:${port}${path}`, { perMessageDeflate: false })
+        const socket = start(path)
         const below = new Promise<Socket>((resolve) => {
           socket.once('upgrade', (response) => resolve(response.socket))
         })
@@ -77,6 +88,26 @@ function peer(isCorked: boolean): Peer {
               socket.send(end)
             },
           }
+        },
+        async exchange(message) {
+          const socket = start('/echo')
+          const closed = once(socket, 'close')
+          await once(socket, 'open')
+          socket.send(JSON.stringify(message))
+          const [data] = (await once(socket, 'message')) as [Buffer]
+          socket.close()
+          await closed
+          return parse(data)
+        },
+        async subscribe(_, take) {
+          const socket = start('/feed')
+          await new Promise<void>((resolve) => {
+            socket.on('message', (data: Buffer) => {
+              const message = parse(data)
+              if (message.id === greeting.id) resolve()
+              else take(message)
+            })
+          })
         },
       }
     },
@@ -131,6 +162,12 @@ function collect(socket: WebSocket, isBytes: boolean): void {
     else if (isBytes) tally.addBytes(data)
     else tally.add(parse(data))
   })
+}
+
+function feed(socket: WebSocket, receivers: Set<WebSocket>): void {
+  receivers.add(socket)
+  socket.on('close', () => receivers.delete(socket))
+  socket.send(JSON.stringify(greeting))
 }
 
 function echo(socket: WebSocket, cork: () => void): void {
