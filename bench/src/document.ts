@@ -14,6 +14,8 @@ import { targetsOf } from './targets.ts'
 const root = new URL('../../', import.meta.url)
 const folder = new URL('docs/why/', root)
 
+const wrapped = { proseWrap: 'always', printWidth: 120 } as const
+
 /** The newest version of Node comes last. Charts and README show that one. */
 export async function writeDocuments(all: readonly Measured[], loads: readonly Load[]): Promise<void> {
   const newest = all.at(-1)
@@ -36,7 +38,8 @@ export async function writeDocuments(all: readonly Measured[], loads: readonly L
     sections.push(`## ${load.title}`, load.about, ...tables, ...images)
   }
   const parts = [await opening(all), ...sections, slower(all), aims(all), failed(all), again]
-  await writeMarkdown('docs/why/benchmarks.md', parts.filter((part) => part !== '').join('\n\n'))
+  const text = parts.filter((part) => part !== '').join('\n\n')
+  await writeMarkdown('docs/why/benchmarks.md', await format(text, { parser: 'markdown', ...wrapped }))
   const bold = 'The best of each line is bold.'
   await fill('docs/why/performance.md', '## In five lines', bold, summary(all))
   await fill('docs/why/performance.md', 'a ratio above 1.', '## See also', inMarkdown(slowerOf(all)))
@@ -122,8 +125,7 @@ async function fill(path: string, after: string, before: string, content: string
 
 async function writeMarkdown(path: string, text: string): Promise<void> {
   const file = fileURLToPath(new URL(path, root))
-  const options = { ...(await resolveConfig(file)), filepath: file }
-  await writeFile(file, await format(await format(text, { ...options, proseWrap: 'always' }), options))
+  await writeFile(file, await format(text, { ...(await resolveConfig(file)), filepath: file }))
 }
 
 async function versionOf({ library }: { readonly library?: string }): Promise<string> {

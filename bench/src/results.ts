@@ -68,6 +68,6 @@ export class Results {
 }
 
 function column({ case: one, rounds }: Cell, metric: Metric): number[] {
-  const index = one.metrics.indexOf(metric)
+  const index = one.metrics.findIndex(({ name }) => name === metric.name)
   return rounds.map((figures) => figures[index] ?? Number.NaN)
 }

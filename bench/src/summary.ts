@@ -2,10 +2,12 @@
 import type { Bar } from './charts.ts'
 import { plot } from './charts.ts'
 import type { Metric } from './cases/case.ts'
+import { loadsOf } from './cases/index.ts'
 import { entryOf } from './peers/index.ts'
+import { given } from './peers/peer.ts'
 import type { Table } from './report.ts'
 import { formatted } from './report.ts'
-import type { Measured, Results } from './results.ts'
+import type { Measured } from './results.ts'
 
 interface Line {
   readonly what: string
@@ -43,8 +45,7 @@ const columns: readonly (readonly [peer: string, head: string])[] = [
 export function summaryOf({ results }: Measured): Table {
   const rows = lines.map((line) => {
     const figures = columns.map(([peer]) => results.named(line.case, peer, 0))
-    const metric = metricOf(line, results)
-    if (metric === undefined) return [line.what, ...columns.map(() => '–'), `\`--full ${line.load}\``]
+    const metric = metricOf(line)
     const best = bestOf(figures, metric)
     const texts = figures.map((figure) => {
       if (figure === undefined) return '–'
@@ -59,12 +60,11 @@ export function summaryOf({ results }: Measured): Table {
 /** Each line as a part of its best figure, since the lines have different units. */
 export function summaryChart({ results }: Measured): string {
   const bars = lines.flatMap((line): Bar[] => {
-    const metric = metricOf(line, results)
+    const metric = metricOf(line)
     const shown = columns.flatMap(([peer]) => {
       const figure = results.named(line.case, peer, 0)
       return figure === undefined ? [] : [{ entry: entryOf(peer), figure }]
     })
-    if (metric === undefined) return []
     const best = bestOf(
       shown.map(({ figure }) => figure),
       metric,
@@ -81,8 +81,9 @@ export function summaryChart({ results }: Measured): string {
   return plot(bars, panels, peers)
 }
 
-function metricOf(line: Line, results: Results): Metric | undefined {
-  return results.cells.find(({ case: one }) => one.name === line.case)?.case.metrics[0]
+function metricOf(line: Line): Metric {
+  const cases = loadsOf('full').flatMap((load) => load.cases)
+  return given(cases.find(({ name }) => name === line.case)?.metrics[0])
 }
 
 function bestOf(figures: readonly (number | undefined)[], { better }: Metric): number {

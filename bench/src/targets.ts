@@ -117,11 +117,13 @@ export function targetsOf(all: readonly Measured[]): Table {
   return { head: ['what', 'compared with', 'wanted', ...all.map(({ version }) => version)], rows }
 }
 
-/** What is compared, with the title of its case if the load has more than one, and with whom. */
-function titlesOf({ what }: Aim, name: string, peer: string, all: readonly Measured[]): readonly string[] {
+/** What is compared, with the title of its case if there is more than one, and with which peer. */
+function titlesOf({ what, cases }: Aim, name: string, peer: string, all: readonly Measured[]): readonly string[] {
   const cells = all.flatMap(({ results }) => results.cells)
   const cell = cells.find((one) => one.case.name === name)
-  const isOne = cell === undefined || cell.load.cases.length === 1 || what.includes(':')
   const title = cells.find(({ entry }) => entry.name === peer)?.entry.title ?? peer
-  return [isOne ? what : `${what}, ${cell.case.title}`, peer === 'itself' ? '' : title]
+  return [
+    cell === undefined || cases.length === 1 ? what : `${what}, ${cell.case.title}`,
+    peer === 'itself' ? '' : title,
+  ]
 }
