@@ -208,7 +208,7 @@ export class Receiver<R> {
     const { hasEnded } = this
     this.#state = { at: 'dropping', error }
     this.#release()
-    this.#waiting.fail(error ?? this.#stoppedHere())
+    if (this.#waiting.size > 0) this.#waiting.fail(error ?? this.#stoppedHere())
     if (!hasEnded) this.read()
   }
 

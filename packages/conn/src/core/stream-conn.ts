@@ -57,6 +57,8 @@ const noChunks: Uint8Array[] = []
 
 const accepted = Promise.resolve()
 
+const cleanly: ConnClosed = Object.freeze({ clean: true })
+
 const readAborted = (reason: unknown): ConnError => abortError('the read', reason)
 const writeAborted = (reason: unknown): ConnError => abortError('the write', reason)
 
@@ -82,7 +84,7 @@ export class StreamConn implements Conn {
     finish(): void {
       this.#conn.#onFinish()
     }
-    close(error: ConnError): void {
+    close(error?: ConnError): void {
       this.#conn.#onClose(error)
     }
   }
@@ -226,7 +228,7 @@ export class StreamConn implements Conn {
   async #close(): Promise<void> {
     if (this.#reading.at === 'open' || this.#reading.at === 'ended') {
       this.#reading = { at: 'discarding', ended: this.#reading.at === 'ended' }
-      this.#readers.fail(closedHere('read'))
+      if (this.#readers.size > 0) this.#readers.fail(closedHere('read'))
       this.#held = noChunks
       this.#flow()
     }
@@ -328,11 +330,12 @@ export class StreamConn implements Conn {
     this.#settleFinished?.()
   }
 
-  #onClose(error: ConnError): void {
+  #onClose(given?: ConnError): void {
     if (this.#hasEnded()) {
-      this.#settleClosed({ clean: true })
+      this.#settleClosed(cleanly)
       return
     }
+    const error = given ?? new ConnError('CONNECTION_LOST', 'the transport closed before both halves had ended')
     if (this.#reading.at !== 'ended') this.#failReading(error)
     this.#failWriting(error)
     const failed = this.#writing.at === 'failed' ? this.#writing : this.#reading

@@ -39,6 +39,9 @@ export interface TransportEvents {
   drain(): void
   /** Everything was handed on, after `end`. */
   finish(): void
-  /** The transport has closed. This is the last event. `error` says why, for a half that was still open. */
-  close(error: ConnError): void
+  /**
+   * The transport has closed. This is the last event. `error` says why, for a half that was still open. It may be left
+   * out after both `end` and `finish`: an error with a stack for every clean end would take longer than the end.
+   */
+  close(error?: ConnError): void
 }

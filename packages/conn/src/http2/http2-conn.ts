@@ -1,4 +1,5 @@
 import type { Http2Session, Http2Stream, IncomingHttpHeaders } from 'node:http2'
+import { sensitiveHeaders } from 'node:http2'
 
 import type { Http2Transport, UnreadWatcher } from './http2-stream.ts'
 import { inspectAs } from '../runtime/inspect-as.ts'
@@ -100,7 +101,14 @@ function addressesOf(session: Http2Session | undefined): Addresses {
   return addresses
 }
 
-/** Copies headers into a fifth of the memory. Node creates them without a prototype: in V8, that is a hash table. */
+/**
+ * Copies headers into a fifth of the memory. Node creates them without a prototype: in V8, that is a hash table. The
+ * prototype is taken from an empty object, and the values are copied one by one, since a spread takes three times as
+ * long.
+ */
 function compact(headers: IncomingHttpHeaders): IncomingHttpHeaders {
-  return Object.setPrototypeOf({ ...headers }, null) as IncomingHttpHeaders
+  const copy = Object.setPrototypeOf({}, null) as IncomingHttpHeaders
+  for (const name in headers) copy[name] = headers[name]
+  Reflect.set(copy, sensitiveHeaders, Reflect.get(headers, sensitiveHeaders))
+  return copy
 }

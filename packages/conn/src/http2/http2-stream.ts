@@ -94,12 +94,10 @@ export class Http2Transport extends DuplexTransport<Http2Stream> {
   #unread = 0
   #reportedUnread = 0
   #unreadWatcher: UnreadWatcher | undefined
-  /** Whether END_STREAM came, and whether the conn knows. */
+  /** Whether END_STREAM came. */
   #peerEnded: boolean
-  #reportedEnd = false
-  /** Whether END_STREAM left, and whether the conn knows. */
+  /** Whether END_STREAM left. */
   #endSent = false
-  #reportedFinish = false
   /** Whether the conn has ended and the reset of its stream waits. */
   #awaitsReset = false
 
@@ -250,21 +248,11 @@ export class Http2Transport extends DuplexTransport<Http2Stream> {
     if (!this.#endSent) queueMicrotask(() => this.stream.destroy())
   }
 
-  protected override onEnd(): void {
-    this.#reportedEnd = true
-    super.onEnd()
-  }
-
-  protected override onFinish(): void {
-    this.#reportedFinish = true
-    super.onFinish()
-  }
-
   /** Makes up for missing events: `close` can come before `end` (nodejs/node#24983), and instead of `finish`. */
   protected override onClose(): void {
     if (this.#awaitsReset) return
-    if (this.#endSent && !this.#reportedFinish) this.onFinish()
-    if (this.#peerEnded && !this.#reportedEnd) {
+    if (this.#endSent && !this.hasReportedFinish) this.onFinish()
+    if (this.#peerEnded && !this.hasReportedEnd) {
       for (let chunk: unknown; (chunk = this.stream.read()) !== null;) {
         if (isBytes(chunk)) this.events?.chunk(chunk)
       }
@@ -275,6 +263,12 @@ export class Http2Transport extends DuplexTransport<Http2Stream> {
     this.#unread = 0
     this.#reportUnread()
     super.onClose()
+  }
+
+  protected override release(): void {
+    super.release()
+    this.stream.push = this.#originalPush
+    this.stream.destroy = this.#originalDestroy
   }
 }
 

@@ -9,7 +9,7 @@ import { queueMicrotask } from '../runtime/timers.ts'
 export const transport: unique symbol = Symbol('transport')
 
 interface Watched extends Duplex {
-  [transport]?: DuplexTransport
+  [transport]?: DuplexTransport | undefined
 }
 
 /** A Node stream as a transport. One place decides how it ended: the listener of its `close`. */
@@ -32,18 +32,24 @@ export class DuplexTransport<Stream extends Duplex = Duplex> implements Transpor
       if (this[transport] !== undefined) this[transport].#lastError ??= error
     },
     close(this: Watched): void {
-      this[transport]?.onClose()
+      const own = this[transport]
+      own?.onClose()
+      own?.release()
     },
   }
 
   readonly readAhead: number = connLimits.readAhead
   protected readonly stream: Stream
   protected events: TransportEvents | undefined
+  /** Whether the conn knows of the end of each half. */
+  protected hasReportedEnd = false
+  protected hasReportedFinish = false
+  #isEnding = false
   #lastError: unknown
 
   constructor(stream: Stream) {
     const watched: Watched = stream
-    if (watched[transport] !== undefined) throw new ConnError('INVALID_ARGUMENT', 'the stream belongs to another conn')
+    if (transport in watched) throw new ConnError('INVALID_ARGUMENT', 'the stream belongs to another conn')
     watched[transport] = this
     this.stream = stream
   }
@@ -86,6 +92,7 @@ export class DuplexTransport<Stream extends Duplex = Duplex> implements Transpor
   }
 
   end(): void {
+    this.#isEnding = true
     // A stream emits `finish` once, which may have been long ago.
     if (this.stream.writableFinished) queueMicrotask(() => this.onFinish())
     else this.stream.end()
@@ -100,15 +107,25 @@ export class DuplexTransport<Stream extends Duplex = Duplex> implements Transpor
   }
 
   protected onEnd(): void {
+    this.hasReportedEnd = true
     this.events?.end()
   }
 
   protected onFinish(): void {
+    this.hasReportedFinish = true
     this.events?.finish()
   }
 
   protected onClose(): void {
-    this.events?.close(this.translate(this.#lastError))
+    // Node also finishes a stream that was reset before its end was asked for.
+    const isClean = this.hasReportedEnd && this.hasReportedFinish && this.#isEnding
+    this.events?.close(isClean ? undefined : this.translate(this.#lastError))
+  }
+
+  /** Takes the conn from a closed stream, so that V8 need not move it for as long as Node keeps the stream. */
+  protected release(): void {
+    const watched: Watched = this.stream
+    watched[transport] = undefined
   }
 
   /** Whether the stream emitted `close` before the transport listened. */
