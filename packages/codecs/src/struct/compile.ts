@@ -1,10 +1,9 @@
 import { significance } from '../core/scratch.ts'
+import { quoted, Source } from '../core/source.ts'
 import { describeName, throwDecodeError, throwEncodeError, throwSizeError } from './field-errors.ts'
 import { describeText, readPaddedText, viewOf, writePaddedText } from './text.ts'
 import type { Field, FieldShape, RecordCode, RecordShape } from './types.ts'
-import { isArrayOf, isBytesOf, isInherited, isObject } from './values.ts'
-
-const compiler = { isForbidden: false }
+import { isArrayOf, isBytesOf, isObject } from './values.ts'
 
 /**
  * Makes the code of one layout, with loops for arrays alone, and compiles it. Returns `undefined` where the platform
@@ -14,34 +13,27 @@ const compiler = { isForbidden: false }
  * The program chooses nothing of the source but the names of fields, which are checked identifiers and in quotes.
  */
 export function compileRecord(shape: RecordShape, littleEndian: boolean): RecordCode | undefined {
-  if (compiler.isForbidden) return undefined
-  const source = new Source(littleEndian)
+  const source = new Source()
   const { write, read, result } = codeOfFields(source, shape.fields, 'message', {
     path: '',
     base: 'at',
     offset: 0,
     indexes: [],
+    littleEndian,
   })
-  const lines = [
+  const checkSize = source.call(throwSizeError, shape.size, 'length')
+  return source.compile([
+    'return {',
     'write(message, view, bytes, at) {',
     ...write,
     '},',
     'read(bytes, at, length) {',
-    `if (length !== ${shape.size}) ${source.constant(throwSizeError)}(${shape.size}, length)`,
+    `if (length !== ${shape.size}) ${checkSize}`,
     ...read,
     `return ${result}`,
     '},',
-  ]
-  const constants = source.constants.map((_, index) => `const c${index} = constants[${index}]`)
-  const code = ["'use strict'", ...constants, ...source.constructors, 'return {', ...lines, '}']
-  try {
-    // oxlint-disable-next-line typescript/no-implied-eval -- names are checked identifiers, all else is ours
-    const make = new Function('constants', code.join('\n'))
-    return make(source.constants)
-  } catch {
-    compiler.isForbidden = true
-    return undefined
-  }
+    '}',
+  ]) as RecordCode | undefined
 }
 
 /** Where a value lies, for the code that reads and writes it. */
@@ -54,6 +46,7 @@ interface CodeLocation {
   readonly offset: number
   /** The variables that hold the indexes of the arrays around, from the outermost to the innermost. */
   readonly indexes: readonly string[]
+  readonly littleEndian: boolean
 }
 
 /** The lines that write and read a value, and an expression for the value that was read. */
@@ -65,7 +58,7 @@ interface FieldCode {
 
 /** The code of a value. The variable `value` holds the one to be written. */
 function codeOf(source: Source, shape: FieldShape, value: string, location: CodeLocation): FieldCode {
-  const call = (run: unknown, ...given: unknown[]): string => `${source.constant(run)}(${given.join(', ')})`
+  const call = source.call.bind(source)
   const label = source.constant({ path: location.path, range: shape.range })
   const indexes = `[${location.indexes.join()}]`
   const refuse = (...got: string[]): string => call(throwEncodeError, label, value, indexes, ...got)
@@ -76,14 +69,14 @@ function codeOf(source: Source, shape: FieldShape, value: string, location: Code
   const result = source.variable()
   switch (shape.kind) {
     case 'scalar': {
-      const offsets = significance(location.offset, shape.size, source.littleEndian)
+      const offsets = significance(location.offset, shape.size, location.littleEndian)
       const word = (bytes: readonly number[]): string =>
         bytes.map((offset, index) => `${byteAt(offset)} << ${8 * (bytes.length - 1 - index)}`).join(' | ')
       const read = shape.source(word(offsets.slice(-4)), word(offsets.slice(0, -4)), (one) => source.constant(one))
       return {
         write: [
           `if (!${call(shape.accepts, value)}) ${refuse()}`,
-          `view.${shape.setter}(${start}, ${value}, ${source.littleEndian})`,
+          `view.${shape.setter}(${start}, ${value}, ${location.littleEndian})`,
         ],
         read: [`const ${result} = ${shape.isPartial ? `(${read}) ?? ${reject}` : read}`],
         result,
@@ -113,7 +106,7 @@ function codeOf(source: Source, shape: FieldShape, value: string, location: Code
     case 'array': {
       const [index, base, each] = [source.variable(), source.variable(), source.variable()]
       const { item, length } = shape
-      const inner = { path: `${location.path}[]`, base, offset: 0, indexes: [...location.indexes, index] }
+      const inner = { ...location, path: `${location.path}[]`, base, offset: 0, indexes: [...location.indexes, index] }
       const code = codeOf(source, item, each, inner)
       const step = `${index}++, ${base} += ${item.size}`
       const loop = `for (let ${index} = 0, ${base} = ${start}; ${index} < ${length}; ${step}) {`
@@ -142,62 +135,12 @@ function codeOfFields(source: Source, fields: readonly Field[], record: string, 
     const value = source.variable()
     const path = location.path === '' ? name : `${location.path}.${name}`
     const code = codeOf(source, shape, value, { ...location, path, offset: location.offset + offset })
-    return { ...code, write: [`const ${value} = ${record}[${JSON.stringify(name)}]`, ...code.write] }
+    return { ...code, write: [`const ${value} = ${record}[${quoted(name)}]`, ...code.write] }
   })
   const constructor = source.constructorOf(fields.map(({ name }) => name))
   return {
     write: codes.flatMap(({ write }) => write),
     read: codes.flatMap(({ read }) => read),
     result: `new ${constructor}(${codes.map(({ result }) => result).join()})`,
-  }
-}
-
-/** Names for variables and constructors, and for values that have no text. */
-class Source {
-  readonly littleEndian: boolean
-  /** The lines that make all constructors. */
-  readonly constructors: string[] = []
-  readonly #constants = new Map<unknown, string>()
-  #variables = 0
-
-  constructor(littleEndian: boolean) {
-    this.littleEndian = littleEndian
-  }
-
-  /** The name by which the code knows `value`. */
-  constant(value: unknown): string {
-    const known = this.#constants.get(value)
-    if (known !== undefined) return known
-    const name = `c${this.#constants.size}`
-    this.#constants.set(value, name)
-    return name
-  }
-
-  /** All values that have been given a name, in the order of `c0`, `c1` and so on. */
-  get constants(): readonly unknown[] {
-    return [...this.#constants.keys()]
-  }
-
-  /**
-   * The name of a constructor of objects with these fields, given in their order. The objects are plain, as from an
-   * object literal, but have a hidden class for themselves. The program may make literals with the same fields. If they
-   * shared one hidden class, V8 might convert each object again at its first use, at up to four times the cost of
-   * reading it.
-   */
-  constructorOf(fields: readonly string[]): string {
-    const name = `Message${this.constructors.length}`
-    const given = fields.map((_, index) => `f${index}`)
-    const lines = fields.some(isInherited)
-      ? [`return {${fields.map((field, index) => `${JSON.stringify(field)}: f${index}`).join()}}`]
-      : fields.map((field, index) => `this[${JSON.stringify(field)}] = f${index}`)
-    this.constructors.push(
-      `function ${name}(${given.join()}) {\n${lines.join('\n')}\n}\n${name}.prototype = Object.prototype`,
-    )
-    return name
-  }
-
-  /** A new name. */
-  variable(): string {
-    return `v${this.#variables++}`
   }
 }

@@ -1,9 +1,10 @@
 import { significance } from '../core/scratch.ts'
+import { isInherited } from '../core/source.ts'
 import type { FieldLabel, Indexes } from './field-errors.ts'
 import { describeName, throwDecodeError, throwEncodeError, throwSizeError } from './field-errors.ts'
 import { describeText, readPaddedText, viewOf, writePaddedText } from './text.ts'
 import type { ArrayShape, FieldShape, RecordCode, RecordShape, ScalarShape } from './types.ts'
-import { isArrayOf, isBytesOf, isInherited, isObject } from './values.ts'
+import { isArrayOf, isBytesOf, isObject } from './values.ts'
 
 /** Where a value lies. */
 interface FieldLocation {

@@ -1,10 +1,5 @@
 import { isUint8Array } from '../core/describe.ts'
 
-/** Whether all objects have a property of this name. An assignment may fail to hide it. */
-export function isInherited(name: string): boolean {
-  return name in Object.prototype
-}
-
 /** Whether `value` can have fields. */
 export function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
   return typeof value === 'object' && value !== null
