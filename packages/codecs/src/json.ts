@@ -1,1 +1,2 @@
 export { json } from './json/json.ts'
+export type { JsonOptions } from './json/json.ts'

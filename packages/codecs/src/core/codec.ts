@@ -22,6 +22,9 @@ export interface Codec<T> {
    */
   readonly line?: true
 
+  /** Set by codecs that can compile code for their messages: whether this one does. Results do not depend on it. */
+  readonly compiled?: boolean
+
   /** Set by {@link oneOf}: the codecs to choose from, in order of preference. The codec itself acts as the first. */
   readonly alternatives?: readonly Codec<T>[]
 

@@ -45,6 +45,15 @@ export interface ZodSchema {
     readonly innerType?: ZodSchema
     /** The literals that each field accepts, for fields with literals. */
     readonly propValues?: Readonly<Record<string, ReadonlySet<unknown>>>
+    /** The values that a literal or an enum accepts. */
+    readonly values?: ReadonlySet<unknown>
+    /** The names of all constructors that made the schema. */
+    readonly traits?: ReadonlySet<string>
+    readonly version?: { readonly major: number }
+    /** Validates a value. */
+    readonly run?: unknown
+    /** Validates all but the schema's checks. A schema without checks has one function for both. */
+    readonly parse?: unknown
   }
   readonly safeParse?: (value: unknown, context?: ZodContext) => ZodResult
   readonly safeEncode?: (value: unknown, context?: ZodContext) => ZodResult
@@ -86,6 +95,21 @@ export interface ZodDefinition {
   readonly coerce?: boolean
   /** The values of a literal. */
   readonly values?: readonly unknown[]
+  readonly checks?: readonly ZodCheck[]
+  /** The name of a check. Some schemas are checks too, such as `z.int()`. */
+  readonly check?: string
+  /** The numbers of a check, or the format of a string or number. */
+  readonly value?: unknown
+  readonly inclusive?: boolean
+  readonly minimum?: unknown
+  readonly maximum?: unknown
+  readonly length?: unknown
+  readonly format?: string
+}
+
+/** A check of a schema, such as `min`. */
+export interface ZodCheck {
+  readonly _zod: { readonly def: Omit<ZodDefinition, 'type'> }
 }
 
 export function isZod(schema: unknown): schema is ZodSchema {

@@ -1,0 +1,295 @@
+import { ByteWriter } from '../core/byte-writer.ts'
+import { quoted, Source } from '../core/source.ts'
+import type { CompositeShape, ScalarShape, Shape, ShapeField } from '../schema/shape.ts'
+import { utf8 } from '../text/utf8.ts'
+import { makeRoom, maxNumberBytes, writeBoolean, writeNull, writeNumber, writeText } from './write-values.ts'
+
+/**
+ * Appends the JSON of a message of one shape. Returns `false` if the message is not plain, of another shape, or may be
+ * too large: what was written is then without meaning.
+ */
+export type WriteJson = (message: unknown, out: ByteWriter) => boolean
+
+/** Compiles a function that writes what `JSON.stringify` would write. Returns `undefined` where that is forbidden. */
+export function compileWriter(shape: Shape): WriteJson | undefined {
+  const code = new WriterCode()
+  const root = code.writerOf(shape)
+  // Properties that all objects have would be taken for those of a message.
+  const body = [...code.functions, `return (value, out) => {`, `for (const key in ${code.objects}) return false`]
+  return code.source.compile([...body, `return ${root}(value, out)`, '}']) as WriteJson | undefined
+}
+
+/** The code of one value. A text, an object or an array makes room itself for what follows it. */
+interface ValueCode {
+  readonly lines: readonly string[]
+  /** How much room there must be before. Unit: bytes. */
+  readonly room: number
+}
+
+/** `null`, `false`, and the quotes of a text, fit in the room of a number. */
+const maxScalarBytes = maxNumberBytes
+
+class WriterCode {
+  readonly source = new Source()
+  readonly functions: string[] = []
+  readonly objects = this.source.constant(Object.prototype)
+  readonly #writers = new Map<Shape, string>()
+
+  /** The name of a function that writes a value. */
+  writerOf(shape: Shape): string {
+    const known = this.#writers.get(shape)
+    if (known !== undefined) return known
+    const name = `w${this.#writers.size}`
+    this.#writers.set(shape, name)
+    this.functions.push(`function ${name}(value, out) {`, ...this.#bodyOf(shape), '}')
+    return name
+  }
+
+  #bodyOf(shape: Shape): readonly string[] {
+    switch (shape.kind) {
+      case 'object':
+        return this.#objectBody(shape.fields)
+      case 'record':
+        return this.#recordBody(shape.value)
+      case 'array':
+        return this.#arrayBody(this.#valueCode(shape.item, 'item', 1), '')
+      case 'tuple':
+        return this.#tupleBody(shape.items)
+      case 'union': {
+        const options = shape.options.filter(isComposite)
+        const attempts = options.map((option) => `if (${this.writerOf(option)}(value, out)) return true`)
+        const scalars = this.#scalarBody(scalarsOf(shape.options.filter((option) => !isComposite(option))))
+        return [
+          "if (typeof value !== 'object' || value === null) {",
+          ...scalars,
+          '}',
+          'const start = out.position',
+          attempts.join('\nout.position = start\n'),
+          'return false',
+        ]
+      }
+      default:
+        return this.#scalarBody(scalarsOf([shape]))
+    }
+  }
+
+  #scalarBody(kinds: ReadonlySet<ScalarKind>): readonly string[] {
+    if (kinds.size === 0) return ['return false']
+    const lines = this.#scalarLines(kinds, 'value', 0)
+    return [...this.#begin(maxScalarBytes), ...lines, 'out.position = at', 'return true']
+  }
+
+  #begin(room: number): readonly string[] {
+    return ['let at = out.position', ...this.#ensure(room), 'let { bytes } = out']
+  }
+
+  #ensure(room: number): readonly string[] {
+    const make = this.source.call(makeRoom, 'out', 'at', room)
+    return [`if (out.bytes.length - at < ${room} && !${make}) return false`]
+  }
+
+  /** The code of a value, with room for `after` bytes behind it. */
+  #valueCode(shape: Shape, value: string, after: number): ValueCode {
+    if (isComposite(shape)) {
+      const writer = this.writerOf(shape)
+      const lines = [
+        'out.position = at',
+        `if (!${writer}(${value}, out)) return false`,
+        'at = out.position',
+        ...this.#ensure(after),
+        'bytes = out.bytes',
+      ]
+      return { lines, room: 0 }
+    }
+    const scalars = scalarsOf([shape])
+    const isText = scalars.size === 1 && scalars.has('string')
+    return { lines: this.#scalarLines(scalars, value, after), room: isText ? 1 : maxScalarBytes + after }
+  }
+
+  #scalarLines(kinds: ReadonlySet<ScalarKind>, value: string, after: number): readonly string[] {
+    const { source } = this
+    const writes: { readonly [Kind in ScalarKind]: readonly string[] } = {
+      string: [
+        'bytes[at] = 34',
+        `at = ${source.call(writeText, 'out', 'at + 1', value, after + 1)}`,
+        'if (at < 0) return false',
+        'bytes = out.bytes',
+        'bytes[at++] = 34',
+      ],
+      number: [`at = ${source.call(writeNumber, 'bytes', 'at', value)}`],
+      boolean: [`at = ${source.call(writeBoolean, 'bytes', 'at', value)}`],
+      null: [`at = ${source.call(writeNull, 'bytes', 'at')}`],
+    }
+    const branches = [...kinds].map((kind) => {
+      const condition = kind === 'null' ? `${value} === null` : `typeof ${value} === '${kind}'`
+      return [`if (${condition}) {`, ...writes[kind], '}'].join('\n')
+    })
+    return [branches.join(' else '), 'else return false']
+  }
+
+  #objectBody(fields: readonly ShapeField[]): readonly string[] {
+    const optionals = fields.filter(({ isOptional }) => isOptional)
+    const isFirstOptional = fields[0]?.isOptional === true
+    let after = 1
+    const lines: string[] = []
+    for (const [index, { name, shape, isOptional }] of [...fields.entries()].toReversed()) {
+      const value = `f${index}`
+      const code = this.#valueCode(shape, value, after)
+      // A comma stands where the brace comes if the first field is absent.
+      const key = jsonBytes(`${index === 0 && !isFirstOptional ? '{' : ','}${JSON.stringify(name)}:`)
+      const write = [...storeBytes(key), ...code.lines]
+      lines.unshift(...(isOptional ? [`if (${value} !== undefined) {`, ...write, '}'] : write))
+      after = key.length + Math.max(code.room, isOptional ? after : 0)
+    }
+    const values = fields.map(({ name, isOptional }, index) => {
+      const bit = 2 ** optionals.findIndex((field) => field.name === name)
+      return `const f${index} = ${isOptional ? `(has & ${bit}) === 0 ? undefined : ` : ''}value[${quoted(name)}]`
+    })
+    return [
+      ...this.#plainTest(),
+      ...this.#keysTest(fields, optionals),
+      ...values,
+      ...this.#begin(after),
+      ...(isFirstOptional ? ['const start = at'] : []),
+      ...lines,
+      // An object of which nothing is written is rare, and one without fields may be a boxed number.
+      ...(isFirstOptional ? ['if (at === start) return false', 'bytes[start] = 123'] : []),
+      'bytes[at] = 125',
+      'out.position = at + 1',
+      'return true',
+    ]
+  }
+
+  /** Leaves objects of classes, and what has a `toJSON`, to `JSON.stringify`. */
+  #plainTest(): readonly string[] {
+    return [
+      "if (typeof value !== 'object' || value === null) return false",
+      `const prototype = ${this.source.constant(Object.getPrototypeOf)}(value)`,
+      `if (prototype !== ${this.objects} && prototype !== null || value.toJSON !== undefined) return false`,
+    ]
+  }
+
+  /** Tests whether the enumerable properties are those of the shape, in its order. */
+  #keysTest(fields: readonly ShapeField[], optionals: readonly ShapeField[]): readonly string[] {
+    const keys = this.source.constant(fields.map(({ name }) => name))
+    const { length } = fields
+    if (optionals.length === 0) {
+      const test = `for (const key in value) if (key !== ${keys}[next++]) return false`
+      return ['let next = 0', test, `if (next !== ${length}) return false`]
+    }
+    // 0 for fields that are always there.
+    const bits = this.source.constant(fields.map((field) => (field.isOptional ? 2 ** optionals.indexOf(field) : 0)))
+    return [
+      'let next = 0, has = 0',
+      'for (const key in value) {',
+      `while (key !== ${keys}[next]) if (${bits}[next++] === 0 || next >= ${length}) return false`,
+      `has |= ${bits}[next++]`,
+      '}',
+      `while (next < ${length}) if (${bits}[next++] === 0) return false`,
+    ]
+  }
+
+  #recordBody(shape: Shape): readonly string[] {
+    const { lines, room } = this.#valueCode(shape, 'item', 1)
+    const key = this.source.call(writeText, 'out', 'at + 2', 'key', room + 3)
+    return [
+      ...this.#plainTest(),
+      ...this.#begin(3),
+      'const start = at',
+      'for (const key in value) {',
+      'const item = value[key]',
+      'if (item === undefined) continue',
+      ...this.#ensure(3),
+      'bytes = out.bytes',
+      'bytes[at] = 44',
+      'bytes[at + 1] = 34',
+      `at = ${key}`,
+      'if (at < 0) return false',
+      'bytes = out.bytes',
+      'bytes[at++] = 34',
+      'bytes[at++] = 58',
+      ...lines,
+      '}',
+      'if (at === start) return false',
+      'bytes[start] = 123',
+      'bytes[at] = 125',
+      'out.position = at + 1',
+      'return true',
+    ]
+  }
+
+  #arrayBody({ lines, room }: ValueCode, test: string): readonly string[] {
+    return [
+      `if (!${this.source.constant(Array.isArray)}(value) || value.toJSON !== undefined${test}) return false`,
+      ...this.#begin(2),
+      'bytes[at++] = 91',
+      'const { length } = value',
+      'for (let index = 0; index < length; index++) {',
+      'const item = value[index]',
+      ...this.#ensure(room + 1),
+      'bytes = out.bytes',
+      'if (index > 0) bytes[at++] = 44',
+      ...lines,
+      '}',
+      'bytes[at] = 93',
+      'out.position = at + 1',
+      'return true',
+    ]
+  }
+
+  #tupleBody(items: readonly Shape[]): readonly string[] {
+    let after = 1
+    const lines: string[] = []
+    for (const [index, item] of [...items.entries()].toReversed()) {
+      const code = this.#valueCode(item, `f${index}`, after)
+      lines.unshift(`const f${index} = value[${index}]`, `bytes[at++] = ${index === 0 ? 91 : 44}`, ...code.lines)
+      after = 1 + code.room
+    }
+    const isArray = `${this.source.constant(Array.isArray)}(value) && value.length === ${items.length}`
+    return [
+      `if (!(${isArray} && value.toJSON === undefined)) return false`,
+      ...this.#begin(items.length === 0 ? 2 : after),
+      ...(items.length === 0 ? ['bytes[at++] = 91'] : []),
+      ...lines,
+      'bytes[at] = 93',
+      'out.position = at + 1',
+      'return true',
+    ]
+  }
+}
+
+type ScalarKind = 'string' | 'number' | 'boolean' | 'null'
+
+/** Which scalars the shapes have. The bytes of a scalar do not depend on the values that the schema accepts. */
+function scalarsOf(shapes: readonly Shape[]): ReadonlySet<ScalarKind> {
+  const kinds = shapes.flatMap((shape): readonly ScalarKind[] => {
+    if (shape.kind === 'choice') return shape.values.map((value) => (value === null ? 'null' : kindOf(value)))
+    if (shape.kind === 'union') return [...scalarsOf(shape.options)]
+    return isComposite(shape) ? [] : [shape.kind]
+  })
+  return new Set(kinds)
+}
+
+function kindOf(value: string | number | boolean): ScalarKind {
+  return typeof value as 'string' | 'number' | 'boolean'
+}
+
+/** Whether values of the shape need a function of their own: not a union of scalars. */
+function isComposite(shape: Shape): shape is CompositeShape {
+  if (shape.kind === 'union') return shape.options.some(isComposite)
+  return !['string', 'number', 'boolean', 'null', 'choice'].includes((shape as ScalarShape).kind)
+}
+
+/** The bytes of a text in UTF-8 that `JSON.stringify` made. */
+export function jsonBytes(json: string): readonly number[] {
+  const out = new ByteWriter()
+  utf8.write(json, out)
+  return [...out.written()]
+}
+
+function storeBytes(bytes: readonly number[]): readonly string[] {
+  return [
+    ...bytes.map((byte, index) => `bytes[${index === 0 ? 'at' : `at + ${index}`}] = ${byte}`),
+    `at += ${bytes.length}`,
+  ]
+}

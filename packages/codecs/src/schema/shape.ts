@@ -1,0 +1,264 @@
+import { isInherited } from '../core/source.ts'
+import { definitionOf, isZod } from './zod-types.ts'
+import type { ZodDefinition, ZodSchema } from './zod-types.ts'
+
+/** What messages look like in JSON. */
+export type Shape = ScalarShape | CompositeShape
+
+export type ScalarShape =
+  | { readonly kind: 'string' | 'number'; readonly tests: readonly Test[] }
+  | { readonly kind: 'boolean' | 'null' }
+  | { readonly kind: 'choice'; readonly values: readonly Scalar[] }
+
+export type CompositeShape =
+  | { readonly kind: 'object'; readonly fields: readonly ShapeField[] }
+  | { readonly kind: 'record'; readonly value: Shape }
+  | { readonly kind: 'array'; readonly item: Shape; readonly tests: readonly Test[] }
+  | { readonly kind: 'tuple'; readonly items: readonly Shape[] }
+  | { readonly kind: 'union'; readonly options: readonly Shape[] }
+
+export interface ShapeField {
+  readonly name: string
+  readonly shape: Shape
+  /** Whether the field may be absent. */
+  readonly isOptional: boolean
+}
+
+export type Scalar = string | number | boolean | null
+
+/** Compares a number, or the length of a string or an array, with a constant. */
+export type Test = readonly [operator: '<' | '<=' | '>' | '>=' | '===', limit: number] | 'integer'
+
+/** The shape of a schema's messages. */
+export interface SchemaShape {
+  readonly shape: Shape
+  /** Whether all JSON of the shape is valid, and is the message that the schema returns. */
+  readonly isExact: boolean
+}
+
+/** More parts would make code that takes long to compile. */
+const maxParts = 1_000
+
+/** The presence of optional fields is kept in the bits of one integer. */
+const maxOptionals = 30
+
+/** Returns the shape of a schema's messages on their way, if all of it is known. It is of zod schemas alone. */
+export function shapeOf(schema: unknown): SchemaShape | undefined {
+  if (!isZod(schema)) return undefined
+  const { _zod: internals } = schema
+  if (internals.version?.major !== 4) return undefined
+  const inspector = new Inspector()
+  const shape = inspector.shapeOf(schema)
+  return shape === undefined ? undefined : { shape, isExact: inspector.isExact }
+}
+
+class Inspector {
+  isExact = true
+  #parts = 0
+  /** `undefined` for a schema that is not inspected completely: one that contains itself. */
+  readonly #shapes = new Map<ZodSchema, Shape | undefined>()
+
+  shapeOf(schema: ZodSchema): Shape | undefined {
+    if (this.#shapes.has(schema)) return this.#shapes.get(schema)
+    this.#shapes.set(schema, undefined)
+    if (this.#parts++ > maxParts) return undefined
+    const def = definitionOf(schema)
+    const tests = testsOf(def)
+    if (!isBuiltIn(schema) || (tests === undefined ? !isUnchecked(schema) : def.coerce === true)) this.isExact = false
+    const shape = this.#shapeOfDefinition(schema, def, tests)
+    this.#shapes.set(schema, shape)
+    return shape
+  }
+
+  #shapeOfDefinition(schema: ZodSchema, def: ZodDefinition, tests: readonly Test[] = []): Shape | undefined {
+    switch (def.type) {
+      case 'string':
+      case 'number':
+        return { kind: def.type, tests }
+      case 'boolean':
+      case 'null':
+        return { kind: def.type }
+      case 'template_literal':
+        this.isExact = false
+        return { kind: 'string', tests: [] }
+      case 'enum':
+      case 'literal':
+        return choiceOf(schema)
+      case 'array': {
+        const item = def.element && this.shapeOf(def.element)
+        return item && { kind: 'array', item, tests }
+      }
+      case 'tuple': {
+        const items = def.rest ? undefined : this.#shapesOf(def.items)
+        return items && { kind: 'tuple', items }
+      }
+      case 'record':
+        return this.#recordOf(def)
+      case 'object':
+        return this.#objectOf(def)
+      case 'union':
+        return this.#unionOf(schema, def)
+      case 'nullable': {
+        const inner = def.innerType && this.shapeOf(def.innerType)
+        return inner && { kind: 'union', options: [{ kind: 'null' }, inner] }
+      }
+      case 'pipe':
+        // What travels is the input. The schema has to make the message of it.
+        this.isExact = false
+        return def.in && this.shapeOf(def.in)
+      case 'readonly':
+        // The schema freezes it.
+        this.isExact = false
+        return def.innerType && this.shapeOf(def.innerType)
+      case 'optional':
+      case 'nonoptional':
+      case 'default':
+      case 'prefault':
+      case 'catch':
+        // A value that is there, and valid, is that of the inner schema.
+        return def.innerType && this.shapeOf(def.innerType)
+      default:
+        return undefined
+    }
+  }
+
+  #shapesOf(schemas: readonly ZodSchema[] = []): readonly Shape[] | undefined {
+    const shapes: Shape[] = []
+    for (const schema of schemas) {
+      const shape = this.shapeOf(schema)
+      if (shape === undefined) return undefined
+      shapes.push(shape)
+    }
+    return shapes
+  }
+
+  #recordOf({ keyType, valueType }: ZodDefinition): Shape | undefined {
+    const value = valueType && this.shapeOf(valueType)
+    if (keyType === undefined || definitionOf(keyType).type !== 'string' || !isUnchecked(keyType)) this.isExact = false
+    return value && { kind: 'record', value }
+  }
+
+  #objectOf({ shape = {} }: ZodDefinition): Shape | undefined {
+    const names = Object.keys(shape)
+    // An object without fields of its own looks like a boxed number.
+    if (names.length === 0 || names.some(isInherited) || Object.getOwnPropertySymbols(shape).length > 0)
+      return undefined
+    const schemas = Object.values(shape)
+    const shapes = this.#shapesOf(schemas)
+    const fields = shapes?.map((of, index) => {
+      const { type, innerType } = definitionOf(schemas[index] as ZodSchema)
+      const isOptional = type === 'optional'
+      if (isOptional && innerType !== undefined && isReplaced(innerType)) this.isExact = false
+      return { name: names[index] as string, shape: of, isOptional }
+    })
+    if (fields === undefined || fields.filter(({ isOptional }) => isOptional).length > maxOptionals) return undefined
+    return { kind: 'object', fields }
+  }
+
+  #unionOf({ _zod: { traits } }: ZodSchema, { options: schemas }: ZodDefinition): Shape | undefined {
+    const options = this.#shapesOf(schemas)
+    if (options === undefined || options.length === 0) return undefined
+    // The schema takes the first option that accepts the message, which may leave out what a later one has.
+    const isFirst = ['{', '['].every((start) => options.flatMap(startsOf).filter((one) => one === start).length <= 1)
+    const isXor = traits?.has('$ZodXor') === true
+    if (isXor || !(isFirst || isDecided(options))) this.isExact = false
+    return { kind: 'union', options }
+  }
+}
+
+/** Whether a field with literals, which is always there, decides which of the options a value is of. */
+function isDecided(options: readonly Shape[]): boolean {
+  const [first] = options
+  return (
+    first?.kind === 'object' &&
+    first.fields.some(({ name }) => {
+      const values = options.flatMap((option): readonly (Scalar | undefined)[] => choicesIn(option, name) ?? noChoices)
+      return !values.includes(undefined) && new Set(values).size === values.length
+    })
+  )
+}
+
+const noChoices: readonly undefined[] = [undefined]
+
+function choicesIn(shape: Shape, name: string): readonly Scalar[] | undefined {
+  if (shape.kind !== 'object') return undefined
+  const field = shape.fields.find((one) => one.name === name)
+  return field?.shape.kind === 'choice' && !field.isOptional ? field.shape.values : undefined
+}
+
+/** How the JSON of a value may begin, for objects and arrays. */
+function startsOf(shape: Shape): readonly string[] {
+  if (shape.kind === 'union') return shape.options.flatMap(startsOf)
+  if (shape.kind === 'object' || shape.kind === 'record') return ['{']
+  return shape.kind === 'array' || shape.kind === 'tuple' ? ['['] : []
+}
+
+/** Whether the schema may have another value for one that is absent. */
+function isReplaced(schema: ZodSchema): boolean {
+  const { type, innerType, options = [], in: input } = definitionOf(schema)
+  if (type === 'default' || type === 'prefault' || type === 'catch') return true
+  return [innerType, input, ...options].some((part) => part !== undefined && isReplaced(part))
+}
+
+/** Whether zod itself made the schema. Others can derive their own types. */
+function isBuiltIn({ _zod: { traits } }: ZodSchema): boolean {
+  return traits !== undefined && [...traits].every((name) => /^_?\$?Zod[A-Z]/.test(name))
+}
+
+/** Whether the schema accepts all values of its type, and returns them as they are. */
+function isUnchecked(schema: ZodSchema): boolean {
+  const {
+    _zod: { def, run, parse },
+  } = schema
+  return run === parse && def.coerce !== true && isBuiltIn(schema)
+}
+
+function choiceOf({ _zod: { values } }: ZodSchema): Shape | undefined {
+  // JSON has no value for `undefined`.
+  const all = [...(values ?? [])].filter((value) => value !== undefined)
+  return all.length > 0 && all.every(isScalar) ? { kind: 'choice', values: all } : undefined
+}
+
+function isScalar(value: unknown): value is Scalar {
+  if (typeof value === 'number') return Number.isFinite(value)
+  return typeof value === 'string' || typeof value === 'boolean' || value === null
+}
+
+const int32 = 2 ** 31
+
+/** The number formats, whose ranges are part of their names. */
+const formats: Readonly<Record<string, readonly Test[]>> = {
+  safeint: ['integer'],
+  int32: ['integer', ['>=', -int32], ['<', int32]],
+  uint32: ['integer', ['>=', 0], ['<', 2 * int32]],
+}
+
+/** Returns the comparisons that are all checks of a schema. `undefined` for a schema with other checks, or without. */
+function testsOf(def: ZodDefinition): readonly Test[] | undefined {
+  const checks = [...(def.check === undefined ? [] : [def]), ...(def.checks ?? []).map(({ _zod }) => _zod.def)]
+  if (checks.length === 0 || !['string', 'number', 'array'].includes(def.type)) return undefined
+  const tests = checks.map((check) => testOf(check))
+  return tests.every((test) => test !== undefined) ? tests.flat() : undefined
+}
+
+/** Returns the comparisons that are the same as a check. */
+function testOf({ check, ...def }: Omit<ZodDefinition, 'type'>): readonly Test[] | undefined {
+  const than = (operator: '<' | '>', limit: unknown, isInclusive?: boolean): readonly Test[] | undefined =>
+    typeof limit === 'number' ? [[isInclusive === true ? `${operator}=` : operator, limit]] : undefined
+  switch (check) {
+    case 'number_format':
+      return formats[def.format ?? '']
+    case 'less_than':
+      return than('<', def.value, def.inclusive)
+    case 'greater_than':
+      return than('>', def.value, def.inclusive)
+    case 'min_length':
+      return than('>', def.minimum, true)
+    case 'max_length':
+      return than('<', def.maximum, true)
+    case 'length_equals':
+      return typeof def.length === 'number' ? [['===', def.length]] : undefined
+    default:
+      return undefined
+  }
+}
