@@ -1,9 +1,9 @@
-import type { ClientHttp2Stream, Http2Session } from 'node:http2'
+import type { Http2Session } from 'node:http2'
 
 import { connDefaults } from '../limits.ts'
 import { ConnError } from '../errors.ts'
 import { queuedBytes, rawSocket, takenBytes } from '../node/handle.ts'
-import { afterTurn, clearInterval, clearTimeout, setInterval, setTimeout } from '../runtime/timers.ts'
+import { afterTurn, clearInterval, clearTimeout, now, setInterval, setTimeout } from '../runtime/timers.ts'
 
 /** Times in milliseconds. */
 export interface KeepAliveTimes {
@@ -169,33 +169,50 @@ const responsePings: readonly number[] = [50, 150, 350]
 /**
  * Pings the peer of a session a few times while a response is awaited. Some proxies hold headers back until they have
  * something else to send (nginx with TLS, docs/operate/proxies.md), and the answer to a ping makes them send. It also
- * tells a slow peer from a dead one.
- *
- * @returns a function to call with each stream that awaits its response. The timers keep no process alive.
+ * tells a slow peer from a dead one. Its timer keeps no process alive. Where no response is awaited any more, the timer
+ * is left to expire: one that is set and cleared for each request takes longer.
  */
-export function pingForResponses(ping: () => void): (stream: ClientHttp2Stream) => void {
-  let waiting = 0
-  let timer: NodeJS.Timeout | undefined
-  const schedule = (count: number): void => {
-    clearTimeout(timer)
-    const [at, before = 0] = [responsePings[count], responsePings[count - 1]]
-    if (at === undefined) return
-    timer = setTimeout(() => {
-      ping()
-      schedule(count + 1)
-    }, at - before).unref()
+export class ResponsePings {
+  readonly #ping: () => void
+  #waiting = 0
+  #requestedAt = 0
+  /** How many pings were sent since then. */
+  #count = 0
+  #timer: NodeJS.Timeout | undefined
+
+  constructor(ping: () => void) {
+    this.#ping = ping
   }
-  return (stream) => {
-    waiting += 1
-    // Steady requests postpone the pings: their own traffic already makes the proxy send.
-    schedule(0)
-    const onAnswer = (): void => {
-      stream.off('response', onAnswer)
-      stream.off('close', onAnswer)
-      waiting -= 1
-      if (waiting === 0) clearTimeout(timer)
+
+  /** A response is awaited. Steady requests postpone the pings: their own traffic already makes the proxy send. */
+  onRequest(): void {
+    this.#waiting += 1
+    this.#requestedAt = now()
+    this.#count = 0
+    this.#timer ??= this.#wait(responsePings[0] ?? 0)
+  }
+
+  /** A response that was awaited has come, or will never come. */
+  onAnswer(): void {
+    this.#waiting -= 1
+  }
+
+  #wait(delay: number): NodeJS.Timeout {
+    return setTimeout(onResponseTimer, delay, this).unref()
+  }
+
+  onTimer(): void {
+    this.#timer = undefined
+    if (this.#waiting === 0) return
+    const waited = now() - this.#requestedAt
+    // Timers may be early by less than a millisecond.
+    if (waited >= (responsePings[this.#count] ?? Infinity) - 1) {
+      this.#count += 1
+      this.#ping()
     }
-    stream.on('response', onAnswer)
-    stream.on('close', onAnswer)
+    const next = responsePings[this.#count]
+    if (next !== undefined) this.#timer = this.#wait(Math.max(1, next - waited))
   }
 }
+
+const onResponseTimer = (pings: ResponsePings): void => pings.onTimer()

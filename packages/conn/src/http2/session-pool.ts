@@ -87,6 +87,20 @@ export class SessionPool implements AsyncDisposable {
   }
 
   /**
+   * Opens a stream to `origin` at once, where a connection is open and has room. Returns `undefined` otherwise.
+   *
+   * @internal
+   */
+  openNow(
+    origin: URL,
+    tls: ConnectionOptions | undefined,
+    headers: OutgoingHttpHeaders,
+  ): { session: Session; stream: ClientHttp2Stream } | undefined {
+    const session = this.#usableSession(origin, tls)
+    return session?.isOpen === true ? requestOn(session, headers) : undefined
+  }
+
+  /**
    * Opens a stream to `origin`, on an open connection or a new one.
    *
    * @param signal - aborts with a ConnError.
@@ -107,14 +121,8 @@ export class SessionPool implements AsyncDisposable {
       }
       await session.connected(signal)
       // It may have ended or filled up while it was connecting.
-      if (!session.isUsable) continue
-      try {
-        return { session, stream: session.request(headers) }
-      } catch (error) {
-        // A GOAWAY can come between the check and the request.
-        if (!isSessionExhausted(error)) throw sendError('the request was refused', error)
-        session.drain()
-      }
+      const opened = session.isUsable ? requestOn(session, headers) : undefined
+      if (opened !== undefined) return opened
     }
   }
 
@@ -163,6 +171,20 @@ export class SessionPool implements AsyncDisposable {
       // Node throws for invalid TLS options.
       throw sendError('the TLS options were refused', error)
     }
+  }
+}
+
+/** Returns `undefined` where the session accepts no more streams: a GOAWAY can come between a check and the request. */
+function requestOn(
+  session: Session,
+  headers: OutgoingHttpHeaders,
+): { session: Session; stream: ClientHttp2Stream } | undefined {
+  try {
+    return { session, stream: session.request(headers) }
+  } catch (error) {
+    if (!isSessionExhausted(error)) throw sendError('the request was refused', error)
+    session.drain()
+    return undefined
   }
 }
 

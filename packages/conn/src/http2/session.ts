@@ -1,4 +1,10 @@
-import type { ClientHttp2Session, ClientHttp2Stream, Http2Stream, OutgoingHttpHeaders } from 'node:http2'
+import type {
+  ClientHttp2Session,
+  ClientHttp2Stream,
+  Http2Stream,
+  IncomingHttpHeaders,
+  OutgoingHttpHeaders,
+} from 'node:http2'
 import { connect } from 'node:http2'
 import type { Socket } from 'node:net'
 import { connect as connectTcp, isIP } from 'node:net'
@@ -11,7 +17,7 @@ import { connLimits } from '../limits.ts'
 import { ConnError } from '../errors.ts'
 import { checkHeaders } from './headers.ts'
 import type { KeepAliveTimes } from './keep-alive.ts'
-import { KeepAlive, pingForResponses } from './keep-alive.ts'
+import { KeepAlive, ResponsePings } from './keep-alive.ts'
 import type { Progress } from './node-errors.ts'
 import { RstCode, sessionError } from './node-errors.ts'
 import { ReadPump } from '../node/keep-reading.ts'
@@ -45,11 +51,36 @@ export interface PoolEvents {
   onTooManyPings(): void
 }
 
+/** What waits for the response to a request. */
+export interface ResponseEvents {
+  onResponse(headers: IncomingHttpHeaders): void
+  /** The stream closed before. */
+  onClose(): void
+}
+
+const owner: unique symbol = Symbol('owner')
+const awaiting: unique symbol = Symbol('awaiting')
+
+interface OwnedStream extends ClientHttp2Stream {
+  [owner]?: Session
+  [awaiting]?: ResponseEvents | undefined
+}
+
 /** One HTTP/2 connection of a client, with its streams. */
 export class Session {
+  /** Shared by all streams: closures for each would be made and dropped with every request. */
+  static readonly #listeners = {
+    response(this: OwnedStream, headers: IncomingHttpHeaders): void {
+      this[owner]?.stopAwaiting(this)?.onResponse(headers)
+    },
+    close(this: OwnedStream): void {
+      const session = this[owner]
+      if (session !== undefined) session.#onStreamClose(this)
+    },
+    error(): void {},
+  }
+
   readonly authority: string
-  /** To be called when bytes were written to one of the streams. */
-  readonly onWrite: (stream: Http2Stream) => void
   /** Resolves when the session has ended. */
   readonly closed: Promise<void>
   readonly #socket: Socket
@@ -57,7 +88,8 @@ export class Session {
   readonly #options: SessionOptions
   readonly #pool: PoolEvents
   readonly #keepAlive: KeepAlive
-  readonly #pingForResponse: ((stream: ClientHttp2Stream) => void) | undefined
+  readonly #responsePings: ResponsePings | undefined
+  readonly #pump: ReadPump
   readonly #connected: Promise<void>
   #state: State = { at: 'connecting' }
   readonly #resets = new ResetBudget()
@@ -94,9 +126,8 @@ export class Session {
     const http2 = this.#http2
     const onDead = (error: ConnError): void => this.destroy(error)
     this.#keepAlive = new KeepAlive(http2, options, onDead)
-    this.#pingForResponse = options.pingsForResponses ? pingForResponses(() => this.#keepAlive.ping()) : undefined
-    const pump = new ReadPump(http2, onDead)
-    this.onWrite = (stream) => pump.onWrite(stream)
+    this.#responsePings = options.pingsForResponses ? new ResponsePings(() => this.#keepAlive.ping()) : undefined
+    this.#pump = new ReadPump(http2, onDead)
     this.#connected = new Promise((resolve, reject) => {
       http2.once('connect', () => {
         // Over TLS, the peer must have chosen h2.
@@ -147,6 +178,11 @@ export class Session {
     return this.#http2.closed || this.#http2.destroyed
   }
 
+  /** Whether the session is connected and opens streams. */
+  get isOpen(): boolean {
+    return this.#state.at === 'open'
+  }
+
   /** Whether the session can open another stream, now or once it is connected. */
   get isUsable(): boolean {
     if (this.isEnding) return false
@@ -172,19 +208,43 @@ export class Session {
   /** Opens a stream. Throws Node's error when the session accepts no more streams. */
   request(headers: OutgoingHttpHeaders): ClientHttp2Stream {
     checkHeaders(headers, this.#http2.remoteSettings.maxHeaderListSize)
-    const stream = this.#http2.request(headers, { endStream: false })
+    const stream: OwnedStream = this.#http2.request(headers, staysOpen)
+    stream[owner] = this
     this.#streamCount += 1
     this.#active.add(stream)
     if (this.#active.size === 1) this.#stopIdling()
-    stream.on('error', () => {})
-    this.#pingForResponse?.(stream)
-    stream.once('close', () => {
-      this.#streamCount -= 1
-      this.#resets.forget(stream)
-      this.#release(stream)
-      this.#pool.onRoom()
-    })
+    stream.on('error', Session.#listeners.error)
+    stream.on('close', Session.#listeners.close)
     return stream
+  }
+
+  /** Calls `events` once, when the response of a stream has come, or when it closes without one. */
+  awaitResponse(stream: OwnedStream, events: ResponseEvents): void {
+    stream[awaiting] = events
+    stream.on('response', Session.#listeners.response)
+    this.#responsePings?.onRequest()
+  }
+
+  /** Calls what waits for the response of a stream no more, and returns it. */
+  stopAwaiting(stream: OwnedStream): ResponseEvents | undefined {
+    const events = stream[awaiting]
+    stream[awaiting] = undefined
+    if (events !== undefined) this.#responsePings?.onAnswer()
+    return events
+  }
+
+  #onStreamClose(stream: OwnedStream): void {
+    this.#streamCount -= 1
+    this.#resets.forget(stream)
+    this.#pump.forget(stream)
+    this.#release(stream)
+    this.#pool.onRoom()
+    this.stopAwaiting(stream)?.onClose()
+  }
+
+  /** To be called when bytes were written to one of the streams. */
+  onWrite(stream: Http2Stream): void {
+    this.#pump.onWrite(stream)
   }
 
   /** Resets a stream now, or as soon as the peer accepts another reset. Returns whether it did so now. */
@@ -270,6 +330,9 @@ export class Session {
     this.#keepAlive.start()
   }
 }
+
+/** The body of a request stays open. */
+const staysOpen = { endStream: false } as const
 
 /** Opens the socket as Node's `connect` would: a session hides its socket, and only the socket can end it at once. */
 function connectSocket({ protocol, hostname, port }: URL, tls: ConnectionOptions | undefined): Socket {

@@ -45,6 +45,11 @@ export class ReadPump {
     this.#timer ??= this.#lookAfter(firstPause)
   }
 
+  /** To be called with a stream that has closed: until the next look it would be kept, with all of its memory. */
+  forget(stream: Http2Stream): void {
+    this.#unsent.delete(stream)
+  }
+
   #lookAfter(pause: number): NodeJS.Timeout {
     this.#pause = pause
     if (!this.#session.destroyed) this.#bytesRead = this.#session.socket.bytesRead
