@@ -159,7 +159,8 @@ test('bytes that came before a request was accepted count as unread', async () =
   await using late = await startLate()
   const { near } = late
   near.write(new Uint8Array(30_000))
-  await new Promise((resolve) => setTimeout(resolve, 50))
+  const stream = await late.stream()
+  await vi.waitFor(() => expect(stream.readableLength).toBe(30_000), 5_000)
   const conn = await late.accept()
   let unread = 0
   conn.watchUnread({ onArrived: (change) => void (unread += change) })
@@ -179,16 +180,16 @@ test.each([
   ['is being read', true],
 ])('a whole window that came before its conn, which %s, is known to who watches it', async (_how, isRead) => {
   await using late = await startLate()
-  await new Promise((resolve) => setTimeout(resolve, 50))
+  const stream = await late.stream()
   late.near.write(new Uint8Array(2 * connLimits.streamWindow))
-  await new Promise((resolve) => setTimeout(resolve, 200))
+  await vi.waitFor(() => expect(stream.readableLength).toBe(connLimits.streamWindow), 5_000)
   const conn = await late.accept()
   let unread = 0
   if (isRead) void conn.read()
   conn.watchUnread({ onArrived: (change) => void (unread += change) })
-  await new Promise((resolve) => setTimeout(resolve, 50))
   // The window is given back as it is read, and what comes then counts as well.
-  expect(unread).toBeGreaterThan(connLimits.streamWindow - mostReadAhead - largestFrame)
+  const expected = connLimits.streamWindow - mostReadAhead - largestFrame
+  await vi.waitFor(() => expect(unread).toBeGreaterThan(expected), 5_000)
   conn.abort()
 })
 
