@@ -12,6 +12,9 @@ export function burstOf(channels: number): number {
   return channels > 100 ? 4 : 8
 }
 
+/** How many messages each channel has in a run at least, so that its share of all says something. */
+export const leastOf = (channels: number): number => Math.max(4, burstOf(channels))
+
 /** How many channels are opened at once. */
 const atOnce = 100
 

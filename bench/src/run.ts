@@ -268,9 +268,9 @@ async function memoryOf(pair: Pair, one: Case, entry: Entry, plan: Plan): Promis
   const begin = performance.now()
   await pair.run({ do: 'hold', channels: before }, one.roundTrip, patience)
   const none = await pair.memory(patience)
-  await pair.run({ do: 'hold', channels: before + job.channels }, one.roundTrip, patience)
+  await pair.run({ do: 'hold', channels: job.channels }, one.roundTrip, patience)
   const all = await pair.memory(patience)
-  return { milliseconds: performance.now() - begin, figures: [(all - none) / job.channels] }
+  return { milliseconds: performance.now() - begin, figures: [(all - none) / (job.channels - before)] }
 }
 
 /** The duration of an import in a new process. */

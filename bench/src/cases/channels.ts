@@ -1,5 +1,5 @@
 /** Many channels at once: busy, idle, or receivers of what the server publishes. */
-import { burstOf } from '../fan.ts'
+import { leastOf } from '../fan.ts'
 import type { Case, Load } from './case.ts'
 import { figuresOf, rate } from './case.ts'
 
@@ -32,7 +32,7 @@ function fanOf(channels: number): Case {
     baseline: 'ours-json',
     metrics: [rate, share],
     amount: { by: 'time' },
-    job: (milliseconds) => ({ do: 'fan', channels, milliseconds, least: burstOf(channels) }),
+    job: (milliseconds) => ({ do: 'fan', channels, milliseconds, least: leastOf(channels) }),
     figures: figuresOf,
     roundTrip: 0,
     isLong: channels > 1_000,
