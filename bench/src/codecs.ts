@@ -14,6 +14,7 @@ import { readFlights } from '@h2channel/example-flights/flights'
 import { Flight, flightRecord } from '@h2channel/example-flights/routes'
 import { Decoder, Encoder } from '@msgpack/msgpack'
 import Table from 'cli-table3'
+import { z } from 'zod'
 
 import type { Work } from './measure.ts'
 import { machine, millions, speeds } from './measure.ts'
@@ -73,12 +74,8 @@ function decoding<T>(codec: Codec<T>, messages: readonly T[], probe: (message: T
   }
 }
 
-interface Message {
-  readonly id: number
-  readonly user: string
-  readonly text: string
-  readonly ts: number
-}
+const Message = z.object({ id: z.number(), user: z.string(), text: z.string(), ts: z.number() })
+type Message = z.infer<typeof Message>
 
 /** About 120 bytes of JSON each. */
 const messages = Array.from({ length: count }, (_, index): Message => {
@@ -120,6 +117,15 @@ function bareJson(): Readonly<Record<'encode' | 'decode', Work>> {
     return count
   }
   return { encode, decode }
+}
+
+/** As `bareJson`, and zod checks what was read. */
+function bareJsonAndSchema(): Work {
+  const received = encodedAll(json<Message>(), messages)
+  return () => {
+    for (const one of received) sum += Message.parse(JSON.parse(one.toString('utf8', 0, one.length))).id
+    return count
+  }
 }
 
 function bareMsgpack(): Readonly<Record<'encode' | 'decode', Work>> {
@@ -173,6 +179,8 @@ function bareRecords(): Readonly<Record<'encode' | 'decode', Work>> {
 const pairs = {
   'json encode': () => [encoding(json<Message>(), messages), bareJson().encode],
   'json decode': () => [decoding(json<Message>(), messages, ({ id }) => id), bareJson().decode],
+  'json, schema encode': () => [encoding(json(Message), messages), bareJson().encode],
+  'json, schema decode': () => [decoding(json(Message), messages, ({ id }) => id), bareJsonAndSchema()],
   'msgpack encode': () => [encoding(msgpack<Message>(), messages), bareMsgpack().encode],
   'msgpack decode': () => [decoding(msgpack<Message>(), messages, ({ id }) => id), bareMsgpack().decode],
   'struct encode': () => [encoding(trade, trades), bareRecords().encode],

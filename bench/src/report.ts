@@ -55,7 +55,10 @@ function columnsOf(
   results: Results,
   isOneOfMany: boolean,
 ): Column[] {
-  const name = isOneOfMany ? `${one.title}, ${metric.unit}` : metric.name
+  const isOneOfTwo = metric.isCompared && one.metrics.filter(({ isCompared }) => isCompared).length > 1
+  const title = isOneOfTwo ? `${one.title}, ${metric.name}` : one.title
+  const isTime = metric.unit === 'µs' || metric.unit === 'ms'
+  const name = isOneOfMany || isTime ? `${isOneOfMany ? title : metric.name}, ${metric.unit}` : metric.name
   const figure: Column = {
     head: `${name} ${metric.better === 'more' ? '↑' : '↓'}`,
     text: (entry) => {
