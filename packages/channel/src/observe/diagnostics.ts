@@ -107,6 +107,18 @@ export const diagnostics: { readonly [Name in keyof DiagnosticEvents]: Publisher
 /** Logs and JSON show an opening without its headers. */
 const shown = inspectAs<OpenRequestEvent>(({ side, route, origin }) => ({ side, route, origin }))
 
+/** Whether anything subscribes to an event of a channel. */
+export function hasSubscribers(): boolean {
+  const { opening, open, refuse, close, slow } = diagnostics
+  return (
+    opening.hasSubscribers ||
+    open.hasSubscribers ||
+    refuse.hasSubscribers ||
+    close.hasSubscribers ||
+    slow.hasSubscribers
+  )
+}
+
 /**
  * Publishes `h2channel:opening` where anything subscribes to an event of channels.
  *
@@ -118,10 +130,9 @@ export function publishOpening(
   origin: string,
   headers: OpenRequestEvent['headers'],
 ): OpenRequestEvent | undefined {
-  const { opening, open, refuse, close, slow } = diagnostics
-  if (![opening, open, refuse, close, slow].some(({ hasSubscribers }) => hasSubscribers)) return undefined
+  if (!hasSubscribers()) return undefined
   const event: OpenRequestEvent = Object.defineProperties({ side, route, origin, headers }, shown)
-  opening.publish(event)
+  diagnostics.opening.publish(event)
   return event
 }
 

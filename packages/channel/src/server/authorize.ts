@@ -1,6 +1,8 @@
-import type { IncomingHttpHeaders, OutgoingHttpHeaders, ServerHttp2Session } from 'node:http2'
+import { inspectAs } from '@h2channel/conn/internal'
+import type { IncomingHttpHeaders, OutgoingHttpHeaders, ServerHttp2Session, ServerHttp2Stream } from 'node:http2'
 
 import { ChannelError, isInstance } from '../errors.ts'
+import { parseQuery } from './handler-context.ts'
 import { checkedHeaders } from './headers.ts'
 import type { Rejection } from './respond.ts'
 
@@ -17,6 +19,22 @@ export interface ChannelRequest {
   readonly session: ServerHttp2Session | undefined
   /** Aborts when the client has left, or after `authorizeTimeout`. */
   readonly signal: AbortSignal
+}
+
+/** Logs and JSON show it without headers and query: both may hold credentials. */
+const inspected = inspectAs<ChannelRequest>(({ route, params }) => ({ route, params }))
+
+/** Makes a {@link ChannelRequest} out of the request on `stream`. */
+export function createRequest(
+  route: string,
+  params: Record<string, string>,
+  headers: IncomingHttpHeaders,
+  stream: ServerHttp2Stream,
+  signal: AbortSignal,
+): ChannelRequest {
+  const query = parseQuery(headers[':path'] ?? '')
+  const session = stream.session as ServerHttp2Session | undefined
+  return Object.defineProperties({ route, params, headers, query, session, signal }, inspected)
 }
 
 /**

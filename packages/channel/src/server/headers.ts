@@ -1,9 +1,12 @@
+import type { ResponseHead } from '@h2channel/conn'
+import { prepareResponse } from '@h2channel/conn'
 import type { Http2ServerResponse, IncomingHttpHeaders, OutgoingHttpHeaders } from 'node:http2'
 import type { ServerResponse } from 'node:http'
 import { validateHeaderName, validateHeaderValue } from 'node:http'
 
 import { ChannelError, excerpt, textOf } from '../errors.ts'
-import { controlHeader } from '../route/negotiate.ts'
+import type { Format } from '../route/media-types.ts'
+import { controlHeader, version } from '../route/negotiate.ts'
 
 /** Maximum size of the headers of an answer, and default of `maxHeaderBytes` for a request. Unit: bytes. */
 export const maxHeaderBytes: number = 16 * 1024
@@ -11,9 +14,11 @@ export const maxHeaderBytes: number = 16 * 1024
 /** The size of headers in HTTP/2 (RFC 9113, section 6.5.2): name, value, and 32 for each field. Unit: bytes. */
 export function headerBytes(headers: IncomingHttpHeaders | OutgoingHttpHeaders): number {
   let bytes = 0
-  for (const [name, value = ''] of Object.entries(headers)) {
+  for (const name of Object.keys(headers)) {
+    const value: unknown = headers[name] ?? ''
     // Node reads and writes each character of a value as one byte.
-    for (const one of Array.isArray(value) ? value : [value]) bytes += name.length + String(one).length + 32
+    if (typeof value === 'string') bytes += name.length + value.length + 32
+    else for (const one of Array.isArray(value) ? value : [value]) bytes += name.length + String(one).length + 32
   }
   return bytes
 }
@@ -120,4 +125,28 @@ export function presetHeaders(response: Http2ServerResponse | ServerResponse): P
 }
 
 /** An intermediary that honours it neither keeps the body of a channel nor compresses it (ANS-4 of SPEC.md). */
-export const uncached: OutgoingHttpHeaders = { 'cache-control': 'no-store, no-transform' }
+const uncached: OutgoingHttpHeaders = { 'cache-control': 'no-store, no-transform' }
+
+/** The responses that open the channels of a route, by the format of the server: without and with control frames. */
+export type Responses = ReadonlyMap<Format<unknown>, readonly [plain: ResponseHead, control: ResponseHead]>
+
+/** Makes the responses of a route once, for all of its channels. */
+export function openingResponses(sends: readonly Format<unknown>[]): Responses {
+  return new Map(sends.map((send) => [send, [makeResponse(send, false), makeResponse(send, true)]]))
+}
+
+/** The response that opens a channel in which the server sends in format `send`, with the headers `further`. */
+export function openingResponse(
+  responses: Responses,
+  send: Format<unknown>,
+  control: boolean,
+  further: OutgoingHttpHeaders | undefined,
+): ResponseHead {
+  const [plain, withControl] = (further === undefined ? responses.get(send) : undefined) ?? []
+  return (control ? withControl : plain) ?? makeResponse(send, control, further)
+}
+
+function makeResponse(send: Format<unknown>, control: boolean, further?: OutgoingHttpHeaders): ResponseHead {
+  const controlHeaders = control ? { [controlHeader]: `${version}` } : {}
+  return prepareResponse(200, uncached, further, { 'content-type': send.mediaType, ...controlHeaders })
+}

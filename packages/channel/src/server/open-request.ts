@@ -1,19 +1,13 @@
 import type { Http2Conn } from '@h2channel/conn'
-import { accept, ConnError, holdUnread } from '@h2channel/conn'
-import { abortable, inspectAs } from '@h2channel/conn/internal'
-import type {
-  Http2Session,
-  IncomingHttpHeaders,
-  OutgoingHttpHeaders,
-  ServerHttp2Session,
-  ServerHttp2Stream,
-} from 'node:http2'
+import { acceptStream, ConnError, holdUnread } from '@h2channel/conn'
+import { abortable } from '@h2channel/conn/internal'
+import type { Http2Session, IncomingHttpHeaders, OutgoingHttpHeaders, ServerHttp2Stream } from 'node:http2'
 
 import type { Channel } from '../core/channel.ts'
 import { coreOf } from '../core/channel.ts'
 import { ChannelError, excerpt, isReported, textOf } from '../errors.ts'
 import type { OpenRequestEvent } from '../observe/diagnostics.ts'
-import { diagnostics, publishingSlow, publishOpening } from '../observe/diagnostics.ts'
+import { diagnostics, hasSubscribers, publishingSlow, publishOpening } from '../observe/diagnostics.ts'
 import { callHook, printError } from '../observe/hooks.ts'
 import type { ChannelLimits } from '../options.ts'
 import type { Format } from '../route/media-types.ts'
@@ -25,19 +19,19 @@ import {
   maxListed,
   negotiateFormat,
 } from '../route/media-types.ts'
-import { announcedVersion, controlHeader, openChannel, version } from '../route/negotiate.ts'
+import { announcedVersion, controlHeader, openChannel } from '../route/negotiate.ts'
 import type { Route } from '../route/route.ts'
 import type { Clock } from '../runtime/clock.ts'
 import type { Admission, Grant } from './admission.ts'
 import type { Authorize, ChannelRequest } from './authorize.ts'
-import { expiryOf, toRejection } from './authorize.ts'
+import { createRequest, expiryOf, toRejection } from './authorize.ts'
 import type { Ages, Drain } from './drain.ts'
 import { stopping } from './drain.ts'
 import type { Handler, HandlerContext } from './handler-context.ts'
-import { createContext, isExpired, LazyContext, parseQuery } from './handler-context.ts'
-import type { PresetHeaders } from './headers.ts'
-import { headerBytes, uncached } from './headers.ts'
-import { corsHeaders, isForeign, preflightHeaders } from './origins.ts'
+import { createContext, isExpired, LazyContext } from './handler-context.ts'
+import type { PresetHeaders, Responses } from './headers.ts'
+import { headerBytes, openingResponse } from './headers.ts'
+import { corsHeaders, isForeign, originOf, preflightHeaders } from './origins.ts'
 import type { ChannelUsage, Quota } from './quota.ts'
 import type { Rejection } from './respond.ts'
 import { respond, unavailable } from './respond.ts'
@@ -52,6 +46,8 @@ export interface ServedRoute<Auth> {
   readonly sends: readonly Format<unknown>[]
   /** The media types of `sends`, as a client that has the same route lists them. */
   readonly offer: string
+  /** The responses that open a channel, by the format of the server. */
+  readonly responses: Responses
   readonly limits: ChannelLimits
   /** Maximum size of the headers of a request. Unit: bytes. */
   readonly maxHeaderBytes: number
@@ -82,8 +78,8 @@ interface OpenRequest<Auth> {
   readonly session: Http2Session
   readonly headers: IncomingHttpHeaders
   readonly preset: PresetHeaders | undefined
-  /** Headers of the answer, with or without a channel. */
-  readonly responseHeaders: OutgoingHttpHeaders
+  /** Headers of the answer, with or without a channel, that are not those of every answer. */
+  readonly responseHeaders: OutgoingHttpHeaders | undefined
   /** Undefined without subscribers. */
   readonly event: OpenRequestEvent | undefined
   /** The call of `authorize`. */
@@ -98,7 +94,7 @@ interface Formats {
 
 /**
  * Answers a request: the first step that returns a {@link Rejection} ends it. Whatever must happen before a handler
- * runs is a step here if it need not wait, or else in `authorizeAndStart`. A step that waits does what `authorize` does
+ * runs is a step here if it need not wait, or else in `openAuthorized`. A step that waits does what `authorize` does
  * meanwhile: it holds unread bytes in memory that counts, and ends with the client, the drain and a timeout.
  */
 export function openRequest<Auth>(
@@ -110,9 +106,9 @@ export function openRequest<Auth>(
   headers: IncomingHttpHeaders,
   preset: PresetHeaders | undefined,
 ): void {
-  const origin = `${headers[':scheme'] ?? 'http'}://${headers[':authority'] ?? headers.host ?? ''}`
-  const event = publishOpening('server', served.route.path, origin, headers)
-  const responseHeaders = { ...preset?.headers, ...corsHeaders(headers, router.origins) }
+  const event = hasSubscribers() ? publishOpening('server', served.route.path, originOf(headers), headers) : undefined
+  const cors = corsHeaders(headers, router.origins)
+  const responseHeaders = preset === undefined && cors === undefined ? undefined : { ...preset?.headers, ...cors }
   const request: OpenRequest<Auth> = {
     router,
     served,
@@ -137,7 +133,12 @@ export function openRequest<Auth>(
   if ('status' in formats) return respondTo(request, formats)
   const grant = router.admission.admit(session, served.quota)
   if ('status' in grant) return respondTo(request, grant)
-  void openAdmitted(request, formats, grant)
+  if (router.authorize !== undefined) void openAuthorized(request, formats, grant, router.authorize)
+  // Without `authorize`, nothing is known of the client.
+  else if (!openAdmitted(request, formats, grant, undefined as Auth)) {
+    router.admission.release(grant)
+    router.drain.checkIdle()
+  }
 }
 
 /** Comes first: all other steps may keep the headers or read them. */
@@ -200,18 +201,19 @@ function negotiate<Auth>({ served: { receives, sends, offer }, headers }: OpenRe
   return { status: 406, message: `${excerpt(accepted ?? '')} matches none of ${offer}` }
 }
 
-/** Takes the steps that wait. */
-async function openAdmitted<Auth>(request: OpenRequest<Auth>, formats: Formats, grant: Grant): Promise<void> {
+/** Authorizes the request, and opens the channel if its client may have it. */
+async function openAuthorized<Auth>(
+  request: OpenRequest<Auth>,
+  formats: Formats,
+  grant: Grant,
+  decide: Authorize<Auth>,
+): Promise<void> {
   const { admission, drain } = request.router
   drain.requests += 1
-  const isOpen = await authorizeAndStart(request, formats, grant).catch((error: unknown) => {
-    // Usually the client has left. A client that has not must not wait for ever.
-    const isMistake = !(error instanceof ConnError) || error.code === 'ALREADY_RESPONDED'
-    if (isMistake) reportError(request, error, toChannelRequest(request, aborted))
-    respondTo(request, failedToOpen)
-    return false
-  })
-  if (!isOpen) {
+  const authorized = await authorize(request, decide).catch((error: unknown) => failed(request, error))
+  const isRefused = 'status' in authorized
+  if (isRefused) respondTo(request, authorized)
+  if (isRefused || !openAdmitted(request, formats, grant, authorized.auth)) {
     // A client that leaves could have `authorize` run any number of times if its end were not awaited.
     const release = (): void => admission.release(grant)
     if (request.authorization === undefined) release()
@@ -221,33 +223,32 @@ async function openAdmitted<Auth>(request: OpenRequest<Auth>, formats: Formats, 
   drain.checkIdle()
 }
 
-/** Authorizes the request, accepts it, and calls the handler. Returns whether there is a channel. */
-async function authorizeAndStart<Auth>(request: OpenRequest<Auth>, formats: Formats, grant: Grant): Promise<boolean> {
-  const { router, stream, headers, responseHeaders } = request
-  // Without `authorize`, nothing is known of the client.
-  let auth = undefined as Auth
-  if (router.authorize !== undefined) {
-    const authorized = await authorize(request, router.authorize)
-    if ('status' in authorized) {
-      respondTo(request, authorized)
-      return false
-    }
-    ;({ auth } = authorized)
-  }
+/** Accepts the request, and calls the handler. Returns whether there is a channel. */
+function openAdmitted<Auth>(request: OpenRequest<Auth>, formats: Formats, grant: Grant, auth: Auth): boolean {
+  const { served, stream, headers, responseHeaders } = request
   const { receive, send } = formats
   const isOffered = announcedVersion(headers[controlHeader]) !== undefined
   const control = isOffered && receive.framing.control && send.framing.control
-  const controlHeaders = control ? { [controlHeader]: `${version}` } : {}
-  const conn = await accept(stream, headers, {
-    headers: { ...uncached, ...responseHeaders, 'content-type': send.mediaType, ...controlHeaders },
-  })
   try {
-    startChannel(request, conn, formats, grant, auth, control)
+    const conn = acceptStream(stream, headers, () => openingResponse(served.responses, send, control, responseHeaders))
+    try {
+      startChannel(request, conn, formats, grant, auth, control)
+    } catch (error) {
+      conn.abort(error)
+      throw error
+    }
+    return true
   } catch (error) {
-    conn.abort(error)
-    throw error
+    respondTo(request, failed(request, error))
+    return false
   }
-  return true
+}
+
+/** Reports why a channel could not be opened, unless its client has left. One that has not must not wait for ever. */
+function failed<Auth>(request: OpenRequest<Auth>, error: unknown): Rejection {
+  const isMistake = !(error instanceof ConnError) || error.code === 'ALREADY_RESPONDED'
+  if (isMistake) reportError(request, error, toChannelRequest(request, aborted))
+  return failedToOpen
 }
 
 /** Calls `authorize`, for as long as it may take and the client stays. */
@@ -372,14 +373,9 @@ function respondTo<Auth>({ stream, responseHeaders, event }: OpenRequest<Auth>, 
   if (event !== undefined) diagnostics.refuse.publish({ opening: event, status, message, error: undefined })
 }
 
-function toChannelRequest<Auth>(
-  { served, params, headers, stream }: OpenRequest<Auth>,
-  signal: AbortSignal,
-): ChannelRequest {
-  const query = parseQuery(headers[':path'] ?? '')
-  const session = stream.session as ServerHttp2Session | undefined
-  const request: ChannelRequest = { route: served.route.path, params, headers, query, session, signal }
-  return Object.defineProperties(request, inspected)
+function toChannelRequest<Auth>(request: OpenRequest<Auth>, signal: AbortSignal): ChannelRequest {
+  const { served, params, headers, stream } = request
+  return createRequest(served.route.path, params, headers, stream, signal)
 }
 
 /**
@@ -392,8 +388,6 @@ const failedToOpen: Rejection = { status: 500, message: 'the channel could not b
 
 /** The signal of requests whose clients have left. */
 const aborted = AbortSignal.abort()
-
-const inspected = inspectAs<ChannelRequest>(({ route, params }) => ({ route, params }))
 
 function onTimeout(controller: AbortController): void {
   controller.abort(new ChannelError('TIMEOUT', 'authorization took too long'))

@@ -36,6 +36,11 @@ function isOwn(origin: string, authority: string, encrypted: boolean): boolean {
   return scheme !== undefined && parseOrigin(`${encrypted ? 'https' : scheme}://${authority}`) === origin
 }
 
+/** The origin that a request asks for. */
+export function originOf(headers: IncomingHttpHeaders): string {
+  return `${headers[':scheme'] ?? 'http'}://${headers[':authority'] ?? headers.host ?? ''}`
+}
+
 function parseOrigin(url: string): string | undefined {
   try {
     return new URL(url).origin

@@ -21,7 +21,7 @@ import type { AgeOptions, Ages, DrainOptions } from './drain.ts'
 import { Drain, resolveAges } from './drain.ts'
 import type { Answer, Handler, HandlerContext } from './handler-context.ts'
 import type { PresetHeaders } from './headers.ts'
-import { maxHeaderBytes, presetHeaders } from './headers.ts'
+import { maxHeaderBytes, openingResponses, presetHeaders } from './headers.ts'
 import type { Attachable, RequestInterceptor } from './intercept.ts'
 import { attach } from './intercept.ts'
 import type { ErrorContext, RouterState, ServedRoute } from './open-request.ts'
@@ -258,6 +258,7 @@ class RouteTable<Auth> implements Router<Auth>, RequestInterceptor {
       receives,
       sends,
       offer,
+      responses: openingResponses(sends),
       limits,
       // The layout of a struct has up to 8 KiB, and a request names the layouts of both directions.
       maxHeaderBytes: this.#maxHeaderBytes + acceptHeader(receives).length + offer.length,

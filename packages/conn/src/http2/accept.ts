@@ -8,13 +8,14 @@ import type {
 } from 'node:http2'
 
 import { ConnError } from '../errors.ts'
-import { checkHeaders, mergeHeaders } from './headers.ts'
+import type { ResponseHead } from './headers.ts'
+import { bodiless, checkSize, prepareResponse } from './headers.ts'
 import { Http2Conn } from './http2-conn.ts'
 import { sendError } from './node-errors.ts'
 import { Http2Transport } from './http2-stream.ts'
 import { keepServerAlive } from './keep-alive.ts'
 import type { CloseTimeouts } from '../limits.ts'
-import { resolveTimeouts } from '../limits.ts'
+import { connDefaults, resolveTimeouts } from '../limits.ts'
 import { widenWindows } from './windows.ts'
 
 /** The options of {@link accept}. */
@@ -59,48 +60,70 @@ export async function accept(
   detail: Http2ServerResponse | ServerResponse | IncomingHttpHeaders,
   options: AcceptOptions = {},
 ): Promise<Http2Conn> {
-  if ('respond' in source) return acceptStream(source, detail as IncomingHttpHeaders, {}, options)
+  const { status = 200 } = options
+  const timeouts = resolveTimeouts(options)
+  if ('respond' in source)
+    return acceptStream(source, detail as IncomingHttpHeaders, () => prepareResponse(status, options.headers), timeouts)
   if (!isHttp2(source)) {
     throw new ConnError('HTTP2_NOT_SUPPORTED', `a conn needs HTTP/2, and the client speaks HTTP/${source.httpVersion}`)
   }
   const prepared = (detail as Http2ServerResponse).getHeaders()
-  return acceptStream(source.stream, source.headers, prepared, options)
+  return acceptStream(source.stream, source.headers, () => prepareResponse(status, prepared, options.headers), timeouts)
 }
 
-function acceptStream(
+/**
+ * Answers a request at once, as {@link accept} does, for servers that open many conns: `head` makes the response, and
+ * may return the same one each time.
+ *
+ * @throws ConnError as `accept` rejects.
+ */
+export function acceptStream(
   stream: ServerHttp2Stream,
   headers: IncomingHttpHeaders,
-  prepared: OutgoingHttpHeaders,
-  options: AcceptOptions,
+  head: () => ResponseHead,
+  timeouts: CloseTimeouts = connDefaults,
 ): Http2Conn {
-  // It stays: without a listener, a client that resets a stream which was not accepted would end the process.
-  stream.on('error', ignore)
-  const { status = 200 } = options
-  const timeouts = resolveTimeouts(options)
+  try {
+    return answer(stream, headers, head, timeouts)
+  } catch (error) {
+    // It stays: without a listener, a client that resets a stream which was not accepted would end the process.
+    stream.on('error', ignore)
+    throw error
+  }
+}
+
+function answer(
+  stream: ServerHttp2Stream,
+  headers: IncomingHttpHeaders,
+  head: () => ResponseHead,
+  timeouts: CloseTimeouts,
+): Http2Conn {
   if (stream.destroyed || stream.closed) {
     throw new ConnError('CONNECTION_LOST', 'the client left before its request was accepted')
   }
-  // Node ends these responses without being asked.
-  if (headers[':method'] === 'HEAD' || [204, 205, 304].includes(status)) {
-    throw new ConnError('INVALID_ARGUMENT', 'a response to HEAD, or with status 204, 205 or 304, has no body')
+  const { ':method': method = '', ':path': path = '' } = headers
+  // Node ends this response without being asked.
+  if (method === 'HEAD') throw bodiless()
+  const { session } = stream
+  if (session !== undefined) {
+    widenWindows(session)
+    keepServerAlive(session)
   }
-  if (stream.session !== undefined) {
-    widenWindows(stream.session)
-    keepServerAlive(stream.session)
-  }
+  const status = respond(stream, head)
+  const info = { side: 'server', method, path, status, headers } as const
+  return new Http2Conn(stream, new Http2Transport(stream), info, timeouts)
+}
+
+/** Sends the headers of the response. */
+function respond(stream: ServerHttp2Stream, head: () => ResponseHead): number {
   try {
-    const answer = mergeHeaders(prepared, options.headers, { ':status': status })
-    checkHeaders(answer, stream.session?.remoteSettings.maxHeaderListSize)
-    stream.respond(answer)
+    const { status, headers, size } = head()
+    checkSize(size, stream.session?.remoteSettings.maxHeaderListSize ?? Infinity)
+    stream.respond(headers)
+    return status
   } catch (error) {
     throw sendError('the response was refused', error)
   }
-  const { ':method': method = '', ':path': path = '' } = headers
-  const info = { side: 'server', method, path, status, headers } as const
-  const conn = new Http2Conn(stream, new Http2Transport(stream), info, timeouts)
-  // The conn has a listener of its own, and Node keeps an array for two.
-  stream.off('error', ignore)
-  return conn
 }
 
 function ignore(): void {}

@@ -19,6 +19,32 @@ export function mergeHeaders(...all: readonly (OutgoingHttpHeaders | undefined)[
   return sensitive.length === 0 ? headers : { ...headers, [sensitiveHeaders]: sensitive }
 }
 
+/** The status and headers of a response that opens a conn. */
+export interface ResponseHead {
+  readonly status: number
+  readonly headers: OutgoingHttpHeaders
+  /** As HTTP/2 counts it. Unit: bytes. */
+  readonly size: number
+}
+
+/**
+ * Checks the status and the headers of a response, which can then open any number of conns. Later headers replace
+ * earlier ones of the same name.
+ *
+ * @throws ConnError `INVALID_ARGUMENT` for a header that HTTP/2 forbids, and for a response that has no body.
+ */
+export function prepareResponse(status: number, ...all: readonly (OutgoingHttpHeaders | undefined)[]): ResponseHead {
+  // Node ends these responses without being asked.
+  if (status === 204 || status === 205 || status === 304) throw bodiless()
+  const headers = mergeHeaders(...all, { ':status': status })
+  return { status, headers, size: checkHeaders(headers) }
+}
+
+/** The error of a response that has no body. */
+export function bodiless(): ConnError {
+  return new ConnError('INVALID_ARGUMENT', 'a response to HEAD, or with status 204, 205 or 304, has no body')
+}
+
 /** Room for what Node adds: `:scheme` to a request, `date` to a response. Unit: bytes. */
 const addedByNode = 128
 
@@ -27,8 +53,9 @@ const addedByNode = 128
  * than 64 KiB, and would send values that the next hop may read as several headers.
  *
  * @param peerLimit - how much the peer accepts, from its SETTINGS. Unit: bytes.
+ * @returns their size. Unit: bytes.
  */
-export function checkHeaders(headers: OutgoingHttpHeaders, peerLimit: number = Infinity): void {
+export function checkHeaders(headers: OutgoingHttpHeaders, peerLimit: number = Infinity): number {
   // Counted as the limits are: RFC 9113, section 6.5.2.
   let size = addedByNode
   for (const [name, value] of Object.entries(headers)) {
@@ -41,6 +68,12 @@ export function checkHeaders(headers: OutgoingHttpHeaders, peerLimit: number = I
       size += name.length + text.length + 32
     }
   }
+  checkSize(size, peerLimit)
+  return size
+}
+
+/** Throws for headers that are too large for Node or for the peer. */
+export function checkSize(size: number, peerLimit: number): void {
   const limit = Math.min(connLimits.headerBytes, peerLimit)
   if (size <= limit) return
   throw new ConnError('INVALID_ARGUMENT', `the headers have ${size} bytes, and the limit is ${limit}`)

@@ -32,9 +32,13 @@ export function takenBytes(socket: object): number | undefined {
   return queued === 0 || dispatched === undefined ? undefined : dispatched - queued
 }
 
+const sockets = new WeakMap<Http2Session, Socket>()
+
 /** The socket of a session. The proxy in `session.socket` refuses to destroy it, but `off` returns the socket. */
 export function rawSocket(session: Http2Session): Socket {
-  return session.socket.off('close', () => {})
+  let socket = sockets.get(session)
+  if (socket === undefined) sockets.set(session, (socket = session.socket.off('close', () => {})))
+  return socket
 }
 
 function handleOf(socket: object): Handle | null | undefined {
