@@ -16,12 +16,13 @@ export interface Table {
   readonly isText?: boolean
 }
 
-/** One row for each peer. With one case, each entry of h2channel is a baseline; with several, only the first. */
+/** One row for each peer. With one case, each usual entry of h2channel is a baseline; with several, only the first. */
 export function tablesOf(load: Load, results: Results): Table[] {
   const cases = load.cases.filter((one) => results.entries([one]).length > 0)
   const entries = results.entries(cases)
   const compared = cases.flatMap((one) => {
-    const ours = results.entries([one]).filter(({ kind }) => kind === 'ours')
+    const [usual = 'messages'] = one.needs
+    const ours = results.entries([one]).filter(({ kind, does }) => kind === 'ours' && does.includes(usual))
     const baselines = cases.length === 1 ? ours : ours.filter(({ name }) => name === one.baseline)
     return one.metrics
       .filter(({ isCompared }) => isCompared)

@@ -57,7 +57,12 @@ export const cold: Load = {
 }
 
 function secured(one: Case): Case {
-  return { ...one, name: `tls-${one.name}`, needs: one.needs.filter((need) => need !== 'alone'), isSecure: true }
+  return {
+    ...one,
+    name: `tls-${one.name}`,
+    needs: one.needs.filter((need) => need !== 'alone' && need !== 'uncompiled'),
+    isSecure: true,
+  }
 }
 
 export const tls: Load = {

@@ -13,7 +13,7 @@ export const stream: Load = {
     {
       name: 'stream',
       title: 'one way',
-      needs: ['messages', 'alone'],
+      needs: ['messages', 'uncompiled', 'alone'],
       baseline: 'ours-json',
       metrics: [rate],
       amount: { by: 'count', first: 2_000, smoke: 2_000 },
@@ -36,7 +36,7 @@ export const echo: Load = {
     {
       name: 'echo',
       title: 'there and back',
-      needs: ['messages'],
+      needs: ['messages', 'uncompiled'],
       baseline: 'ours-json',
       metrics: [rate],
       amount: { by: 'count', first: 1_000, smoke: 1_000 },

@@ -35,6 +35,7 @@ const space = 1024 * 1024
 
 export const oursCodec: Codecs = ours(json<Message>())
 export const oursCodecZod: Codecs = ours(json(Checked))
+export const oursCodecUncompiled: Codecs = ours(json(Checked, { compile: false }))
 export const bareCodec: Codecs = bare((value) => value as Message)
 export const bareCodecZod: Codecs = bare((value) => Checked.parse(value))
 

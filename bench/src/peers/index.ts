@@ -8,6 +8,8 @@ import type { Alone, Codecs, Peer } from './peer.ts'
 export type Ability =
   | 'messages'
   | 'bytes'
+  /** Messages again, where the code that is compiled for a schema makes a difference. */
+  | 'uncompiled'
   | 'trades'
   | 'calls'
   | 'exchanges'
@@ -67,6 +69,14 @@ export const entries: Entry[] = [
     kind: 'ours',
     does: ['messages', 'calls', 'tls'],
     load: async () => (await import('./ours.ts')).oursZod,
+  },
+  {
+    name: 'ours-uncompiled',
+    title: 'h2channel, json with a schema, not compiled',
+    about: '`json(z.object(…), { compile: false })`',
+    kind: 'ours',
+    does: ['uncompiled'],
+    load: async () => (await import('./ours.ts')).oursUncompiled,
   },
   {
     name: 'ours-msgpack',
@@ -218,6 +228,14 @@ export const entries: Entry[] = [
     kind: 'ours',
     does: ['codec'],
     load: async () => (await import('./codecs.ts')).oursCodecZod,
+  },
+  {
+    name: 'ours-codec-uncompiled',
+    title: 'h2channel, the codec json with a schema, not compiled',
+    about: '`json(z.object(…), { compile: false })` as a channel uses it, in one process',
+    kind: 'ours',
+    does: ['codec'],
+    load: async () => (await import('./codecs.ts')).oursCodecUncompiled,
   },
   {
     name: 'bare-codec',

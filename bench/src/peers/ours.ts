@@ -69,6 +69,7 @@ const manyAtATime: Style = {
 export const oursJson: Peer = ours(json<Message>())
 export const oursBatches: Peer = ours(json<Message>(), manyAtATime)
 export const oursZod: Peer = ours(json(Checked))
+export const oursUncompiled: Peer = ours(json(Checked, { compile: false }))
 export const oursMsgpack: Peer = ours(msgpack<Message>())
 
 function ours(codec: Codec<Message>, style = eachByItself): Peer {
