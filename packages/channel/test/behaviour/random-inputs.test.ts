@@ -28,6 +28,7 @@ async function run(name: string, flags: readonly string[]): Promise<Readonly<Rec
 test.each([
   ['json', []],
   ['json(schema)', []],
+  ['json(types)', []],
   ['msgpack', []],
   ['msgpack(schema)', []],
   ['msgpack with an extension', []],

@@ -34,10 +34,12 @@ import { createReader } from '../../src/core/reader.ts'
 interface Subject {
   readonly codec: Codec<unknown>
   readonly messages: readonly unknown[]
+  /** A codec with the same results. */
+  readonly reference: Codec<unknown>
 }
 
-function subject<T>(codec: Codec<T>, messages: readonly T[]): Subject {
-  return { codec, messages }
+function subject<T>(codec: Codec<T>, messages: readonly T[], reference: Codec<T> = codec): Subject {
+  return { codec, messages, reference }
 }
 
 const values = [
@@ -56,6 +58,34 @@ const Trade = z.object({
   }),
 })
 const trades = [{ symbol: 'SAP', price: 196.5, at: new Date(0) }]
+/** Types alone, so that compiled code checks them all. */
+const Order = z.object({
+  id: z.int(),
+  side: z.enum(['buy', 'sell']),
+  price: z.number().min(0),
+  note: z.string().nullish(),
+  legs: z.array(z.object({ symbol: z.string().max(20), ok: z.boolean() })),
+  at: z.discriminatedUnion('kind', [
+    z.object({ kind: z.literal('point'), x: z.number(), y: z.number() }),
+    z.object({ kind: z.literal('name'), name: z.string() }),
+  ]),
+  more: z.record(z.string(), z.tuple([z.int(), z.string()])),
+})
+const orders: z.infer<typeof Order>[] = [
+  { id: 7, side: 'buy', price: 196.5, legs: [], at: { kind: 'name', name: 'é 水 😀' }, more: { a: [1, 'x'] } },
+  {
+    id: -70_000_000_000,
+    side: 'sell',
+    price: 1 / 3,
+    note: null,
+    legs: [
+      { symbol: 'SAP', ok: true },
+      { symbol: '"', ok: false },
+    ],
+    at: { kind: 'point', x: -0.25, y: 0 },
+    more: { b: [2, ''], '': [3, 'text of some length, longer than thirty-one bytes'] },
+  },
+]
 const points = extension(1, {
   is: (value): value is Date => value instanceof Date,
   encode: (date) => Uint8Array.of(date.getUTCHours()),
@@ -64,7 +94,8 @@ const points = extension(1, {
 
 const subjects: Readonly<Record<string, () => Subject>> = {
   json: () => subject(json(), values),
-  'json(schema)': () => subject(json(Trade), trades),
+  'json(schema)': () => subject(json(Trade), trades, json(Trade, { compile: false })),
+  'json(types)': () => subject(json(Order), orders, json(Order, { compile: false })),
   msgpack: () => subject(msgpack(), [...values, new Date(5), 2n ** 60n, Uint8Array.of(1, 2, 3)]),
   'msgpack(schema)': () => subject(msgpack(Trade), trades),
   'msgpack with an extension': () => subject(msgpack({ extensions: [points] }), [...values, new Date(3_600_000)]),
@@ -97,7 +128,7 @@ const subjects: Readonly<Record<string, () => Subject>> = {
 }
 
 const [name = '', seed = '0', inputs = '0'] = process.argv.slice(2)
-const { codec, messages } = (
+const { codec, messages, reference } = (
   subjects[name] ??
   (() => {
     throw new Error(`no codec ${name}`)
@@ -114,6 +145,12 @@ function random(below: number): number {
 }
 
 const reader = createReader(codec)
+// Code is compiled after some thousands of messages.
+for (let message = 0; codec.compiled === true && message < 6_000; message++) {
+  const out = new ByteWriter()
+  codec.encode(messages[0], out)
+  reader.read(out.bytes, 0, out.position)
+}
 const framings = [lengthPrefixed(), newlineDelimited(), fixedLength(codec.size ?? 1)].filter((framing) =>
   framing.carries(codec),
 )
@@ -199,7 +236,7 @@ function takeOut(decoder: FrameDecoder): boolean {
     const { bytes: chunk, offset, length } = decoder
     const result = resultOf(outcomeOf(() => reader.read(chunk, offset, length)))
     if (codec.reader !== undefined) {
-      const decoded = outcomeOf(() => codec.decode(chunk.subarray(offset, offset + length)))
+      const decoded = outcomeOf(() => reference.decode(chunk.subarray(offset, offset + length)))
       assert.deepStrictEqual(result, resultOf(decoded), 'the result of the reader, compared with that of decode')
     }
     if (typeof result === 'string') {

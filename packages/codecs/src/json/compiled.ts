@@ -1,5 +1,7 @@
 import type { ByteWriter } from '../core/byte-writer.ts'
 import type { SchemaShape } from '../schema/shape.ts'
+import { compileReader } from './read-code.ts'
+import type { ReadJson } from './read-code.ts'
 import { compileWriter } from './write-code.ts'
 import type { WriteJson } from './write-code.ts'
 
@@ -14,12 +16,17 @@ export class CompiledJson {
   readonly #shape: SchemaShape
   readonly #warmUp: number
   #write: WriteJson | undefined
+  #read: ReadJson | undefined
   #written = 0
+  #received = 0
+  /** Whether what {@link read} returns is the message. Otherwise the schema has to make it of that. */
+  readonly isExact: boolean
 
   /** `warmUp` is for tests. */
   constructor(shape: SchemaShape, warmUp: number = defaultWarmUp) {
     this.#shape = shape
     this.#warmUp = warmUp
+    this.isExact = shape.isExact
   }
 
   /** Appends a message, if the code is compiled and made for such messages. Otherwise it writes nothing. */
@@ -39,5 +46,21 @@ export class CompiledJson {
   #compileWriter(): WriteJson | undefined {
     if (this.#written++ === this.#warmUp) this.#write = compileWriter(this.#shape.shape)
     return this.#write
+  }
+
+  /** Reads a message, if the code is compiled and made for such texts. Otherwise it returns `undefined`. */
+  read(bytes: Uint8Array, offset: number, length: number): unknown {
+    const read = this.#read ?? this.#compileReader()
+    if (read === undefined) return undefined
+    try {
+      return read(bytes, offset, offset + length)
+    } catch {
+      return undefined
+    }
+  }
+
+  #compileReader(): ReadJson | undefined {
+    if (this.#received++ === this.#warmUp) this.#read = compileReader(this.#shape.shape)
+    return this.#read
   }
 }

@@ -3,8 +3,8 @@ import { withReader } from '../core/codec.ts'
 import type { Codec, MessageReader } from '../core/codec.ts'
 import { describe, reasonOf } from '../core/describe.ts'
 import { CodecError } from '../core/errors.ts'
-import { CompiledJson } from './compiled.ts'
 import { canCompile } from '../core/source.ts'
+import { CompiledJson } from './compiled.ts'
 import { isLongerThan } from './size.ts'
 import type { StandardSchema } from '../schema/standard.ts'
 import { optionalConverter } from '../schema/schema.ts'
@@ -93,29 +93,39 @@ export function createJsonCodec<T>(converter: Converter<T>, code: CompiledJson |
       else utf8.write(text, out)
     },
     decode(bytes) {
-      return converter.decode(parse(utf8.read(bytes)))
+      const value = code?.read(bytes, 0, bytes.length)
+      if (value === undefined) return converter.decode(parse(utf8.read(bytes)))
+      return code?.isExact === true ? (value as T) : converter.decode(value)
     },
   }
-  return withReader(codec, () => new JsonReader(converter))
+  return withReader(codec, () => new JsonReader(converter, code))
 }
 
 class JsonReader<T> implements MessageReader<T> {
   readonly #converter: Converter<T>
+  readonly #code: CompiledJson | undefined
   readonly #text = createTextReader()
 
-  constructor(converter: Converter<T>) {
+  constructor(converter: Converter<T>, code: CompiledJson | undefined) {
     this.#converter = converter
+    this.#code = code
   }
 
   read(bytes: Uint8Array, offset: number, length: number): T {
-    let value: unknown
+    if (this.#code !== undefined) {
+      const value = this.#code.read(bytes, offset, length)
+      if (value !== undefined) return this.#code.isExact ? (value as T) : this.#converter.decode(value)
+    }
+    return this.#converter.decode(this.#parse(bytes, offset, length))
+  }
+
+  #parse(bytes: Uint8Array, offset: number, length: number): unknown {
     try {
-      value = JSON.parse(this.#text.read(bytes, offset, length))
+      return JSON.parse(this.#text.read(bytes, offset, length))
     } catch {
       // The engine's error would keep the text of the whole chunk alive, so the error is made from a text of its own.
-      value = parse(utf8.read(bytes, offset, offset + length))
+      return parse(utf8.read(bytes, offset, offset + length))
     }
-    return this.#converter.decode(value)
   }
 
   release(): void {

@@ -1,7 +1,7 @@
-import { ByteWriter } from '../core/byte-writer.ts'
+import type { ByteWriter } from '../core/byte-writer.ts'
 import { quoted, Source } from '../core/source.ts'
 import type { CompositeShape, ScalarShape, Shape, ShapeField } from '../schema/shape.ts'
-import { utf8 } from '../text/utf8.ts'
+import { jsonBytes } from './json-bytes.ts'
 import { makeRoom, maxNumberBytes, writeBoolean, writeNull, writeNumber, writeText } from './write-values.ts'
 
 /**
@@ -278,13 +278,6 @@ function kindOf(value: string | number | boolean): ScalarKind {
 function isComposite(shape: Shape): shape is CompositeShape {
   if (shape.kind === 'union') return shape.options.some(isComposite)
   return !['string', 'number', 'boolean', 'null', 'choice'].includes((shape as ScalarShape).kind)
-}
-
-/** The bytes of a text in UTF-8 that `JSON.stringify` made. */
-export function jsonBytes(json: string): readonly number[] {
-  const out = new ByteWriter()
-  utf8.write(json, out)
-  return [...out.written()]
 }
 
 function storeBytes(bytes: readonly number[]): readonly string[] {

@@ -107,14 +107,14 @@ class Inspector {
         this.isExact = false
         return def.in && this.shapeOf(def.in)
       case 'readonly':
-        // The schema freezes it.
+      case 'catch':
+        // The schema freezes it, or accepts all else too, so that a union never comes to its next option.
         this.isExact = false
         return def.innerType && this.shapeOf(def.innerType)
       case 'optional':
       case 'nonoptional':
       case 'default':
       case 'prefault':
-      case 'catch':
         // A value that is there, and valid, is that of the inner schema.
         return def.innerType && this.shapeOf(def.innerType)
       default:

@@ -95,6 +95,7 @@ test(`${numRuns} schemas: the compiled codec does what the other one does (seed 
       for (const one of textsOf(message, spoil)) assertSameReading(pair, one)
     }
     counts.written += pair.code.written
+    counts.read += pair.code.received
   }
   const samples = schemaSamples(12).chain((sample) =>
     fc.tuple(

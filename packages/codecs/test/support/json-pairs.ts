@@ -11,11 +11,18 @@ import { shapeOf } from '../../src/schema/shape.ts'
 /** Counts for how many messages the compiled code was the right one. */
 class CountingJson extends CompiledJson {
   written = 0
+  received = 0
 
   override write(message: unknown, out: ByteWriter): boolean {
     const isWritten = super.write(message, out)
     if (isWritten) this.written++
     return isWritten
+  }
+
+  override read(bytes: Uint8Array, offset: number, length: number): unknown {
+    const value = super.read(bytes, offset, length)
+    if (value !== undefined) this.received++
+    return value
   }
 }
 

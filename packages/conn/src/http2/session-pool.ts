@@ -1,9 +1,8 @@
-import type { ClientHttp2Stream } from 'node:http2'
+import type { ClientHttp2Stream, OutgoingHttpHeaders } from 'node:http2'
 import type { ConnectionOptions } from 'node:tls'
 
 import { checkDelay, connDefaults, connLimits, maxDelay } from '../limits.ts'
 import { ConnError } from '../errors.ts'
-import type { SizedHeaders } from './headers.ts'
 import { isSessionExhausted, sendError } from './node-errors.ts'
 import { runInRootContext } from '../runtime/root-context.ts'
 import type { PoolEvents, SessionOptions } from './session.ts'
@@ -95,7 +94,7 @@ export class SessionPool implements AsyncDisposable {
   openNow(
     origin: URL,
     tls: ConnectionOptions | undefined,
-    headers: SizedHeaders,
+    headers: OutgoingHttpHeaders,
   ): { session: Session; stream: ClientHttp2Stream } | undefined {
     const session = this.#usableSession(origin, tls)
     return session?.isOpen === true ? requestOn(session, headers) : undefined
@@ -110,7 +109,7 @@ export class SessionPool implements AsyncDisposable {
   async open(
     origin: URL,
     tls: ConnectionOptions | undefined,
-    headers: SizedHeaders,
+    headers: OutgoingHttpHeaders,
     signal: AbortSignal,
   ): Promise<{ session: Session; stream: ClientHttp2Stream }> {
     for (;;) {
@@ -178,7 +177,7 @@ export class SessionPool implements AsyncDisposable {
 /** Returns `undefined` where the session accepts no more streams: a GOAWAY can come between a check and the request. */
 function requestOn(
   session: Session,
-  headers: SizedHeaders,
+  headers: OutgoingHttpHeaders,
 ): { session: Session; stream: ClientHttp2Stream } | undefined {
   try {
     return { session, stream: session.request(headers) }
