@@ -1,6 +1,8 @@
 /** For `@h2channel/channel` alone: this module does not follow semantic versioning. It runs where `./web` runs. */
 export { inspectAs } from './runtime/inspect-as.ts'
 export { runInRootContext } from './runtime/root-context.ts'
+export type { ConnReader, ConnWriter, OwnerCalls } from './core/owner.ts'
+export { ownerCalls } from './core/stream-conn.ts'
 export { abortable } from './waits/abortable.ts'
 export { waitErrors } from './waits/wait-errors.ts'
 export type { WaitErrors } from './waits/wait-errors.ts'

@@ -1,6 +1,7 @@
 import type { Codec, MessageReader } from '@h2channel/codecs'
 import type { Conn } from '@h2channel/conn'
-import { WaitQueue } from '@h2channel/conn/internal'
+import type { ConnReader } from '@h2channel/conn/internal'
+import { ownerCalls, WaitQueue } from '@h2channel/conn/internal'
 
 import type { ChannelError } from '../errors.ts'
 import { abortError, signalError } from '../errors.ts'
@@ -51,7 +52,7 @@ const maxSkippedBytes = 1024 * 1024
  * The receiving half: reads messages from the conn, each when a caller asks for it. It holds one chunk, and reads the
  * next when all messages of that one were delivered, so that a caller that stops holds the sender back.
  */
-export class Receiver<R> {
+export class Receiver<R> implements ConnReader {
   readonly #conn: Conn
   readonly #reader: MessageReader<R>
   #decoder: FrameDecoder
@@ -85,16 +86,6 @@ export class Receiver<R> {
   #lookedAhead = false
   /** What the codec threw for that message before it was asked for. */
   #deferredError: { readonly error: unknown } | undefined
-
-  // Created once, since the closures of each read would stay with an idle channel and become old garbage.
-  readonly #onRead = (chunk: Uint8Array | null): void => {
-    this.#isReading = false
-    this.bytes += chunk?.length ?? 0
-    this.#onChunk(chunk)
-  }
-  readonly #onReadError = (error: unknown): void => {
-    if (this.#state.at === 'open' || this.#state.at === 'stopped') this.#events.onReceiveError(error)
-  }
 
   constructor(conn: Conn, codec: Codec<R>, decoder: FrameDecoder, clock: Clock, events: ReceiverEvents) {
     this.#conn = conn
@@ -310,7 +301,7 @@ export class Receiver<R> {
     this.#waitsForDemand = false
     this.#isReading = true
     this.#quietSince = this.#clock.now()
-    this.#conn.read().then(this.#onRead, this.#onReadError)
+    ownerCalls.readTo(this, this.#conn)
   }
 
   resume(): void {
@@ -325,7 +316,13 @@ export class Receiver<R> {
     this.read()
   }
 
-  #onChunk(chunk: Uint8Array | null): void {
+  onReadError(error: unknown): void {
+    if (this.#state.at === 'open' || this.#state.at === 'stopped') this.#events.onReceiveError(error)
+  }
+
+  onChunk(chunk: Uint8Array | null): void {
+    this.#isReading = false
+    this.bytes += chunk?.length ?? 0
     this.#waitsForDemand = false
     switch (this.#state.at) {
       case 'open':

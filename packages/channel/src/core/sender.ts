@@ -1,6 +1,7 @@
 import type { Codec } from '@h2channel/codecs'
 import type { Conn } from '@h2channel/conn'
-import { WaitQueue } from '@h2channel/conn/internal'
+import type { ConnWriter } from '@h2channel/conn/internal'
+import { ownerCalls, WaitQueue } from '@h2channel/conn/internal'
 
 import type { Clock } from '../runtime/clock.ts'
 import type { Control } from '../framing/control-frames.ts'
@@ -9,7 +10,7 @@ import type { ChannelLimits } from '../options.ts'
 import { abortError, ChannelError, signalError } from '../errors.ts'
 import type { Framing } from '../framing/framing.ts'
 import { encodeFailure } from '../framing/framing.ts'
-import { isReusable, WriteBuffer, release } from './write-buffer.ts'
+import { release, WriteBuffer } from './write-buffer.ts'
 import type { SenderEvents, SenderWatcher } from './events.ts'
 import { closedHere } from './own-end.ts'
 import { atTurnEnd } from '../runtime/clock.ts'
@@ -44,15 +45,12 @@ const open = { at: 'open' } as const
 /** The result of every `send` that had room. */
 const accepted = Promise.resolve()
 
-/** The options of most writes. */
-const handedOn = { handedOn: true } as const
-
 /**
  * The sending half: encodes into one buffer, passes what a turn has produced to the conn in one write, and holds
  * callers back while more than `maxBufferedBytes` wait. While a write is under way, messages gather, since a buffer for
  * each turn would hold many times as much.
  */
-export class Sender<in S> {
+export class Sender<in S> implements ConnWriter {
   readonly #conn: Conn
   readonly #codec: Pick<Codec<S>, 'encode'>
   readonly #framing: Framing
@@ -68,6 +66,9 @@ export class Sender<in S> {
   /** The memory of those, and of the one on its way. Unit: bytes. */
   #queuedMemory = 0
   #isWriting = false
+  /** The size of the write that is under way, and its memory. Unit: bytes. */
+  #writtenBytes = 0
+  #writtenMemory = 0
   #flushIsDue = false
   /** Whether a message is half written. Its getters, or an extension of the codec, may call anything of the channel. */
   #isEncoding = false
@@ -327,26 +328,32 @@ export class Sender<in S> {
   #write(bytes: Uint8Array): void {
     this.#isWriting = true
     // Both are zero once the conn's place has transferred the bytes.
-    const { length } = bytes
-    const memory = bytes.buffer.byteLength
-    this.bytes += length
-    const options = isReusable(bytes) ? { handedOn: true, released: () => release(bytes) } : handedOn
-    this.#conn.write(bytes, options).then(
-      () => {
-        if (this.#state.at === 'failed') return
-        this.#isWriting = false
-        this.#queuedBytes -= length
-        this.#queuedMemory -= memory
-        this.#writeNext()
-        this.#reportMemory()
-        this.#admitMore()
-        if (this.#stalledSince !== undefined) {
-          this.#stalledSince = this.#waiting.size > 0 ? this.#clock.now() : undefined
-        }
-        this.#endWhenSent()
-      },
-      (error: unknown) => this.#events.onConnError(error),
-    )
+    this.#writtenBytes = bytes.length
+    this.#writtenMemory = bytes.buffer.byteLength
+    this.bytes += bytes.length
+    ownerCalls.writeFrom(this, this.#conn, bytes)
+  }
+
+  onReleased(bytes: Uint8Array): void {
+    release(bytes)
+  }
+
+  onWritten(): void {
+    if (this.#state.at === 'failed') return
+    this.#isWriting = false
+    this.#queuedBytes -= this.#writtenBytes
+    this.#queuedMemory -= this.#writtenMemory
+    this.#writeNext()
+    this.#reportMemory()
+    this.#admitMore()
+    if (this.#stalledSince !== undefined) {
+      this.#stalledSince = this.#waiting.size > 0 ? this.#clock.now() : undefined
+    }
+    this.#endWhenSent()
+  }
+
+  onWriteError(error: unknown): void {
+    this.#events.onConnError(error)
   }
 
   /** Lets in who waits, as far as there is room. */

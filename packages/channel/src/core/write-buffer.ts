@@ -109,15 +109,10 @@ export class WriteBuffer extends ByteWriter {
   }
 }
 
-/** Whether `taken` lies in memory that is worth to be used again. */
-export function isReusable(taken: Uint8Array): boolean {
-  return taken.buffer.byteLength >= slabSize
-}
-
 /** Keeps the memory of what was taken for reuse. Nothing may refer to it any more. */
 export function release({ buffer }: Uint8Array): void {
-  // Somebody may have transferred it: then it has no bytes.
-  if (buffer instanceof ArrayBuffer && buffer.byteLength > 0) keep(new Uint8Array(buffer))
+  // Less is not worth it, and what somebody has transferred has no bytes.
+  if (buffer instanceof ArrayBuffer && buffer.byteLength >= slabSize) keep(new Uint8Array(buffer))
 }
 
 /** Returns unused memory of at least `size` bytes and at most twice as many. */

@@ -2,33 +2,16 @@ import type { Conn, ConnClosed, WaitOptions, WriteOptions } from './conn.ts'
 import type { CloseTimeouts } from '../limits.ts'
 import { resolveTimeouts } from '../limits.ts'
 import { abortError, ConnError, signalError } from '../errors.ts'
+import type { Wrap } from './iterate.ts'
+import { iterate } from './iterate.ts'
 import { inOwnMemory } from './own-memory.ts'
+import type { ConnReader, ConnWriter, OwnerCalls } from './owner.ts'
+import { byPromises } from './owner.ts'
+import type { Reading, Writing } from './states.ts'
 import { inspectAs } from '../runtime/inspect-as.ts'
 import { clearTimeout, setTimeout } from '../runtime/timers.ts'
 import type { Transport, TransportEvents } from './transport.ts'
 import { WaitQueue } from '../waits/wait-queue.ts'
-
-/**
- * The states of the half that reads:
- *
- *     open ──the peer ends──▶ ended
- *       │                       │
- *       ├──close()──▶ discarding ◀
- *       └──any error──▶ failed
- */
-type Reading =
-  | { readonly at: 'open' | 'ended' }
-  | { readonly at: 'discarding'; readonly ended: boolean }
-  | { readonly at: 'failed'; readonly error: ConnError }
-
-/**
- * The states of the half that writes:
- *
- *     open ──closeWrite()──▶ ending ──no write waits──▶ finishing ──all handed on──▶ ended
- *       └────────any error─────┴────────────────────────────┴──▶ failed
- */
-type Writing =
-  { readonly at: 'open' | 'ending' | 'finishing' | 'ended' } | { readonly at: 'failed'; readonly error: ConnError }
 
 /** The state of every open half, shared by all conns. */
 const open = { at: 'open' } as const
@@ -40,14 +23,7 @@ interface Write {
   readonly handedOn: boolean | undefined
 }
 
-/** Makes the result of a read out of a chunk, or of the end. */
-type Wrap = (chunk: Uint8Array | null) => unknown
-
-function asChunk(chunk: Uint8Array | null): Uint8Array | null {
-  return chunk
-}
-
-const done: IteratorReturnResult<undefined> = { done: true, value: undefined }
+const asChunk = (chunk: Uint8Array | null): Uint8Array | null => chunk
 
 /** The number of held chunks at which the transport is paused, however small they are: each is an object. */
 const maxHeld = 32
@@ -61,6 +37,9 @@ const cleanly: ConnClosed = Object.freeze({ clean: true })
 
 const readAborted = (reason: unknown): ConnError => abortError('the read', reason)
 const writeAborted = (reason: unknown): ConnError => abortError('the write', reason)
+
+/** {@link OwnerCalls} that need no promise for a conn of this class. */
+export const ownerCalls: OwnerCalls = { ...byPromises }
 
 /**
  * A {@link Conn} over any {@link Transport}. It decides which calls wait, which is served first, and how the conn ends.
@@ -92,6 +71,18 @@ export class StreamConn implements Conn {
   static {
     const shown = inspectAs<StreamConn>((conn) => StreamConn.halvesOf(conn))
     Object.defineProperties(this.prototype, shown)
+    // A method that a subclass or a program has replaced is what reads and writes.
+    const { read, write } = this.prototype
+    ownerCalls.readTo = (reader, conn) => {
+      if (conn.read === read && conn instanceof StreamConn && conn.#takesReader) {
+        conn.#reader = reader
+        conn.#flow()
+      } else byPromises.readTo(reader, conn)
+    }
+    ownerCalls.writeFrom = (writer, conn, bytes) => {
+      if (conn.write === write && conn instanceof StreamConn && conn.#takesWriter) conn.#writeFrom(writer, bytes)
+      else byPromises.writeFrom(writer, conn, bytes)
+    }
   }
 
   readonly closed: Promise<ConnClosed>
@@ -100,10 +91,14 @@ export class StreamConn implements Conn {
   readonly #closeTimeout: number
   readonly #lingerTimeout: number
   readonly #readers = new WaitQueue<Wrap, unknown>(readAborted)
+  /** Waits for the next chunk, behind `#readers`. */
+  #reader: ConnReader | undefined
   /** Created for the first write that has to wait. */
   #writers: WaitQueue<Write, void> | undefined
   /** The writes that wait until they are handed on. Created for the first of them. */
   #unfinished: WaitQueue<null, void> | undefined
+  /** Waits until its write is handed on. */
+  #writer: ConnWriter | undefined
   /** Chunks that no read waited for: one, the `readAhead`, and any that the transport could not hold back. */
   #held = noChunks
   #heldBytes = 0
@@ -182,28 +177,24 @@ export class StreamConn implements Conn {
    * next chunk.
    */
   [Symbol.asyncIterator](): AsyncIterableIterator<Uint8Array, undefined> {
-    let isDone = false
-    // A function for each iteration, since it identifies the waits of the iteration.
-    const wrap = (chunk: Uint8Array | null): IteratorResult<Uint8Array, undefined> =>
-      chunk === null ? { done: true, value: undefined } : { done: false, value: chunk }
-    const leave = (): void => {
-      isDone = true
-      this.#readers.withdraw(wrap, done)
+    return iterate((wrap) => this.#pull(wrap, undefined), this.#readers)
+  }
+
+  #writeFrom(writer: ConnWriter, bytes: Uint8Array): void {
+    this.#writer = writer
+    let hasReturned = false
+    const onWritten = (): void => {
+      // Otherwise the conn has failed.
+      if (this.#writer !== writer) return
+      this.#writer = undefined
+      writer.onWritten()
     }
-    return {
-      next: () => (isDone ? Promise.resolve(done) : this.#pull(wrap, undefined)),
-      async return(value) {
-        leave()
-        return { done: true, value: await value }
-      },
-      throw(error) {
-        leave()
-        return Promise.reject(error)
-      },
-      [Symbol.asyncIterator]() {
-        return this
-      },
-    }
+    this.#room = this.#transport.write(bytes, (isReleased) => {
+      if (isReleased) writer.onReleased(bytes)
+      if (hasReturned) onWritten()
+      else void accepted.then(onWritten)
+    })
+    hasReturned = true
   }
 
   /** Waits for the next chunk and wraps it as the caller returns it, which saves a promise for each chunk. */
@@ -229,6 +220,7 @@ export class StreamConn implements Conn {
     if (this.#reading.at === 'open' || this.#reading.at === 'ended') {
       this.#reading = { at: 'discarding', ended: this.#reading.at === 'ended' }
       if (this.#readers.size > 0) this.#readers.fail(closedHere('read'))
+      this.#settleReader()
       this.#held = noChunks
       this.#flow()
     }
@@ -277,6 +269,14 @@ export class StreamConn implements Conn {
     this.#transport.resume()
   }
 
+  get #takesReader(): boolean {
+    return this.#reading === open && this.#held === noChunks && this.#reader === undefined
+  }
+
+  get #takesWriter(): boolean {
+    return this.#writing === open && this.#room && !this.#hasWriters && this.#writer === undefined
+  }
+
   get #hasWriters(): boolean {
     return this.#writers !== undefined && this.#writers.size > 0
   }
@@ -292,6 +292,12 @@ export class StreamConn implements Conn {
     const reader = this.#readers.take()
     if (reader !== undefined) {
       reader.resolve(reader.item(chunk))
+      return
+    }
+    const direct = this.#reader
+    if (direct !== undefined) {
+      this.#reader = undefined
+      direct.onChunk(chunk)
       return
     }
     // The chunk may wait for any time.
@@ -312,6 +318,18 @@ export class StreamConn implements Conn {
     for (let reader = this.#readers.take(); reader !== undefined; reader = this.#readers.take()) {
       reader.resolve(reader.item(null))
     }
+    this.#settleReader()
+  }
+
+  /** Lets the reader that waits learn of the end, or of the error, in a turn of its own: it may end the conn. */
+  #settleReader(): void {
+    const reader = this.#reader
+    this.#reader = undefined
+    if (reader === undefined) return
+    this.#pull(asChunk, undefined).then(
+      (chunk) => reader.onChunk(chunk),
+      (error: unknown) => reader.onReadError(error),
+    )
   }
 
   #onDrain(): void {
@@ -361,6 +379,7 @@ export class StreamConn implements Conn {
     this.#reading = { at: 'failed', error }
     this.#held = noChunks
     this.#readers.fail(error)
+    this.#settleReader()
   }
 
   #failWriting(error: ConnError): void {
@@ -368,6 +387,9 @@ export class StreamConn implements Conn {
     this.#writing = { at: 'failed', error }
     this.#writers?.fail(error)
     this.#unfinished?.fail(error)
+    const writer = this.#writer
+    this.#writer = undefined
+    if (writer !== undefined) void accepted.then(() => writer.onWriteError(error))
     this.#settleFinished?.(error)
   }
 }

@@ -140,6 +140,15 @@ export class Http2Transport extends DuplexTransport<Http2Stream> {
     this.#isPaused = false
     this.#pushKept()
     super.resume()
+    this.#readOn()
+  }
+
+  /**
+   * Once Node's stream holds nothing, chunks pass it by (see `#push`). It would wait for them before it reads again,
+   * and give the peer no window.
+   */
+  #readOn(): void {
+    if (!this.#isPaused && this.stream.readableLength === 0 && !this.stream.destroyed) this.stream._read(0)
   }
 
   override pause(): void {
@@ -167,6 +176,7 @@ export class Http2Transport extends DuplexTransport<Http2Stream> {
     // Usually a chunk is delivered as it arrives, and the watcher need not know.
     if (this.#reportedUnread > 0) this.#reportUnread()
     super.onData(chunk)
+    this.#readOn()
   }
 
   #keep(chunk: Uint8Array): void {

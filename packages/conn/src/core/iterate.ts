@@ -1,0 +1,35 @@
+import type { WaitQueue } from '../waits/wait-queue.ts'
+
+/** Makes the result of a read out of a chunk, or of the end. */
+export type Wrap = (chunk: Uint8Array | null) => unknown
+
+/** Waits for the next chunk. */
+type Pull = <Result>(wrap: (chunk: Uint8Array | null) => Result) => Promise<Result>
+
+const done: IteratorReturnResult<undefined> = { done: true, value: undefined }
+
+/** An iteration over the chunks of a conn. `readers` has what waits. Leaving it early ends nothing but itself. */
+export function iterate(pull: Pull, readers: WaitQueue<Wrap, unknown>): AsyncIterableIterator<Uint8Array, undefined> {
+  let isDone = false
+  // A function for each iteration, since it identifies the waits of the iteration.
+  const wrap = (chunk: Uint8Array | null): IteratorResult<Uint8Array, undefined> =>
+    chunk === null ? { done: true, value: undefined } : { done: false, value: chunk }
+  const leave = (): void => {
+    isDone = true
+    readers.withdraw(wrap, done)
+  }
+  return {
+    next: () => (isDone ? Promise.resolve(done) : pull(wrap)),
+    async return(value) {
+      leave()
+      return { done: true, value: await value }
+    },
+    throw(error) {
+      leave()
+      return Promise.reject(error)
+    },
+    [Symbol.asyncIterator]() {
+      return this
+    },
+  }
+}

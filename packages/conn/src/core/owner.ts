@@ -1,0 +1,45 @@
+/**
+ * How a channel uses its conn: without a promise, and what belongs to one, for each chunk and each write. With them, a
+ * message would take twice as many calls, and each of many channels would hold them while it waits.
+ */
+import type { Conn } from './conn.ts'
+
+/** What reads a conn, one chunk at a time. */
+export interface ConnReader {
+  /** The chunk that was asked for, or `null` at the end. */
+  onChunk(chunk: Uint8Array | null): void
+  onReadError(error: unknown): void
+}
+
+/** What writes to a conn, one write at a time. */
+export interface ConnWriter {
+  /** Nothing reads the bytes of a write any more. A conn need not call it. */
+  onReleased(bytes: Uint8Array): void
+  /** The write was handed on. */
+  onWritten(): void
+  onWriteError(error: unknown): void
+}
+
+/** The calls of an owner. Each is answered by one of the methods above, but never before it has returned. */
+export interface OwnerCalls {
+  /** Like `conn.read()`. */
+  readTo(reader: ConnReader, conn: Conn): void
+  /** Like `conn.write(bytes, { handedOn: true })`. */
+  writeFrom(writer: ConnWriter, conn: Conn, bytes: Uint8Array): void
+}
+
+/** {@link OwnerCalls} of any conn. */
+export const byPromises: OwnerCalls = {
+  readTo(reader, conn) {
+    conn.read().then(
+      (chunk) => reader.onChunk(chunk),
+      (error: unknown) => reader.onReadError(error),
+    )
+  },
+  writeFrom(writer, conn, bytes) {
+    conn.write(bytes, { handedOn: true, released: () => writer.onReleased(bytes) }).then(
+      () => writer.onWritten(),
+      (error: unknown) => writer.onWriteError(error),
+    )
+  },
+}
