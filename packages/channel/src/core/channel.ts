@@ -9,6 +9,7 @@ import { channelLimits, checkHook } from '../options.ts'
 import { systemClock } from '../runtime/clock.ts'
 import { ChannelCore } from './channel-core.ts'
 import type { ChannelClosed, ChannelOptions, ChannelStats, WaitOptions } from './channel-types.ts'
+import { asMessage, asResult, done } from './reader.ts'
 import type { Receiver } from './receiver.ts'
 
 /** Filled in by the class, since nothing outside of it can read `#core`. */
@@ -144,7 +145,7 @@ export class Channel<in S, out R> implements AsyncIterable<R>, AsyncDisposable {
    *   `TRUNCATED_FRAME` when what came is invalid, which ends the channel. Otherwise the error that ended it.
    */
   receive(options?: WaitOptions): Promise<R | undefined> {
-    return this.#core.receiver.receive(options?.signal)
+    return this.#core.receiver.receive(asMessage<R>, options?.signal)
   }
 
   /**
@@ -153,7 +154,7 @@ export class Channel<in S, out R> implements AsyncIterable<R>, AsyncDisposable {
    * itself iterable.
    */
   [Symbol.asyncIterator](): AsyncIterableIterator<R, undefined> {
-    return new Iteration(this.#core, nextMessage)
+    return new Messages(this.#core)
   }
 
   /**
@@ -165,7 +166,7 @@ export class Channel<in S, out R> implements AsyncIterable<R>, AsyncDisposable {
    * for await (const batch of channel.batches()) for (const trade of batch) total += trade.price
    */
   batches(): AsyncIterable<R[]> {
-    return { [Symbol.asyncIterator]: () => new Iteration(this.#core, nextBatch) }
+    return { [Symbol.asyncIterator]: () => new Batches(this.#core) }
   }
 
   /**
@@ -206,46 +207,44 @@ export class Channel<in S, out R> implements AsyncIterable<R>, AsyncDisposable {
   }
 }
 
-/** How an iteration asks for more. */
-type Next<R, T> = (receiver: Receiver<R>) => Promise<IteratorResult<T, undefined>>
-
-function nextMessage<R>(receiver: Receiver<R>): Promise<IteratorResult<R, undefined>> {
-  return receiver.next()
-}
-
-function nextBatch<R>(receiver: Receiver<R>): Promise<IteratorResult<R[], undefined>> {
-  return receiver.nextBatch()
-}
-
-class Iteration<R, T> implements AsyncIterableIterator<T, undefined> {
+abstract class Iteration<R, T> implements AsyncIterableIterator<T, undefined> {
   readonly #core: ChannelCore<never, R>
-  readonly #next: Next<R, T>
-  #isDone = false
+  protected readonly receiver: Receiver<R>
+  protected isDone = false
 
-  constructor(core: ChannelCore<never, R>, next: Next<R, T>) {
+  constructor(core: ChannelCore<never, R>) {
     this.#core = core
-    this.#next = next
+    this.receiver = core.receiver
   }
 
-  next(): Promise<IteratorResult<T, undefined>> {
-    if (this.#isDone) return Promise.resolve({ done: true, value: undefined })
-    return this.#next(this.#core.receiver)
-  }
+  abstract next(): Promise<IteratorResult<T, undefined>>
 
   async return(value?: PromiseLike<undefined>): Promise<IteratorResult<T, undefined>> {
-    this.#isDone = true
+    this.isDone = true
     this.#core.stopReceiving()
     return { done: true, value: await value }
   }
 
   throw(error: unknown): Promise<IteratorResult<T, undefined>> {
-    this.#isDone = true
+    this.isDone = true
     this.#core.stopReceiving()
     return Promise.reject(error)
   }
 
   [Symbol.asyncIterator](): this {
     return this
+  }
+}
+
+class Messages<R> extends Iteration<R, R> {
+  next(): Promise<IteratorResult<R, undefined>> {
+    return this.isDone ? Promise.resolve(done) : this.receiver.receive(asResult<R>, undefined)
+  }
+}
+
+class Batches<R> extends Iteration<R, R[]> {
+  next(): Promise<IteratorResult<R[], undefined>> {
+    return this.isDone ? Promise.resolve(done) : this.receiver.nextBatch()
   }
 }
 

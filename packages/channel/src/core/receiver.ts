@@ -13,7 +13,7 @@ import { platform } from '../runtime/clock.ts'
 import type { ArrivedWatcher, ReceiverEvents, ReceiverWatcher } from './events.ts'
 import { closedHere } from './own-end.ts'
 import type { Wrap } from './reader.ts'
-import { asMessage, asResult, createReader, done, noFrames } from './reader.ts'
+import { asResult, createReader, done, noFrames } from './reader.ts'
 
 /**
  * State of the half that receives:
@@ -115,19 +115,12 @@ export class Receiver<R> implements ConnReader {
     return isWaiting ? this.#quietSince : undefined
   }
 
-  receive(signal: AbortSignal | null | undefined): Promise<R | undefined> {
-    return this.#pull(asMessage<R>, signal)
-  }
-
-  next(): Promise<IteratorResult<R, undefined>> {
-    return this.#pull(asResult<R>, undefined)
-  }
-
   /** Receives the next message in the form that the caller returns: that saves a promise a message. */
-  #pull<Result>(wrap: (message: R | undefined) => Result, signal: AbortSignal | null | undefined): Promise<Result> {
-    const refused = signalError(signal, 'the receive')
-    if (refused !== undefined) return Promise.reject(refused)
-    const message = this.#waiting.size === 0 ? this.#decode() : none
+  receive<Result>(wrap: (message: R | undefined) => Result, signal: AbortSignal | null | undefined): Promise<Result> {
+    const refused = signal && signalError(signal, 'the receive')
+    if (refused) return Promise.reject(refused)
+    // While it reads, no whole message is there.
+    const message = this.#isReading || this.#waiting.size > 0 ? none : this.#decode()
     if (message !== none && message !== skipped) {
       this.#lookAhead()
       return Promise.resolve(wrap(message))
@@ -139,8 +132,8 @@ export class Receiver<R> implements ConnReader {
 
   #wait<Result>(wrap: (message: R | undefined) => Result, signal: AbortSignal | null | undefined): Promise<Result> {
     // A hook may have done anything meanwhile.
-    const refused = signalError(signal, 'the receive')
-    if (refused !== undefined) return Promise.reject(refused)
+    const refused = signal && signalError(signal, 'the receive')
+    if (refused) return Promise.reject(refused)
     switch (this.#state.at) {
       case 'open': {
         const waiting = this.#waiting.add(wrap, signal) as Promise<Result>
@@ -163,7 +156,7 @@ export class Receiver<R> implements ConnReader {
     const batch: R[] = []
     this.#collect(batch)
     if (batch.length > 0) return Promise.resolve({ done: false, value: batch })
-    return this.next().then((result) => {
+    return this.receive(asResult<R>, undefined).then((result) => {
       if (result.done === true) return done
       batch.push(result.value)
       this.#collect(batch)
@@ -266,7 +259,9 @@ export class Receiver<R> implements ConnReader {
     this.#waitsForDemand = this.#state.at === 'open' && this.#waiting.size === 0 && decoder.buffered > maxUnasked
     // The start of a message that was not asked for has a bound for each channel, like the chunk and the window behind
     // it.
-    this.#reportMemory(this.#waitsForDemand && decoder.held <= maxStart ? 0 : decoder.held)
+    if (this.arrivedWatcher !== undefined) {
+      this.#reportMemory(this.#waitsForDemand && decoder.held <= maxStart ? 0 : decoder.held)
+    }
     if (!this.#waitsForDemand) this.read()
     return false
   }

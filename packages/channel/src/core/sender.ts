@@ -10,10 +10,11 @@ import type { ChannelLimits } from '../options.ts'
 import { abortError, ChannelError, signalError } from '../errors.ts'
 import type { Framing } from '../framing/framing.ts'
 import { encodeFailure } from '../framing/framing.ts'
-import { release, WriteBuffer } from './write-buffer.ts'
+import { fullFrom, release, WriteBuffer } from './write-buffer.ts'
 import type { SenderEvents, SenderWatcher } from './events.ts'
 import { closedHere } from './own-end.ts'
-import { atTurnEnd } from '../runtime/clock.ts'
+import type { Turning } from '../runtime/turn-end.ts'
+import { turnEnd } from '../runtime/turn-end.ts'
 
 /**
  * State of the half that sends:
@@ -50,7 +51,7 @@ const accepted = Promise.resolve()
  * callers back while more than `maxBufferedBytes` wait. While a write is under way, messages gather, since a buffer for
  * each turn would hold many times as much.
  */
-export class Sender<in S> implements ConnWriter {
+export class Sender<in S> implements ConnWriter, Turning {
   readonly #conn: Conn
   readonly #codec: Pick<Codec<S>, 'encode'>
   readonly #framing: Framing
@@ -135,16 +136,21 @@ export class Sender<in S> implements ConnWriter {
     if (this.#state.at !== 'open') {
       return Promise.reject(this.#state.error ?? closedHere('send after this side ended or closed', this.#conn))
     }
-    const refused = signalError(signal, 'the send')
-    if (refused !== undefined) return Promise.reject(refused)
-    if (this.#waiting.size === 0 && this.#hasRoom() && !this.#isEncoding) {
+    const refused = signal && signalError(signal, 'the send')
+    if (refused) return Promise.reject(refused)
+    if (this.#waiting.size === 0 && !this.#isEncoding && this.bufferedBytes < this.#limits.maxBufferedBytes) {
       const error = this.#accept(message)
-      if (this.#hasDeferredWork) this.#catchUp()
+      if (this.#hasDeferredWork) {
+        this.#hasDeferredWork = false
+        this.#admitMore()
+        this.#endWhenSent()
+      }
       return error === undefined ? accepted : Promise.reject(error)
     }
     if (this.#isEncoding) this.#hasDeferredWork = true
     if (this.#waiting.size < this.#limits.maxWaitingSends) {
-      if (this.#waiting.size === 0) this.#onWait()
+      this.#stalledSince ??= this.#clock.now()
+      this.#slowTimer ??= this.#clock.setTimer(checkSlow, this.#limits.slowAfter, this)
       return this.#waiting.add(message, signal)
     }
     const limit = `${this.#limits.maxWaitingSends} sends are waiting already`
@@ -172,6 +178,7 @@ export class Sender<in S> implements ConnWriter {
       this.#deferredControl.push(control)
       return true
     }
+    this.#out.limit(Infinity)
     encodeControl(control, this.#framing, this.#out)
     this.#flushLater()
     return true
@@ -186,7 +193,7 @@ export class Sender<in S> implements ConnWriter {
     this.#ended = new Promise((resolve, reject) => {
       this.#settleEnded = (failure) => (failure === undefined ? resolve() : reject(failure))
     })
-    this.flush()
+    this.#flush()
     this.#endWhenSent()
     return this.#ended
   }
@@ -215,13 +222,17 @@ export class Sender<in S> implements ConnWriter {
     this.#queuedMemory = 0
     this.#waiting.fail(error)
     this.#clock.clearTimer(this.#slowTimer)
-    this.#reportMemory()
+    if (this.watcher !== undefined) this.#reportMemory(this.watcher)
     this.#settleEnded?.(error)
   }
 
-  /** Hands what is there to the conn, or keeps it while a write is on its way. */
-  flush(): void {
+  onTurnEnd(): void {
     this.#flushIsDue = false
+    this.#flush()
+  }
+
+  /** Hands what is there to the conn, or keeps it while a write is on its way. */
+  #flush(): void {
     if (this.#isEncoding) {
       this.#flushLater()
       return
@@ -233,7 +244,7 @@ export class Sender<in S> implements ConnWriter {
       this.#queue ??= []
       this.#queue.push(this.#takeWritten())
     } else out.settle(2 * this.bufferedBytes - this.#queuedMemory)
-    this.#reportMemory()
+    if (this.watcher !== undefined) this.#reportMemory(this.watcher)
   }
 
   /** What was encoded, to be written next or later. */
@@ -245,18 +256,11 @@ export class Sender<in S> implements ConnWriter {
   }
 
   /** Tells how much memory waits now, but for what this turn still writes. */
-  #reportMemory(): void {
-    if (this.watcher === undefined) return
+  #reportMemory(watcher: SenderWatcher): void {
     const change = this.#queuedMemory + (this.#flushIsDue ? 0 : this.#out.held) - this.#reported
     if (change === 0) return
     this.#reported += change
-    this.watcher.onHeld(change)
-  }
-
-  /** A send begins to wait. */
-  #onWait(): void {
-    this.#stalledSince ??= this.#clock.now()
-    this.#slowTimer ??= this.#clock.setTimer(checkSlow, this.#limits.slowAfter, this)
+    watcher.onHeld(change)
   }
 
   /** Tells of a peer that has taken nothing for long, and looks again after as long. */
@@ -288,18 +292,17 @@ export class Sender<in S> implements ConnWriter {
       if (start === 0) out.take()
       return encodeFailure(error, out, this.#limits.maxMessageBytes)
     } finally {
-      out.limit(Infinity)
       this.#isEncoding = false
       if (this.#state.at === 'failed') {
         out.take()
-        this.#reportMemory()
+        if (this.watcher !== undefined) this.#reportMemory(this.watcher)
       }
       if (this.#deferredControl !== undefined) this.#sendDeferred(this.#deferredControl)
     }
     if (this.#state.at === 'failed') return this.#state.error
     this.messages += 1
-    if (out.position >= this.#limits.flushBytes || out.isNearlyFull) this.flush()
-    else this.#flushLater()
+    if (out.position >= this.#limits.flushBytes || out.position >= fullFrom) this.#flush()
+    else if (!this.#flushIsDue) this.#flushLater()
     return undefined
   }
 
@@ -311,11 +314,7 @@ export class Sender<in S> implements ConnWriter {
   #flushLater(): void {
     if (this.#flushIsDue) return
     this.#flushIsDue = true
-    atTurnEnd(flush, this)
-  }
-
-  #hasRoom(): boolean {
-    return this.bufferedBytes < this.#limits.maxBufferedBytes
+    turnEnd.add(this)
   }
 
   /** Writes what waits. What this turn has produced waits for the turn's end. */
@@ -343,13 +342,13 @@ export class Sender<in S> implements ConnWriter {
     this.#isWriting = false
     this.#queuedBytes -= this.#writtenBytes
     this.#queuedMemory -= this.#writtenMemory
-    this.#writeNext()
-    this.#reportMemory()
-    this.#admitMore()
+    if (this.bufferedBytes > 0) this.#writeNext()
+    if (this.watcher !== undefined) this.#reportMemory(this.watcher)
+    if (this.#waiting.size > 0) this.#admitMore()
     if (this.#stalledSince !== undefined) {
       this.#stalledSince = this.#waiting.size > 0 ? this.#clock.now() : undefined
     }
-    this.#endWhenSent()
+    if (this.#state !== open) this.#endWhenSent()
   }
 
   onWriteError(error: unknown): void {
@@ -358,20 +357,13 @@ export class Sender<in S> implements ConnWriter {
 
   /** Lets in who waits, as far as there is room. */
   #admitMore(): void {
-    while (this.#hasRoom()) {
+    while (this.bufferedBytes < this.#limits.maxBufferedBytes) {
       const next = this.#waiting.take()
       if (next === undefined) return
       const error = this.#accept(next.item as S)
       if (error === undefined) next.resolve()
       else next.reject(error)
     }
-  }
-
-  /** Does what was called for while a message was encoded. */
-  #catchUp(): void {
-    this.#hasDeferredWork = false
-    this.#admitMore()
-    this.#endWhenSent()
   }
 
   #endWhenSent(): void {
@@ -394,6 +386,5 @@ export class Sender<in S> implements ConnWriter {
   }
 }
 
-const flush = (sender: { flush(): void }): void => sender.flush()
 const checkSlow = (sender: { checkSlow(): void }): void => sender.checkSlow()
 const sendAborted = (reason: unknown): ChannelError => abortError('the send', reason)

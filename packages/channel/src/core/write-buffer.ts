@@ -2,8 +2,8 @@ import { allocateBytes, ByteWriter } from '@h2channel/codecs'
 
 /** The size of the memory that a channel writes into during a turn. Unit: bytes. */
 const slabSize = 64 * 1024
-/** With less room than this, a flush is cheaper than a move. Unit: bytes. */
-const minRoom = 1_024
+/** From here on so little of a slab is left that a flush is cheaper than a move. Unit: bytes. */
+export const fullFrom: number = slabSize - 1_024
 /** How many slabs are in use at once, and how many are kept for the next turn, for all channels together. */
 const maxSlabs = 16
 /**
@@ -35,11 +35,6 @@ const pool: {
 export class WriteBuffer extends ByteWriter {
   constructor() {
     super(0)
-  }
-
-  /** Whether so little room is left that it is better to flush than to move what is there. */
-  get isNearlyFull(): boolean {
-    return this.bytes.length >= slabSize && this.bytes.length - this.position < minRoom
   }
 
   /** How much memory it holds. Unit: bytes. */

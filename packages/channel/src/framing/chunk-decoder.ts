@@ -59,19 +59,19 @@ export abstract class ChunkDecoder implements FrameDecoder {
   protected chunk: Uint8Array = empty
   protected position = 0
   /** Made for the first frame that spans chunks: most channels never need it. */
-  #parts: Assembly | undefined
+  protected parts: Assembly | undefined
 
   get buffered(): number {
     return this.chunk.length - this.position + this.kept
   }
 
   get held(): number {
-    return this.#parts?.held ?? 0
+    return this.parts?.held ?? 0
   }
 
   /** The bytes that the parts have. */
   protected get kept(): number {
-    return this.#parts?.size ?? 0
+    return this.parts?.size ?? 0
   }
 
   push(chunk: Uint8Array): void {
@@ -120,21 +120,23 @@ export abstract class ChunkDecoder implements FrameDecoder {
 
   /** Adds a copy of `piece` to the parts. `expected` is the size of the whole frame, as far as it is known. */
   protected keep(piece: Uint8Array, expected: number): void {
-    this.#parts ??= new Assembly()
-    this.#parts.append(piece, expected)
+    this.parts ??= new Assembly()
+    this.parts.append(piece, expected)
   }
 
   /** Makes the parts the frame. */
   protected takeParts(): void {
-    this.bytes = this.#parts?.detach() ?? empty
+    this.bytes = this.parts?.detach() ?? empty
+    this.parts = undefined
     this.offset = 0
     this.length = this.bytes.length
   }
 
-  /** Releases the chunk, of which all is read or kept. */
-  protected drop(): void {
+  /** Releases the chunk, of which all is read or kept. Returns that no frame is complete. */
+  protected drop(): false {
     this.bytes = empty
     this.chunk = empty
     this.position = 0
+    return false
   }
 }

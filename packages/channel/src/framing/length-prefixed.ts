@@ -61,6 +61,25 @@ class LengthPrefixedDecoder extends ChunkDecoder {
   }
 
   next(): boolean {
+    const { chunk, position } = this
+    if (position === chunk.length) return this.drop()
+    // Most frames lie in one chunk.
+    const body = position + prefixSize
+    if (this.#size === -1 && this.parts === undefined && body <= chunk.length) {
+      const length = this.#check(readU32(chunk, position))
+      if (body + length <= chunk.length) {
+        this.bytes = chunk
+        this.offset = body
+        this.length = length
+        this.position = body + length
+        return true
+      }
+    }
+    return this.#join()
+  }
+
+  /** Finds a frame that spans chunks. */
+  #join(): boolean {
     if (this.#size === -1) {
       if (!this.take(prefixSize)) return false
       this.#size = this.#check(readU32(this.bytes, this.offset))

@@ -21,7 +21,7 @@ export const platform: Platform = {
   ...(setImmediate === undefined ? {} : { setImmediate }),
   setTimeout,
   clearTimeout,
-  performance: { now: () => realNow.call(performance) },
+  performance: { now: realNow.bind(performance) },
 }
 
 /**
@@ -65,21 +65,3 @@ export const systemClock: Clock = {
  * awaits.
  */
 export const refClock: Clock = { ...systemClock, setTimer: setTimeout }
-
-/**
- * Runs `task` with `subject` when the current turn ends: after the promises that are ready now, before the next I/O.
- */
-export type AtTurnEnd = <Subject>(task: (subject: Subject) => void, subject: Subject) => void
-
-/** The {@link AtTurnEnd} of this platform. */
-export const atTurnEnd: AtTurnEnd = chooseTurnEnd()
-
-function chooseTurnEnd(): AtTurnEnd {
-  const nextTick = process?.nextTick
-  const done = Promise.resolve()
-  // A tick comes before the promises when the turn began with a callback, and after them when it began with a promise.
-  // `queueMicrotask` would take half as long again: Node makes a resource for the hooks of each.
-  if (nextTick !== undefined) return (task, subject) => void done.then(() => nextTick(() => task(subject)))
-  if (setImmediate !== undefined) return (task, subject) => setImmediate(task, subject)
-  return (task, subject) => void setTimeout(task, 0, subject)
-}

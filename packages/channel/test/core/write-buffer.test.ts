@@ -132,23 +132,12 @@ test('WriteBuffer: grows from the little that it began with', () => {
   for (const out of others) out.write(Uint8Array.of(1))
   const out = new WriteBuffer()
   for (let index = 0; index < 200; index++) {
-    expect(out.isNearlyFull).toBe(false)
     out.write(new Uint8Array(9).fill(index))
   }
   expect(out.held).toBe(2_000)
   const taken = out.take()
   for (const other of others) other.take()
   expect(taken.every((byte, index) => byte === Math.floor(index / 9))).toBe(true)
-})
-
-test('isNearlyFull: is true when the rest is too short to be useful', () => {
-  const out = new WriteBuffer()
-  out.write(new Uint8Array(slab))
-  expect(out.isNearlyFull).toBe(true)
-  out.take()
-  out.reserve(3 * slab)
-  expect(out.isNearlyFull).toBe(false)
-  out.take()
 })
 
 test('WriteBuffer: keeps sixteen slabs at most for all together', () => {

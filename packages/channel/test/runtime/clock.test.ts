@@ -1,14 +1,14 @@
 import { afterEach, expect, test, vi } from 'vitest'
 
-import { atTurnEnd } from '../../src/runtime/clock.ts'
+import { turnEnd } from '../../src/runtime/turn-end.ts'
 
 afterEach(() => {
   vi.unstubAllGlobals()
   vi.resetModules()
 })
 
-/** Begins a turn, and notes what happens in it before `atTurnEnd` and the next I/O. */
-function order(begin: (turn: () => void) => void, defer: typeof atTurnEnd): Promise<string[]> {
+/** Begins a turn, and notes what happens in it before `turnEnd` and the next I/O. */
+function order(begin: (turn: () => void) => void, ends: typeof turnEnd): Promise<string[]> {
   return new Promise((resolve) => {
     const events: string[] = []
     begin(() => {
@@ -16,7 +16,7 @@ function order(begin: (turn: () => void) => void, defer: typeof atTurnEnd): Prom
         events.push('next I/O')
         resolve(events)
       })
-      defer((what) => events.push(what), 'turn end')
+      ends.add({ onTurnEnd: () => void events.push('turn end') })
       const promises = async (): Promise<void> => {
         for (let round = 0; round < 3; round++) {
           await Promise.resolve()
@@ -32,24 +32,26 @@ test.each([
   ['a callback of I/O', (turn: () => void) => void setImmediate(turn)],
   ['a promise', (turn: () => void) => void Promise.resolve().then(turn)],
   ['a tick', (turn: () => void) => process.nextTick(turn)],
-])('atTurnEnd: comes after the promises and before the next I/O in a turn that began with %s', async (_what, begin) => {
-  expect(await order(begin, atTurnEnd)).toEqual(['promise', 'promise', 'promise', 'turn end', 'next I/O'])
+])('turnEnd: comes after the promises and before the next I/O in a turn that began with %s', async (_what, begin) => {
+  expect(await order(begin, turnEnd)).toEqual(['promise', 'promise', 'promise', 'turn end', 'next I/O'])
 })
 
 test.each([
   ['setImmediate', undefined],
   ['setTimeout', { setImmediate: undefined }],
-])('atTurnEnd: does with %s where there are no ticks', async (_what, missing) => {
+])('turnEnd: does with %s where there are no ticks', async (_what, missing) => {
   vi.resetModules()
   vi.stubGlobal('process', undefined)
   if (missing !== undefined) vi.stubGlobal('setImmediate', undefined)
-  const { atTurnEnd: elsewhere } = await import('../../src/runtime/clock.ts')
+  const { turnEnd: elsewhere } = await import('../../src/runtime/turn-end.ts')
   const events: string[] = []
   const over = new Promise<void>((resolve) => {
-    elsewhere((what) => {
-      events.push(what)
-      resolve()
-    }, 'turn end')
+    elsewhere.add({
+      onTurnEnd: () => {
+        events.push('turn end')
+        resolve()
+      },
+    })
   })
   await Promise.resolve().then(() => events.push('promise'))
   await over

@@ -9,7 +9,7 @@ import type { ConnReader, ConnWriter, OwnerCalls } from './owner.ts'
 import { byPromises } from './owner.ts'
 import type { Reading, Writing } from './states.ts'
 import { inspectAs } from '../runtime/inspect-as.ts'
-import { clearTimeout, setTimeout } from '../runtime/timers.ts'
+import { clearTimeout, queueMicrotask, setTimeout } from '../runtime/timers.ts'
 import type { Transport, TransportEvents } from './transport.ts'
 import { WaitQueue } from '../waits/wait-queue.ts'
 
@@ -192,7 +192,7 @@ export class StreamConn implements Conn {
     this.#room = this.#transport.write(bytes, (isReleased) => {
       if (isReleased) writer.onReleased(bytes)
       if (hasReturned) onWritten()
-      else void accepted.then(onWritten)
+      else queueMicrotask(onWritten)
     })
     hasReturned = true
   }
@@ -389,7 +389,7 @@ export class StreamConn implements Conn {
     this.#unfinished?.fail(error)
     const writer = this.#writer
     this.#writer = undefined
-    if (writer !== undefined) void accepted.then(() => writer.onWriteError(error))
+    if (writer !== undefined) queueMicrotask(() => writer.onWriteError(error))
     this.#settleFinished?.(error)
   }
 }

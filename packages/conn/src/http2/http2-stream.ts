@@ -148,7 +148,10 @@ export class Http2Transport extends DuplexTransport<Http2Stream> {
    * and give the peer no window.
    */
   #readOn(): void {
-    if (!this.#isPaused && this.stream.readableLength === 0 && !this.stream.destroyed) this.stream._read(0)
+    const { stream } = this
+    if (this.#isPaused || stream.readableLength > 0 || stream.destroyed) return
+    const { _read: read } = stream
+    read.call(stream, 0)
   }
 
   override pause(): void {

@@ -20,7 +20,9 @@ export function queuedBytes(socket: object): number | undefined {
 
 /** Number of bytes that the system, or TLS, was given to send, including those already sent. Undefined if unknown. */
 export function dispatchedBytes(socket: object): number | undefined {
-  return handleOf(socket)?.bytesWritten
+  // Asked for at each write: without a call of its own.
+  const { _handle: handle } = socket as { readonly _handle?: Handle | null }
+  return handle?.bytesWritten
 }
 
 /**

@@ -7,21 +7,12 @@ export interface Waiting<Item, Result> {
   reject(error: unknown): void
 }
 
-/** A link of a circular list: its neighbours are itself while it is alone. */
-class Link<Item, Result> implements Waiting<Item, Result> {
-  readonly item: Item
-  readonly resolve: (result: Result | PromiseLike<Result>) => void
-  readonly reject: (error: unknown) => void
-  previous: Link<Item, Result> = this
-  next: Link<Item, Result> = this
+/** A link of a list. Not of a class, whose constructor and fields would be two more calls for each wait. */
+interface Link<Item, Result> extends Waiting<Item, Result> {
+  previous: Link<Item, Result> | undefined
+  next: Link<Item, Result> | undefined
   /** Removes the listener from the signal. */
-  release: (() => void) | undefined = undefined
-
-  constructor(item: Item, resolve: (result: Result | PromiseLike<Result>) => void, reject: (error: unknown) => void) {
-    this.item = item
-    this.resolve = resolve
-    this.reject = reject
-  }
+  release: (() => void) | undefined
 }
 
 /**
@@ -32,6 +23,7 @@ class Link<Item, Result> implements Waiting<Item, Result> {
 export class WaitQueue<Item, Result> {
   readonly #makeError: (reason: unknown) => unknown
   #first: Link<Item, Result> | undefined
+  #last: Link<Item, Result> | undefined
   size = 0
 
   /** @param makeError - makes the error of a wait that its signal ended, out of the signal's reason. */
@@ -42,7 +34,14 @@ export class WaitQueue<Item, Result> {
   /** @param signal - was checked by the caller: it is an AbortSignal that has not aborted. */
   add(item: Item, signal: AbortSignal | null | undefined): Promise<Result> {
     return new Promise<Result>((resolve, reject) => {
-      const link = new Link(item, resolve, reject)
+      const link: Link<Item, Result> = {
+        item,
+        resolve,
+        reject,
+        previous: undefined,
+        next: undefined,
+        release: undefined,
+      }
       this.#append(link)
       if (signal === undefined || signal === null) return
       const onAbort = (): void => {
@@ -65,8 +64,8 @@ export class WaitQueue<Item, Result> {
 
   /** Removes all that wait with `item`, and resolves them. */
   withdraw(item: Item, result: Result): void {
-    let link = this.#first
-    for (let left = this.size; left > 0 && link !== undefined; left -= 1, link = link.next) {
+    for (let link = this.#first, next; link !== undefined; link = next) {
+      next = link.next
       if (link.item !== item) continue
       this.#remove(link)
       link.release?.()
@@ -81,21 +80,20 @@ export class WaitQueue<Item, Result> {
 
   #append(link: Link<Item, Result>): void {
     this.size += 1
-    const first = this.#first
-    if (first === undefined) {
-      this.#first = link
-      return
-    }
-    link.previous = first.previous
-    link.next = first
-    first.previous.next = link
-    first.previous = link
+    const last = this.#last
+    this.#last = link
+    link.previous = last
+    if (last === undefined) this.#first = link
+    else last.next = link
   }
 
   #remove(link: Link<Item, Result>): void {
     this.size -= 1
-    link.previous.next = link.next
-    link.next.previous = link.previous
-    if (this.#first === link) this.#first = this.size === 0 ? undefined : link.next
+    const { previous, next } = link
+    if (previous === undefined) this.#first = next
+    else previous.next = next
+    if (next === undefined) this.#last = previous
+    else next.previous = previous
+    link.previous = link.next = undefined
   }
 }
