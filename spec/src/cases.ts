@@ -21,8 +21,10 @@ export interface Case {
 /** Headers of a request. A `null` removes a default, and a list repeats the field. `{origin}` is the server's own. */
 export interface RequestLine {
   readonly [name: string]: string | readonly string[] | boolean | null | undefined
-  /** Whether END_STREAM is on the HEADERS frame. */
+  /** Whether the client's half ends with the request: END_STREAM is on the HEADERS frame, or follows `body`. */
   readonly end?: boolean
+  /** Bytes that are sent before the response, in hexadecimal. */
+  readonly body?: string
 }
 
 /** Default: status 200. */

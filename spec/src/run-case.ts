@@ -86,7 +86,12 @@ class Play {
 
   async run(): Promise<void> {
     const { request, answer = {}, steps = [] } = this.#case
-    this.#client.request(headersOf(this.#target.url, request), request.end === true)
+    const { body, end = false } = request
+    this.#client.request(headersOf(this.#target.url, request), end && body === undefined)
+    if (body !== undefined) {
+      this.#client.send(Buffer.from(hex(body), 'hex'))
+      if (end) this.#client.end()
+    }
     await this.#answer([answer].flat())
     for (const [index, step] of steps.entries()) {
       this.#patience = step.within === undefined ? patience : step.within * 1_000
@@ -329,7 +334,7 @@ class Play {
 }
 
 function headersOf(url: URL, request: RequestLine): Headers {
-  const { end: _, ...own } = request
+  const { end: _end, body: _body, ...own } = request
   const origin = `${url.protocol}//${url.host}`
   const base = { ':scheme': url.protocol.slice(0, -1), ':authority': url.host, ...defaults, ...own }
   const prefix = url.pathname.replace(/\/$/, '')
