@@ -197,7 +197,8 @@ class Crew {
     let pair = this.#pairs.get(key)
     if (pair === undefined) {
       const certificate = one.isSecure === true ? this.#plan.certificate : undefined
-      pair = await Pair.start(entry, this.#plan.node, startPatience, certificate)
+      const how = { node: this.#plan.node, isAlone: one.isAlone === true, certificate }
+      pair = await Pair.start(entry, how, startPatience)
       this.#pairs.set(key, pair)
     }
     await pair.connect(one.roundTrip, this.#farAway, startPatience)
@@ -247,14 +248,16 @@ async function calibrate(pair: Pair, { part, warmUp }: Load, one: Case, entry: E
     await pair.run('least' in job ? { ...job, least: 0 } : job, one.roundTrip, patienceOf(one, plan))
     return slice
   }
-  let count = one.amount.first
-  let spent = 0
+  const { first, warmUp: least = 0 } = one.amount
+  let count = first
+  let [done, spent] = [0, 0]
   for (;;) {
     const { milliseconds } = await pair.run(one.job(count, entry), one.roundTrip, patienceOf(one, plan))
+    done += count
     spent += milliseconds
     const factor = slice / Math.max(milliseconds, 0.1)
     count = Math.max(1, Math.round(count * Math.min(8, factor)))
-    if (factor < 3 && spent >= slice * warmUp) return count
+    if (factor < 3 && spent >= slice * warmUp && done >= least) return count
   }
 }
 

@@ -15,8 +15,8 @@ export interface Metric {
 
 /** How much of a job one run does. */
 export type Amount =
-  /** As many as fill the time of a run, found by trial; `first` is tried first. */
-  | { readonly by: 'count'; readonly first: number; readonly smoke: number }
+  /** As many as fill the time of a run, found by trial; `first` is tried first, and `warmUp` is the least before it. */
+  | { readonly by: 'count'; readonly first: number; readonly smoke: number; readonly warmUp?: number }
   /** It ends when its time has passed. */
   | { readonly by: 'time' }
   /** Once, with a fresh server: its memory is measured. */
