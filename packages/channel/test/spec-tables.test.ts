@@ -85,7 +85,7 @@ test('a client retries after the refusals after which SPEC.md allows it (ANS-6, 
     const refused = new ConnError('UNEXPECTED_STATUS', `status ${status}`, {
       response: { status, headers: {}, body: new Uint8Array() },
     })
-    const error = openError(refused, new URL('https://a.test/b'), signal)
+    const error = openError(refused, '/b', signal)
     if (!(error instanceof ChannelError)) throw new Error(`no ChannelError for ${status}`, { cause: error })
     return error.retryable
   }

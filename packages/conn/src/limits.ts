@@ -74,6 +74,7 @@ export interface CloseTimeouts {
 
 /** Returns the timeouts, with the defaults of those not given. Throws `INVALID_ARGUMENT` for an invalid one. */
 export function resolveTimeouts(given: CloseTimeouts): Pick<ConnDefaults, keyof CloseTimeouts> {
+  if (given.closeTimeout === undefined && given.lingerTimeout === undefined) return connDefaults
   return {
     closeTimeout: checkDelay('closeTimeout', given.closeTimeout ?? connDefaults.closeTimeout),
     lingerTimeout: checkDelay('lingerTimeout', given.lingerTimeout ?? connDefaults.lingerTimeout),

@@ -7,6 +7,8 @@ import { availability, retryDelay } from './open-errors.ts'
 
 export interface Address {
   readonly url: URL
+  /** The path that precedes that of each route, without a slash at its end. */
+  readonly prefix: string
   /** How events name it. */
   readonly name: string
 }
@@ -52,8 +54,9 @@ export function parseAddresses(origins: string | URL | readonly (string | URL)[]
   const addresses = new Map<string, Address>()
   for (const origin of given) {
     const url = parseAddress(origin)
-    const name = url.origin + url.pathname.replace(/\/$/, '')
-    addresses.set(name, { url, name })
+    const prefix = url.pathname.replace(/\/$/, '')
+    const name = url.origin + prefix
+    addresses.set(name, { url, prefix, name })
   }
   const protocols = new Set(Array.from(addresses.values(), ({ url }) => url.protocol))
   if (protocols.size === 0) throw new ChannelError('INVALID_ARGUMENT', 'a client needs at least one address')
@@ -96,19 +99,25 @@ function parseAddress(origin: string | URL): URL {
 export class AddressPool {
   readonly limits: RetryLimits
   readonly clock: Clock
-  readonly report: OnClientEvent
+  /** Undefined where nothing listens. */
+  readonly report: OnClientEvent | undefined
   readonly #entries: readonly Entry[]
+  /** The attempts of a client with a single address, which learn nothing from each other. */
+  readonly #single: Attempt | undefined
   #next = 0
 
-  constructor(addresses: readonly Address[], limits: RetryLimits, clock: Clock, report: OnClientEvent) {
+  constructor(addresses: readonly Address[], limits: RetryLimits, clock: Clock, report: OnClientEvent | undefined) {
     this.#entries = addresses.map((address) => ({ ...address, state: { at: 'available' }, ejections: 0 }))
     this.limits = limits
     this.clock = clock
     this.report = report
+    const [address] = this.#entries
+    if (address !== undefined && this.#entries.length === 1) this.#single = { address, succeeded() {}, failed() {} }
   }
 
   /** Begins an attempt at the next available address, or at the one that is due first where all are ejected. */
   next(): Attempt {
+    if (this.#single !== undefined) return this.#single
     const now = this.clock.now()
     const inTurn = [...this.#entries.slice(this.#next), ...this.#entries.slice(0, this.#next)]
     const entry = inTurn.reduce((left, right) => (delayUntil(right, now) < delayUntil(left, now) ? right : left))
@@ -118,7 +127,7 @@ export class AddressPool {
     const { ejections } = entry
     const settle = (isAvailable: boolean | undefined, error?: unknown): void => {
       // Of attempts that failed together the first counts: one from before an ejection says nothing about later.
-      if (this.#entries.length === 1 || ejections !== entry.ejections) return
+      if (ejections !== entry.ejections) return
       if (isAvailable === true) this.#restore(entry)
       if (isAvailable === false && error instanceof ChannelError) this.#eject(entry, error)
     }
@@ -138,7 +147,7 @@ export class AddressPool {
   #restore(entry: Entry): void {
     if (entry.state.at === 'available') return
     entry.state = { at: 'available' }
-    this.report({ type: 'available', origin: entry.name })
+    this.report?.({ type: 'available', origin: entry.name })
   }
 
   #eject(entry: Entry, error: ChannelError): void {
@@ -146,7 +155,7 @@ export class AddressPool {
     const delay = retryDelay(this.limits, earlier, error)
     entry.ejections += 1
     entry.state = { at: 'ejected', until: this.clock.now() + delay, delay, earlier }
-    this.report({ type: 'unavailable', origin: entry.name, delay, error })
+    this.report?.({ type: 'unavailable', origin: entry.name, delay, error })
   }
 }
 

@@ -18,7 +18,6 @@ export async function receiveReply<S>(
   signal: AbortSignal | null | undefined,
 ): Promise<S> {
   const core = coreOf(channel)
-  core.end().catch(() => {})
   const onAbort = (): void => core.reset(abortError(`the call of ${path}`, signal?.reason))
   if (signal?.aborted === true) onAbort()
   if (signal) addAbortListener(signal, onAbort)

@@ -1,12 +1,11 @@
 /** The client's side: opens channels to the routes of a service. */
 import { addAbortListener, connDefaults, removeAbortListener, SessionPool } from '@h2channel/conn'
 
-import type { Address } from './address-pool.ts'
 import { AddressPool, parseAddresses } from './address-pool.ts'
 import { receiveReply } from './call.ts'
 import type { CallArguments, ClientCloseOptions, ClientOptions, OpenArguments, OpenOptions } from './client-options.ts'
-import type { ClientSettings, OpenCall } from './connect-channel.ts'
-import { connectChannel } from './connect-channel.ts'
+import type { ClientRoute, ClientSettings } from './connect-channel.ts'
+import { prepareRoute } from './connect-channel.ts'
 import type { OnClientEvent } from './events.ts'
 import { encodeInitial } from './initial.ts'
 import type { Channel } from '../core/channel.ts'
@@ -16,7 +15,6 @@ import { abortError, ChannelError, signalError } from '../errors.ts'
 import { callHook } from '../observe/hooks.ts'
 import { checkDelay, checkHook, resolveLimits, resolveRetry } from '../options.ts'
 import { openWithRetry } from './retry.ts'
-import { acceptHeader, createFormats } from '../route/media-types.ts'
 import type { Route } from '../route/route.ts'
 import { fillPath } from '../route/route.ts'
 import { refClock } from '../runtime/clock.ts'
@@ -117,9 +115,9 @@ export function createClient(origins: string | URL | readonly (string | URL)[], 
   const report: OnClientEvent = (event) => {
     if (onEvent !== undefined) callHook('onEvent failed', () => onEvent(event))
   }
-  const addresses = new AddressPool(parsed, retry, clock, report)
+  const addresses = new AddressPool(parsed, retry, clock, onEvent && report)
   const channels = new Set<Channel<unknown, unknown>>()
-  const routeFormats = new WeakMap<object, RouteFormats<unknown, unknown>>()
+  const routes = new WeakMap<object, ClientRoute<unknown, unknown>>()
   const sessions = options.sessions ?? new SessionPool()
   const ownSessions = options.sessions === undefined ? sessions : undefined
   const closing = new AbortController()
@@ -143,7 +141,7 @@ export function createClient(origins: string | URL | readonly (string | URL)[], 
   }
 
   /** Opens a channel on which `initial` leaves with the request, and with `end` this side's end too. */
-  async function request<C, S>(
+  function request<C, S>(
     route: Route<string, C, S>,
     given: AnyOptions<C>,
     initial: Iterable<C> | undefined,
@@ -155,14 +153,22 @@ export function createClient(origins: string | URL | readonly (string | URL)[], 
     const refused = signalError(given.signal, what)
     if (refused?.code === 'INVALID_ARGUMENT') throw refused
     if (closing.signal.aborted) throw new ChannelError('CLOSED', `${what} after the client was closed`)
-    const path = fillPath(route.path, given.params ?? {})
-    const formats = (routeFormats.get(route) as RouteFormats<C, S> | undefined) ?? createRouteFormats(route)
-    routeFormats.set(route, formats)
-    const encoded = initial && encodeInitial(initial, formats.send, limits)
-    const { signal, release } = openSignal(given.signal, closing.signal, what)
-    const shared = { ...given, ...formats, route: route.path, path, initial: encoded, end, signal }
-    const connect = async (address: Address): Promise<Channel<C, S>> => connectChannel(address, shared, settings)
-    return openWithRetry(addresses, route.path, signal, connect).finally(release)
+    const path = fillPath(route.path, given.params ?? noParams)
+    let prepared = routes.get(route) as ClientRoute<C, S> | undefined
+    if (prepared === undefined) routes.set(route, (prepared = prepareRoute(route)))
+    const shared = {
+      route: prepared,
+      path,
+      options: given,
+      initial: initial && encodeInitial(initial, prepared.send, limits),
+      end,
+    }
+    const { signal: own } = given
+    if (own === undefined || own === null) {
+      return openWithRetry(addresses, { ...shared, signal: closing.signal }, settings)
+    }
+    const { signal, release } = openSignal(own, closing.signal, what)
+    return openWithRetry(addresses, { ...shared, signal }, settings).finally(release)
   }
 
   async function open<Path extends string, C, S>(
@@ -171,7 +177,7 @@ export function createClient(origins: string | URL | readonly (string | URL)[], 
   ): Promise<Channel<C, S>> {
     const { initial } = given
     if (initial !== undefined) checkIterable(initial, 'initial')
-    return request(route, given, initial, false, 'opening the channel')
+    return await request(route, given, initial, false, 'opening the channel')
   }
 
   async function call<Path extends string, C, S>(
@@ -180,7 +186,7 @@ export function createClient(origins: string | URL | readonly (string | URL)[], 
     ...[given = {}]: [given?: AnyOptions<C>]
   ): Promise<S> {
     const channel = await request(route, given, [message], true, 'the call')
-    return receiveReply(channel, route.path, given.signal)
+    return await receiveReply(channel, route.path, given.signal)
   }
 
   async function close({ timeout = connDefaults.closeTimeout }: ClientCloseOptions = {}): Promise<void> {
@@ -203,32 +209,24 @@ export function createClient(origins: string | URL | readonly (string | URL)[], 
 /** The options of any `open` or `call`. */
 type AnyOptions<C> = OpenOptions<C> & { readonly params?: Readonly<Record<string, string>> }
 
-type RouteFormats<C, S> = Pick<OpenCall<C, S>, 'accept' | 'receives' | 'send'>
-
-/** The formats of a route, as a client sends and accepts them. */
-function createRouteFormats<C, S>({ path, client, server, framing }: Route<string, C, S>): RouteFormats<C, S> {
-  const [send] = createFormats(client, framing)
-  const receives = createFormats(server, framing)
-  if (send === undefined) throw new ChannelError('INVALID_ROUTE', `${path} has no codec for the client`)
-  return { send, receives, accept: acceptHeader(receives) }
-}
+const noParams: Readonly<Record<string, string>> = Object.freeze({})
 
 /** A signal that aborts with the error of an `open`: when the caller's signal aborts, or when the client is closed. */
 function openSignal(
-  own: AbortSignal | null | undefined,
+  own: AbortSignal,
   closing: AbortSignal,
   what: string,
 ): { readonly signal: AbortSignal; release(): void } {
   const controller = new AbortController()
-  const onOwn = (): void => controller.abort(abortError(what, own?.reason))
+  const onOwn = (): void => controller.abort(abortError(what, own.reason))
   const onClosing = (): void => controller.abort(closing.reason)
-  if (own?.aborted === true) onOwn()
-  if (own) addAbortListener(own, onOwn)
+  if (own.aborted) onOwn()
+  addAbortListener(own, onOwn)
   addAbortListener(closing, onClosing)
   return {
     signal: controller.signal,
     release() {
-      if (own) removeAbortListener(own, onOwn)
+      removeAbortListener(own, onOwn)
       removeAbortListener(closing, onClosing)
     },
   }

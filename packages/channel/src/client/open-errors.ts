@@ -4,8 +4,8 @@ import { ConnError } from '@h2channel/conn'
 import type { RetryLimits } from '../options.ts'
 import { ChannelError, printable } from '../errors.ts'
 
-/** The error of an `open` whose `connect` to `url` failed: the reason of `signal` where it ended the wait. */
-export function openError(error: unknown, url: URL, signal: AbortSignal): unknown {
+/** The error of an `open` whose request for `path` failed: the reason of `signal` where it ended the wait. */
+export function openError(error: unknown, path: string, signal: AbortSignal): unknown {
   if (!(error instanceof ConnError)) return error
   const cause = error
   switch (error.code) {
@@ -15,7 +15,7 @@ export function openError(error: unknown, url: URL, signal: AbortSignal): unknow
     case 'INVALID_ARGUMENT':
       return new ChannelError('INVALID_ARGUMENT', error.message, { cause })
     case 'UNEXPECTED_STATUS':
-      return statusError(error, url)
+      return statusError(error, path)
     case 'SESSIONS_CLOSED':
       return new ChannelError('CLOSED', 'open after the client, or its sessions, were closed', { cause })
     default:
@@ -47,13 +47,13 @@ function isUnhandled(error: ConnError): boolean {
  */
 const retryableStatuses: ReadonlySet<number> = new Set([429, 503])
 
-function statusError(cause: ConnError, url: URL): ChannelError {
+function statusError(cause: ConnError, path: string): ChannelError {
   const status = cause.response?.status ?? 0
   const isFormat = status === 415 || status === 406
   // A page may be anything. A list of formats stays whole: two layouts may differ only near its end.
   const maxLength = isFormat ? Infinity : 200
   const body = printable(new TextDecoder().decode(cause.response?.body).trim()).slice(0, maxLength)
-  const message = `${url.pathname} was refused with status ${status}${body === '' ? '' : `: ${body}`}`
+  const message = `${path} was refused with status ${status}${body === '' ? '' : `: ${body}`}`
   if (status === 404) return new ChannelError('NOT_FOUND', message, { cause })
   if (isFormat) return new ChannelError('UNSUPPORTED_CODEC', message, { cause })
   if (status === 401) return new ChannelError('UNAUTHENTICATED', message, { cause })

@@ -1,25 +1,26 @@
 /** The retry loop of `open`. */
 import { abortable } from '@h2channel/conn/internal'
 
-import type { Address, AddressPool } from './address-pool.ts'
+import type { AddressPool } from './address-pool.ts'
+import type { ClientSettings, OpenCall } from './connect-channel.ts'
+import { connectChannel } from './connect-channel.ts'
+import type { Channel } from '../core/channel.ts'
 import type { Clock } from '../runtime/clock.ts'
 import { ChannelError } from '../errors.ts'
 import { availability, retryDelay } from './open-errors.ts'
 
 /**
- * Calls `open` until it resolves, throws an error that is not retryable, or has used its last attempt.
+ * Makes attempts until one opens a channel, throws an error that is not retryable, or was the last.
  *
- * @param path - the route's path, for the events.
- * @param signal - ends a delay with its reason.
- * @throws what the last attempt threw, or the signal's reason.
+ * @throws what the last attempt threw, or the reason of the call's signal, which also ends a delay.
  */
-export async function openWithRetry<T>(
+export async function openWithRetry<C, S>(
   addresses: AddressPool,
-  path: string,
-  signal: AbortSignal,
-  open: (address: Address) => Promise<T>,
-): Promise<T> {
+  call: OpenCall<C, S>,
+  settings: ClientSettings,
+): Promise<Channel<C, S>> {
   const { limits, clock, report } = addresses
+  const path = call.route.name
   let attempt = addresses.next()
   let attempts = 0
   let delays = 0
@@ -29,9 +30,9 @@ export async function openWithRetry<T>(
       const origin = address.name
       attempts += 1
       try {
-        const opened = await open(address)
+        const opened = await connectChannel(address, call, settings)
         attempt.succeeded()
-        report({ type: 'open', origin, path, attempts })
+        report?.({ type: 'open', origin, path, attempts })
         return opened
       } catch (error) {
         attempt.failed(error)
@@ -39,13 +40,13 @@ export async function openWithRetry<T>(
         // Another address may be tried at once where this one is the trouble.
         const wait = availability(error) === false ? addresses.delayUntilOther(address) : Infinity
         const delay = wait === 0 ? 0 : Math.min(Math.ceil(wait), retryDelay(limits, delays++, error))
-        report({ type: 'retry', origin, path, attempt: attempts, delay, error })
-        await sleep(clock, delay, signal)
+        report?.({ type: 'retry', origin, path, attempt: attempts, delay, error })
+        await sleep(clock, delay, call.signal)
       }
       attempt = addresses.next()
     }
   } catch (error) {
-    report({ type: 'fail', origin: attempt.address.name, path, attempts, error })
+    report?.({ type: 'fail', origin: attempt.address.name, path, attempts, error })
     throw error
   }
 }

@@ -188,11 +188,13 @@ export class Sender<in S> implements ConnWriter, Turning {
   end(): Promise<void> {
     if (this.#ended !== undefined) return this.#ended
     if (this.#state.at === 'failed') return Promise.reject(this.#state.error)
-    const error = this.#state.at === 'refusing' ? this.#state.error : undefined
-    this.#state = { at: 'ending', error }
+    if (this.#state.at === 'ended') return accepted
     this.#ended = new Promise((resolve, reject) => {
       this.#settleEnded = (failure) => (failure === undefined ? resolve() : reject(failure))
     })
+    if (this.#state.at === 'closing') return this.#ended
+    const error = this.#state.at === 'refusing' ? this.#state.error : undefined
+    this.#state = { at: 'ending', error }
     this.#flush()
     this.#endWhenSent()
     return this.#ended
@@ -372,13 +374,17 @@ export class Sender<in S> implements ConnWriter, Turning {
       return
     }
     if (this.#state.at !== 'ending' || this.#isWriting || this.#waiting.size > 0 || this.bufferedBytes > 0) return
-    const { error } = this.#state
-    this.#state = { at: 'closing', error }
     this.#clock.clearTimer(this.#slowTimer)
+    this.endConn(this.#state.error)
+  }
+
+  /** Ends the half of the conn, which has all that was sent. */
+  endConn(refusal: ChannelError | undefined): void {
+    this.#state = { at: 'closing', error: refusal }
     this.#conn.closeWrite().then(
       () => {
         if (this.#state.at !== 'closing') return
-        this.#state = { at: 'ended', error }
+        this.#state = { at: 'ended', error: refusal }
         this.#settleEnded?.()
       },
       (failure: unknown) => this.#events.onConnError(failure),

@@ -22,6 +22,18 @@ export function openChannel<S, R>(
   receive: Format<R>,
   options: Omit<ChannelOptions<S, R>, 'framing' | 'receive' | 'send'>,
 ): Channel<S, R> {
+  const { control, limits, onInvalid, onSlow, name, clock } = options
   const framing = { send: send.framing, receive: receive.framing }
-  return new Channel<S, R>(conn, { ...options, send: send.codec, receive: receive.codec, framing })
+  const [sends, receives] = [send.codec, receive.codec]
+  return new Channel<S, R>(conn, {
+    send: sends,
+    receive: receives,
+    framing,
+    control,
+    limits,
+    onInvalid,
+    onSlow,
+    name,
+    clock,
+  })
 }

@@ -89,6 +89,7 @@ function checkPath(path: string): void {
  * @throws ChannelError `INVALID_ARGUMENT` for a parameter that does not fit into a path.
  */
 export function fillPath(path: string, params: Readonly<Record<string, string>>): string {
+  if (!path.includes(':')) return path
   return path.replaceAll(/:(\w+)/g, (_segment, name: string) => {
     const value: unknown = params[name]
     const wrong = (why: string, cause?: unknown): ChannelError =>

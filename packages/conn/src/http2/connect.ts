@@ -4,8 +4,10 @@ import type { ConnectionOptions } from 'node:tls'
 import type { CloseTimeouts } from '../limits.ts'
 import { checkDelay, connDefaults, resolveTimeouts } from '../limits.ts'
 import { ConnError, signalError } from '../errors.ts'
-import { mergeHeaders } from './headers.ts'
+import type { SizedHeaders } from './headers.ts'
+import { requestHeaders } from './headers.ts'
 import type { Http2Conn } from './http2-conn.ts'
+import { sendError } from './node-errors.ts'
 import { isBytes } from '../node/pages.ts'
 import { Opening } from './opening.ts'
 import type { SessionPool } from './session-pool.ts'
@@ -17,7 +19,12 @@ export interface ConnectOptions extends CloseTimeouts {
   readonly signal?: AbortSignal | null | undefined
   /** The method of the request, except `HEAD` and `CONNECT`, which have no bodies. Default: `POST`. */
   readonly method?: string | undefined
-  /** The headers of the request. */
+  /**
+   * The path of the request with its query, sent as it is, in place of that of the URL. With one `URL` object for all
+   * paths of a server, nothing is parsed again. Default: that of the URL.
+   */
+  readonly path?: string | undefined
+  /** The headers of the request. Frozen headers are checked once, however often they are sent. */
   readonly headers?: OutgoingHttpHeaders | undefined
   /**
    * Bytes that leave together with the request, as far as the peer's window permits, and with each attempt of it. They
@@ -67,17 +74,38 @@ export async function connect(url: string | URL, options: ConnectOptions = {}): 
   const signal = options.signal ?? undefined
   const unusable = signalError(signal, 'connecting')
   if (unusable !== undefined) throw unusable
-  const path = target.pathname + target.search
-  const headers = mergeHeaders(options.headers, { ':method': method, ':path': path })
-  // Node's default lacks the brackets of an IPv6 address, and contains a default port (RFC 9113, section 8.3.1).
-  if (headers['host'] === undefined) headers[':authority'] ??= target.host
+  const path = options.path ?? target.pathname + target.search
+  if (options.path !== undefined && !/^\/[!"$-~]*$/.test(path)) {
+    throw new ConnError('INVALID_ARGUMENT', 'the path of a request begins with /, and is written as in a URL')
+  }
+  const headers = headersOf(options.headers, method, path, target.host)
   const request = { target, tls, sessions, method, path, headers, initial, end, signal, connectTimeout, timeouts }
   return new Promise((resolve, reject) => {
     void new Opening(request, resolve, reject)
   })
 }
 
+function headersOf(given: OutgoingHttpHeaders | undefined, method: string, path: string, host: string): SizedHeaders {
+  try {
+    return requestHeaders(given, method, path, host)
+  } catch (error) {
+    throw sendError('the request was refused', error)
+  }
+}
+
+/** What was parsed of URL objects, which may be changed. */
+const parsedUrls = new WeakMap<URL, URL>()
+
 function parse(url: string | URL): URL {
+  if (!(url instanceof URL)) return parseNew(url)
+  const known = parsedUrls.get(url)
+  if (known?.href === url.href) return known
+  const parsed = parseNew(url)
+  if (parsed.href === url.href) parsedUrls.set(url, parsed)
+  return parsed
+}
+
+function parseNew(url: string | URL): URL {
   let parsed: URL
   try {
     parsed = new URL(url)

@@ -45,6 +45,52 @@ export function bodiless(): ConnError {
   return new ConnError('INVALID_ARGUMENT', 'a response to HEAD, or with status 204, 205 or 304, has no body')
 }
 
+/** Headers that can be sent, and their size as HTTP/2 counts it. Unit: bytes. */
+export interface SizedHeaders {
+  readonly headers: OutgoingHttpHeaders
+  readonly size: number
+}
+
+/** The sizes of frozen headers that need neither to be joined nor to be checked again. */
+const known = new WeakMap<OutgoingHttpHeaders, number>()
+
+/**
+ * The headers of a request. Frozen headers with names in lower case are looked at once, however often they are sent.
+ *
+ * @throws for an invalid header.
+ */
+export function requestHeaders(
+  given: OutgoingHttpHeaders | undefined,
+  method: string,
+  path: string,
+  host: string,
+): SizedHeaders {
+  const size = given === undefined ? addedByNode : knownSize(given)
+  if (size !== undefined) {
+    const headers = { ':method': method, ':path': path, ':authority': host, ...given }
+    return { headers, size: size + method.length + path.length + host.length + pseudoBytes }
+  }
+  const headers = mergeHeaders(given, { ':method': method, ':path': path })
+  // Node's default lacks the brackets of an IPv6 address, and contains a default port (RFC 9113, section 8.3.1).
+  if (headers['host'] === undefined) headers[':authority'] ??= host
+  return { headers, size: checkHeaders(headers) }
+}
+
+/** The size of frozen headers that are plain: names in lower case, one value each, no pseudo-header and no `host`. */
+function knownSize(given: OutgoingHttpHeaders): number | undefined {
+  const size = known.get(given)
+  if (size !== undefined || !Object.isFrozen(given) || Reflect.has(given, sensitiveHeaders)) return size
+  for (const [name, value] of Object.entries(given)) {
+    if (typeof value !== 'string' || name.startsWith(':') || name === 'host' || name !== name.toLowerCase()) return
+  }
+  const checked = checkHeaders(given)
+  known.set(given, checked)
+  return checked
+}
+
+/** What the names of `:method`, `:path` and `:authority` count, and their overhead. Unit: bytes. */
+const pseudoBytes = ':method:path:authority'.length + 3 * 32
+
 /** Room for what Node adds: `:scheme` to a request, `date` to a response. Unit: bytes. */
 const addedByNode = 128
 

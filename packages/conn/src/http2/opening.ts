@@ -1,10 +1,11 @@
-import type { ClientHttp2Stream, Http2Session, IncomingHttpHeaders, OutgoingHttpHeaders } from 'node:http2'
+import type { ClientHttp2Stream, Http2Session, IncomingHttpHeaders } from 'node:http2'
 import type { ConnectionOptions } from 'node:tls'
 
 import type { CloseTimeouts } from '../limits.ts'
 import { connLimits } from '../limits.ts'
 import { abortError, ConnError } from '../errors.ts'
 import { addAbortListener, removeAbortListener } from '../waits/abort-listeners.ts'
+import type { SizedHeaders } from './headers.ts'
 import { Http2Conn } from './http2-conn.ts'
 import { RstCode, streamError } from './node-errors.ts'
 import { Http2Transport } from './http2-stream.ts'
@@ -19,7 +20,7 @@ export interface OpeningRequest {
   readonly sessions: SessionPool
   readonly method: string
   readonly path: string
-  readonly headers: OutgoingHttpHeaders
+  readonly headers: SizedHeaders
   readonly initial: Uint8Array | undefined
   readonly end: boolean
   /** Has not aborted. */

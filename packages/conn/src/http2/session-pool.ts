@@ -1,8 +1,9 @@
-import type { ClientHttp2Stream, OutgoingHttpHeaders } from 'node:http2'
+import type { ClientHttp2Stream } from 'node:http2'
 import type { ConnectionOptions } from 'node:tls'
 
 import { checkDelay, connDefaults, connLimits, maxDelay } from '../limits.ts'
 import { ConnError } from '../errors.ts'
+import type { SizedHeaders } from './headers.ts'
 import { isSessionExhausted, sendError } from './node-errors.ts'
 import { runInRootContext } from '../runtime/root-context.ts'
 import type { PoolEvents, SessionOptions } from './session.ts'
@@ -94,7 +95,7 @@ export class SessionPool implements AsyncDisposable {
   openNow(
     origin: URL,
     tls: ConnectionOptions | undefined,
-    headers: OutgoingHttpHeaders,
+    headers: SizedHeaders,
   ): { session: Session; stream: ClientHttp2Stream } | undefined {
     const session = this.#usableSession(origin, tls)
     return session?.isOpen === true ? requestOn(session, headers) : undefined
@@ -109,7 +110,7 @@ export class SessionPool implements AsyncDisposable {
   async open(
     origin: URL,
     tls: ConnectionOptions | undefined,
-    headers: OutgoingHttpHeaders,
+    headers: SizedHeaders,
     signal: AbortSignal,
   ): Promise<{ session: Session; stream: ClientHttp2Stream }> {
     for (;;) {
@@ -177,7 +178,7 @@ export class SessionPool implements AsyncDisposable {
 /** Returns `undefined` where the session accepts no more streams: a GOAWAY can come between a check and the request. */
 function requestOn(
   session: Session,
-  headers: OutgoingHttpHeaders,
+  headers: SizedHeaders,
 ): { session: Session; stream: ClientHttp2Stream } | undefined {
   try {
     return { session, stream: session.request(headers) }

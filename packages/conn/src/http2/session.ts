@@ -1,10 +1,4 @@
-import type {
-  ClientHttp2Session,
-  ClientHttp2Stream,
-  Http2Stream,
-  IncomingHttpHeaders,
-  OutgoingHttpHeaders,
-} from 'node:http2'
+import type { ClientHttp2Session, ClientHttp2Stream, Http2Stream, IncomingHttpHeaders } from 'node:http2'
 import { connect } from 'node:http2'
 import type { Socket } from 'node:net'
 import { connect as connectTcp, isIP } from 'node:net'
@@ -15,7 +9,8 @@ import type { ClientCertificate } from '../node/client-certificate.ts'
 import { watchClientCertificate } from '../node/client-certificate.ts'
 import { connLimits } from '../limits.ts'
 import { ConnError } from '../errors.ts'
-import { checkHeaders } from './headers.ts'
+import type { SizedHeaders } from './headers.ts'
+import { checkSize } from './headers.ts'
 import type { KeepAliveTimes } from './keep-alive.ts'
 import { KeepAlive, ResponsePings } from './keep-alive.ts'
 import type { Progress } from './node-errors.ts'
@@ -206,8 +201,8 @@ export class Session {
   }
 
   /** Opens a stream. Throws Node's error when the session accepts no more streams. */
-  request(headers: OutgoingHttpHeaders): ClientHttp2Stream {
-    checkHeaders(headers, this.#http2.remoteSettings.maxHeaderListSize)
+  request({ headers, size }: SizedHeaders): ClientHttp2Stream {
+    checkSize(size, this.#http2.remoteSettings.maxHeaderListSize ?? Infinity)
     const stream: OwnedStream = this.#http2.request(headers, staysOpen)
     stream[owner] = this
     this.#streamCount += 1

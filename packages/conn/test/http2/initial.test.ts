@@ -1,5 +1,5 @@
 /** Bytes that `connect` sends together with its request. */
-import type { Http2Server, ServerHttp2Stream } from 'node:http2'
+import type { Http2Server, IncomingHttpHeaders, ServerHttp2Stream } from 'node:http2'
 import { createServer } from 'node:http2'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 
@@ -186,5 +186,64 @@ describe('the bytes of a request', () => {
     await using at = await listen(server, undefined)
     const conn = await connect(at.origin, { sessions: at.sessions, initial: bytes('echo'), end: true })
     expect(await readAll(conn)).toBe('echo')
+  })
+})
+
+describe('what requests have in common', () => {
+  function seen(): { readonly server: Http2Server; readonly asked: IncomingHttpHeaders[] } {
+    const asked: IncomingHttpHeaders[] = []
+    const server = createServer()
+    server.on('stream', (stream, headers) => {
+      asked.push(headers)
+      stream.respond({ ':status': 200 }, { endStream: true })
+    })
+    return { server, asked }
+  }
+
+  it('is one URL object with a path for each, sent as it is', async () => {
+    const { server, asked } = seen()
+    await using at = await listen(server, undefined)
+    const url = new URL(`${at.origin}/left/out?a=b`)
+    for (const path of ['/x?y=%20z', '/', undefined]) {
+      await (await connect(url, { sessions: at.sessions, path })).close()
+    }
+    url.pathname = '/changed'
+    await (await connect(url, { sessions: at.sessions })).close()
+    expect(asked.map((headers) => headers[':path'])).toEqual(['/x?y=%20z', '/', '/left/out?a=b', '/changed?a=b'])
+    for (const path of ['', 'x', '/a b', '/a#b', '/\n', '/ü']) {
+      await failure(connect(url, { sessions: at.sessions, path }), 'INVALID_ARGUMENT')
+    }
+  })
+
+  it('is one frozen object of headers', async () => {
+    const { server, asked } = seen()
+    await using at = await listen(server, undefined)
+    const given = [
+      { 'x-a': '1' },
+      { 'X-A': '2' },
+      { host: 'other.test', 'x-a': '3' },
+      { ':authority': 'a.test', 'x-a': '4' },
+    ]
+    for (const headers of given) {
+      Object.freeze(headers)
+      for (let count = 0; count < 2; count += 1)
+        await (await connect(at.origin, { sessions: at.sessions, headers })).close()
+    }
+    const own = new URL(at.origin).host
+    expect(asked.map((headers) => `${String(headers['x-a'])} ${headers.host ?? headers[':authority']}`)).toEqual(
+      [`1 ${own}`, `2 ${own}`, '3 other.test', '4 a.test'].flatMap((line) => [line, line]),
+    )
+  })
+
+  it('is refused each time where it is invalid, or too large', async () => {
+    const { server, asked } = seen()
+    await using at = await listen(server, undefined)
+    for (const headers of [{ 'x a': '1' }, { 'x-a': 'a\nb' }, { 'x-a': 'x'.repeat(connLimits.headerBytes) }]) {
+      Object.freeze(headers)
+      for (let count = 0; count < 2; count += 1) {
+        await failure(connect(at.origin, { sessions: at.sessions, headers }), 'INVALID_ARGUMENT')
+      }
+    }
+    expect(asked).toEqual([])
   })
 })
