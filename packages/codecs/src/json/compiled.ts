@@ -1,66 +1,99 @@
 import type { ByteWriter } from '../core/byte-writer.ts'
 import type { SchemaShape } from '../schema/shape.ts'
 import { compileReader } from './read-code.ts'
-import type { ReadJson } from './read-code.ts'
 import { compileWriter } from './write-code.ts'
-import type { WriteJson } from './write-code.ts'
 
-/**
- * How many messages go without compiled code. To compile, and to run code that the engine has not optimised yet, takes
- * longer than it saves on the first ten thousand or so.
- */
-const defaultWarmUp = 5_000
+/** When code is compiled, and how long it is tried. */
+export interface CompileLimits {
+  /**
+   * How many messages go without compiled code. To compile, and to run code that the engine has not optimised yet,
+   * takes longer than it saves on the first ten thousand or so.
+   */
+  readonly warmUp: number
+  /** After how many misses in a row the next {@link pause} messages go without the code. */
+  readonly maxMisses: number
+  /** Unit: messages. */
+  readonly pause: number
+}
+
+const defaultLimits: CompileLimits = { warmUp: 5_000, maxMisses: 8, pause: 200 }
 
 /** The code of one schema. */
 export class CompiledJson {
-  readonly #shape: SchemaShape
-  readonly #warmUp: number
-  #write: WriteJson | undefined
-  #read: ReadJson | undefined
-  #written = 0
-  #received = 0
+  readonly #writer: Attempts<ReturnType<typeof compileWriter>>
+  readonly #reader: Attempts<ReturnType<typeof compileReader>>
   /** Whether what {@link read} returns is the message. Otherwise the schema has to make it of that. */
   readonly isExact: boolean
 
-  /** `warmUp` is for tests. */
-  constructor(shape: SchemaShape, warmUp: number = defaultWarmUp) {
-    this.#shape = shape
-    this.#warmUp = warmUp
-    this.isExact = shape.isExact
+  constructor({ shape, isExact }: SchemaShape, limits: CompileLimits = defaultLimits) {
+    this.#writer = new Attempts(() => compileWriter(shape), limits)
+    this.#reader = new Attempts(() => compileReader(shape), limits)
+    this.isExact = isExact
   }
 
   /** Appends a message, if the code is compiled and made for such messages. Otherwise it writes nothing. */
   write(message: unknown, out: ByteWriter): boolean {
-    const write = this.#write ?? this.#compileWriter()
+    const write = this.#writer.next()
     if (write === undefined) return false
     const start = out.position
     try {
-      if (write(message, out) && out.left >= 0) return true
+      if (write(message, out) && out.left >= 0) {
+        this.#writer.misses = 0
+        return true
+      }
     } catch {
       // It fails again without compiled code, and that error is the right one.
     }
     out.position = start
+    this.#writer.misses++
     return false
-  }
-
-  #compileWriter(): WriteJson | undefined {
-    if (this.#written++ === this.#warmUp) this.#write = compileWriter(this.#shape.shape)
-    return this.#write
   }
 
   /** Reads a message, if the code is compiled and made for such texts. Otherwise it returns `undefined`. */
   read(bytes: Uint8Array, offset: number, length: number): unknown {
-    const read = this.#read ?? this.#compileReader()
+    const read = this.#reader.next()
     if (read === undefined) return undefined
     try {
-      return read(bytes, offset, offset + length)
+      const value = read(bytes, offset, offset + length)
+      if (value !== undefined) {
+        this.#reader.misses = 0
+        return value
+      }
     } catch {
-      return undefined
+      // As above.
     }
+    this.#reader.misses++
+    return undefined
+  }
+}
+
+/** Decides for each message whether code is tried. A peer may send what the code is not made for, all the time. */
+class Attempts<Code> {
+  /** In a row. */
+  misses = 0
+  readonly #compile: () => Code
+  readonly #limits: CompileLimits
+  #code: Code | undefined
+  /** How many messages are left before the next attempt. */
+  #wait: number
+
+  constructor(compile: () => Code, limits: CompileLimits) {
+    this.#compile = compile
+    this.#limits = limits
+    this.#wait = limits.warmUp
   }
 
-  #compileReader(): ReadJson | undefined {
-    if (this.#received++ === this.#warmUp) this.#read = compileReader(this.#shape.shape)
-    return this.#read
+  /** The code to try for the next message. */
+  next(): Code | undefined {
+    if (this.#wait === 0 && this.misses < this.#limits.maxMisses) return (this.#code ??= this.#compile())
+    return this.#skip()
+  }
+
+  #skip(): undefined {
+    if (this.#wait > 0) this.#wait--
+    else {
+      this.#wait = this.#limits.pause
+      this.misses = 0
+    }
   }
 }

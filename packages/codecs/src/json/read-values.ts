@@ -8,19 +8,32 @@ export const cursor: { at: number } = { at: 0 }
 const plain = Uint8Array.from({ length: 256 }, (_, byte) => Number(byte >= 0x20 && byte !== 0x22 && byte !== 0x5c))
 
 /**
- * Reads a string without escapes. Returns `undefined` for anything else. The string is a copy: part of a larger text
- * would keep that text alive.
+ * Reads a string. Returns `undefined` for anything else. The string is a copy: part of a larger text would keep that
+ * text alive.
  *
- * @throws CodecError when it is not well-formed UTF-8.
+ * @throws CodecError when it is not well-formed UTF-8. SyntaxError when an escape is invalid.
  */
 export function readText(bytes: Uint8Array): string | undefined {
-  let { at } = cursor
-  if (bytes[at] !== 0x22) return undefined
-  const start = ++at
+  const start = cursor.at
+  if (bytes[start] !== 0x22) return undefined
+  let at = start + 1
   while (plain[bytes[at] as number] === 1) at++
+  if (bytes[at] === 0x5c) return readEscaped(bytes, start, at)
   if (bytes[at] !== 0x22) return undefined
   cursor.at = at + 1
-  return readShortAscii(bytes, start, at) ?? utf8.read(bytes, start, at)
+  return readShortAscii(bytes, start + 1, at) ?? utf8.read(bytes, start + 1, at)
+}
+
+/** Reads a string that starts at `start`, with the first escape at `escape`. */
+function readEscaped(bytes: Uint8Array, start: number, escape: number): string | undefined {
+  let at = escape
+  while (bytes[at] === 0x5c) {
+    at += 2
+    while (plain[bytes[at] as number] === 1) at++
+  }
+  if (bytes[at] !== 0x22) return undefined
+  cursor.at = at + 1
+  return JSON.parse(utf8.read(bytes, start, at + 1)) as string
 }
 
 /** The most digits of an integer that may be below 2^53. */

@@ -41,6 +41,7 @@ describe('a compiled reader reads', () => {
       z.array(z.string()),
       '["é","日本","🚀","\\ufffd","\uFFFD","\uFEFF","\u2028"]'.replace('\\ufffd', 'x'),
     ],
+    ['escapes', z.array(z.string()), '["\\u0041\\n","\\\\","\\"é","\\ud800","\\ud83d\\ude80"]'],
     ['long texts', z.array(z.string()), JSON.stringify(['x'.repeat(100_000), 'é'.repeat(100_000)])],
     [
       'numbers',
@@ -79,7 +80,9 @@ describe('a compiled reader leaves to JSON.parse', () => {
     ['a key that comes twice', Quote, '{"symbol":"SAP","symbol":"X","price":1}'],
     ['a missing key', Quote, '{"symbol":"SAP"}'],
     ['another type', Quote, '{"symbol":5,"price":1}'],
-    ['an escape', Quote, '{"symbol":"\\u0041","price":1}'],
+    ['an invalid escape', Quote, '{"symbol":"\\x","price":1}'],
+    ['an escape at the end', Quote, '{"symbol":"\\'],
+    ['a control character behind an escape', Quote, '{"symbol":"\\n\n","price":1}'],
     ['an escape in a key', Quote, '{"\\u0073ymbol":"A","price":1}'],
     ['a control character', Quote, '{"symbol":"a\nb","price":1}'],
     ['a lone surrogate', z.string(), Uint8Array.of(0x22, 0xed, 0xa0, 0x80, 0x22)],

@@ -3,13 +3,16 @@ import { runInNewContext } from 'node:vm'
 import { afterEach, describe, expect, test, vi } from 'vitest'
 import { z } from 'zod'
 import * as mini from 'zod/mini'
-import { json } from '../../src/index.ts'
+import { ByteWriter, json } from '../../src/index.ts'
 import type { StandardSchema } from '../../src/index.ts'
+import { CompiledJson } from '../../src/json/compiled.ts'
 import { maxNumberBytes, writeNumber } from '../../src/json/write-values.ts'
+import { shapeOf } from '../../src/schema/shape.ts'
 import { assertSameWriting, jsonPair } from '../support/json-pairs.ts'
 import type { JsonPair } from '../support/json-pairs.ts'
 import { libraries } from '../support/schema-libraries.ts'
 import { numbers } from '../support/json-shapes.ts'
+import { utf8Bytes } from '../support/support.ts'
 
 function pairOf(schema: StandardSchema): JsonPair {
   const pair = jsonPair(schema)
@@ -177,6 +180,24 @@ test('json: says whether there is code', () => {
   expect(json(Quote, { compile: false }).compiled).toBe(false)
   expect(json().compiled).toBe(false)
   for (const [name, schema] of libraries) expect([name, json(schema).compiled]).toEqual([name, name.startsWith('zod')])
+})
+
+test('CompiledJson: compiles after some messages, and pauses after some misses', () => {
+  const shape = shapeOf(Quote)
+  if (shape === undefined) throw new Error('no code is made for this schema')
+  const code = new CompiledJson(shape, { warmUp: 3, maxMisses: 2, pause: 4 })
+  const [hit, miss] = ['{"symbol":"SAP","price":1}', '{}'].map(utf8Bytes) as [Uint8Array, Uint8Array]
+  const read = (bytes: Uint8Array): boolean => code.read(bytes, 0, bytes.length) !== undefined
+  const write = (message: unknown): boolean => code.write(message, new ByteWriter())
+  for (const [run, good, bad] of [
+    [read, hit, miss],
+    [write, quote, {}],
+  ] as const) {
+    const tries = (given: readonly unknown[]): boolean[] => given.map((one) => run(one as never))
+    expect(tries([good, good, good, good])).toEqual([false, false, false, true])
+    expect(tries([bad, good, bad, bad])).toEqual([false, true, false, false])
+    expect(tries([good, good, good, good, good, good])).toEqual([false, false, false, false, false, true])
+  }
 })
 
 describe('where code is forbidden', () => {

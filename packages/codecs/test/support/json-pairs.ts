@@ -4,9 +4,13 @@ import { ByteWriter, CodecError } from '../../src/index.ts'
 import type { Codec, SchemaOptions, StandardSchema } from '../../src/index.ts'
 import { jsonCarrier } from '../../src/core/carrier.ts'
 import { CompiledJson } from '../../src/json/compiled.ts'
+import type { CompileLimits } from '../../src/json/compiled.ts'
 import { createJsonCodec } from '../../src/json/json.ts'
 import { optionalConverter } from '../../src/schema/schema.ts'
 import { shapeOf } from '../../src/schema/shape.ts'
+
+/** Compiles before the first message, and tries the code for each. */
+const atOnce: CompileLimits = { warmUp: 0, maxMisses: Infinity, pause: 0 }
 
 /** Counts for how many messages the compiled code was the right one. */
 class CountingJson extends CompiledJson {
@@ -39,7 +43,7 @@ export function jsonPair(schema: StandardSchema, options: SchemaOptions = {}): J
   const converter = optionalConverter(jsonCarrier, schema, options)
   const shape = shapeOf(schema)
   if (shape === undefined) return undefined
-  const code = new CountingJson(shape, 0)
+  const code = new CountingJson(shape, atOnce)
   return { compiled: createJsonCodec(converter, code), plain: createJsonCodec(converter, undefined), code }
 }
 
