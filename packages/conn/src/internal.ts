@@ -1,5 +1,8 @@
 /** For `@h2channel/channel` alone: this module does not follow semantic versioning. It runs where `./web` runs. */
 export { inspectAs } from './runtime/inspect-as.ts'
+export type { Deadline } from './runtime/deadlines.ts'
+export { setDeadline } from './runtime/deadlines.ts'
+export { Linked, LinkedList } from './runtime/linked-list.ts'
 export { runInRootContext } from './runtime/root-context.ts'
 export type { ConnReader, ConnWriter, OwnerCalls } from './core/owner.ts'
 export { ownerCalls } from './core/stream-conn.ts'

@@ -8,26 +8,14 @@ import { decodeControl } from '../framing/control-frames.ts'
 import type { Framing } from '../framing/framing.ts'
 import type { ChannelLimits, OnInvalid, OnSlow } from '../options.ts'
 import type { Clock } from '../runtime/clock.ts'
+import { setDeadline } from '../runtime/clock.ts'
 import type { ChannelClosed, ChannelStats } from './channel-types.ts'
 import { channelError, closeError, closeFrame, connFailure, decodeFailure, resetReason } from './close-codes.ts'
-import type {
-  ArrivedWatcher,
-  HeartbeatEvents,
-  ReceiverEvents,
-  ReceiverWatcher,
-  SenderEvents,
-  SenderWatcher,
-} from './events.ts'
+import type { HeartbeatEvents, ReceiverEvents, SenderEvents, Watchers } from './events.ts'
 import { Heartbeat } from './heartbeat.ts'
 import { isOwnEnd } from './own-end.ts'
 import { Receiver } from './receiver.ts'
 import { Sender } from './sender.ts'
-
-/** Observers of a channel, for limits that several channels share. */
-export interface Watchers {
-  readonly memory?: (SenderWatcher & ArrivedWatcher) | undefined
-  readonly messages?: ReceiverWatcher | undefined
-}
 
 /** What a channel is made of, checked, and with every default filled in. */
 export interface ChannelParts<S, R> {
@@ -316,14 +304,18 @@ export class ChannelCore<in S, out R> implements SenderEvents, ReceiverEvents, H
     if (this.#failure === undefined) {
       if (this.#control && this.receiver.isOpen) this.sender.control({ type: 'stop' })
       this.receiver.drop()
-      await this.#endInTime().catch((reason: unknown) => {
+      try {
+        await this.#endInTime()
+      } catch (reason) {
         error = reason
-      })
+      }
     }
-    await this.#finishing
-    await this.conn.close().catch((reason: unknown) => {
+    if (this.#finishing !== undefined) await this.#finishing
+    try {
+      await this.conn.close()
+    } catch (reason) {
       error ??= this.#failure ?? channelError(reason, this.#name)
-    })
+    }
     await this.closed
     const { lost } = this.sender
     // This side wanted what an abort drops to be dropped.
@@ -343,11 +335,11 @@ export class ChannelCore<in S, out R> implements SenderEvents, ReceiverEvents, H
 
   /** Ends the sending half. A peer that does not take what was sent in time is reset. */
   async #endInTime(): Promise<void> {
-    const timer = this.#clock.setTimer(onCloseTimeout, this.#limits.closeTimeout, this)
+    const deadline = setDeadline(this.#clock, onCloseTimeout, this.#limits.closeTimeout, this)
     try {
       await this.sender.end()
     } finally {
-      this.#clock.clearTimer(timer)
+      deadline.cancel()
     }
   }
 

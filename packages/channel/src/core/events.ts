@@ -42,3 +42,9 @@ export interface ArrivedWatcher {
   /** The memory for messages that are incomplete changed by `change` bytes. May end the channel. */
   onArrived(change: number): void
 }
+
+/** Observers of a channel, for limits that several channels share. */
+export interface Watchers {
+  readonly memory?: (SenderWatcher & ArrivedWatcher) | undefined
+  readonly messages?: ReceiverWatcher | undefined
+}

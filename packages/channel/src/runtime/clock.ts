@@ -1,3 +1,5 @@
+import { setDeadline as setSystemDeadline } from '@h2channel/conn/internal'
+
 type Task<Subject> = (subject: Subject) => void
 
 /** The globals that the core uses, of any platform: it is compiled without the types of one. */
@@ -58,6 +60,18 @@ export const systemClock: Clock = {
   clearTimer: (timer) => clearTimeout(timer),
   // Two turns: a peer in this very process reads in the first, and its answer is read in the second.
   ...(setImmediate && { afterTurn: (task) => setImmediate(() => setImmediate(task, undefined), undefined) }),
+}
+
+/** Calls `task` after `delay`, unless the wait ends before, as it nearly always does. Returns what cancels it. */
+export function setDeadline<Subject>(
+  clock: Clock,
+  task: (subject: Subject) => void,
+  delay: number,
+  subject: Subject,
+): { cancel(): void } {
+  if (clock === systemClock) return setSystemDeadline(() => task(subject), delay, false)
+  const timer = clock.setTimer(task, delay, subject)
+  return { cancel: () => clock.clearTimer(timer) }
 }
 
 /**

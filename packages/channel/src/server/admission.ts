@@ -1,4 +1,5 @@
 import type { Http2Conn } from '@h2channel/conn'
+import { LinkedList } from '@h2channel/conn/internal'
 import type { Http2Session } from 'node:http2'
 
 import type { Channel } from '../core/channel.ts'
@@ -37,7 +38,7 @@ interface SessionState {
 /** Admission control: the connections and channels of a router, and whether there is room for another channel. */
 export class Admission {
   /** The channels that are open, or whose handler is still running. */
-  readonly usages: Set<ChannelUsage> = new Set()
+  readonly usages: LinkedList<ChannelUsage> = new LinkedList()
   readonly #sessions = new Map<Http2Session, SessionState>()
   /** The connections that have sent GOAWAY, by their quotas. */
   readonly #leaving = new Map<Quota, Http2Session>()

@@ -196,9 +196,6 @@ const getters: Record<LazyKey, PropertyDescriptor> = {
   signal: getter('signal'),
 }
 
-/** Logs and JSON show neither the headers nor what `authorize` returned: both may hold credentials. */
-const shown = inspectAs<HandlerContext>(({ params, conn, expiresAt }) => ({ params, expiresAt, conn }))
-
 /** Creates the context of a handler. A copy of it has all its properties. */
 export function createContext<Auth>(
   params: Record<string, string>,
@@ -206,10 +203,33 @@ export function createContext<Auth>(
   auth: Auth,
   lazy: LazyContext,
 ): HandlerContext<string, Auth> {
-  const context: Omit<HandlerContext<string, Auth>, LazyKey> = { params, headers: conn.headers, conn, auth }
+  const context = new Context(params, conn, auth)
+  // One by one: together they take three times as long.
   Object.defineProperty(context, lazyContext, { value: lazy })
-  Object.defineProperties(context, shown)
-  return Object.defineProperties(context, getters) as HandlerContext<string, Auth>
+  Object.defineProperty(context, 'expiresAt', getters.expiresAt)
+  Object.defineProperty(context, 'query', getters.query)
+  Object.defineProperty(context, 'signal', getters.signal)
+  return context as HandlerContext<string, Auth>
+}
+
+/** Logs and JSON show neither the headers nor what `authorize` returned: both may hold credentials. */
+class Context<Auth> implements Omit<HandlerContext<string, Auth>, LazyKey> {
+  static {
+    const shown = inspectAs<HandlerContext>(({ params, conn, expiresAt }) => ({ params, expiresAt, conn }))
+    Object.defineProperties(this.prototype, shown)
+  }
+
+  readonly params: Record<string, string>
+  readonly headers: Http2Conn['headers']
+  readonly conn: Http2Conn
+  readonly auth: Auth
+
+  constructor(params: Record<string, string>, conn: Http2Conn, auth: Auth) {
+    this.params = params
+    this.headers = conn.headers
+    this.conn = conn
+    this.auth = auth
+  }
 }
 
 /** Whether `at` has passed: `undefined` never does. Throws `INVALID_ARGUMENT` for anything but a Date or a number. */

@@ -335,7 +335,9 @@ async function runHandler<Auth>(
     await closing
   }
   // `closed` says what could not be delivered.
-  await channel.close().catch(() => {})
+  try {
+    await channel.close()
+  } catch {}
   lazy.release()
   router.admission.remove(usage)
   if (event !== undefined) diagnostics.close.publish({ opening: event, channel, closed: await channel.closed })

@@ -1,3 +1,5 @@
+import { Linked } from '@h2channel/conn/internal'
+
 import type { Channel } from '../core/channel.ts'
 import { coreOf } from '../core/channel.ts'
 import type { Clock } from '../runtime/clock.ts'
@@ -31,7 +33,7 @@ export function resolveQuota(name: string, given: QuotaLimits | undefined, defau
   return { ...defaults, ...omitUndefined(given) }
 }
 
-export class ChannelUsage {
+export class ChannelUsage extends Linked<ChannelUsage> {
   readonly channel: Channel<unknown, unknown>
   readonly quotas: readonly Quota[]
   /** The quota of its connection, which is one of `quotas`. */
@@ -49,6 +51,7 @@ export class ChannelUsage {
   #hasEnded = false
 
   constructor(channel: Channel<unknown, unknown>, quotas: readonly Quota[], session: Quota, clock: Clock) {
+    super()
     this.channel = channel
     this.quotas = quotas
     this.session = session

@@ -21,3 +21,10 @@ export type Reading =
  */
 export type Writing =
   { readonly at: 'open' | 'ending' | 'finishing' | 'ended' } | { readonly at: 'failed'; readonly error: ConnError }
+
+/** A write that waits for room. */
+export interface Write {
+  readonly bytes: Uint8Array
+  readonly released: (() => void) | undefined
+  readonly handedOn: boolean | undefined
+}

@@ -7,21 +7,16 @@ import { iterate } from './iterate.ts'
 import { inOwnMemory } from './own-memory.ts'
 import type { ConnReader, ConnWriter, OwnerCalls } from './owner.ts'
 import { byPromises } from './owner.ts'
-import type { Reading, Writing } from './states.ts'
+import type { Reading, Write, Writing } from './states.ts'
 import { inspectAs } from '../runtime/inspect-as.ts'
-import { clearTimeout, queueMicrotask, setTimeout } from '../runtime/timers.ts'
+import type { Deadline } from '../runtime/deadlines.ts'
+import { inTime, setDeadline } from '../runtime/deadlines.ts'
+import { queueMicrotask } from '../runtime/timers.ts'
 import type { Transport, TransportEvents } from './transport.ts'
 import { WaitQueue } from '../waits/wait-queue.ts'
 
 /** The state of every open half, shared by all conns. */
 const open = { at: 'open' } as const
-
-/** A write that waits for room. */
-interface Write {
-  readonly bytes: Uint8Array
-  readonly released: (() => void) | undefined
-  readonly handedOn: boolean | undefined
-}
 
 const asChunk = (chunk: Uint8Array | null): Uint8Array | null => chunk
 
@@ -109,7 +104,10 @@ export class StreamConn implements Conn {
   #closing: Promise<void> | undefined
   #finished: Promise<void> | undefined
   #settleFinished: ((error?: ConnError) => void) | undefined
-  #settleClosed: (closed: ConnClosed) => void = () => {}
+  /** Undefined once it has closed. */
+  #settleClosed: ((closed: ConnClosed) => void) | undefined
+  /** When this side stops waiting for the end of the peer's half. */
+  #deadline: Deadline | undefined
 
   constructor(transport: Transport, timeouts: CloseTimeouts = {}) {
     this.closed = new Promise((resolve) => {
@@ -225,23 +223,22 @@ export class StreamConn implements Conn {
       this.#flow()
     }
     if (this.#writing.at !== 'failed') {
-      const timer = setTimeout(() => {
-        this.#closeWithError(
-          new ConnError('CLOSE_TIMEOUT', `the peer did not take what was sent in ${this.#closeTimeout} ms`),
-        )
-      }, this.#closeTimeout)
-      try {
-        await this.closeWrite()
-      } finally {
-        clearTimeout(timer)
-      }
-      const linger = setTimeout(() => {
-        this.#reading = { at: 'discarding', ended: true }
-        this.#transport.destroy(null)
-      }, this.#lingerTimeout)
-      void this.closed.then(() => clearTimeout(linger))
+      if (this.#writing.at !== 'ended')
+        await inTime(this.closeWrite(), this.#closeTimeout, () => this.#onCloseTimeout())
+      // The peer gets some time to end its own half.
+      if (this.#settleClosed !== undefined) this.#deadline = setDeadline(() => this.#leave(), this.#lingerTimeout, true)
     }
     await this.closed
+  }
+
+  #onCloseTimeout(): void {
+    const message = `the peer did not take what was sent in ${this.#closeTimeout} ms`
+    this.#closeWithError(new ConnError('CLOSE_TIMEOUT', message))
+  }
+
+  #leave(): void {
+    this.#reading = { at: 'discarding', ended: true }
+    this.#transport.destroy(null)
   }
 
   #accept({ bytes, released, handedOn }: Write): Promise<void> {
@@ -349,15 +346,18 @@ export class StreamConn implements Conn {
   }
 
   #onClose(given?: ConnError): void {
+    const settle = this.#settleClosed
+    this.#settleClosed = undefined
+    this.#deadline?.cancel()
     if (this.#hasEnded()) {
-      this.#settleClosed(cleanly)
+      settle?.(cleanly)
       return
     }
     const error = given ?? new ConnError('CONNECTION_LOST', 'the transport closed before both halves had ended')
     if (this.#reading.at !== 'ended') this.#failReading(error)
     this.#failWriting(error)
     const failed = this.#writing.at === 'failed' ? this.#writing : this.#reading
-    this.#settleClosed({ clean: false, error: failed.at === 'failed' ? failed.error : error })
+    settle?.({ clean: false, error: failed.at === 'failed' ? failed.error : error })
   }
 
   /** Ends both halves with an error of this side. */

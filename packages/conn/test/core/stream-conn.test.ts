@@ -10,6 +10,7 @@ vi.mock('../../src/runtime/timers.ts', async (original) => ({
   ...(await original<Record<string, unknown>>()),
   setTimeout: (task: () => void, delay: number) => globalThis.setTimeout(task, delay),
   clearTimeout: (timer: NodeJS.Timeout | undefined) => globalThis.clearTimeout(timer),
+  now: () => performance.now(),
 }))
 
 /** Records every call and does nothing else: the test acts as the network. */
