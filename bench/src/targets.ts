@@ -1,4 +1,7 @@
 /** What the library aims at, as ratios to its alternatives, and what it has reached. */
+import { loadsOf } from './cases/index.ts'
+import { entryOf } from './peers/index.ts'
+import { given } from './peers/peer.ts'
 import type { Table } from './report.ts'
 import type { Measured } from './results.ts'
 
@@ -101,7 +104,7 @@ export function targetsOf(all: readonly Measured[]): Table {
   const rows = aims.flatMap((aim) =>
     aim.cases.flatMap((name) =>
       Object.entries(aim.wanted).map(([peer, wanted]) => [
-        ...titlesOf(aim, name, peer, all),
+        ...titlesOf(aim, name, peer),
         `${aim.is} ${wanted}`,
         ...all.map(({ results }) => {
           const ours = results.named(name, aim.ours, aim.metric)
@@ -118,12 +121,7 @@ export function targetsOf(all: readonly Measured[]): Table {
 }
 
 /** What is compared, with the title of its case if there is more than one, and with which peer. */
-function titlesOf({ what, cases }: Aim, name: string, peer: string, all: readonly Measured[]): readonly string[] {
-  const cells = all.flatMap(({ results }) => results.cells)
-  const cell = cells.find((one) => one.case.name === name)
-  const title = cells.find(({ entry }) => entry.name === peer)?.entry.title ?? peer
-  return [
-    cell === undefined || cases.length === 1 ? what : `${what}, ${cell.case.title}`,
-    peer === 'itself' ? '' : title,
-  ]
+function titlesOf({ what, cases }: Aim, name: string, peer: string): readonly string[] {
+  const one = given(loadsOf('full').flatMap((load) => load.cases.filter((there) => there.name === name))[0])
+  return [cases.length === 1 ? what : `${what}, ${one.title}`, peer === 'itself' ? '' : entryOf(peer).title]
 }
