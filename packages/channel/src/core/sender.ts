@@ -10,7 +10,7 @@ import type { ChannelLimits } from '../options.ts'
 import { abortError, ChannelError, signalError } from '../errors.ts'
 import type { Framing } from '../framing/framing.ts'
 import { encodeFailure } from '../framing/framing.ts'
-import { fullFrom, release, WriteBuffer } from './write-buffer.ts'
+import { fullFrom, memoryOf, release, WriteBuffer } from './write-buffer.ts'
 import type { SenderEvents, SenderWatcher } from './events.ts'
 import { closedHere } from './own-end.ts'
 import type { Turning } from '../runtime/turn-end.ts'
@@ -66,8 +66,8 @@ export class Sender<in S> implements ConnWriter, Turning {
   #queuedBytes = 0
   /** The memory of those, and of the one on its way. Unit: bytes. */
   #queuedMemory = 0
-  #isWriting = false
-  /** The size of the write that is under way, and its memory. Unit: bytes. */
+  /** The write that is under way, its size, and its memory. Unit: bytes. */
+  #written: Uint8Array | undefined
   #writtenBytes = 0
   #writtenMemory = 0
   #flushIsDue = false
@@ -220,6 +220,7 @@ export class Sender<in S> implements ConnWriter, Turning {
     if (this.messages > 0) this.#lost = error
     if (!this.#isEncoding) this.#out.take()
     this.#queue = undefined
+    this.#written = undefined
     this.#queuedBytes = 0
     this.#queuedMemory = 0
     this.#waiting.fail(error)
@@ -241,7 +242,7 @@ export class Sender<in S> implements ConnWriter, Turning {
     }
     const out = this.#out
     if (out.position === 0) return
-    if (!this.#isWriting) this.#write(this.#takeWritten())
+    if (this.#written === undefined) this.#write(this.#takeWritten(ownerCalls.hidesBytes(this.#conn)))
     else if (out.position >= this.#limits.flushBytes || out.isWellFilled) {
       this.#queue ??= []
       this.#queue.push(this.#takeWritten())
@@ -250,10 +251,10 @@ export class Sender<in S> implements ConnWriter, Turning {
   }
 
   /** What was encoded, to be written next or later. */
-  #takeWritten(): Uint8Array {
-    const bytes = this.#out.take()
+  #takeWritten(mayShare = false): Uint8Array {
+    const bytes = this.#out.take(mayShare)
     this.#queuedBytes += bytes.length
-    this.#queuedMemory += bytes.buffer.byteLength
+    this.#queuedMemory += memoryOf(bytes)
     return bytes
   }
 
@@ -327,21 +328,18 @@ export class Sender<in S> implements ConnWriter, Turning {
   }
 
   #write(bytes: Uint8Array): void {
-    this.#isWriting = true
+    this.#written = bytes
     // Both are zero once the conn's place has transferred the bytes.
     this.#writtenBytes = bytes.length
-    this.#writtenMemory = bytes.buffer.byteLength
+    this.#writtenMemory = memoryOf(bytes)
     this.bytes += bytes.length
     ownerCalls.writeFrom(this, this.#conn, bytes)
   }
 
-  onReleased(bytes: Uint8Array): void {
-    release(bytes)
-  }
-
-  onWritten(): void {
+  onWritten(isReleased: boolean): void {
+    if (isReleased && this.#written !== undefined) release(this.#written)
+    this.#written = undefined
     if (this.#state.at === 'failed') return
-    this.#isWriting = false
     this.#queuedBytes -= this.#writtenBytes
     this.#queuedMemory -= this.#writtenMemory
     if (this.bufferedBytes > 0) this.#writeNext()
@@ -373,7 +371,8 @@ export class Sender<in S> implements ConnWriter, Turning {
       this.#hasDeferredWork = true
       return
     }
-    if (this.#state.at !== 'ending' || this.#isWriting || this.#waiting.size > 0 || this.bufferedBytes > 0) return
+    const isBusy = this.#written !== undefined || this.#waiting.size > 0 || this.bufferedBytes > 0
+    if (this.#state.at !== 'ending' || isBusy) return
     this.#clock.clearTimer(this.#slowTimer)
     this.endConn(this.#state.error)
   }

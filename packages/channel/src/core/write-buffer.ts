@@ -11,6 +11,9 @@ const maxSlabs = 16
  * thousands, slabs would be garbage of 64 KiB each. Unit: bytes.
  */
 const smallSize = 1_000
+/** How much is small enough for a page that several channels share, and the size of that. Unit: bytes. */
+const maxShared = 512
+const pageSize = 4 * 1024
 /** What a framing may append to a message. Unit: bytes. */
 const roomForFraming = 8
 /** How much is kept of buffers for larger messages, for all channels together. Unit: bytes. */
@@ -25,7 +28,10 @@ const pool: {
   largeBytes: number
   /** The number of channels that write into slabs now. */
   slabsInUse: number
-} = { slabs: [], large: [], largeBytes: 0, slabsInUse: 0 }
+  /** The page of what is small and leaves at once. */
+  page: Uint8Array<ArrayBuffer>
+  pageUsed: number
+} = { slabs: [], large: [], largeBytes: 0, slabsInUse: 0, page: allocateBytes(0), pageUsed: 0 }
 
 /**
  * What a channel has encoded and not sent yet. It holds memory only while something waits in it. What it hands out
@@ -42,8 +48,13 @@ export class WriteBuffer extends ByteWriter {
     return this.bytes.length
   }
 
-  /** Returns what was written, possibly nothing, and passes its ownership to the caller. */
-  take(): Uint8Array<ArrayBuffer> {
+  /**
+   * Returns what was written, possibly nothing, and passes its ownership to the caller.
+   *
+   * @param mayShare - whether a little may lie in one page with what other channels write: it leaves at once, and
+   *   nothing gets at the page.
+   */
+  take(mayShare = false): Uint8Array<ArrayBuffer> {
     const { bytes, position } = this
     this.#leave(nothing)
     if (position === 0) {
@@ -51,7 +62,7 @@ export class WriteBuffer extends ByteWriter {
       return nothing
     }
     if (2 * position >= bytes.length) return bytes.subarray(0, position)
-    const taken = allocate(position)
+    const taken = mayShare && position <= maxShared ? allocateShared(position) : allocate(position)
     taken.set(bytes.subarray(0, position))
     keep(bytes)
     return taken.length === position ? taken : taken.subarray(0, position)
@@ -104,10 +115,26 @@ export class WriteBuffer extends ByteWriter {
   }
 }
 
+/** The memory of what was taken: at most twice its size, but for the page that it may share. Unit: bytes. */
+export function memoryOf(taken: Uint8Array): number {
+  return Math.min(taken.buffer.byteLength, 2 * taken.length)
+}
+
 /** Keeps the memory of what was taken for reuse. Nothing may refer to it any more. */
 export function release({ buffer }: Uint8Array): void {
   // Less is not worth it, and what somebody has transferred has no bytes.
   if (buffer instanceof ArrayBuffer && buffer.byteLength >= slabSize) keep(new Uint8Array(buffer))
+}
+
+/** Memory of its own would be an object more for V8, which looks at each with every collection. */
+function allocateShared(size: number): Uint8Array<ArrayBuffer> {
+  if (pool.pageUsed + size > pool.page.length) {
+    pool.page = allocateBytes(pageSize)
+    pool.pageUsed = 0
+  }
+  const start = pool.pageUsed
+  pool.pageUsed += size
+  return pool.page.subarray(start, start + size)
 }
 
 /** Returns unused memory of at least `size` bytes and at most twice as many. */

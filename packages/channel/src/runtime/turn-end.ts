@@ -16,22 +16,27 @@ class TurnEnd {
   #wake: () => void = () => {}
 
   constructor() {
-    // The loop serves all callers, and keeps the context of none.
-    void runInRootContext(() => this.#loop())
+    // It serves all callers, and keeps the context of none: each turn is prepared in the one before.
+    runInRootContext(() => this.#prepare())
   }
 
   add(subject: Turning): void {
     if (this.#due.push(subject) === 1) this.#wake()
   }
 
+  #prepare(): void {
+    void new Promise(this.#setWake).then(this.#onWake)
+  }
+
+  // Made once, since functions for each turn would be garbage of each message.
+  readonly #setWake = (resolve: (value: undefined) => void): void => {
+    this.#wake = resolve as () => void
+  }
+
   /** A tick comes before the promises when the turn began with a callback: it is asked for in one of the promises. */
-  async #loop(): Promise<never> {
-    for (;;) {
-      await new Promise<void>((resolve) => {
-        this.#wake = resolve
-      })
-      afterPromises(this.#run)
-    }
+  readonly #onWake = (): void => {
+    this.#prepare()
+    afterPromises(this.#run)
   }
 
   /** One that throws ends its own turn alone. */
@@ -45,7 +50,7 @@ class TurnEnd {
         subject.onTurnEnd()
       }
     } finally {
-      for (const subject of due.slice(done)) this.add(subject)
+      for (; done < due.length; done += 1) this.add(due[done] as Turning)
     }
   }
 }

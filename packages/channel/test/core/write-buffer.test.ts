@@ -1,7 +1,7 @@
 import * as fc from 'fast-check'
 import { expect, test, vi } from 'vitest'
 
-import { WriteBuffer, release } from '../../src/core/write-buffer.ts'
+import { memoryOf as memoryOfTaken, release, WriteBuffer } from '../../src/core/write-buffer.ts'
 import { hexOf, utf8 } from '../support/support.ts'
 
 const slab = 64 * 1024
@@ -157,6 +157,22 @@ test('WriteBuffer: keeps sixteen slabs at most for all together', () => {
     out.take()
   }
   expect(allocated).toBe(24)
+})
+
+test('take: shares a page only where it may, for little, and never hands out the same bytes twice', () => {
+  const out = new WriteBuffer()
+  const take = (size: number, mayShare: boolean, value = 0): Uint8Array => {
+    out.write(new Uint8Array(size).fill(value))
+    return out.take(mayShare)
+  }
+  const little = Array.from({ length: 100 }, (_, index) => take(index + 1, true, index))
+  expect(new Set(little.map(({ buffer }) => buffer)).size).toBe(2)
+  for (const [index, piece] of little.entries()) expect(piece.every((byte) => byte === index)).toBe(true)
+  expect(memoryOfTaken(little[99] as Uint8Array)).toBe(200)
+  for (const own of [take(10, false), take(513, true)]) {
+    expect(own.buffer.byteLength).toBe(own.length)
+    expect(memoryOfTaken(own)).toBe(own.length)
+  }
 })
 
 test('release: slabs, and what is larger, are used again', () => {

@@ -57,3 +57,19 @@ test.each([
   await over
   expect(events).toEqual(['promise', 'turn end'])
 })
+
+test('turnEnd: one that throws takes no turn from the others', async () => {
+  const events: string[] = []
+  const listeners = process.listeners('uncaughtException')
+  process.removeAllListeners('uncaughtException')
+  process.once('uncaughtException', (error) => events.push(error.message))
+  turnEnd.add({
+    onTurnEnd: () => {
+      throw new Error('one')
+    },
+  })
+  turnEnd.add({ onTurnEnd: () => void events.push('two') })
+  await new Promise((resolve) => setImmediate(resolve))
+  for (const listener of listeners) process.on('uncaughtException', listener)
+  expect(events).toEqual(['one', 'two'])
+})

@@ -13,19 +13,19 @@ export interface ConnReader {
 
 /** What writes to a conn, one write at a time. */
 export interface ConnWriter {
-  /** Nothing reads the bytes of a write any more. A conn need not call it. */
-  onReleased(bytes: Uint8Array): void
-  /** The write was handed on. */
-  onWritten(): void
+  /** The write was handed on. With `isReleased`, nothing reads its bytes any more. */
+  onWritten(isReleased: boolean): void
   onWriteError(error: unknown): void
 }
 
-/** The calls of an owner. Each is answered by one of the methods above, but never before it has returned. */
+/** The calls of an owner. The first two are answered by one of the methods above, but never before they return. */
 export interface OwnerCalls {
   /** Like `conn.read()`. */
   readTo(reader: ConnReader, conn: Conn): void
   /** Like `conn.write(bytes, { handedOn: true })`. */
   writeFrom(writer: ConnWriter, conn: Conn, bytes: Uint8Array): void
+  /** Whether what is written may share its memory with other bytes, since no program gets at it. */
+  hidesBytes(conn: Conn): boolean
 }
 
 /** {@link OwnerCalls} of any conn. */
@@ -37,9 +37,14 @@ export const byPromises: OwnerCalls = {
     )
   },
   writeFrom(writer, conn, bytes) {
-    conn.write(bytes, { handedOn: true, released: () => writer.onReleased(bytes) }).then(
-      () => writer.onWritten(),
+    let isReleased = false
+    const released = (): void => {
+      isReleased = true
+    }
+    conn.write(bytes, { handedOn: true, released }).then(
+      () => writer.onWritten(isReleased),
       (error: unknown) => writer.onWriteError(error),
     )
   },
+  hidesBytes: () => false,
 }

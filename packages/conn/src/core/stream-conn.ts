@@ -78,6 +78,8 @@ export class StreamConn implements Conn {
       if (conn.write === write && conn instanceof StreamConn && conn.#takesWriter) conn.#writeFrom(writer, bytes)
       else byPromises.writeFrom(writer, conn, bytes)
     }
+    ownerCalls.hidesBytes = (conn) =>
+      conn.write === write && conn instanceof StreamConn && conn.#transport.hidesBytes === true
   }
 
   readonly closed: Promise<ConnClosed>
@@ -94,6 +96,8 @@ export class StreamConn implements Conn {
   #unfinished: WaitQueue<null, void> | undefined
   /** Waits until its write is handed on. */
   #writer: ConnWriter | undefined
+  #isInWrite = false
+  #onHandedOn: ((isReleased: boolean) => void) | undefined
   /** Chunks that no read waited for: one, the `readAhead`, and any that the transport could not hold back. */
   #held = noChunks
   #heldBytes = 0
@@ -179,20 +183,17 @@ export class StreamConn implements Conn {
   }
 
   #writeFrom(writer: ConnWriter, bytes: Uint8Array): void {
-    this.#writer = writer
-    let hasReturned = false
-    const onWritten = (): void => {
-      // Otherwise the conn has failed.
-      if (this.#writer !== writer) return
+    // Kept, since a function for each write would live as long as the write.
+    this.#onHandedOn ??= (isReleased) => {
+      if (this.#isInWrite) return queueMicrotask(() => this.#onHandedOn?.(isReleased))
+      const waiting = this.#writer
       this.#writer = undefined
-      writer.onWritten()
+      waiting?.onWritten(isReleased)
     }
-    this.#room = this.#transport.write(bytes, (isReleased) => {
-      if (isReleased) writer.onReleased(bytes)
-      if (hasReturned) onWritten()
-      else queueMicrotask(onWritten)
-    })
-    hasReturned = true
+    this.#writer = writer
+    this.#isInWrite = true
+    this.#room = this.#transport.write(bytes, this.#onHandedOn)
+    this.#isInWrite = false
   }
 
   /** Waits for the next chunk and wraps it as the caller returns it, which saves a promise for each chunk. */

@@ -7,6 +7,11 @@ import type { ConnError } from '../errors.ts'
 export interface Transport {
   /** How many bytes it delivers before any read, where that costs less than a pause. Default: 0. */
   readonly readAhead?: number
+  /**
+   * Whether nothing but the platform reads the bytes of a write, which may then share their memory with others.
+   * Default: false.
+   */
+  readonly hidesBytes?: boolean
   /** Whether it has room at the start: something may have been written to it before. Default: true. */
   readonly hasRoom?: boolean
   /** Called once, before every other method. The transport is paused then. */

@@ -82,6 +82,10 @@ export class Http2Transport extends DuplexTransport<Http2Stream> {
     return destroyed
   }
 
+  get hidesBytes(): boolean {
+    return true
+  }
+
   readonly #originalPush: Http2Stream['push']
   readonly #originalDestroy: Http2Stream['destroy']
   readonly #session: Http2Session | undefined
