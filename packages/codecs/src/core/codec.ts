@@ -22,7 +22,7 @@ export interface Codec<T> {
    */
   readonly line?: true
 
-  /** Set by codecs that can compile code for their messages: whether this one does. Results do not depend on it. */
+  /** Set by `json`: whether it compiles code for the messages of its schema. Results do not depend on it. */
   readonly compiled?: boolean
 
   /** Set by {@link oneOf}: the codecs to choose from, in order of preference. The codec itself acts as the first. */

@@ -1,6 +1,6 @@
 import { quoted, Source } from '../core/source.ts'
 import type { Scalar, Shape, ShapeField, Test } from '../schema/shape.ts'
-import { jsonBytes } from './json-bytes.ts'
+import { utf8Bytes } from '../text/utf8.ts'
 import { cursor, readBoolean, readNull, readNumber, readText } from './read-values.ts'
 
 /** Reads a message of one shape. Returns `undefined` if the text is not as the writer of the shape writes it. */
@@ -104,7 +104,7 @@ class ReaderCode {
       const has = source.constant(new Set(values))
       return [`const value = ${source.call(readText, 'bytes')}`, `return ${has}.has(value) ? value : undefined`]
     }
-    const all = values.map((value) => ({ value, bytes: jsonBytes(JSON.stringify(value)) }))
+    const all = values.map((value) => ({ value, bytes: utf8Bytes(JSON.stringify(value)) }))
     // 12 begins with 1.
     const choices = all.toSorted((one, other) => other.bytes.length - one.bytes.length)
     return [
@@ -141,7 +141,7 @@ class ReaderCode {
     const lines = isOpen ? ['let before = 123'] : []
     let isFirst = true
     for (const [index, { name, shape, isOptional }] of fields.entries()) {
-      const key = jsonBytes(`${isFirst ? '{' : ','}${JSON.stringify(name)}:`)
+      const key = utf8Bytes(`${isFirst ? '{' : ','}${JSON.stringify(name)}:`)
       const isThere = isOpen ? `bytes[at] === before && ${matches(key.slice(1), 1)}` : matches(key, 0)
       const next = `${this.at} = at + ${key.length}`
       const then = isOpen ? ['before = 44'] : []
@@ -213,6 +213,6 @@ function refuse(...conditions: readonly string[]): string {
 }
 
 /** Whether these bytes come at `at`. */
-function matches(expected: readonly number[], from: number): string {
-  return expected.map((byte, index) => `bytes[at + ${from + index}] === ${byte}`).join(' && ')
+function matches(expected: Uint8Array, from: number): string {
+  return Array.from(expected, (byte, index) => `bytes[at + ${from + index}] === ${byte}`).join(' && ')
 }

@@ -1,7 +1,7 @@
 import type { ByteWriter } from '../core/byte-writer.ts'
 import { quoted, Source } from '../core/source.ts'
 import type { CompositeShape, ScalarShape, Shape, ShapeField } from '../schema/shape.ts'
-import { jsonBytes } from './json-bytes.ts'
+import { utf8Bytes } from '../text/utf8.ts'
 import { makeRoom, maxNumberBytes, writeBoolean, writeNull, writeNumber, writeText } from './write-values.ts'
 
 /**
@@ -136,7 +136,7 @@ class WriterCode {
       const value = `f${index}`
       const code = this.#valueCode(shape, value, after)
       // A comma stands where the brace comes if the first field is absent.
-      const key = jsonBytes(`${index === 0 && !isFirstOptional ? '{' : ','}${JSON.stringify(name)}:`)
+      const key = utf8Bytes(`${index === 0 && !isFirstOptional ? '{' : ','}${JSON.stringify(name)}:`)
       const write = [...storeBytes(key), ...code.lines]
       lines.unshift(...(isOptional ? [`if (${value} !== undefined) {`, ...write, '}'] : write))
       after = key.length + Math.max(code.room, isOptional ? after : 0)
@@ -280,9 +280,9 @@ function isComposite(shape: Shape): shape is CompositeShape {
   return !['string', 'number', 'boolean', 'null', 'choice'].includes((shape as ScalarShape).kind)
 }
 
-function storeBytes(bytes: readonly number[]): readonly string[] {
+function storeBytes(bytes: Uint8Array): readonly string[] {
   return [
-    ...bytes.map((byte, index) => `bytes[${index === 0 ? 'at' : `at + ${index}`}] = ${byte}`),
+    ...Array.from(bytes, (byte, index) => `bytes[${index === 0 ? 'at' : `at + ${index}`}] = ${byte}`),
     `at += ${bytes.length}`,
   ]
 }

@@ -29,6 +29,7 @@ const maxUncounted = 4096
 
 // Every runtime has these two classes, but their type definitions share no library that declares them.
 declare const TextEncoder: new () => {
+  encode(text: string): Uint8Array
   encodeInto(text: string, into: Uint8Array): { readonly read: number; readonly written: number }
 }
 declare const TextDecoder: new (
@@ -98,6 +99,11 @@ export function bufferUtf8(buffer: BufferClass | undefined): Utf8 | undefined {
 
 /** The faster implementation on this platform. */
 export const utf8: Utf8 = bufferUtf8(platform.Buffer) ?? standardUtf8
+
+/** Returns the bytes of a text, in memory of their own. */
+export function utf8Bytes(text: string): Uint8Array {
+  return encoder.encode(text)
+}
 
 /** The part of a chunk that is converted at once. Unit: bytes. */
 const maxWindow = 64 * 1024
