@@ -60,7 +60,10 @@ export function stepsOf({ loads, isWanted, rounds, mode }: Plan): number {
 export function estimate(load: Load, one: Case, { isWanted, rounds, mode, slice }: Plan): number {
   const peers = entriesOf(one, load, mode).filter(isWanted).length
   const length = (slice * load.part) / 1_000
-  if (one.isAlone !== true) return peers * (length * (roundsOf(one, rounds) + Math.max(1, load.warmUp)) + 0.5)
+  if (one.isAlone !== true) {
+    const warmUp = one.amount.by === 'count' ? (one.amount.warmUp ?? 0) / 2_500 : 0
+    return peers * (length * (roundsOf(one, rounds) + Math.max(1, load.warmUp)) + warmUp + 0.5)
+  }
   const measured = one.amount.by === 'time' ? length * (1 + Math.max(0.25, load.warmUp)) : 0.3
   return peers * roundsOf(one, rounds) * (0.5 + (one.preparation ?? 0) + measured)
 }
