@@ -19,7 +19,7 @@ import { turnEnd } from '../runtime/turn-end.ts'
 /**
  * State of the half that sends:
  *
- *     open ──▶ refusing ──▶ ending ──all taken by the conn──▶ closing ──▶ ended
+ *     open ──▶ refusing ──▶ ending ──all given to the conn──▶ closing ──▶ ended
  *       └───────────┴─── any error: failed ───────────────────────┘
  *
  * `refusing` accepts no more messages, and sends the accepted ones. `error` is the reason of the peer or the conn.
@@ -27,9 +27,7 @@ import { turnEnd } from '../runtime/turn-end.ts'
 type State =
   | { readonly at: 'open' }
   | { readonly at: 'refusing'; readonly error: ChannelError }
-  | { readonly at: 'ending'; readonly error: ChannelError | undefined }
-  | { readonly at: 'closing'; readonly error: ChannelError | undefined }
-  | { readonly at: 'ended'; readonly error: ChannelError | undefined }
+  | { readonly at: 'ending' | 'closing' | 'ended'; readonly error: ChannelError | undefined }
   | { readonly at: 'failed'; readonly error: ChannelError }
 
 export interface SenderParts<S> {
@@ -90,6 +88,7 @@ export class Sender<in S> implements ConnWriter, Turning {
   /** There from the first wait on, while it is stalled. */
   #slowTimer: unknown
   watcher: SenderWatcher | undefined
+  #hasConnEnded = false
   #ended: Promise<void> | undefined
   #settleEnded: ((error?: ChannelError) => void) | undefined
 
@@ -174,8 +173,7 @@ export class Sender<in S> implements ConnWriter, Turning {
   control(control: Control): boolean {
     if (this.#state.at !== 'open' && this.#state.at !== 'refusing' && this.#state.at !== 'ending') return false
     if (this.#isEncoding) {
-      this.#deferredControl ??= []
-      this.#deferredControl.push(control)
+      ;(this.#deferredControl ??= []).push(control)
       return true
     }
     this.#out.limit(Infinity)
@@ -371,8 +369,10 @@ export class Sender<in S> implements ConnWriter, Turning {
       this.#hasDeferredWork = true
       return
     }
-    const isBusy = this.#written !== undefined || this.#waiting.size > 0 || this.bufferedBytes > 0
-    if (this.#state.at !== 'ending' || isBusy) return
+    if (this.#hasConnEnded) this.#onConnEnded()
+    // The end follows the last write at once, and so leaves in its packet.
+    const left = this.bufferedBytes - (this.#written === undefined ? 0 : this.#writtenBytes)
+    if (this.#state.at !== 'ending' || this.#waiting.size > 0 || left > 0) return
     this.#clock.clearTimer(this.#slowTimer)
     this.endConn(this.#state.error)
   }
@@ -381,13 +381,17 @@ export class Sender<in S> implements ConnWriter, Turning {
   endConn(refusal: ChannelError | undefined): void {
     this.#state = { at: 'closing', error: refusal }
     this.#conn.closeWrite().then(
-      () => {
-        if (this.#state.at !== 'closing') return
-        this.#state = { at: 'ended', error: refusal }
-        this.#settleEnded?.()
-      },
+      () => this.#onConnEnded(),
       (failure: unknown) => this.#events.onConnError(failure),
     )
+  }
+
+  /** The half of the conn has ended. That of the channel ends with its last write, which may be reported later. */
+  #onConnEnded(): void {
+    this.#hasConnEnded = true
+    if (this.#state.at !== 'closing' || this.#written !== undefined) return
+    this.#state = { at: 'ended', error: this.#state.error }
+    this.#settleEnded?.()
   }
 }
 
