@@ -1,6 +1,7 @@
 import { runInRootContext } from '@h2channel/conn/internal'
 
 import type { Clock } from './clock.ts'
+import { systemClock } from './clock.ts'
 
 /** What is called when its time has come. */
 export interface Timed {
@@ -15,6 +16,9 @@ export interface TimerGroup {
   readonly members: Set<Timed>
 }
 
+/** How many groups without members keep their timers. A heartbeat is due at one of a few times. */
+const maxEmpty = 8
+
 /**
  * One timer for whatever is due at the same millisecond of a clock. Thousands of idle channels so cost their process a
  * few timers, and what they then send leaves in few packets.
@@ -24,6 +28,8 @@ export class SharedTimers {
 
   readonly #clock: Clock
   readonly #groups = new Map<number, TimerGroup>()
+  /** Groups that were left by their last member, on the platform's clock, in that order. */
+  readonly #empty: TimerGroup[] = []
 
   private constructor(clock: Clock) {
     this.#clock = clock
@@ -45,6 +51,16 @@ export class SharedTimers {
   /** Takes back what {@link add} has put into `group`, unless it was called. */
   remove(group: TimerGroup, timed: Timed): void {
     if (!group.members.delete(timed) || group.members.size > 0) return
+    if (this.#clock !== systemClock) this.#clear(group)
+    else if (!this.#empty.includes(group)) {
+      // A program that opens channels one after the other would make and clear a timer for each.
+      this.#empty.push(group)
+      const first = this.#empty.length > maxEmpty ? this.#empty.shift() : undefined
+      if (first?.members.size === 0) this.#clear(first)
+    }
+  }
+
+  #clear(group: TimerGroup): void {
     if (this.#groups.get(group.time) === group) this.#groups.delete(group.time)
     this.#clock.clearTimer(group.timer)
   }

@@ -117,7 +117,9 @@ const minAsciiPerOther = 64
  * alone.
  */
 export function createTextReader(buffer: BufferClass | undefined = platform.Buffer): TextReader {
-  if (buffer !== undefined && bufferUtf8(buffer) !== undefined) return new ChunkTextReader(buffer)
+  // Each channel makes one: the methods of the platform are probed once.
+  const isUsable = buffer === platform.Buffer ? utf8 !== standardUtf8 : bufferUtf8(buffer) !== undefined
+  if (buffer !== undefined && isUsable) return new ChunkTextReader(buffer)
   return { read: (bytes, offset, length) => utf8.read(bytes, offset, offset + length), release: () => {} }
 }
 

@@ -68,6 +68,8 @@ class Deadlines {
 
   cancel(deadline: Deadline): void {
     if (!this.#waiting.delete(deadline) || this.#waiting.size > 0) return
+    // A timer that keeps no process alive stays for the next: making and clearing one takes longer than a deadline.
+    if (this.#all === idle) return
     clearTimeout(this.#timer)
     if (this.#all.get(this.#delay) === this) this.#all.delete(this.#delay)
   }
