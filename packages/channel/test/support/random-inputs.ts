@@ -145,12 +145,16 @@ function random(below: number): number {
 }
 
 const reader = createReader(codec)
-// Code is compiled after some thousands of messages.
-for (let message = 0; codec.compiled === true && message < 6_000; message++) {
-  const out = new ByteWriter()
-  codec.encode(messages[0], out)
-  reader.read(out.bytes, 0, out.position)
+const valid = new ByteWriter()
+codec.encode(messages[0], valid)
+
+/** Reads a valid message. Code that reads several others in a row in vain is not tried for a while. */
+function readValid(): void {
+  if (codec.compiled === true) reader.read(valid.bytes, 0, valid.position)
 }
+
+// Code is compiled after some thousands of messages.
+for (let message = 0; message < 6_000; message++) readValid()
 const framings = [lengthPrefixed(), newlineDelimited(), fixedLength(codec.size ?? 1)].filter((framing) =>
   framing.carries(codec),
 )
@@ -241,6 +245,7 @@ function takeOut(decoder: FrameDecoder): boolean {
     }
     if (typeof result === 'string') {
       ends.refused++
+      readValid()
       return false
     }
     ends.messages++

@@ -85,8 +85,15 @@ class Attempts<Code> {
 
   /** The code to try for the next message. */
   next(): Code | undefined {
-    if (this.#wait === 0 && this.misses < this.#limits.maxMisses) return (this.#code ??= this.#compile())
-    return this.#skip()
+    if (this.#wait > 0 || this.misses >= this.#limits.maxMisses) return this.#skip()
+    return this.#code ?? this.#make()
+  }
+
+  #make(): Code | undefined {
+    this.#code = this.#compile()
+    // Where code is forbidden after all, there is no second attempt.
+    if (this.#code === undefined) this.#wait = Infinity
+    return this.#code
   }
 
   #skip(): undefined {
