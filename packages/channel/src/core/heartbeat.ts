@@ -22,6 +22,9 @@ interface Doubt {
  */
 const stepsOfInterval = 32
 
+/** The events of a heartbeat that has stopped. */
+const silent: HeartbeatEvents = { quietSince: () => undefined, ping: () => false, onSilent() {} }
+
 /**
  * Keeps a channel alive through the proxies between its ends, and notices a peer that stops responding:
  *
@@ -34,7 +37,7 @@ const stepsOfInterval = 32
 export class Heartbeat implements Timed {
   readonly #clock: Clock
   readonly #times: HeartbeatTimes
-  readonly #events: HeartbeatEvents
+  #events: HeartbeatEvents
   readonly #timers: SharedTimers
   /** When the next ping is due. */
   #due: number
@@ -80,6 +83,8 @@ export class Heartbeat implements Timed {
   stop(): void {
     if (this.#group !== undefined) this.#timers.remove(this.#group, this)
     this.#group = undefined
+    // The group's Set may have left copies of its table behind, which must not keep the channel.
+    this.#events = silent
   }
 
   onTime(): void {
