@@ -76,7 +76,7 @@ export interface Client extends AsyncDisposable {
    * Drains the client's channels, then closes its own connections, but not those of a pool that was passed to it. Both
    * ends of each channel learn that it should end (`channel.draining`). A channel that is still open after `timeout`
    * ends with `GOING_AWAY` at both ends, or is reset a second later if the server does not read. An `open` in progress
-   * ends with `CLOSED`.
+   * ends with `CLOSED`, and so does a `call` whose response has not begun.
    *
    * @returns once no channel is open. A second call waits for the same.
    * @throws ChannelError `INVALID_ARGUMENT` for an invalid timeout.

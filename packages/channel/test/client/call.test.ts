@@ -3,6 +3,7 @@
 import type { Codec } from '@h2channel/codecs'
 import { bytes, f64, json, msgpack, struct, u32 } from '@h2channel/codecs'
 import { SessionPool } from '@h2channel/conn'
+import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { once } from 'node:events'
 import type { ServerHttp2Stream } from 'node:http2'
 import { describe, expect, test, vi } from 'vitest'
@@ -11,7 +12,8 @@ import { z } from 'zod'
 import { Flag, FrameType, goaway, startRawPeer } from '../../../conn/test/support/raw-peer.ts'
 import type { ClientEvent } from '../../src/client.ts'
 import { createClient } from '../../src/client.ts'
-import type { Framing } from '../../src/index.ts'
+import type { DiagnosticEvents } from '../../src/diagnostics.ts'
+import type { ChannelStats, Framing } from '../../src/index.ts'
 import { defineRoute, fixedLength, newlineDelimited } from '../../src/index.ts'
 import { Refusal } from '../../src/server.ts'
 import { bare, serve } from '../support/server-support.ts'
@@ -333,6 +335,38 @@ describe('the reply', () => {
     const stream = await server.resets[0]
     expect(stream).toBeDefined()
   })
+})
+
+test('a call has the events of a channel, and the headers that a subscriber adds', async () => {
+  const events: string[] = []
+  const opened: ChannelStats[] = []
+  const onOpening = (event: unknown): void => {
+    const { side, headers } = event as DiagnosticEvents['opening']
+    if (side === 'client') Object.assign(headers, { 'x-trace': 'abc' })
+    events.push(`${side} opening ${String(headers['x-trace'])}`)
+  }
+  const onClose = (event: unknown): void => {
+    const { opening, channel, closed } = event as DiagnosticEvents['close']
+    events.push(`${opening.side} close ${closed.clean}`)
+    if (opening.side === 'client') opened.push(channel.stats)
+  }
+  subscribe('h2channel:opening', onOpening)
+  subscribe('h2channel:close', onClose)
+  try {
+    await using served = await serve((router) => router.answer(echo, (asked) => asked))
+    expect(await served.client().call(echo, 'hello')).toBe('hello')
+    await until(() => events.length === 4)
+    expect(events.toSorted()).toEqual([
+      'client close true',
+      'client opening abc',
+      'server close true',
+      'server opening abc',
+    ])
+    expect(opened).toMatchObject([{ sent: { messages: 1, bytes: 11 }, received: { messages: 1, bytes: 11 } }])
+  } finally {
+    unsubscribe('h2channel:opening', onOpening)
+    unsubscribe('h2channel:close', onClose)
+  }
 })
 
 describe('a call ends', () => {

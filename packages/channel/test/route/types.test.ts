@@ -5,7 +5,7 @@ import { array, bytes, choice, f32, json, msgpack, oneOf, struct, u16, u64 } fro
 import { describe, expectTypeOf, test } from 'vitest'
 import { z } from 'zod'
 
-import type { ClientOptions, ClientEvent, OpenArguments, OpenOptions } from '../../src/client.ts'
+import type { CallArguments, ClientOptions, ClientEvent, OpenArguments, OpenOptions } from '../../src/client.ts'
 import { createClient } from '../../src/client.ts'
 import type {
   ChannelClosed,
@@ -178,6 +178,43 @@ describe('parameters from the path', () => {
     unrun(() => client.open(quotes, { params: { market: 'xetra', day: String(7) } }))
     // @ts-expect-error -- a parameter is a string
     unrun(() => client.open(quotes, { params: { market: 'xetra', day: 7 } }))
+  })
+
+  test('call and initial: take the messages of the client, and call gives that of the server', () => {
+    expectTypeOf<CallArguments<'/quotes/:market'>['length']>().toEqualTypeOf<1>()
+    unrun(async () => {
+      expectTypeOf(await client.call(quotes, question, { params: day })).toEqualTypeOf<Answer>()
+    })
+    // @ts-expect-error -- the parameters are missing
+    unrun(() => client.call(quotes, question))
+
+    unrun(() => client.call(news, 'what', { signal: AbortSignal.timeout(1) }))
+    // @ts-expect-error -- a message of the server
+    unrun(() => client.call(quotes, answer, { params: day }))
+    // @ts-expect-error -- the message of a call is no list of initial messages
+    unrun(() => client.call(news, 'what', { initial: ['more'] }))
+
+    unrun(() => client.open(quotes, { params: day, initial: [question] }))
+    // @ts-expect-error -- a message of the server
+    unrun(() => client.open(quotes, { params: day, initial: [answer] }))
+
+    // Options without messages fit every route.
+    unrun((options: OpenOptions) => client.open(news, options))
+  })
+
+  test('answer: takes a message of the client, and returns one of the server', () => {
+    unrun(() =>
+      router.answer(quotes, async (message, { params }) => {
+        expectTypeOf(message).toEqualTypeOf<Question>()
+        expectTypeOf(params).toEqualTypeOf<{ readonly market: string; readonly day: string }>()
+        return answer
+      }),
+    )
+    unrun(() => router.answer(quotes, () => answer))
+    // @ts-expect-error -- a message of the client
+    unrun(() => router.answer(quotes, () => question))
+    // @ts-expect-error -- no reply
+    unrun(() => router.answer(quotes, () => {}))
   })
 
   test('open: leaves them open where the path is not known', () => {
