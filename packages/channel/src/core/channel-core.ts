@@ -304,11 +304,14 @@ export class ChannelCore<in S, out R> implements SenderEvents, ReceiverEvents, H
     if (this.#failure === undefined) {
       if (this.#control && this.receiver.isOpen) this.sender.control({ type: 'stop' })
       this.receiver.drop()
+      // As `#endInTime`, without a wait of its own.
+      const deadline = setDeadline(this.#clock, onCloseTimeout, this.#limits.closeTimeout, this)
       try {
-        await this.#endInTime()
+        await this.sender.end()
       } catch (reason) {
         error = reason
       }
+      deadline.cancel()
     }
     if (this.#finishing !== undefined) await this.#finishing
     try {
@@ -316,7 +319,7 @@ export class ChannelCore<in S, out R> implements SenderEvents, ReceiverEvents, H
     } catch (reason) {
       error ??= this.#failure ?? channelError(reason, this.#name)
     }
-    await this.closed
+    if (this.#outcome === undefined) await this.closed
     const { lost } = this.sender
     // This side wanted what an abort drops to be dropped.
     if (lost !== undefined && lost.code !== 'ABORTED') error ??= lost
