@@ -117,7 +117,7 @@ export class Receiver<R> implements ConnReader {
 
   /** Receives the next message in the form that the caller returns: that saves a promise a message. */
   receive<Result>(wrap: (message: R | undefined) => Result, signal: AbortSignal | null | undefined): Promise<Result> {
-    const refused = signal && signalError(signal, 'the receive')
+    const refused = signal === undefined ? undefined : signalError(signal, 'the receive')
     if (refused) return Promise.reject(refused)
     // While it reads, no whole message is there.
     const message = this.#isReading || this.#waiting.size > 0 ? none : this.#decode()
@@ -132,7 +132,7 @@ export class Receiver<R> implements ConnReader {
 
   #wait<Result>(wrap: (message: R | undefined) => Result, signal: AbortSignal | null | undefined): Promise<Result> {
     // A hook may have done anything meanwhile.
-    const refused = signal && signalError(signal, 'the receive')
+    const refused = signal === undefined ? undefined : signalError(signal, 'the receive')
     if (refused) return Promise.reject(refused)
     switch (this.#state.at) {
       case 'open': {
