@@ -1,7 +1,8 @@
 import { quoted, Source } from '../core/source.ts'
 import type { Scalar, Shape, ShapeField, Test } from '../schema/shape.ts'
 import { utf8Bytes } from '../text/utf8.ts'
-import { cursor, readBoolean, readNull, readNumber, readText } from './read-values.ts'
+import { maxInlined } from './write-values.ts'
+import { cursor, isAt, readBoolean, readNull, readNumber, readText } from './read-values.ts'
 
 /** Reads a message of one shape. Returns `undefined` if the text is not as the writer of the shape writes it. */
 export type ReadJson = (bytes: Uint8Array, start: number, end: number) => unknown
@@ -142,7 +143,11 @@ class ReaderCode {
     let isFirst = true
     for (const [index, { name, shape, isOptional }] of fields.entries()) {
       const key = utf8Bytes(`${isFirst ? '{' : ','}${JSON.stringify(name)}:`)
-      const isThere = isOpen ? `bytes[at] === before && ${matches(key.slice(1), 1)}` : matches(key, 0)
+      const comes = (part: Uint8Array, from: number): string =>
+        fields.length > maxInlined
+          ? this.source.call(isAt, 'bytes', `at + ${from}`, this.source.constant(part))
+          : matches(part, from)
+      const isThere = isOpen ? `bytes[at] === before && ${comes(key.slice(1), 1)}` : comes(key, 0)
       const next = `${this.at} = at + ${key.length}`
       const then = isOpen ? ['before = 44'] : []
       lines.push(`at = ${this.at}`)

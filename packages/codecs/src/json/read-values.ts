@@ -76,6 +76,12 @@ function parseNumber(bytes: Uint8Array, start: number, end: number): number {
   return Number(readShortAscii(bytes, start, end) ?? utf8.read(bytes, start, end))
 }
 
+/** Whether these bytes come at `at`. */
+export function isAt(bytes: Uint8Array, at: number, expected: Uint8Array): boolean {
+  for (let index = 0; index < expected.length; index++) if (bytes[at + index] !== expected[index]) return false
+  return true
+}
+
 /** Reads `true` or `false`. Returns `undefined` for anything else. */
 export function readBoolean(bytes: Uint8Array): boolean | undefined {
   const { at } = cursor

@@ -2,7 +2,16 @@ import type { ByteWriter } from '../core/byte-writer.ts'
 import { quoted, Source } from '../core/source.ts'
 import type { CompositeShape, ScalarShape, Shape, ShapeField } from '../schema/shape.ts'
 import { utf8Bytes } from '../text/utf8.ts'
-import { makeRoom, maxNumberBytes, writeBoolean, writeNull, writeNumber, writeText } from './write-values.ts'
+import {
+  makeRoom,
+  maxInlined,
+  maxNumberBytes,
+  writeBoolean,
+  writeBytes,
+  writeNull,
+  writeNumber,
+  writeText,
+} from './write-values.ts'
 
 /**
  * Appends the JSON of a message of one shape. Returns `false` if the message is not plain, of another shape, or may be
@@ -137,7 +146,11 @@ class WriterCode {
       const code = this.#valueCode(shape, value, after)
       // A comma stands where the brace comes if the first field is absent.
       const key = utf8Bytes(`${index === 0 && !isFirstOptional ? '{' : ','}${JSON.stringify(name)}:`)
-      const write = [...storeBytes(key), ...code.lines]
+      const store =
+        fields.length > maxInlined
+          ? [`at = ${this.source.call(writeBytes, 'bytes', 'at', this.source.constant(key))}`]
+          : storeBytes(key)
+      const write = [...store, ...code.lines]
       lines.unshift(...(isOptional ? [`if (${value} !== undefined) {`, ...write, '}'] : write))
       after = key.length + Math.max(code.room, isOptional ? after : 0)
     }

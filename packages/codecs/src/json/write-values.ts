@@ -4,6 +4,9 @@ import { utf8 } from '../text/utf8.ts'
 /** The most bytes of a number, such as `-1.7976931348623157e+308`. */
 export const maxNumberBytes = 25
 
+/** With more fields, the code of an object calls a loop for each key: the engine does not optimise large functions. */
+export const maxInlined = 10
+
 /** Up to this length, a loop writes ASCII text faster than a call of the platform. Unit: UTF-16 units. */
 const maxLoopText = 32
 
@@ -74,6 +77,12 @@ function isPlainUtf8({ bytes, view }: ByteWriter, from: number, to: number): boo
 function isPlainBytes(bytes: Uint8Array, from: number, to: number): boolean {
   for (let at = from; at < to; at++) if (plainUtf8[bytes[at] as number] !== 1) return false
   return true
+}
+
+/** Writes bytes for which there is room. Returns the end. */
+export function writeBytes(bytes: Uint8Array, at: number, source: Uint8Array): number {
+  for (let index = 0; index < source.length; index++) bytes[at + index] = source[index] as number
+  return at + source.length
 }
 
 /** Writes `true` or `false`. Returns the end. */

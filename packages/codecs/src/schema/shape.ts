@@ -39,8 +39,11 @@ export interface SchemaShape {
 /** More parts would make code that takes long to compile. */
 const maxParts = 1_000
 
-/** The presence of optional fields is kept in the bits of one integer. */
-const maxOptionals = 30
+/**
+ * With more fields, writing an object by code takes as long as `JSON.stringify`. The code also keeps the presence of
+ * optional fields in the bits of one integer.
+ */
+const maxFields = 30
 
 /** Returns the shape of a schema's messages on their way, if all of it is known. It is of zod schemas alone. */
 export function shapeOf(schema: unknown): SchemaShape | undefined {
@@ -141,7 +144,12 @@ class Inspector {
   #objectOf({ shape = {} }: ZodDefinition): Shape | undefined {
     const names = Object.keys(shape)
     // An object without fields of its own looks like a boxed number.
-    if (names.length === 0 || names.some(isInherited) || Object.getOwnPropertySymbols(shape).length > 0)
+    if (
+      names.length === 0 ||
+      names.length > maxFields ||
+      names.some(isInherited) ||
+      Object.getOwnPropertySymbols(shape).length > 0
+    )
       return undefined
     const schemas = Object.values(shape)
     const shapes = this.#shapesOf(schemas)
@@ -151,8 +159,7 @@ class Inspector {
       if (isOptional && innerType !== undefined && isReplaced(innerType)) this.isExact = false
       return { name: names[index] as string, shape: of, isOptional }
     })
-    if (fields === undefined || fields.filter(({ isOptional }) => isOptional).length > maxOptionals) return undefined
-    return { kind: 'object', fields }
+    return fields && { kind: 'object', fields }
   }
 
   #unionOf({ _zod: { traits } }: ZodSchema, { options: schemas }: ZodDefinition): Shape | undefined {

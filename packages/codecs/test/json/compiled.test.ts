@@ -8,7 +8,7 @@ import type { StandardSchema } from '../../src/index.ts'
 import { CompiledJson } from '../../src/json/compiled.ts'
 import { maxNumberBytes, writeNumber } from '../../src/json/write-values.ts'
 import { shapeOf } from '../../src/schema/shape.ts'
-import { assertSameWriting, jsonPair } from '../support/json-pairs.ts'
+import { assertSameReading, assertSameWriting, jsonPair } from '../support/json-pairs.ts'
 import type { JsonPair } from '../support/json-pairs.ts'
 import { libraries } from '../support/schema-libraries.ts'
 import { numbers } from '../support/json-shapes.ts'
@@ -168,6 +168,7 @@ test.each<[string, unknown]>([
   ['a lazy part', z.array(z.lazy(() => z.string()))],
   ['an intersection', z.intersection(z.object({ a: z.string() }), z.object({ b: z.string() }))],
   ['no fields', z.object({})],
+  ['very many fields', z.object(Object.fromEntries(Array.from({ length: 31 }, (_, index) => [`f${index}`, z.int()])))],
   ['a field that all objects have', z.object({ toString: z.string() })],
   ['a rest', z.tuple([z.string()], z.number())],
 ])('json: no code is made for a schema with %s', (_name, schema) => {
@@ -180,6 +181,22 @@ test('json: says whether there is code', () => {
   expect(json(Quote, { compile: false }).compiled).toBe(false)
   expect(json().compiled).toBe(false)
   for (const [name, schema] of libraries) expect([name, json(schema).compiled]).toEqual([name, name.startsWith('zod')])
+})
+
+test.each([2, 10, 11, 30])('an object of %i fields, whichever of them are there, is written and read', (length) => {
+  for (const every of [1, 2, 3]) {
+    const names = Array.from({ length }, (_, index) => `field "${index}" é`)
+    const shape = names.map((name, index) => [name, index % every === 0 ? z.int().optional() : z.string()] as const)
+    const pair = pairOf(z.object(Object.fromEntries(shape)))
+    for (let absent = 0; absent <= length; absent++) {
+      const there = shape.filter(([, { type }], index) => type === 'string' || index >= absent || index % 2 === 1)
+      const message = Object.fromEntries(there.map(([name, { type }]) => [name, type === 'string' ? 'é"' : absent]))
+      assertSameWriting(pair, message)
+      assertSameReading(pair, JSON.stringify(message))
+    }
+    expect(pair.code.written).toBeGreaterThanOrEqual(length)
+    expect(pair.code.received).toBeGreaterThanOrEqual(3 * length)
+  }
 })
 
 test('CompiledJson: compiles after some messages, and pauses after some misses', () => {
