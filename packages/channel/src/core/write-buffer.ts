@@ -4,6 +4,8 @@ import { allocateBytes, ByteWriter } from '@h2channel/codecs'
 const slabSize = 64 * 1024
 /** From here on so little of a slab is left that a flush is cheaper than a move. Unit: bytes. */
 export const fullFrom: number = slabSize - 1_024
+/** From here on what was taken has memory that is used again. Unit: bytes. */
+export const reusableFrom: number = slabSize / 2
 /** How many slabs are in use at once, and how many are kept for the next turn, for all channels together. */
 const maxSlabs = 16
 /**
@@ -11,6 +13,8 @@ const maxSlabs = 16
  * thousands, slabs would be garbage of 64 KiB each. Unit: bytes.
  */
 const smallSize = 1_000
+/** How many of those are kept for the next turn, as for a message to all of 1,000 channels. */
+const maxSmall = 1_000
 /** How much is small enough for a page that several channels share, and the size of that. Unit: bytes. */
 const maxShared = 512
 const pageSize = 4 * 1024
@@ -23,6 +27,8 @@ const maxLargeBytes = 4 * 1024 * 1024
 const pool: {
   /** Free slabs. */
   readonly slabs: Uint8Array<ArrayBuffer>[]
+  /** Free buffers of the small size. */
+  readonly small: Uint8Array<ArrayBuffer>[]
   /** Free larger buffers: a new one for each large message would make V8 collect all garbage after a few of them. */
   readonly large: Uint8Array<ArrayBuffer>[]
   largeBytes: number
@@ -31,7 +37,7 @@ const pool: {
   /** The page of what is small and leaves at once. */
   page: Uint8Array<ArrayBuffer>
   pageUsed: number
-} = { slabs: [], large: [], largeBytes: 0, slabsInUse: 0, page: allocateBytes(0), pageUsed: 0 }
+} = { slabs: [], small: [], large: [], largeBytes: 0, slabsInUse: 0, page: allocateBytes(0), pageUsed: 0 }
 
 /**
  * What a channel has encoded and not sent yet. It holds memory only while something waits in it. What it hands out
@@ -56,7 +62,9 @@ export class WriteBuffer extends ByteWriter {
    */
   take(mayShare = false): Uint8Array<ArrayBuffer> {
     const { bytes, position } = this
-    this.#leave(nothing)
+    if (bytes.length >= slabSize) pool.slabsInUse -= 1
+    this.position = 0
+    this.replace(nothing)
     if (position === 0) {
       keep(bytes)
       return nothing
@@ -83,7 +91,10 @@ export class WriteBuffer extends ByteWriter {
     if (bytes.length <= (size > slabSize / 2 ? Math.max(size, slabSize) : size)) return
     const next = allocate(size)
     next.set(bytes.subarray(0, position))
-    this.#leave(next)
+    if (bytes.length >= slabSize) pool.slabsInUse -= 1
+    if (next.length >= slabSize) pool.slabsInUse += 1
+    this.position = 0
+    this.replace(next)
     this.position = position
     keep(bytes)
   }
@@ -104,14 +115,6 @@ export class WriteBuffer extends ByteWriter {
       return needed <= smallSize && pool.slabsInUse >= maxSlabs ? smallSize : slabSize
     // Many small pieces are moved seldom by doubling; a large one knows its size, but for what a framing adds.
     return size >= capacity ? needed + roomForFraming : Math.max(needed, 2 * capacity)
-  }
-
-  /** Continues with `next`, which is empty. */
-  #leave(next: Uint8Array<ArrayBuffer>): void {
-    if (this.bytes.length >= slabSize) pool.slabsInUse -= 1
-    this.position = 0
-    this.replace(next)
-    if (next.length >= slabSize) pool.slabsInUse += 1
   }
 }
 
@@ -139,6 +142,7 @@ function allocateShared(size: number): Uint8Array<ArrayBuffer> {
 
 /** Returns unused memory of at least `size` bytes and at most twice as many. */
 function allocate(size: number): Uint8Array<ArrayBuffer> {
+  if (size === smallSize) return pool.small.pop() ?? allocateBytes(size)
   if (size <= slabSize / 2) return allocateBytes(size)
   if (size <= slabSize) return pool.slabs.pop() ?? allocateBytes(slabSize)
   return takeLarge(size) ?? allocateBytes(size)
@@ -146,7 +150,9 @@ function allocate(size: number): Uint8Array<ArrayBuffer> {
 
 /** Keeps memory for later. Nothing may refer to it any more. */
 function keep(bytes: Uint8Array<ArrayBuffer>): void {
-  if (bytes.length === slabSize) {
+  if (bytes.length === smallSize) {
+    if (pool.small.length < maxSmall) pool.small.push(bytes)
+  } else if (bytes.length === slabSize) {
     if (pool.slabs.length < maxSlabs) pool.slabs.push(bytes)
   } else if (bytes.length > slabSize && bytes.length <= maxLargeBytes) {
     // The oldest are dropped: their size may not be needed any more.

@@ -57,7 +57,7 @@ class LengthPrefixedDecoder extends ChunkDecoder {
   }
 
   override get buffered(): number {
-    return super.buffered + (this.#size === -1 ? 0 : prefixSize)
+    return this.chunk.length - this.position + this.kept + (this.#size === -1 ? 0 : prefixSize)
   }
 
   next(): boolean {

@@ -71,7 +71,7 @@ export class StreamConn implements Conn {
     ownerCalls.readTo = (reader, conn) => {
       if (conn.read === read && conn instanceof StreamConn && conn.#takesReader) {
         conn.#reader = reader
-        conn.#flow()
+        if (!conn.#flowing) conn.#flow()
       } else byPromises.readTo(reader, conn)
     }
     ownerCalls.writeFrom = (writer, conn, bytes) => {
@@ -272,7 +272,7 @@ export class StreamConn implements Conn {
   }
 
   get #takesWriter(): boolean {
-    return this.#writing === open && this.#room && !this.#hasWriters && this.#writer === undefined
+    return this.#writing === open && this.#room && this.#writer === undefined && !this.#hasWriters
   }
 
   get #hasWriters(): boolean {
