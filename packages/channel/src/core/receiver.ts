@@ -118,7 +118,7 @@ export class Receiver<R> implements ConnReader {
   /** Receives the next message in the form that the caller returns: that saves a promise a message. */
   receive<Result>(wrap: (message: R | undefined) => Result, signal: AbortSignal | null | undefined): Promise<Result> {
     const refused = signal === undefined ? undefined : signalError(signal, 'the receive')
-    if (refused) return Promise.reject(refused)
+    if (refused !== undefined) return Promise.reject(refused)
     // While it reads, no whole message is there.
     const message = this.#isReading || this.#waiting.size > 0 ? none : this.#decode()
     if (message !== none && message !== skipped) {
@@ -133,7 +133,7 @@ export class Receiver<R> implements ConnReader {
   #wait<Result>(wrap: (message: R | undefined) => Result, signal: AbortSignal | null | undefined): Promise<Result> {
     // A hook may have done anything meanwhile.
     const refused = signal === undefined ? undefined : signalError(signal, 'the receive')
-    if (refused) return Promise.reject(refused)
+    if (refused !== undefined) return Promise.reject(refused)
     switch (this.#state.at) {
       case 'open': {
         const waiting = this.#waiting.add(wrap, signal) as Promise<Result>

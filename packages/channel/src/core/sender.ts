@@ -136,7 +136,7 @@ export class Sender<in S> implements ConnWriter, Turning {
       return Promise.reject(this.#state.error ?? closedHere('send after this side ended or closed', this.#conn))
     }
     const refused = signal === undefined ? undefined : signalError(signal, 'the send')
-    if (refused) return Promise.reject(refused)
+    if (refused !== undefined) return Promise.reject(refused)
     if (this.#waiting.size === 0 && !this.#isEncoding && this.bufferedBytes < this.#limits.maxBufferedBytes) {
       const error = this.#accept(message)
       if (this.#hasDeferredWork) {
