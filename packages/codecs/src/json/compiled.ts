@@ -7,7 +7,7 @@ import { compileWriter } from './write-code.ts'
 export interface CompileLimits {
   /**
    * How many messages go without compiled code. To compile, and to run code that the engine has not optimised yet,
-   * takes longer than it saves on the first ten thousand or so.
+   * takes as long as it saves on the first twenty thousand or so.
    */
   readonly warmUp: number
   /** After how many misses in a row the next {@link pause} messages go without the code. */
@@ -16,7 +16,7 @@ export interface CompileLimits {
   readonly pause: number
 }
 
-const defaultLimits: CompileLimits = { warmUp: 5_000, maxMisses: 8, pause: 200 }
+const defaultLimits: CompileLimits = { warmUp: 500, maxMisses: 8, pause: 200 }
 
 /** The code of one schema. */
 export class CompiledJson {
