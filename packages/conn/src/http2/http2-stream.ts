@@ -49,7 +49,7 @@ export class Http2Transport extends DuplexTransport<Http2Stream> {
     // The window stays full, so that the peer soon stops.
     if (chunk !== null && own.#awaitsReset) return false
     if (isBytes(chunk)) {
-      // Past Node's own stream, which would emit this very chunk at once, and takes two thirds of the calls to do so.
+      // Past Node's own stream, which would emit this very chunk at once, after some 40 calls and a tick.
       if (!own.#isPaused && own.events !== undefined && this.readableLength === 0) {
         own.events.chunk(chunk)
         return true
