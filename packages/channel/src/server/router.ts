@@ -143,7 +143,7 @@ export interface Router<Auth = unknown> {
    */
   answer<Path extends string, C, S>(
     route: Route<Path, C, S>,
-    answer: Answer<Path, C, S, Auth>,
+    answer: Answer<Path, NoInfer<C>, NoInfer<S>, Auth>,
     options?: HandleOptions<NoInfer<Path>, Auth>,
   ): this
 
@@ -275,7 +275,7 @@ class RouteTable<Auth> implements Router<Auth>, RequestInterceptor {
 
   answer<Path extends string, C, S>(
     route: Route<Path, C, S>,
-    answer: Answer<Path, C, S, Auth>,
+    answer: Answer<Path, NoInfer<C>, NoInfer<S>, Auth>,
     options?: HandleOptions<NoInfer<Path>, Auth>,
   ): this {
     return this.handle(route, answering(route.path, answer), options)

@@ -215,6 +215,17 @@ describe('parameters from the path', () => {
     unrun(() => router.answer(quotes, () => question))
     // @ts-expect-error -- no reply
     unrun(() => router.answer(quotes, () => {}))
+    // @ts-expect-error -- a reply that may be missing
+    unrun((found: Map<string, Answer>) => router.answer(quotes, ({ symbols }) => found.get(symbols.join())))
+    // @ts-expect-error -- the same, later
+    unrun((found: Map<string, Answer>) => router.answer(quotes, async ({ symbols }) => found.get(symbols.join())))
+    // @ts-expect-error -- undefined is no message of the server
+    unrun(() => router.answer(quotes, () => undefined))
+    // @ts-expect-error -- neither is null
+    unrun(() => router.answer(quotes, () => null))
+    // @ts-expect-error -- it takes other messages than the client's
+    unrun(() => router.answer(quotes, (_message: Question & { readonly more: string }) => answer))
+    unrun((nullable: Route<'/a', string, string | null>) => router.answer(nullable, () => null))
   })
 
   test('open: leaves them open where the path is not known', () => {
