@@ -18,14 +18,20 @@ export async function receiveReply<S>(
   signal: AbortSignal | null | undefined,
 ): Promise<S> {
   const core = coreOf(channel)
-  const onAbort = (): void => core.reset(abortError(`the call of ${path}`, signal?.reason))
+  let hasReply = false
+  const onAbort = (): void => {
+    const state = hasReply ? ' (its reply has arrived, but the server has not ended its half)' : ''
+    core.reset(abortError(`the call of ${path}${state}`, signal?.reason))
+  }
   if (signal?.aborted === true) onAbort()
   if (signal) addAbortListener(signal, onAbort)
   try {
     const reply = await channel.receive()
     if (reply === undefined) throw new ChannelError('NO_REPLY', `${path}: the server ended without a reply`)
+    hasReply = true
     if ((await channel.receive()) !== undefined) {
-      const error = new ChannelError('INVALID_MESSAGE', `${path}: the server sent a second message in reply to a call`)
+      const what = `${path}: the server sent a second message in reply to a call; a route that streams needs open`
+      const error = new ChannelError('INVALID_MESSAGE', what)
       core.closeWithError(error)
       throw error
     }

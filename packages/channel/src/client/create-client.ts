@@ -56,7 +56,8 @@ export interface Client extends AsyncDisposable {
    *
    * @throws ChannelError the codes of `open`, and
    *   - `NO_REPLY`: the server ended without a message.
-   *   - `INVALID_MESSAGE`: it sent a second message, or one that the route does not allow.
+   *   - `INVALID_MESSAGE`: it sent a second message, or one that the route does not allow. A server that has ended its
+   *     half does not learn it.
    *   - `ENCODE_FAILED`, `MESSAGE_TOO_LARGE`: `message` cannot be sent. Nothing was.
    *   - `TIMEOUT`, `CANCELLED`: from the signal. A handler may have the message.
    *   - the error that ended the channel, such as `INTERNAL` when the handler failed, or `CONN_LOST`.
@@ -152,7 +153,7 @@ export function createClient(origins: string | URL | readonly (string | URL)[], 
     checkHook('onSlow', given.onSlow)
     const refused = signalError(given.signal, what)
     if (refused?.code === 'INVALID_ARGUMENT') throw refused
-    if (closing.signal.aborted) throw new ChannelError('CLOSED', `${what} after the client was closed`)
+    if (closing.signal.aborted) throw new ChannelError('CLOSED', `${end ? 'call' : 'open'} after the client was closed`)
     const path = fillPath(route.path, given.params ?? noParams)
     let prepared = routes.get(route) as ClientRoute<C, S> | undefined
     if (prepared === undefined) routes.set(route, (prepared = prepareRoute(route)))

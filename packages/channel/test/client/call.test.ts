@@ -278,7 +278,8 @@ describe('the reply', () => {
       stream.write(jsonFrames(1, 2))
     })
     const client = clientOf(server)
-    expect(await failure(client.call(echo, 1), 'INVALID_MESSAGE')).toMatchObject({ side: 'remote' })
+    const error = await failure(client.call(echo, 1), 'INVALID_MESSAGE')
+    expect(error).toMatchObject({ side: 'remote', message: expect.stringMatching(/^\/echo: .* needs open$/) })
     expect(await server.resets[0]).toBe(1)
     await expectIdle(client)
   })
@@ -311,6 +312,26 @@ describe('the reply', () => {
     await failure(client.call(route, 1), 'INVALID_MESSAGE')
     expect(await client.call(route, 1, { onInvalid: () => 'skip' })).toBe(5)
     await expectIdle(client)
+  })
+
+  test('that the schema rejects is no error of a server that has ended', async () => {
+    await using served = await serve((router) => router.answer(echo, () => 'text'))
+    const closed: unknown[] = []
+    const onClose = (event: unknown): void => {
+      const { opening, closed: how } = event as DiagnosticEvents['close']
+      if (opening.side === 'server') closed.push(how)
+    }
+    subscribe('h2channel:close', onClose)
+    try {
+      const client = served.client()
+      const route = defineRoute('/echo', { client: json(), server: json(z.number()) })
+      expect(await failure(client.call(route, 1), 'INVALID_MESSAGE')).toMatchObject({ side: 'remote' })
+      await until(() => closed.length === 1)
+      expect([closed, served.errors]).toEqual([[{ clean: true }], []])
+      await expectIdle(client)
+    } finally {
+      unsubscribe('h2channel:close', onClose)
+    }
   })
 
   test.each([echo, lines])('of a handler that fails is INTERNAL ($path)', async (route) => {
@@ -429,6 +450,25 @@ describe('a call ends', () => {
     expect(await gone.promise).toMatchObject({ code: 'PEER_ABORTED' })
     await until(() => served.router.channels === 0)
     expect(served.errors).toEqual([])
+    await expectIdle(client)
+  })
+
+  test('with a text that says whether only the end of the server is missing', async () => {
+    await using server = await bare((stream) => {
+      if (server.asked.length > 1) return replying('two')(stream)
+      stream.respond({ 'content-type': type })
+      stream.write(jsonFrames('one'))
+    })
+    const client = clientOf(server)
+    const controller = new AbortController()
+    const calling = failure(client.call(echo, 1, { signal: controller.signal }), 'TIMEOUT')
+    // It comes behind the first reply.
+    expect(await client.call(echo, 2)).toBe('two')
+    controller.abort(new DOMException('late', 'TimeoutError'))
+    const { message } = await calling
+    const state = 'its reply has arrived, but the server has not ended its half'
+    expect(message).toBe(`the call of /echo (${state}) took longer than its signal allows`)
+    expect(await server.resets[0]).toBe(8)
     await expectIdle(client)
   })
 
