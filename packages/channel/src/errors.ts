@@ -102,7 +102,10 @@ export class ChannelError extends Error {
   /** Which side broke the rule. */
   readonly side: Side
 
-  /** Whether the channel has ended. An error that is not fatal leaves it as if the call had not been made. */
+  /**
+   * Whether the channel has ended. An error that is not fatal leaves it as if the call had not been made. `TIMEOUT` and
+   * `CANCELLED` are not fatal, but have ended the channel of a `client.call`, whose message may have been handled.
+   */
   readonly fatal: boolean
 
   /**

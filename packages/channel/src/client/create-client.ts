@@ -37,7 +37,7 @@ export interface Client extends AsyncDisposable {
    *   - `BAD_RESPONSE`: what accepted the request is not a server of this route: its status is another 2xx than 200, or
    *     its headers are not those of a channel.
    *   - `CONNECT_FAILED`: there was no response. `cause` says why.
-   *   - `TIMEOUT`, `CANCELLED`: from the signal.
+   *   - `TIMEOUT`, `CANCELLED`: from the signal. A handler may have the `initial` messages.
    *   - `CLOSED`: after `close()`.
    *   - `INVALID_ARGUMENT`: an invalid option, or a parameter that does not fit into a path.
    *   - `ENCODE_FAILED`, `MESSAGE_TOO_LARGE`, `SEND_BUFFER_FULL`: `initial` cannot be sent. Nothing was.
