@@ -110,9 +110,13 @@ const again = `## Reproduce
 npx -y pnpm@12 bench --full                   # everything; it says how long that takes, and writes this page
 npx -y pnpm@12 bench --full --node 24         # on another version of Node, which it fetches
 npx -y pnpm@12 bench --full call open         # some loads; the other figures stay as they are
+npx -y pnpm@12 bench call ping                # calls, and messages on an open channel, in short
 npx -y pnpm@12 bench stream echo ws ours      # some loads and peers, in short
 npx -y pnpm@12 bench --seconds 5 --rounds 9 ping
-\`\`\``
+npx -y pnpm@12 bench --help                   # every load, peer and option
+\`\`\`
+
+\`--smoke\` runs each cell once, to see whether it works. It measures nothing.`
 
 /** Replaces what stands between two texts of a page. */
 async function fill(path: string, after: string, before: string, content: string): Promise<void> {

@@ -1,15 +1,7 @@
 /**
  * Compares h2channel with its alternatives: each peer as two processes on this machine, in turn, round after round.
  *
- *     node dist/main.js                       the short version
- *     node dist/main.js --full                the long one; keeps the figures, and writes docs/why/benchmarks.md
- *     node dist/main.js --full call open      some loads or cases; the other figures stay
- *     node dist/main.js stream ws ours        some loads or cases, some peers or the beginnings of their names
- *     node dist/main.js --smoke               everything once, to see whether it works
- *     node dist/main.js --targets             what the library aims at, and what the figures of --full say
- *     node dist/main.js --documents           writes the documents again
- *
- * Also --rounds, --seconds for each run, and --node: the binary for client and server, or a version such as 24.
+ *     node dist/main.js --help
  */
 import { makeCertificate } from '@h2channel/conn/testing'
 import { execFileSync } from 'node:child_process'
@@ -18,7 +10,7 @@ import { loadsOf } from './cases/index.ts'
 import { writeDocuments } from './document.ts'
 import { machine } from './measure.ts'
 import type { Options } from './options.ts'
-import { optionsFrom } from './options.ts'
+import { optionsFrom, usage } from './options.ts'
 import { stopAll } from './processes.ts'
 import { showProgress } from './progress.ts'
 import { inTerminal, roundsIn, slowerOf, tablesOf } from './report.ts'
@@ -45,7 +37,8 @@ process.once('exit', stopAll)
 
 try {
   const options = optionsFrom(process.argv.slice(2))
-  if (options.instead === 'targets') console.log(inTerminal(targetsOf(await stored())))
+  if (options.instead === 'help') console.log(usage())
+  else if (options.instead === 'targets') console.log(inTerminal(targetsOf(await stored())))
   else if (options.instead === 'documents') await writeDocuments(await stored(), loadsOf('full'))
   else await bench(options)
 } catch (error) {

@@ -12,8 +12,8 @@ import { addBuild, entries } from './peers/index.ts'
 
 export interface Options {
   readonly mode: Mode
-  /** What to do without a measurement: print the aims, or write the documents again. */
-  readonly instead: 'targets' | 'documents' | undefined
+  /** What to do without a measurement: print the aims or the usage, or write the documents again. */
+  readonly instead: 'targets' | 'documents' | 'help' | undefined
   /** Whether the results are kept: those of the long version, with all peers. */
   readonly isKept: boolean
   /** Whether the options choose only the mode. */
@@ -24,6 +24,38 @@ export interface Options {
   readonly seconds: number
   /** The binary that runs client and server. */
   readonly node: string
+}
+
+/** What `--help` prints. */
+export function usage(): string {
+  const loads = loadsOf('full').map(({ name, cases }) => {
+    const own = cases.map((one) => one.name).filter((one) => one !== name)
+    return `  ${name.padEnd(10)} ${own.join(' ')}`.trimEnd()
+  })
+  const peers = entries.map(({ name, title }) => `  ${name.padEnd(22)} ${title}`)
+  return `Usage: bench [options] [load or case …] [peer, or the beginning of its name …]
+
+Compares h2channel with its alternatives: each peer as two processes on this machine, in turn, round after round.
+
+  bench                       the short version of every load, about three minutes
+  bench call open             calls, and channels that are opened for one exchange
+  bench stream ws ours        some loads or cases, some peers
+  bench --full                the long version: keeps the figures, and writes docs/why/benchmarks.md
+  bench --full call open      some loads of it; the other figures stay
+  bench --smoke               everything once, to see whether it works: no figures
+  bench --targets             what the library aims at, and what the figures of --full say
+  bench --documents           writes the documents again
+
+  --rounds 9                  how often each cell is measured
+  --seconds 5                 how long each run of a cell takes
+  --node 24                   the binary that runs client and server, or a version, which is fetched
+  --against ../checkout       compares with the build of another checkout
+
+Loads, and their cases where they have several:
+${loads.join('\n')}
+
+Peers:
+${peers.join('\n')}`
 }
 
 /** Throws an error with a message for the user. */
@@ -40,6 +72,7 @@ export function optionsFrom(args: readonly string[]): Options {
       against: { type: 'string' },
       targets: { type: 'boolean', default: false },
       documents: { type: 'boolean', default: false },
+      help: { type: 'boolean', short: 'h', default: false },
     },
   })
   if (values.against !== undefined) addBuild(values.against)
@@ -48,7 +81,7 @@ export function optionsFrom(args: readonly string[]): Options {
   const [loads, peers] = sorted(names)
   return {
     mode,
-    instead: values.targets ? 'targets' : values.documents ? 'documents' : undefined,
+    instead: values.help ? 'help' : values.targets ? 'targets' : values.documents ? 'documents' : undefined,
     isKept: mode === 'full' && peers.length === 0 && values.against === undefined,
     isUsual: positionals.length === 0 && values.rounds === undefined && values.seconds === undefined,
     loads: chosenLoads(mode, loads),
