@@ -24,7 +24,7 @@ export interface Client extends AsyncDisposable {
   /**
    * Opens a channel, and resolves once the server has accepted it. While no handler can have seen the request, it is
    * sent again after a delay, as the client's `retry` says, with its `initial` messages. No handler gets a message
-   * twice.
+   * twice, unless a proxy answers 503 for a server that failed after its handler had begun.
    *
    * With several attempts, the error is that of the last. After an error that is `retryable`, another `open` may
    * succeed.

@@ -42,8 +42,8 @@ function isUnhandled(error: ConnError): boolean {
 }
 
 /**
- * "Too many requests" and "not now". A handler starts after status 200 only, so it has not started. Whether the address
- * is ejected too is decided in {@link availability}.
+ * "Too many requests" and "not now". A handler starts after status 200 only, so it has not started, unless a proxy
+ * answered for the server (SPEC.md, ANS-7). Whether the address is ejected too is decided in {@link availability}.
  */
 const retryableStatuses: ReadonlySet<number> = new Set([429, 503])
 

@@ -64,7 +64,7 @@ describe('the wire', () => {
   test.each([
     ['call', Flag.END_STREAM],
     ['open', 0],
-  ])('%s sends request and messages in one packet, before the response (OPEN-6)', async (kind, flags) => {
+  ])('%s sends request and messages in one packet, before the response (OPEN-6, CALL-1)', async (kind, flags) => {
     await using peer = await startRawPeer()
     await using sessions = new SessionPool({ closeTimeout: 20 })
     const client = createClient(peer.origin, { sessions })
@@ -263,7 +263,7 @@ describe('a server that refuses', () => {
 })
 
 describe('the reply', () => {
-  test('that does not come is NO_REPLY', async () => {
+  test('that does not come is NO_REPLY (CALL-3)', async () => {
     await using server = await bare(replying())
     const client = clientOf(server)
     const error = await failure(client.call(echo, 1), 'NO_REPLY')
@@ -272,7 +272,7 @@ describe('the reply', () => {
     await expectIdle(client)
   })
 
-  test('may be followed by no other: INVALID_MESSAGE, and the server learns it', async () => {
+  test('may be followed by no other: INVALID_MESSAGE, and the server learns it (CALL-3)', async () => {
     await using server = await bare((stream) => {
       stream.respond({ 'content-type': type })
       stream.write(jsonFrames(1, 2))
@@ -284,7 +284,7 @@ describe('the reply', () => {
     await expectIdle(client)
   })
 
-  test('counts once the server has ended its half', async () => {
+  test('counts once the server has ended its half (CALL-3)', async () => {
     const streams: ServerHttp2Stream[] = []
     await using server = await bare((stream) => {
       streams.push(stream)

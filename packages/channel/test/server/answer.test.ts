@@ -24,7 +24,7 @@ const multiply = (router: Router): unknown =>
   router.answer(numbers, (message, context) => message * Number(context.params.by))
 
 describe('answer', () => {
-  test('answers calls, and each message of a channel in order', async () => {
+  test('answers calls, and each message of a channel in order (CALL-2)', async () => {
     await using served = await serve(multiply)
     const client = served.client()
     expect(await client.call(numbers, 21, { params })).toBe(42)
