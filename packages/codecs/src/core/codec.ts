@@ -22,7 +22,10 @@ export interface Codec<T> {
    */
   readonly line?: true
 
-  /** Set by `json`: whether it compiles code for the messages of its schema. Results do not depend on it. */
+  /**
+   * Set by `json` alone: whether it compiles code for the messages of its schema, once there were some. Results do not
+   * depend on it. Of a `oneOf`, each of the `alternatives` has its own.
+   */
   readonly compiled?: boolean
 
   /** Set by {@link oneOf}: the codecs to choose from, in order of preference. The codec itself acts as the first. */

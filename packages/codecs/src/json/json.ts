@@ -17,7 +17,7 @@ export interface JsonOptions extends SchemaOptions {
   /**
    * Whether code is made for the messages of the schema, which reads and writes them faster with the same results.
    * Default: `true`. It takes a zod schema whose types are all known to the codec, and a platform that allows
-   * `new Function`. `compiled` of the codec tells whether there is such code.
+   * `new Function`. `compiled` of the codec tells whether there will be such code.
    */
   readonly compile?: boolean | undefined
 }
