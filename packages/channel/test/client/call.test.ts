@@ -272,6 +272,18 @@ describe('the reply', () => {
     await expectIdle(client)
   })
 
+  test('is NO_REPLY too where the server, or the client, skips the only message', async () => {
+    const route = defineRoute('/echo', { client: json(z.number()), server: json(z.number()) })
+    await using served = await serve((router) => {
+      router.answer(route, (asked) => (asked === 1 ? ('text' as never) : asked), { onInvalid: () => 'skip' })
+    })
+    const client = served.client()
+    await failure(client.call(route, 'text' as never), 'NO_REPLY')
+    await failure(client.call(route, 1, { onInvalid: () => 'skip' }), 'NO_REPLY')
+    expect(served.errors).toEqual([])
+    await expectIdle(client)
+  })
+
   test('may be followed by no other: INVALID_MESSAGE, and the server learns it (CALL-3)', async () => {
     await using server = await bare((stream) => {
       stream.respond({ 'content-type': type })
