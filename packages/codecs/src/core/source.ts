@@ -53,9 +53,15 @@ export class Source {
   constructorOf(fields: readonly string[]): string {
     const name = `Message${this.#constructors.length}`
     const given = fields.map((_, index) => `f${index}`)
+    // An assignment would call a setter that all objects have by then.
+    const isInheritedNow = fields.map((field) => `${quoted(field)} in this`).join(' || ')
+    const literal = `return {${fields.map((field, index) => `${quoted(field)}: f${index}`).join()}}`
     const lines = fields.some(isInherited)
-      ? [`return {${fields.map((field, index) => `${quoted(field)}: f${index}`).join()}}`]
-      : fields.map((field, index) => `this[${quoted(field)}] = f${index}`)
+      ? [literal]
+      : [
+          ...(fields.length === 0 ? [] : [`if (${isInheritedNow}) ${literal}`]),
+          ...fields.map((field, index) => `this[${quoted(field)}] = f${index}`),
+        ]
     this.#constructors.push(
       `function ${name}(${given.join()}) {\n${lines.join('\n')}\n}\n${name}.prototype = Object.prototype`,
     )

@@ -1,5 +1,7 @@
 import type { ByteWriter } from '../core/byte-writer.ts'
-import type { SchemaShape } from '../schema/shape.ts'
+import { samplesOf } from '../schema/samples.ts'
+import type { Converter } from '../schema/schema.ts'
+import type { SchemaShape, Shape } from '../schema/shape.ts'
 import { compileReader } from './read-code.ts'
 import { compileWriter } from './write-code.ts'
 
@@ -22,13 +24,23 @@ const defaultLimits: CompileLimits = { warmUp: 500, maxMisses: 8, pause: 200 }
 export class CompiledJson {
   readonly #writer: Attempts<ReturnType<typeof compileWriter>>
   readonly #reader: Attempts<ReturnType<typeof compileReader>>
-  /** Whether what {@link read} returns is the message. Otherwise the schema has to make it of that. */
-  readonly isExact: boolean
+  readonly #shape: SchemaShape
+  /** Unknown before the first message that is read. */
+  #isExact: boolean | undefined
 
-  constructor({ shape, isExact }: SchemaShape, limits: CompileLimits = defaultLimits) {
-    this.#writer = new Attempts(() => compileWriter(shape), limits)
-    this.#reader = new Attempts(() => compileReader(shape), limits)
-    this.isExact = isExact
+  constructor(shape: SchemaShape, limits: CompileLimits = defaultLimits) {
+    this.#writer = new Attempts(() => compileWriter(shape.shape), limits)
+    this.#reader = new Attempts(() => compileReader(shape.shape), limits)
+    this.#shape = shape
+  }
+
+  /**
+   * Makes a message of what {@link read} returned. Where the code has checked all that the schema checks, that is the
+   * message.
+   */
+  convert<T>(value: unknown, converter: Converter<T>): T {
+    this.#isExact ??= this.#shape.isExact && keepsSamples(this.#shape.shape, converter)
+    return this.#isExact ? (value as T) : converter.decode(value)
   }
 
   /** Appends a message, if the code is compiled and made for such messages. Otherwise it writes nothing. */
@@ -64,6 +76,16 @@ export class CompiledJson {
     }
     this.#reader.misses++
     return undefined
+  }
+}
+
+/** Whether the schema accepts what the code would accept, and returns it as it is. */
+function keepsSamples<T>(shape: Shape, converter: Converter<T>): boolean {
+  const samples = samplesOf(shape)
+  try {
+    return samples?.every((one) => JSON.stringify(converter.decode(one)) === JSON.stringify(one)) === true
+  } catch {
+    return false
   }
 }
 

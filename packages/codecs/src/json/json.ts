@@ -94,8 +94,8 @@ export function createJsonCodec<T>(converter: Converter<T>, code: CompiledJson |
     },
     decode(bytes) {
       const value = code?.read(bytes, 0, bytes.length)
-      if (value === undefined) return converter.decode(parse(utf8.read(bytes)))
-      return code?.isExact === true ? (value as T) : converter.decode(value)
+      if (code === undefined || value === undefined) return converter.decode(parse(utf8.read(bytes)))
+      return code.convert(value, converter)
     },
   }
   return withReader(codec, () => new JsonReader(converter, code))
@@ -114,7 +114,7 @@ class JsonReader<T> implements MessageReader<T> {
   read(bytes: Uint8Array, offset: number, length: number): T {
     if (this.#code !== undefined) {
       const value = this.#code.read(bytes, offset, length)
-      if (value !== undefined) return this.#code.isExact ? (value as T) : this.#converter.decode(value)
+      if (value !== undefined) return this.#code.convert(value, this.#converter)
     }
     return this.#converter.decode(this.#parse(bytes, offset, length))
   }

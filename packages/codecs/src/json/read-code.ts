@@ -1,8 +1,9 @@
 import { quoted, Source } from '../core/source.ts'
+import { maxCompared } from '../schema/shape.ts'
 import type { Scalar, Shape, ShapeField, Test } from '../schema/shape.ts'
 import { utf8Bytes } from '../text/utf8.ts'
 import { maxInlined } from './write-values.ts'
-import { cursor, isAt, readBoolean, readNull, readNumber, readText } from './read-values.ts'
+import { cursor, defineValue, hasSurrogates, isAt, readBoolean, readNull, readNumber, readText } from './read-values.ts'
 
 /** Reads a message of one shape. Returns `undefined` if the text is not as the writer of the shape writes it. */
 export type ReadJson = (bytes: Uint8Array, start: number, end: number) => unknown
@@ -21,9 +22,6 @@ export function compileReader(shape: Shape): ReadJson | undefined {
   ]
   return code.source.compile(body) as ReadJson | undefined
 }
-
-/** With more values than this, a text is read and then looked up. */
-const maxCompared = 16
 
 class ReaderCode {
   readonly source = new Source()
@@ -76,6 +74,7 @@ class ReaderCode {
         return [
           `${target} = ${source.call(readText, 'bytes')}`,
           refuse(`${value} === undefined`, ...this.#refusals(shape.tests, `${value}.length`)),
+          ...(shape.tests.length === 0 ? [] : [refuse(source.call(hasSurrogates, value))]),
         ]
       case 'number':
         return [
@@ -131,9 +130,10 @@ class ReaderCode {
       const value = `f${optional + index}`
       return `${isOptional ? `if (${value} !== undefined) ` : ''}result[${quoted(name)}] = ${value}`
     })
+    const inherited = refuse(...fields.slice(optional).map(({ name }) => `${quoted(name)} in result`))
     // A text without any field is rare.
     const isEmpty = fields[0]?.isOptional === true ? [refuse('before === 123')] : []
-    return [...lines, ...end, ...isEmpty, `const result = ${result}`, ...rest, 'return result']
+    return [...lines, ...end, ...isEmpty, `const result = ${result}`, inherited, ...rest, 'return result']
   }
 
   #fieldLines(fields: readonly ShapeField[]): readonly string[] {
@@ -161,6 +161,7 @@ class ReaderCode {
   }
 
   #recordBody(value: Shape): readonly string[] {
+    const { source } = this
     return [
       refuse(`bytes[${this.at}] !== 123`),
       'const result = {}',
@@ -171,7 +172,9 @@ class ReaderCode {
       refuse('key === undefined', "key === '__proto__'", `bytes[${this.at}] !== 58`),
       `${this.at}++`,
       ...this.#valueLines(value, 'const value'),
-      'result[key] = value',
+      // An assignment would call a setter that all objects have by then, or fail where they are frozen.
+      `if (key in result) ${source.call(defineValue, 'result', 'key', 'value')}`,
+      'else result[key] = value',
       `} while (bytes[${this.at}] === 44)`,
       refuse(`bytes[${this.at}] !== 125`),
       `${this.at}++`,
@@ -189,6 +192,8 @@ class ReaderCode {
       'else do {',
       `${this.at}++`,
       ...this.#valueLines(item, 'const value'),
+      // It would go to a setter that all arrays have by then.
+      refuse(`result.length in ${this.source.constant(Array.prototype)}`),
       'result.push(value)',
       `} while (bytes[${this.at}] === 44)`,
       refuse(`bytes[${this.at}] !== 93`, ...refusals),

@@ -1,7 +1,12 @@
 import { readShortAscii } from '../text/ascii.ts'
 import { utf8 } from '../text/utf8.ts'
 
-/** Where the next byte is. Each function moves it behind what it has read, and only then. */
+/**
+ * Where the next byte is. Each function moves it behind what it has read, and only then.
+ *
+ * All readers share it, since it is a constant to their code. That is safe as long as no code of a program runs while a
+ * message is read: no schema, no getter, no setter.
+ */
 export const cursor: { at: number } = { at: 0 }
 
 /** 1 for each byte that stands for itself in a JSON string, those of UTF-8 included. */
@@ -41,7 +46,7 @@ const maxDigits = 16
 
 const powers = Array.from({ length: maxDigits + 1 }, (_, exponent) => 10 ** exponent)
 
-/** Reads a number without an exponent. Returns `NaN` for anything else. */
+/** Reads a finite number without an exponent. Returns `NaN` for anything else. */
 export function readNumber(bytes: Uint8Array): number {
   const start = cursor.at
   let at = bytes[start] === 0x2d ? start + 1 : start
@@ -73,7 +78,13 @@ export function readNumber(bytes: Uint8Array): number {
 }
 
 function parseNumber(bytes: Uint8Array, start: number, end: number): number {
-  return Number(readShortAscii(bytes, start, end) ?? utf8.read(bytes, start, end))
+  const value = Number(readShortAscii(bytes, start, end) ?? utf8.read(bytes, start, end))
+  return Number.isFinite(value) ? value : Number.NaN
+}
+
+/** Whether the length of a text depends on how it is counted, which zod has changed. */
+export function hasSurrogates(text: string): boolean {
+  return /[\uD800-\uDFFF]/.test(text)
 }
 
 /** Whether these bytes come at `at`. */
@@ -104,4 +115,9 @@ export function readNull(bytes: Uint8Array): null | undefined {
 
 function isWord(bytes: Uint8Array, at: number, a: number, b: number, c: number, d: number): boolean {
   return bytes[at] === a && bytes[at + 1] === b && bytes[at + 2] === c && bytes[at + 3] === d
+}
+
+/** Sets a property as `JSON.parse` does. */
+export function defineValue(target: object, key: string, value: unknown): void {
+  Object.defineProperty(target, key, { value, writable: true, enumerable: true, configurable: true })
 }

@@ -1,6 +1,7 @@
 import type { ByteWriter } from '../core/byte-writer.ts'
 import { quoted, Source } from '../core/source.ts'
-import type { CompositeShape, ScalarShape, Shape, ShapeField } from '../schema/shape.ts'
+import { optionsOf, startOf } from '../schema/shape.ts'
+import type { CompositeShape, ScalarShape, Shape, ShapeField, UnionStart } from '../schema/shape.ts'
 import { utf8Bytes } from '../text/utf8.ts'
 import {
   makeRoom,
@@ -65,21 +66,36 @@ class WriterCode {
       case 'tuple':
         return this.#tupleBody(shape.items)
       case 'union': {
-        const options = shape.options.filter(isComposite)
-        const attempts = options.map((option) => `if (${this.writerOf(option)}(value, out)) return true`)
-        const scalars = this.#scalarBody(scalarsOf(shape.options.filter((option) => !isComposite(option))))
+        const options = optionsOf(shape)
+        const scalars = this.#scalarBody(scalarsOf(options.filter((option) => !isComposite(option))))
         return [
           "if (typeof value !== 'object' || value === null) {",
           ...scalars,
           '}',
-          'const start = out.position',
-          attempts.join('\nout.position = start\n'),
+          ...this.#optionLines(options.filter(isComposite)),
           'return false',
         ]
       }
       default:
         return this.#scalarBody(scalarsOf([shape]))
     }
+  }
+
+  /** Writes an object or an array as one of the options. No second one is tried, so that the time is linear. */
+  #optionLines(options: readonly Shape[]): readonly string[] {
+    const isArray = ({ kind }: Shape): boolean => kind === 'array' || kind === 'tuple'
+    const write = (option: Shape): string => `return ${this.writerOf(option)}(value, out)`
+    const array = options.find(isArray)
+    const isList = `${this.source.constant(Array.isArray)}(value)`
+    const arrays = `if (${isList}) ${array === undefined ? 'return false' : write(array)}`
+    const objects = options.filter((option) => !isArray(option))
+    if (objects.length <= 1) return [arrays, ...objects.map(write)]
+    const choices = objects.map((option) => {
+      const { name, values } = startOf(option) as UnionStart
+      const isChosen = values?.map((literal) => `value[first] === ${this.source.constant(literal)}`).join(' || ')
+      return `if (first === ${quoted(name)}${isChosen === undefined ? '' : ` && (${isChosen})`}) ${write(option)}`
+    })
+    return [arrays, 'let first', 'for (first in value) break', ...choices]
   }
 
   #scalarBody(kinds: ReadonlySet<ScalarKind>): readonly string[] {

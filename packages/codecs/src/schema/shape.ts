@@ -1,4 +1,5 @@
 import { isInherited } from '../core/source.ts'
+import { isGenuine } from './genuine.ts'
 import { definitionOf, isZod } from './zod-types.ts'
 import type { ZodDefinition, ZodSchema } from './zod-types.ts'
 
@@ -32,12 +33,20 @@ export type Test = readonly [operator: '<' | '<=' | '>' | '>=' | '===', limit: n
 /** The shape of a schema's messages. */
 export interface SchemaShape {
   readonly shape: Shape
-  /** Whether all JSON of the shape is valid, and is the message that the schema returns. */
+  /**
+   * Whether all JSON of the shape is valid, and is the message that the schema returns, as far as its definition tells.
+   */
   readonly isExact: boolean
 }
 
-/** More parts would make code that takes long to compile. */
+/** More parts and literals would make code that takes long to compile. */
 const maxParts = 1_000
+
+/** More text in names and literals would too, since each byte is compared alone. Unit: UTF-16 units. */
+const maxText = 8 * 1024
+
+/** With more values than this, a text is read and then looked up. */
+export const maxCompared = 16
 
 /**
  * With more fields, writing an object by code takes as long as `JSON.stringify`. The code also keeps the presence of
@@ -58,19 +67,28 @@ export function shapeOf(schema: unknown): SchemaShape | undefined {
 class Inspector {
   isExact = true
   #parts = 0
+  #text = 0
   /** `undefined` for a schema that is not inspected completely: one that contains itself. */
   readonly #shapes = new Map<ZodSchema, Shape | undefined>()
 
   shapeOf(schema: ZodSchema): Shape | undefined {
     if (this.#shapes.has(schema)) return this.#shapes.get(schema)
     this.#shapes.set(schema, undefined)
-    if (this.#parts++ > maxParts) return undefined
+    if (!this.#hasRoom(1, '')) return undefined
     const def = definitionOf(schema)
     const tests = testsOf(def)
-    if (!isBuiltIn(schema) || (tests === undefined ? !isUnchecked(schema) : def.coerce === true)) this.isExact = false
+    if (tests === undefined && !isUnchecked(schema)) this.isExact = false
+    if (def.coerce === true || !isGenuine(schema) || def.checks?.every(isGenuine) === false) this.isExact = false
     const shape = this.#shapeOfDefinition(schema, def, tests)
     this.#shapes.set(schema, shape)
     return shape
+  }
+
+  /** Counts what the code will consist of. Returns whether it is still little enough. */
+  #hasRoom(parts: number, ...texts: readonly unknown[]): boolean {
+    this.#parts += parts
+    for (const text of texts) this.#text += String(text).length
+    return this.#parts <= maxParts && this.#text <= maxText
   }
 
   #shapeOfDefinition(schema: ZodSchema, def: ZodDefinition, tests: readonly Test[] = []): Shape | undefined {
@@ -86,7 +104,7 @@ class Inspector {
         return { kind: 'string', tests: [] }
       case 'enum':
       case 'literal':
-        return choiceOf(schema)
+        return this.#choiceOf(schema)
       case 'array': {
         const item = def.element && this.shapeOf(def.element)
         return item && { kind: 'array', item, tests }
@@ -125,6 +143,13 @@ class Inspector {
     }
   }
 
+  #choiceOf({ _zod: { values } }: ZodSchema): Shape | undefined {
+    // JSON has no value for `undefined`.
+    const all = [...(values ?? [])].filter((value) => value !== undefined)
+    if (all.length === 0 || !all.every(isScalar)) return undefined
+    return this.#hasRoom(all.length, ...all) ? { kind: 'choice', values: all } : undefined
+  }
+
   #shapesOf(schemas: readonly ZodSchema[] = []): readonly Shape[] | undefined {
     const shapes: Shape[] = []
     for (const schema of schemas) {
@@ -148,6 +173,7 @@ class Inspector {
       names.length === 0 ||
       names.length > maxFields ||
       names.some(isInherited) ||
+      !this.#hasRoom(0, ...names) ||
       Object.getOwnPropertySymbols(shape).length > 0
     )
       return undefined
@@ -164,13 +190,61 @@ class Inspector {
 
   #unionOf({ _zod: { traits } }: ZodSchema, { options: schemas }: ZodDefinition): Shape | undefined {
     const options = this.#shapesOf(schemas)
-    if (options === undefined || options.length === 0) return undefined
+    if (options === undefined || options.length === 0 || !isDistinct(options.flatMap(optionsOf))) return undefined
     // The schema takes the first option that accepts the message, which may leave out what a later one has.
     const isFirst = ['{', '['].every((start) => options.flatMap(startsOf).filter((one) => one === start).length <= 1)
     const isXor = traits?.has('$ZodXor') === true
     if (isXor || !(isFirst || isDecided(options))) this.isExact = false
     return { kind: 'union', options }
   }
+}
+
+/**
+ * Whether the first bytes of a value decide which of the options it is of. Otherwise it would be read and written once
+ * for each option, and in unions within unions once for each combination of options.
+ */
+function isDistinct(options: readonly Shape[]): boolean {
+  const isOnce = (...kinds: readonly Shape['kind'][]): boolean =>
+    options.filter(({ kind }) => kinds.includes(kind)).length <= 1
+  if (!isOnce('string') || !isOnce('number') || !isOnce('array', 'tuple')) return false
+  if (isOnce('object', 'record')) return true
+  const starts = options.filter(({ kind }) => kind === 'object' || kind === 'record').map(startOf)
+  return starts.every((one, index) =>
+    starts.slice(index + 1).every((other) => {
+      if (one === undefined || other === undefined) return false
+      if (one.name !== other.name) return true
+      return one.values?.some((value) => other.values?.includes(value) !== false) === false
+    }),
+  )
+}
+
+/** What an option of a union begins with: the name of its first field, and the literals of that. */
+export interface UnionStart {
+  readonly name: string
+  readonly values: readonly Scalar[] | undefined
+}
+
+/** `undefined` if objects of the shape can begin in several ways. */
+export function startOf(shape: Shape): UnionStart | undefined {
+  const [first] = shape.kind === 'object' ? shape.fields : []
+  if (first === undefined || first.isOptional) return undefined
+  const literals = first.shape.kind === 'choice' ? first.shape.values : []
+  const isCompared = literals.length > 0 && literals.length <= maxCompared
+  return { name: first.name, values: isCompared ? literals : undefined }
+}
+
+/** The options of a union, and of the unions among them. */
+export function optionsOf(shape: Shape): readonly Shape[] {
+  return shape.kind === 'union' ? shape.options.flatMap(optionsOf) : [shape]
+}
+
+/** Whether a number, or a length, passes a test. */
+export function isAccepted(test: Test, value: number): boolean {
+  if (test === 'integer') return Number.isSafeInteger(value)
+  const [operator, limit] = test
+  if (operator === '===') return value === limit
+  if (operator === '<' || operator === '<=') return operator === '<' ? value < limit : value <= limit
+  return operator === '>' ? value > limit : value >= limit
 }
 
 /** Whether a field with literals, which is always there, decides which of the options a value is of. */
@@ -207,23 +281,12 @@ function isReplaced(schema: ZodSchema): boolean {
   return [innerType, input, ...options].some((part) => part !== undefined && isReplaced(part))
 }
 
-/** Whether zod itself made the schema. Others can derive their own types. */
-function isBuiltIn({ _zod: { traits } }: ZodSchema): boolean {
-  return traits !== undefined && [...traits].every((name) => /^_?\$?Zod[A-Z]/.test(name))
-}
-
 /** Whether the schema accepts all values of its type, and returns them as they are. */
 function isUnchecked(schema: ZodSchema): boolean {
   const {
     _zod: { def, run, parse },
   } = schema
-  return run === parse && def.coerce !== true && isBuiltIn(schema)
-}
-
-function choiceOf({ _zod: { values } }: ZodSchema): Shape | undefined {
-  // JSON has no value for `undefined`.
-  const all = [...(values ?? [])].filter((value) => value !== undefined)
-  return all.length > 0 && all.every(isScalar) ? { kind: 'choice', values: all } : undefined
+  return run === parse && def.coerce !== true && isGenuine(schema)
 }
 
 function isScalar(value: unknown): value is Scalar {

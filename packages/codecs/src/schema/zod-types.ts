@@ -54,6 +54,10 @@ export interface ZodSchema {
     readonly run?: unknown
     /** Validates all but the schema's checks. A schema without checks has one function for both. */
     readonly parse?: unknown
+    /** What makes such schemas. */
+    readonly constr?: new (def: unknown) => ZodSchema
+    /** Of a schema that is a check too. */
+    readonly check?: unknown
   }
   readonly safeParse?: (value: unknown, context?: ZodContext) => ZodResult
   readonly safeEncode?: (value: unknown, context?: ZodContext) => ZodResult
@@ -109,7 +113,14 @@ export interface ZodDefinition {
 
 /** A check of a schema, such as `min`. */
 export interface ZodCheck {
-  readonly _zod: { readonly def: Omit<ZodDefinition, 'type'> }
+  readonly _zod: {
+    readonly def: Omit<ZodDefinition, 'type'>
+    readonly traits?: ReadonlySet<string>
+    readonly constr?: new (def: unknown) => ZodCheck
+    readonly check?: unknown
+    readonly run?: unknown
+    readonly parse?: unknown
+  }
 }
 
 export function isZod(schema: unknown): schema is ZodSchema {

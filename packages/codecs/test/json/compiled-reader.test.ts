@@ -58,11 +58,6 @@ describe('a compiled reader reads', () => {
     ['a discriminated union', z.array(Shape), '[{"kind":"square","side":1,"label":null},{"kind":"circle","radius":2}]'],
     ['a record', z.record(z.string(), z.number()), '{"b":1,"2":2,"1":3,"b":4,"toString":5,"":6}'],
     ['odd keys', z.object({ '"\\': z.int(), 'é日\u2028': z.int() }), '{"\\"\\\\":1,"é日\u2028":2}'],
-    [
-      'a union that is not exclusive',
-      z.union([z.object({ a: z.int() }), z.object({ a: z.int(), b: z.int() })]),
-      '{"a":1,"b":2}',
-    ],
     ['a union that one option must match', z.xor([z.string(), z.literal('a')]), '"a"'],
     ['a default that is not needed', z.object({ a: z.int().default(5) }), '{"a":1}'],
     ['a length', z.array(z.string().min(1).max(3)).length(2), '["a","abc"]'],
@@ -121,15 +116,11 @@ test.each<[boolean, string, z.ZodType]>([
   [false, 'a coercion', z.object({ a: z.coerce.number() })],
   [false, 'a record with checked keys', z.record(z.string().min(1), z.int())],
   [false, 'a record with an enum', z.record(z.enum(['a', 'b']), z.int())],
-  [false, 'a union that is not exclusive', z.union([Quote, z.object({ symbol: z.string() })])],
+  [false, 'a union that is not exclusive', z.union([Quote, z.object({ a: z.string() })])],
+  [false, 'a union of which one option is any text', z.xor([z.string(), z.literal('a')])],
   [false, 'an optional default', z.object({ a: z.string().default('x').optional() })],
 ])('shapeOf: the schema is exact: %s, for %s', (isExact, _what, schema) => {
   expect(shapeOf(schema)?.isExact).toBe(isExact)
-})
-
-test('a discriminator that selects two options is still an error', () => {
-  const options = [z.object({ kind: z.literal('a') }), z.object({ kind: z.literal('a'), b: z.int() })] as const
-  expect(isRead(z.discriminatedUnion('kind', options), '{"kind":"a"}')).toBe(true)
 })
 
 test('readNumber reads what Number makes of a text', () => {
