@@ -49,12 +49,12 @@ export class CompiledJson {
     if (write === undefined) return false
     const start = out.position
     try {
-      if (write(message, out) && out.left >= 0) {
+      if (write(message, out) && out.left >= 0 && out.position <= out.bytes.length) {
         this.#writer.misses = 0
         return true
       }
     } catch {
-      // It fails again without compiled code, and that error is the right one.
+      // The right error is that of `JSON.stringify`, if it fails too.
     }
     out.position = start
     this.#writer.misses++
@@ -72,7 +72,7 @@ export class CompiledJson {
         return value
       }
     } catch {
-      // As above.
+      // The right error is that of `JSON.parse`.
     }
     this.#reader.misses++
     return undefined

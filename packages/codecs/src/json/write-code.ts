@@ -4,6 +4,7 @@ import { optionsOf, startOf } from '../schema/shape.ts'
 import type { CompositeShape, ScalarShape, Shape, ShapeField, UnionStart } from '../schema/shape.ts'
 import { utf8Bytes } from '../text/utf8.ts'
 import {
+  isSpecial,
   makeRoom,
   maxInlined,
   maxNumberBytes,
@@ -29,7 +30,11 @@ export function compileWriter(shape: Shape): WriteJson | undefined {
   return code.source.compile([...body, `return ${root}(value, out)`, '}']) as WriteJson | undefined
 }
 
-/** The code of one value. A text, an object or an array makes room itself for what follows it. */
+/**
+ * The code of one value. It writes at `at`, and leaves `at` behind what it wrote, `bytes` as the memory, and room for
+ * what follows. A text, an object or an array makes that room itself. Nothing checks each byte: an array of bytes
+ * ignores what is written behind its end, so that `CompiledJson` asks afterwards whether `position` is within.
+ */
 interface ValueCode {
   readonly lines: readonly string[]
   /** How much room there must be before. Unit: bytes. */
@@ -153,35 +158,35 @@ class WriterCode {
   }
 
   #objectBody(fields: readonly ShapeField[]): readonly string[] {
-    const optionals = fields.filter(({ isOptional }) => isOptional)
     const isFirstOptional = fields[0]?.isOptional === true
+    const bits = bitsOf(fields)
+    // From the end, since each field makes room for what follows it.
+    const blocks: (readonly string[])[] = []
     let after = 1
-    const lines: string[] = []
-    for (const [index, { name, shape, isOptional }] of [...fields.entries()].toReversed()) {
-      const value = `f${index}`
-      const code = this.#valueCode(shape, value, after)
-      // A comma stands where the brace comes if the first field is absent.
+    for (let index = fields.length - 1; index >= 0; index--) {
+      const { name, shape, isOptional } = fields[index] as ShapeField
       const key = utf8Bytes(`${index === 0 && !isFirstOptional ? '{' : ','}${JSON.stringify(name)}:`)
-      const store =
-        fields.length > maxInlined
-          ? [`at = ${this.source.call(writeBytes, 'bytes', 'at', this.source.constant(key))}`]
-          : storeBytes(key)
-      const write = [...store, ...code.lines]
-      lines.unshift(...(isOptional ? [`if (${value} !== undefined) {`, ...write, '}'] : write))
+      const code = this.#valueCode(shape, `f${index}`, after)
+      // Each is read when its turn comes, since a getter may change what follows it.
+      const read = `f${index} = value[${quoted(name)}]`
+      const write = [...this.#keyLines(key, fields.length), ...code.lines]
+      blocks[index] = isOptional
+        ? [
+            `const ${read.replace('= ', `= (has & ${bits[index]}) === 0 ? undefined : `)}`,
+            `if (f${index} !== undefined) {`,
+            ...write,
+            '}',
+          ]
+        : [`const ${read}`, ...write]
       after = key.length + Math.max(code.room, isOptional ? after : 0)
     }
-    const values = fields.map(({ name, isOptional }, index) => {
-      const bit = 2 ** optionals.findIndex((field) => field.name === name)
-      return `const f${index} = ${isOptional ? `(has & ${bit}) === 0 ? undefined : ` : ''}value[${quoted(name)}]`
-    })
     return [
       ...this.#plainTest(),
-      ...this.#keysTest(fields, optionals),
-      ...values,
+      ...this.#keysTest(fields, bits),
       ...this.#begin(after),
       ...(isFirstOptional ? ['const start = at'] : []),
-      ...lines,
-      // An object of which nothing is written is rare, and one without fields may be a boxed number.
+      ...blocks.flat(),
+      // An object of which nothing is written is rare.
       ...(isFirstOptional ? ['if (at === start) return false', 'bytes[start] = 123'] : []),
       'bytes[at] = 125',
       'out.position = at + 1',
@@ -189,25 +194,33 @@ class WriterCode {
     ]
   }
 
-  /** Leaves objects of classes, and what has a `toJSON`, to `JSON.stringify`. */
+  #keyLines(key: Uint8Array, fields: number): readonly string[] {
+    if (fields <= maxInlined) return storeBytes(key)
+    return [`at = ${this.source.call(writeBytes, 'bytes', 'at', this.source.constant(key))}`]
+  }
+
+  /** Leaves what is no plain object, and what has a `toJSON`, to `JSON.stringify`. */
   #plainTest(): readonly string[] {
     return [
       "if (typeof value !== 'object' || value === null) return false",
       `const prototype = ${this.source.constant(Object.getPrototypeOf)}(value)`,
       `if (prototype !== ${this.objects} && prototype !== null || value.toJSON !== undefined) return false`,
+      // An array or a boxed number may have any prototype.
+      `if (${this.source.constant(isSpecial)}(value)) return false`,
+      // JSON.rawJSON makes such objects.
+      "if (prototype === null && 'rawJSON' in value) return false",
     ]
   }
 
   /** Tests whether the enumerable properties are those of the shape, in its order. */
-  #keysTest(fields: readonly ShapeField[], optionals: readonly ShapeField[]): readonly string[] {
+  #keysTest(fields: readonly ShapeField[], allBits: readonly number[]): readonly string[] {
     const keys = this.source.constant(fields.map(({ name }) => name))
     const { length } = fields
-    if (optionals.length === 0) {
+    if (fields.every(({ isOptional }) => !isOptional)) {
       const test = `for (const key in value) if (key !== ${keys}[next++]) return false`
       return ['let next = 0', test, `if (next !== ${length}) return false`]
     }
-    // 0 for fields that are always there.
-    const bits = this.source.constant(fields.map((field) => (field.isOptional ? 2 ** optionals.indexOf(field) : 0)))
+    const bits = this.source.constant(allBits)
     return [
       'let next = 0, has = 0',
       'for (const key in value) {',
@@ -253,6 +266,8 @@ class WriterCode {
       ...this.#begin(2),
       'bytes[at++] = 91',
       'const { length } = value',
+      // A proxy may have any.
+      'if (length >>> 0 !== length) return false',
       'for (let index = 0; index < length; index++) {',
       'const item = value[index]',
       ...this.#ensure(room + 1),
@@ -285,6 +300,12 @@ class WriterCode {
       'return true',
     ]
   }
+}
+
+/** A bit for each optional field, and 0 for fields that are always there. */
+function bitsOf(fields: readonly ShapeField[]): readonly number[] {
+  const optionals = fields.filter(({ isOptional }) => isOptional)
+  return fields.map((field) => (field.isOptional ? 2 ** optionals.indexOf(field) : 0))
 }
 
 type ScalarKind = 'string' | 'number' | 'boolean' | 'null'

@@ -20,10 +20,16 @@ function isPlain(byte: number): boolean {
   return byte >= 0x20 && byte !== 0x22 && byte !== 0x5c
 }
 
-/** Makes room for `size` bytes at `at`, unless the message would be too large. Returns whether there is room. */
+/**
+ * Code makes no larger memory than this for a message: the size of one that does not fit is estimated before memory is
+ * made for it. Unit: bytes.
+ */
+const maxMade = 64 * 1024
+
+/** Makes room for `size` bytes at `at`. Returns whether there is room. */
 export function makeRoom(out: ByteWriter, at: number, size: number): boolean {
   out.position = at
-  if (size > out.left) return false
+  if (size > out.left || at + size > maxMade) return false
   out.reserve(size)
   return true
 }
@@ -46,8 +52,9 @@ export function writeText(out: ByteWriter, at: number, text: string, rest: numbe
 }
 
 function writeLongText(out: ByteWriter, at: number, text: string, rest: number): number {
+  const { length } = text
   out.position = at
-  if (text.length > out.left) return -1
+  if (length > out.left || (out.bytes.length - at < length + rest && !makeRoom(out, at, length + rest))) return -1
   utf8.write(text, out)
   if (!isPlainUtf8(out, at, out.position)) {
     out.position = at
@@ -57,6 +64,13 @@ function writeLongText(out: ByteWriter, at: number, text: string, rest: number):
   }
   const end = out.position
   return out.bytes.length - end < rest && !makeRoom(out, end, rest) ? -1 : end
+}
+
+const { toString } = Object.prototype
+
+/** Whether an object is an array or a boxed value, whatever its prototype is. */
+export function isSpecial(value: object): boolean {
+  return toString.call(value) !== '[object Object]'
 }
 
 /** Whether all bytes stand for themselves in a JSON string. It looks at four at once, as long as all are ASCII. */
