@@ -23,8 +23,8 @@ export interface Codec<T> {
   readonly line?: true
 
   /**
-   * Set by `json` alone: whether it compiles code for the messages of its schema, once there were some. Results do not
-   * depend on it. Of a `oneOf`, each of the `alternatives` has its own.
+   * Set by `json` alone: whether it compiles code for the messages of its schema, once there were some. `false` from
+   * when the platform has refused. Of a `oneOf`, each of the `alternatives` has its own.
    */
   readonly compiled?: boolean
 

@@ -7,10 +7,7 @@ import { compileWriter } from './write-code.ts'
 
 /** When code is compiled, and how long it is tried. */
 export interface CompileLimits {
-  /**
-   * How many messages go without compiled code. To compile, and to run code that the engine has not optimised yet,
-   * takes as long as it saves on the first twenty thousand or so.
-   */
+  /** After how many messages code is compiled. Unit: messages. */
   readonly warmUp: number
   /** After how many misses in a row the next {@link pause} messages go without the code. */
   readonly maxMisses: number
@@ -18,6 +15,10 @@ export interface CompileLimits {
   readonly pause: number
 }
 
+/**
+ * To compile, and to run code that the engine has not optimised yet, takes as long as the code saves on the first
+ * twenty thousand messages or so.
+ */
 const defaultLimits: CompileLimits = { warmUp: 500, maxMisses: 8, pause: 200 }
 
 /** The code of one schema. */
@@ -32,6 +33,11 @@ export class CompiledJson {
     this.#writer = new Attempts(() => compileWriter(shape.shape), limits)
     this.#reader = new Attempts(() => compileReader(shape.shape), limits)
     this.#shape = shape
+  }
+
+  /** Whether the platform refused to compile after all. */
+  get hasFailed(): boolean {
+    return this.#writer.hasFailed || this.#reader.hasFailed
   }
 
   /**
@@ -103,6 +109,10 @@ class Attempts<Code> {
     this.#compile = compile
     this.#limits = limits
     this.#wait = limits.warmUp
+  }
+
+  get hasFailed(): boolean {
+    return this.#wait === Infinity
   }
 
   /** The code to try for the next message. */

@@ -15,9 +15,10 @@ import { createTextReader, utf8 } from '../text/utf8.ts'
 /** The options of {@link json} with a schema. */
 export interface JsonOptions extends SchemaOptions {
   /**
-   * Whether code is made for the messages of the schema, which reads and writes them faster with the same results.
-   * Default: `true`. It takes a zod schema whose types are all known to the codec, and a platform that allows
-   * `new Function`. `compiled` of the codec tells whether there will be such code.
+   * Whether code is made for the messages of the schema, which reads and writes them faster. Default: `true`.
+   * Messages, errors and bytes do not depend on it, unless a getter of a message has another result at each call. It
+   * takes a zod schema whose types are all known to the codec, and a platform that allows `new Function`. `compiled` of
+   * the codec tells whether there will be such code.
    */
   readonly compile?: boolean | undefined
 }
@@ -27,8 +28,7 @@ export interface JsonOptions extends SchemaOptions {
  *
  * Values are converted as by `JSON.stringify`: properties that are `undefined` are omitted, `NaN` and infinities become
  * `null`, a `Date` becomes a string, a `Map` becomes `{}`. Every string arrives as it was sent, including lone
- * surrogates. A key `__proto__` arrives as an ordinary property. A channel estimates the size of a message before it
- * makes the text, so a getter is called twice.
+ * surrogates. A key `__proto__` arrives as an ordinary property. A getter of a message may be called more than once.
  *
  * Without a schema, the type of received messages is not checked. Use that only with peers that you trust.
  *
@@ -84,7 +84,6 @@ export function createJsonCodec<T>(converter: Converter<T>, code: CompiledJson |
     name: 'json',
     contentType: 'application/vnd.h2channel+json',
     line: true,
-    compiled: code !== undefined,
     encode(message, out) {
       const value = converter.encode(message)
       if (code?.write(value, out) === true) return
@@ -98,7 +97,11 @@ export function createJsonCodec<T>(converter: Converter<T>, code: CompiledJson |
       return code.convert(value, converter)
     },
   }
-  return withReader(codec, () => new JsonReader(converter, code))
+  return Object.defineProperty(
+    withReader(codec, () => new JsonReader(converter, code)),
+    'compiled',
+    { get: () => code !== undefined && !code.hasFailed, enumerable: true },
+  )
 }
 
 class JsonReader<T> implements MessageReader<T> {

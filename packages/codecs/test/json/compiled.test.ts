@@ -238,6 +238,22 @@ describe('where code is forbidden', () => {
   })
 })
 
+test('json: compiled is false once the platform has refused', async () => {
+  vi.resetModules()
+  const { json: refused } = await import('../../src/index.ts')
+  // For objects zod makes a function too.
+  const codec = refused(z.array(z.number()))
+  expect(codec.compiled).toBe(true)
+  vi.stubGlobal('Function', function refuse() {
+    throw new EvalError('Code generation from strings disallowed for this context')
+  })
+  const bytes = utf8Bytes('[1]')
+  for (let count = 0; count < 501; count++) expect(codec.decode(bytes)).toEqual([1])
+  expect(codec.compiled).toBe(false)
+  vi.unstubAllGlobals()
+  vi.resetModules()
+})
+
 function thrower(): never {
   throw new Error('no price yet')
 }
