@@ -1,7 +1,7 @@
 import { isInherited } from '../core/source.ts'
 import { isGenuine } from './genuine.ts'
 import { definitionOf, isZod } from './zod-types.ts'
-import type { ZodDefinition, ZodSchema } from './zod-types.ts'
+import type { ZodCheck, ZodDefinition, ZodSchema } from './zod-types.ts'
 
 /** What messages look like in JSON. */
 export type Shape = ScalarShape | CompositeShape
@@ -61,11 +61,20 @@ export function shapeOf(schema: unknown): SchemaShape | undefined {
   if (internals.version?.major !== 4) return undefined
   const inspector = new Inspector()
   const shape = inspector.shapeOf(schema)
-  return shape === undefined ? undefined : { shape, isExact: inspector.isExact }
+  if (shape === undefined) return undefined
+  return {
+    shape,
+    // Asked for when there is code: many programs define schemas that they never use.
+    get isExact() {
+      return inspector.isExact && inspector.used.every(isGenuine)
+    },
+  }
 }
 
 class Inspector {
   isExact = true
+  /** The schemas and checks that must be those of zod for the shape to be exact. */
+  readonly used: (ZodSchema | ZodCheck)[] = []
   #parts = 0
   #text = 0
   /** `undefined` for a schema that is not inspected completely: one that contains itself. */
@@ -78,7 +87,8 @@ class Inspector {
     const def = definitionOf(schema)
     const tests = testsOf(def)
     if (tests === undefined && !isUnchecked(schema)) this.isExact = false
-    if (def.coerce === true || !isGenuine(schema) || def.checks?.every(isGenuine) === false) this.isExact = false
+    if (def.coerce === true) this.isExact = false
+    this.used.push(schema, ...(def.checks ?? []))
     const shape = this.#shapeOfDefinition(schema, def, tests)
     this.#shapes.set(schema, shape)
     return shape
@@ -163,6 +173,7 @@ class Inspector {
   #recordOf({ keyType, valueType }: ZodDefinition): Shape | undefined {
     const value = valueType && this.shapeOf(valueType)
     if (keyType === undefined || definitionOf(keyType).type !== 'string' || !isUnchecked(keyType)) this.isExact = false
+    else this.used.push(keyType)
     return value && { kind: 'record', value }
   }
 
@@ -281,12 +292,12 @@ function isReplaced(schema: ZodSchema): boolean {
   return [innerType, input, ...options].some((part) => part !== undefined && isReplaced(part))
 }
 
-/** Whether the schema accepts all values of its type, and returns them as they are. */
+/** Whether the schema, if it is one of zod's, accepts all values of its type, and returns them as they are. */
 function isUnchecked(schema: ZodSchema): boolean {
   const {
     _zod: { def, run, parse },
   } = schema
-  return run === parse && def.coerce !== true && isGenuine(schema)
+  return run === parse && def.coerce !== true
 }
 
 function isScalar(value: unknown): value is Scalar {
