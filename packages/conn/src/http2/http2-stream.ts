@@ -135,6 +135,23 @@ export class Http2Transport extends DuplexTransport<Http2Stream> {
     return hasRoom
   }
 
+  override end(): void {
+    super.end()
+    this.#endWithLastWrite()
+  }
+
+  /**
+   * Sends END_STREAM with the bytes of the last write, as long as they have not left. Node would wait until they have,
+   * and send it in a packet of its own, which costs each side another turn. It looks for an end itself, but only once:
+   * a tick after the write. What it calls `_final` for later is done then.
+   */
+  #endWithLastWrite(): void {
+    const [last, next] = this.#pending
+    const isLast = last !== undefined && next === undefined && this.stream.writableLength === last.bytes.length
+    // A stream without an identifier is written to when it has one.
+    if (isLast && !this.stream.pending && !this.stream.destroyed) this.stream._final(ignore)
+  }
+
   override start(events: TransportEvents): void {
     this.#isPaused = true
     super.start(events)
@@ -293,6 +310,8 @@ export class Http2Transport extends DuplexTransport<Http2Stream> {
     this.stream.destroy = this.#originalDestroy
   }
 }
+
+function ignore(): void {}
 
 /** How many streams a server resets in one turn. Each takes Node 0.1 ms, and a limit may end thousands at once. */
 const maxResetsPerTurn = 100
