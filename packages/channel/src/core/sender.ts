@@ -10,7 +10,7 @@ import type { ChannelLimits } from '../options.ts'
 import { abortError, ChannelError, signalError } from '../errors.ts'
 import type { Framing } from '../framing/framing.ts'
 import { encodeFailure } from '../framing/framing.ts'
-import { fullFrom, memoryOf, release, reusableFrom, WriteBuffer } from './write-buffer.ts'
+import { fullFrom, memoryOf, release, WriteBuffer } from './write-buffer.ts'
 import type { SenderEvents, SenderWatcher } from './events.ts'
 import { closedHere } from './own-end.ts'
 import type { Turning } from '../runtime/turn-end.ts'
@@ -218,6 +218,7 @@ export class Sender<in S> implements ConnWriter, Turning {
     if (this.messages > 0) this.#lost = error
     if (!this.#isEncoding) this.#out.take()
     this.#queue = undefined
+    release(this.#written, false)
     this.#written = undefined
     this.#queuedBytes = 0
     this.#queuedMemory = 0
@@ -335,7 +336,7 @@ export class Sender<in S> implements ConnWriter, Turning {
   }
 
   onWritten(isReleased: boolean): void {
-    if (isReleased && this.#written !== undefined && this.#writtenBytes >= reusableFrom) release(this.#written)
+    release(this.#written, isReleased)
     this.#written = undefined
     if (this.#state.at === 'failed') return
     this.#queuedBytes -= this.#writtenBytes

@@ -4,8 +4,6 @@ import { allocateBytes, ByteWriter } from '@h2channel/codecs'
 const slabSize = 64 * 1024
 /** From here on so little of a slab is left that a flush is cheaper than a move. Unit: bytes. */
 export const fullFrom: number = slabSize - 1_024
-/** From here on what was taken has memory that is used again. Unit: bytes. */
-export const reusableFrom: number = slabSize / 2
 /** How many slabs are in use at once, and how many are kept for the next turn, for all channels together. */
 const maxSlabs = 16
 /**
@@ -18,6 +16,8 @@ const maxSmall = 1_000
 /** How much is small enough for a page that several channels share, and the size of that. Unit: bytes. */
 const maxShared = 512
 const pageSize = 4 * 1024
+/** How many writes may lie in pages. A write that cannot leave holds its page, but counts as its own bytes alone. */
+const maxSharing = 4_096
 /** What a framing may append to a message. Unit: bytes. */
 const roomForFraming = 8
 /** How much is kept of buffers for larger messages, for all channels together. Unit: bytes. */
@@ -37,7 +37,9 @@ const pool: {
   /** The page of what is small and leaves at once. */
   page: Uint8Array<ArrayBuffer>
   pageUsed: number
-} = { slabs: [], small: [], large: [], largeBytes: 0, slabsInUse: 0, page: allocateBytes(0), pageUsed: 0 }
+  /** The number of writes that lie in pages. */
+  sharing: number
+} = { slabs: [], small: [], large: [], largeBytes: 0, slabsInUse: 0, page: allocateBytes(0), pageUsed: 0, sharing: 0 }
 
 /**
  * What a channel has encoded and not sent yet. It holds memory only while something waits in it. What it hands out
@@ -70,7 +72,8 @@ export class WriteBuffer extends ByteWriter {
       return nothing
     }
     if (2 * position >= bytes.length) return bytes.subarray(0, position)
-    const taken = mayShare && position <= maxShared ? allocateShared(position) : allocate(position)
+    const isShared = mayShare && position <= maxShared && pool.sharing < maxSharing
+    const taken = isShared ? allocateShared(position) : allocate(position)
     taken.set(bytes.subarray(0, position))
     keep(bytes)
     return taken.length === position ? taken : taken.subarray(0, position)
@@ -123,10 +126,17 @@ export function memoryOf(taken: Uint8Array): number {
   return Math.min(taken.buffer.byteLength, 2 * taken.length)
 }
 
-/** Keeps the memory of what was taken for reuse. Nothing may refer to it any more. */
-export function release({ buffer }: Uint8Array): void {
-  // Less is not worth it, and what somebody has transferred has no bytes.
-  if (buffer instanceof ArrayBuffer && buffer.byteLength >= slabSize) keep(new Uint8Array(buffer))
+/**
+ * Takes back what {@link WriteBuffer.take} has returned, once for each.
+ *
+ * @param isFree - whether nothing refers to it any more, so that its memory can be used again.
+ */
+export function release(taken: Uint8Array | undefined, isFree: boolean): void {
+  if (taken === undefined) return
+  const { buffer } = taken
+  // Less than a slab is not worth it, and what somebody has transferred has no bytes.
+  if (buffer.byteLength === pageSize && taken.length <= maxShared) pool.sharing -= 1
+  else if (isFree && buffer.byteLength >= slabSize && buffer instanceof ArrayBuffer) keep(new Uint8Array(buffer))
 }
 
 /** Memory of its own would be an object more for V8, which looks at each with every collection. */
@@ -137,6 +147,7 @@ function allocateShared(size: number): Uint8Array<ArrayBuffer> {
   }
   const start = pool.pageUsed
   pool.pageUsed += size
+  pool.sharing += 1
   return pool.page.subarray(start, start + size)
 }
 

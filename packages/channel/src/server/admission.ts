@@ -118,8 +118,10 @@ export class Admission {
     const { quota } = this.track(session)
     if (this.#leaving.has(quota) || session.destroyed) return
     this.#leaving.set(quota, session)
-    // `close` of Node would also refuse requests that are on their way.
-    session.goaway()
+    // The largest identifier excludes no request that is on its way (RFC 9113, section 6.8). Otherwise Node names the
+    // last request until now, and still reads further ones until the frame leaves: their handlers would run, and their
+    // clients would send them again.
+    session.goaway(0, 2 ** 31 - 1)
   }
 
   goAwayAll(): void {

@@ -32,6 +32,7 @@ failOnUnhandledRejections()
 
 const type = 'application/vnd.h2channel+json'
 const echo = defineRoute('/echo', { client: json(), server: json() })
+const aged = defineRoute('/aged', { client: json(), server: json() })
 const lines = defineRoute('/lines', { client: json(), server: json(), framing: newlineDelimited() })
 const quick = { initialDelay: 1, maxDelay: 1 }
 /** More than the windows of both ends and their sockets hold. */
@@ -176,6 +177,34 @@ describe('each attempt', () => {
     controller.abort()
     await calling
     expect(events.map((event) => event.type)).toEqual(['retry', 'fail'])
+  })
+
+  test('is handled once where its connection gets GOAWAY while it is on its way, as after `maxAge`', async () => {
+    const seen: unknown[] = []
+    await using served = await serve((router) => {
+      router.answer(echo, (message) => {
+        seen.push(message)
+        return message
+      })
+      router.handle(aged, async (channel) => void (await channel.closed), { maxAge: 1 })
+    })
+    const client = served.client()
+    const over = new AbortController()
+    let sent = 0
+    const calling = Array.from({ length: 20 }, async () => {
+      while (!over.signal.aborted) {
+        const message = sent++
+        expect(await client.call(echo, message)).toBe(message)
+      }
+    })
+    for (let round = 0; round < 20; round += 1) {
+      const channel = await client.open(aged)
+      if (!channel.draining.aborted) await once(channel.draining, 'abort')
+      await channel.close()
+    }
+    over.abort()
+    await Promise.all(calling)
+    expect([seen.length, new Set(seen).size]).toEqual([sent, sent])
   })
 
   test('has had its last where the connection is lost later: a handler may have run', async () => {

@@ -173,6 +173,23 @@ test('take: shares a page only where it may, for little, and never hands out the
     expect(own.buffer.byteLength).toBe(own.length)
     expect(memoryOfTaken(own)).toBe(own.length)
   }
+  for (const piece of little) release(piece, true)
+})
+
+test('take: at most 4,096 writes lie in pages at a time, since a channel counts no more than its part', () => {
+  const out = new WriteBuffer()
+  const take = (): Uint8Array => {
+    out.write(Uint8Array.of(1))
+    return out.take(true)
+  }
+  const isShared = ({ buffer, length }: Uint8Array): boolean => buffer.byteLength > length
+  const all = Array.from({ length: 5_000 }, take)
+  expect(all.filter(isShared)).toHaveLength(4_096)
+  // Also those whose streams were reset before they left.
+  for (const one of all) release(one, false)
+  const next = take()
+  expect(isShared(next)).toBe(true)
+  release(next, true)
 })
 
 test('release: slabs, and what is larger, are used again', () => {
@@ -186,7 +203,7 @@ test('release: slabs, and what is larger, are used again', () => {
   ] as const) {
     out.write(new Uint8Array(size))
     const taken = out.take()
-    release(taken)
+    release(taken, true)
     out.write(new Uint8Array(size))
     expect(out.take().buffer === taken.buffer).toBe(isIt)
   }
@@ -197,7 +214,7 @@ test('recycle: transferred memory is not used again', () => {
   out.write(new Uint8Array(slab))
   const taken = out.take()
   structuredClone(taken.buffer, { transfer: [taken.buffer] })
-  release(taken)
+  release(taken, true)
   out.write(new Uint8Array(slab).fill(7))
   expect(out.take().every((byte) => byte === 7)).toBe(true)
 })
@@ -206,7 +223,7 @@ test.each([slab, slab + 1, large])('recycle: %i bytes are used again', (size) =>
   const out = new WriteBuffer()
   out.write(new Uint8Array(size))
   const taken = out.take()
-  release(taken)
+  release(taken, true)
   out.reserve(size)
   expect(out.bytes.buffer).toBe(taken.buffer)
   out.take()
@@ -216,7 +233,7 @@ test('recycle: no message uses a buffer of more than twice its size', () => {
   const out = new WriteBuffer()
   out.write(new Uint8Array(large))
   const taken = out.take()
-  release(taken)
+  release(taken, true)
   for (const [size, isSame] of [
     [2 * slab, false],
     [large / 2 - 9, false],
@@ -232,7 +249,7 @@ test('recycle: holds 4 MiB at most for larger messages', () => {
   const all = Array.from({ length: 12 }, () => new WriteBuffer())
   for (const out of all) out.write(new Uint8Array(large))
   const taken = all.map((out) => out.take())
-  for (const bytes of taken) release(bytes)
+  for (const bytes of taken) release(bytes, true)
   const buffers = new Set(taken.map(({ buffer }) => buffer))
   for (const out of all) out.reserve(large)
   expect(all.filter((out) => buffers.has(out.bytes.buffer))).toHaveLength(4)
@@ -244,7 +261,7 @@ test('recycle: makes room for other sizes, the oldest first', () => {
   const all = sizes.map((size) => ({ size, out: new WriteBuffer() }))
   for (const { size, out } of all) out.write(new Uint8Array(size))
   const taken = all.map(({ out }) => out.take())
-  for (const bytes of taken) release(bytes)
+  for (const bytes of taken) release(bytes, true)
   const buffers = new Set(taken.map(({ buffer }) => buffer))
   for (const { size, out } of all) out.reserve(size)
   const again = all.filter(({ out }) => buffers.has(out.bytes.buffer)).map(({ size }) => size)
@@ -278,7 +295,7 @@ test('take: gives bytes that are not written again before they are recycled, wit
         }
         const bytes = out.take()
         expect(bytes.subarray(before).every((byte) => byte === value)).toBe(true)
-        if (isDone && bytes.buffer.byteLength >= slab) release(bytes)
+        if (isDone && bytes.buffer.byteLength >= slab) release(bytes, true)
         else handedOut.push({ bytes: bytes.subarray(before), value })
       }
       for (const out of buffers) out.take()

@@ -149,7 +149,9 @@ export class Http2Transport extends DuplexTransport<Http2Stream> {
     const [last, next] = this.#pending
     const isLast = last !== undefined && next === undefined && this.stream.writableLength === last.bytes.length
     // A stream without an identifier is written to when it has one.
-    if (isLast && !this.stream.pending && !this.stream.destroyed) this.stream._final(ignore)
+    if (!isLast || this.stream.pending || this.stream.destroyed) return
+    const { _final: final } = this.stream
+    final.call(this.stream, ignore)
   }
 
   override start(events: TransportEvents): void {

