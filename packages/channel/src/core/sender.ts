@@ -111,7 +111,7 @@ export class Sender<in S> implements ConnWriter, Turning {
     return this.#state.at === 'open' ? undefined : this.#state.error
   }
 
-  /** Whether all was handed to the conn and its half is ending, or has ended. */
+  /** Whether the conn was given all, and its half is ending or has ended. No control frame can be sent any more. */
   get isOver(): boolean {
     return this.#state.at === 'closing' || this.#state.at === 'ended'
   }

@@ -41,6 +41,11 @@ const none: PendingWrite[] = []
 /**
  * An HTTP/2 stream as a transport. It must be created before the response of a client's stream arrives, since a short
  * response may have ended by the time Node emits its headers.
+ *
+ * A chunk that arrives takes one of three ways. While the conn reads and Node's stream holds nothing, it passes that
+ * stream by. While Node's stream still holds something, it lines up there. While the conn is paused, small chunks are
+ * gathered in pages (`#kept`), which are pushed before anything else, so that the order stays. Node's stream believes
+ * that it is reading all the time: `push` alone says when the peer has to wait, and `#readOn` when it may send again.
  */
 export class Http2Transport extends DuplexTransport<Http2Stream> {
   /** Replaces `push` to see the peer's END_STREAM: Node emits no event for it, and forgets it before `close`. */
