@@ -24,10 +24,9 @@ export function openChannel<S, R>(
 ): Channel<S, R> {
   const { control, limits, onInvalid, onSlow, name, clock } = options
   const framing = { send: send.framing, receive: receive.framing }
-  const [sends, receives] = [send.codec, receive.codec]
   return new Channel<S, R>(conn, {
-    send: sends,
-    receive: receives,
+    send: send.codec,
+    receive: receive.codec,
     framing,
     control,
     limits,
