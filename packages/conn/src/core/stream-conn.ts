@@ -47,7 +47,14 @@ export class StreamConn implements Conn {
       this.#conn = conn
     }
     chunk(bytes: Uint8Array): void {
-      this.#conn.#onChunk(bytes)
+      const conn = this.#conn
+      const reader = conn.#reader
+      if (reader === undefined || conn.#readers.size > 0 || bytes.length === 0) conn.#onChunk(bytes)
+      else {
+        // Most chunks are those of a channel. It waits only while the half is open.
+        conn.#reader = undefined
+        reader.onChunk(bytes)
+      }
     }
     end(): void {
       this.#conn.#onEnd()
@@ -69,14 +76,20 @@ export class StreamConn implements Conn {
     // A method that a subclass or a program has replaced is what reads and writes.
     const { read, write } = this.prototype
     ownerCalls.readTo = (reader, conn) => {
-      if (conn.read === read && conn instanceof StreamConn && conn.#takesReader) {
+      const isOurs = conn.read === read && conn instanceof StreamConn
+      if (isOurs && conn.#reading === open && conn.#held === noChunks && conn.#reader === undefined) {
         conn.#reader = reader
         if (!conn.#flowing) conn.#flow()
       } else byPromises.readTo(reader, conn)
     }
     ownerCalls.writeFrom = (writer, conn, bytes) => {
-      if (conn.write === write && conn instanceof StreamConn && conn.#takesWriter) conn.#writeFrom(writer, bytes)
-      else byPromises.writeFrom(writer, conn, bytes)
+      const isOurs = conn.write === write && conn instanceof StreamConn
+      if (isOurs && conn.#writing === open && conn.#room && conn.#writer === undefined && !conn.#writers?.size) {
+        conn.#writer = writer
+        conn.#isInWrite = true
+        conn.#room = conn.#transport.write(bytes, (conn.#onHandedOn ??= conn.#createOnHandedOn()))
+        conn.#isInWrite = false
+      } else byPromises.writeFrom(writer, conn, bytes)
     }
     ownerCalls.hidesBytes = (conn) =>
       conn.write === write && conn instanceof StreamConn && conn.#transport.hidesBytes === true
@@ -182,18 +195,15 @@ export class StreamConn implements Conn {
     return iterate((wrap) => this.#pull(wrap, undefined), this.#readers)
   }
 
-  #writeFrom(writer: ConnWriter, bytes: Uint8Array): void {
-    // Kept, since a function for each write would live as long as the write.
-    this.#onHandedOn ??= (isReleased) => {
-      if (this.#isInWrite) return queueMicrotask(() => this.#onHandedOn?.(isReleased))
+  /** It is kept, since a function for each write would live as long as the write. */
+  #createOnHandedOn(): (isReleased: boolean) => void {
+    const onHandedOn = (isReleased: boolean): void => {
+      if (this.#isInWrite) return queueMicrotask(() => onHandedOn(isReleased))
       const waiting = this.#writer
       this.#writer = undefined
       waiting?.onWritten(isReleased)
     }
-    this.#writer = writer
-    this.#isInWrite = true
-    this.#room = this.#transport.write(bytes, this.#onHandedOn)
-    this.#isInWrite = false
+    return onHandedOn
   }
 
   /** Waits for the next chunk and wraps it as the caller returns it, which saves a promise for each chunk. */
@@ -267,14 +277,6 @@ export class StreamConn implements Conn {
     this.#transport.resume()
   }
 
-  get #takesReader(): boolean {
-    return this.#reading === open && this.#held === noChunks && this.#reader === undefined
-  }
-
-  get #takesWriter(): boolean {
-    return this.#writing === open && this.#room && this.#writer === undefined && !this.#hasWriters
-  }
-
   get #hasWriters(): boolean {
     return this.#writers !== undefined && this.#writers.size > 0
   }
@@ -290,12 +292,6 @@ export class StreamConn implements Conn {
     const reader = this.#readers.take()
     if (reader !== undefined) {
       reader.resolve(reader.item(chunk))
-      return
-    }
-    const direct = this.#reader
-    if (direct !== undefined) {
-      this.#reader = undefined
-      direct.onChunk(chunk)
       return
     }
     // The chunk may wait for any time.

@@ -29,8 +29,8 @@ interface Watched extends Http2Stream {
 
 /** The session of a client's stream. */
 interface ClientSession {
-  /** Is called after every write. */
-  onWrite(stream: Http2Stream): void
+  /** Learns of every write. */
+  readonly pump: { onWrite(stream: Http2Stream): void }
   /** Resets the stream, now or once the peer accepts another reset. Returns whether it did so now. */
   reset(stream: Http2Stream, code: number): boolean
 }
@@ -87,10 +87,8 @@ export class Http2Transport extends DuplexTransport<Http2Stream> {
     return destroyed
   }
 
-  get hidesBytes(): boolean {
-    return true
-  }
-
+  /** A field, since a getter would be a call for each write. */
+  readonly hidesBytes = true
   readonly #originalPush: Http2Stream['push']
   readonly #originalDestroy: Http2Stream['destroy']
   readonly #session: Http2Session | undefined
@@ -134,9 +132,18 @@ export class Http2Transport extends DuplexTransport<Http2Stream> {
     const written = { bytes, done, dispatched: this.#socket && dispatchedBytes(this.#socket) }
     if (this.#pending === none) this.#pending = [written]
     else this.#pending.push(written)
-    this.#onWritten ??= (error) => this.#complete(error)
+    // Node calls it when its socket has taken the frames, or TLS a copy of them. When a stream is destroyed, Node calls it
+    // for all pending writes, on Node 20 without an error, although their bytes may still be on their way.
+    this.#onWritten ??= (error) => {
+      const written = this.#pending.shift()
+      if (this.#pending.length === 0) {
+        this.#pending = none
+        this.#onWritten = undefined
+      }
+      if (!this.#awaitsReset && (error === undefined || error === null)) written?.done?.(true)
+    }
     const hasRoom = this.stream.write(bytes, this.#onWritten)
-    this.#clientSession?.onWrite(this.stream)
+    this.#clientSession?.pump.onWrite(this.stream)
     return hasRoom
   }
 
@@ -225,19 +232,6 @@ export class Http2Transport extends DuplexTransport<Http2Stream> {
     const kept = this.#kept?.take()
     this.#kept = undefined
     if (kept !== undefined) this.#originalPush.call(this.stream, kept)
-  }
-
-  /**
-   * Node completes a write when its socket has taken the frames, or TLS a copy of them. When a stream is destroyed,
-   * Node completes all pending writes, on Node 20 without an error, although their bytes may still be on their way.
-   */
-  #complete(error: Error | null | undefined): void {
-    const written = this.#pending.shift()
-    if (this.#pending.length === 0) {
-      this.#pending = none
-      this.#onWritten = undefined
-    }
-    if (!this.#awaitsReset && (error === undefined || error === null)) written?.done?.(true)
   }
 
   override destroy(error: ConnError | null): void {

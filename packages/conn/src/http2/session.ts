@@ -78,13 +78,14 @@ export class Session {
   readonly authority: string
   /** Resolves when the session has ended. */
   readonly closed: Promise<void>
+  /** Makes the session read while it writes. */
+  readonly pump: ReadPump
   readonly #socket: Socket
   readonly #http2: ClientHttp2Session
   readonly #options: SessionOptions
   readonly #pool: PoolEvents
   readonly #keepAlive: KeepAlive
   readonly #responsePings: ResponsePings | undefined
-  readonly #pump: ReadPump
   readonly #connected: Promise<void>
   #state: State = { at: 'connecting' }
   readonly #resets = new ResetBudget()
@@ -122,7 +123,7 @@ export class Session {
     const onDead = (error: ConnError): void => this.destroy(error)
     this.#keepAlive = new KeepAlive(http2, options, onDead)
     this.#responsePings = options.pingsForResponses ? new ResponsePings(() => this.#keepAlive.ping()) : undefined
-    this.#pump = new ReadPump(http2, onDead)
+    this.pump = new ReadPump(http2, onDead)
     this.#connected = new Promise((resolve, reject) => {
       http2.once('connect', () => {
         // Over TLS, the peer must have chosen h2.
@@ -231,15 +232,10 @@ export class Session {
   #onStreamClose(stream: OwnedStream): void {
     this.#streamCount -= 1
     this.#resets.forget(stream)
-    this.#pump.forget(stream)
+    this.pump.forget(stream)
     this.#release(stream)
     this.#pool.onRoom()
     this.stopAwaiting(stream)?.onClose()
-  }
-
-  /** To be called when bytes were written to one of the streams. */
-  onWrite(stream: Http2Stream): void {
-    this.#pump.onWrite(stream)
   }
 
   /** Resets a stream now, or as soon as the peer accepts another reset. Returns whether it did so now. */

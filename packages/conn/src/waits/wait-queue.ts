@@ -38,11 +38,14 @@ export class WaitQueue<Item, Result> {
         item,
         resolve,
         reject,
-        previous: undefined,
+        previous: this.#last,
         next: undefined,
         release: undefined,
       }
-      this.#append(link)
+      this.size += 1
+      if (this.#last === undefined) this.#first = link
+      else this.#last.next = link
+      this.#last = link
       if (signal === undefined || signal === null) return
       const onAbort = (): void => {
         this.#remove(link)
@@ -57,7 +60,11 @@ export class WaitQueue<Item, Result> {
   take(): Waiting<Item, Result> | undefined {
     const first = this.#first
     if (first === undefined) return undefined
-    this.#remove(first)
+    this.size -= 1
+    this.#first = first.next
+    if (first.next === undefined) this.#last = undefined
+    else first.next.previous = undefined
+    first.next = undefined
     first.release?.()
     return first
   }
@@ -76,15 +83,6 @@ export class WaitQueue<Item, Result> {
   /** Removes all and rejects them. */
   fail(error: unknown): void {
     for (let waiting = this.take(); waiting !== undefined; waiting = this.take()) waiting.reject(error)
-  }
-
-  #append(link: Link<Item, Result>): void {
-    this.size += 1
-    const last = this.#last
-    this.#last = link
-    link.previous = last
-    if (last === undefined) this.#first = link
-    else last.next = link
   }
 
   #remove(link: Link<Item, Result>): void {
