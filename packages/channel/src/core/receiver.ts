@@ -59,7 +59,7 @@ export class Receiver<R> implements ConnReader {
   readonly #clock: Clock
   readonly #events: ReceiverEvents
 
-  // Waits. With wraps of R this class would be invariant; `#deliver` alone dequeues them.
+  // Waits. With wraps of R this class would be invariant.
   readonly #waiting = new WaitQueue<Wrap<never>, unknown>(receiveAborted)
   #state: State = open
 
@@ -120,9 +120,10 @@ export class Receiver<R> implements ConnReader {
     const refused = signal === undefined ? undefined : signalError(signal, 'the receive')
     if (refused !== undefined) return Promise.reject(refused)
     // While it reads, no whole message is there.
+    if (this.#isReading && this.#state === open) return this.#waiting.add(wrap, signal) as Promise<Result>
     const message = this.#isReading || this.#waiting.size > 0 ? none : this.#decode()
     if (message !== none && message !== skipped) {
-      this.#lookAhead()
+      if (this.#state === open && !this.#lookedAhead) this.#lookedAhead = this.#next()
       return Promise.resolve(wrap(message))
     }
     const received = this.#wait(wrap, signal)
@@ -259,7 +260,7 @@ export class Receiver<R> implements ConnReader {
     this.#waitsForDemand = this.#state.at === 'open' && this.#waiting.size === 0 && decoder.buffered > maxUnasked
     // The start of a message that was not asked for has a bound for each channel, like the chunk and the window behind
     // it.
-    if (this.arrivedWatcher !== undefined) {
+    if (this.arrivedWatcher !== undefined && (this.#reported > 0 || decoder.held > 0)) {
       this.#reportMemory(this.#waitsForDemand && decoder.held <= maxStart ? 0 : decoder.held)
     }
     if (!this.#waitsForDemand) this.read()
@@ -348,18 +349,9 @@ export class Receiver<R> implements ConnReader {
     }
     if (this.#state.at === 'open') this.#state = { at: 'ended' }
     this.#events.onEnd()
-    while (this.#waiting.size > 0) this.#deliver(undefined)
-  }
-
-  /** Handles the control frames before the next message, since a program that only sends must notice them too. */
-  #lookAhead(): void {
-    if (this.#state.at === 'open' && !this.#lookedAhead) this.#lookedAhead = this.#next()
-  }
-
-  /** Resolves the first wait with a message, or with the end. */
-  #deliver(message: R | undefined): void {
-    const first = this.#waiting.take()
-    first?.resolve((first.item as Wrap<R>)(message))
+    for (let waiting = this.#waiting.take(); waiting !== undefined; waiting = this.#waiting.take()) {
+      waiting.resolve((waiting.item as Wrap<R>)(undefined))
+    }
   }
 
   #serveWaiting(): void {
@@ -371,9 +363,12 @@ export class Receiver<R> implements ConnReader {
       }
       const message = this.#decode()
       if (message === none) return
-      if (message !== skipped) this.#deliver(message)
+      if (message === skipped) continue
+      const first = this.#waiting.take()
+      first?.resolve((first.item as Wrap<R>)(message))
     }
-    this.#lookAhead()
+    // Handles the control frames before the next message, since a program that only sends must notice them too.
+    if (this.#state === open && !this.#lookedAhead) this.#lookedAhead = this.#next()
   }
 
   /** Skips messages, and handles the control frames among them. */

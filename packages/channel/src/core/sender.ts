@@ -62,7 +62,7 @@ export class Sender<in S> implements ConnWriter, Turning {
   /** Well filled buffers that wait for the conn. One more may be on its way. Most channels never need it. */
   #queue: Uint8Array[] | undefined
   #queuedBytes = 0
-  /** The memory of those, and of the one on its way. Unit: bytes. */
+  /** The memory of those and of the one on its way, as `#queuedBytes` is their size. Unit: bytes. */
   #queuedMemory = 0
   /** The write that is under way, its size, and its memory. Unit: bytes. */
   #written: Uint8Array | undefined
@@ -137,7 +137,8 @@ export class Sender<in S> implements ConnWriter, Turning {
     }
     const refused = signal === undefined ? undefined : signalError(signal, 'the send')
     if (refused !== undefined) return Promise.reject(refused)
-    if (this.#waiting.size === 0 && !this.#isEncoding && this.bufferedBytes < this.#limits.maxBufferedBytes) {
+    const buffered = this.#queuedBytes + this.#out.position
+    if (this.#waiting.size === 0 && !this.#isEncoding && buffered < this.#limits.maxBufferedBytes) {
       const error = this.#accept(message)
       if (this.#hasDeferredWork) {
         this.#hasDeferredWork = false
@@ -235,34 +236,24 @@ export class Sender<in S> implements ConnWriter, Turning {
 
   /** Hands what is there to the conn, or keeps it while a write is on its way. */
   #flush(): void {
-    if (this.#isEncoding) {
-      this.#flushLater()
-      return
-    }
     const out = this.#out
+    if (this.#isEncoding) return this.#flushLater()
     if (out.position === 0) return
-    if (this.#written === undefined) this.#write(this.#takeWritten(ownerCalls.hidesBytes(this.#conn)))
+    if (this.#written === undefined) this.#write(out.take(ownerCalls.hidesBytes(this.#conn)))
     else if (out.position >= this.#limits.flushBytes || out.isWellFilled) {
-      this.#queue ??= []
-      this.#queue.push(this.#takeWritten())
+      const bytes = out.take()
+      ;(this.#queue ??= []).push(bytes)
+      this.#queuedBytes += bytes.length
+      this.#queuedMemory += memoryOf(bytes)
     } else out.settle(2 * this.bufferedBytes - this.#queuedMemory)
     if (this.watcher !== undefined) this.#reportMemory(this.watcher)
   }
 
-  /** What was encoded, to be written next or later. */
-  #takeWritten(mayShare = false): Uint8Array {
-    const bytes = this.#out.take(mayShare)
-    this.#queuedBytes += bytes.length
-    this.#queuedMemory += memoryOf(bytes)
-    return bytes
-  }
-
   /** Tells how much memory waits now, but for what this turn still writes. */
   #reportMemory(watcher: SenderWatcher): void {
-    const change = this.#queuedMemory + (this.#flushIsDue ? 0 : this.#out.held) - this.#reported
-    if (change === 0) return
+    const change = this.#queuedMemory + (this.#flushIsDue ? 0 : this.#out.bytes.length) - this.#reported
     this.#reported += change
-    watcher.onHeld(change)
+    if (change !== 0) watcher.onHeld(change)
   }
 
   /** Tells of a peer that has taken nothing for long, and looks again after as long. */
@@ -304,7 +295,10 @@ export class Sender<in S> implements ConnWriter, Turning {
     if (this.#state.at === 'failed') return this.#state.error
     this.messages += 1
     if (out.position >= this.#limits.flushBytes || out.position >= fullFrom) this.#flush()
-    else if (!this.#flushIsDue) this.#flushLater()
+    else if (!this.#flushIsDue) {
+      this.#flushIsDue = true
+      turnEnd.add(this)
+    }
     return undefined
   }
 
@@ -322,8 +316,11 @@ export class Sender<in S> implements ConnWriter, Turning {
   /** Writes what waits. What this turn has produced waits for the turn's end. */
   #writeNext(): void {
     const bytes = this.#queue?.shift()
-    if (bytes !== undefined) this.#write(bytes)
-    else if (this.#out.position > 0 && !this.#flushIsDue) this.#write(this.#takeWritten())
+    if (bytes !== undefined) {
+      this.#queuedBytes -= bytes.length
+      this.#queuedMemory -= memoryOf(bytes)
+      this.#write(bytes)
+    } else if (this.#out.position > 0 && !this.#flushIsDue) this.#write(this.#out.take())
   }
 
   #write(bytes: Uint8Array): void {
@@ -331,6 +328,8 @@ export class Sender<in S> implements ConnWriter, Turning {
     // Both are zero once the conn's place has transferred the bytes.
     this.#writtenBytes = bytes.length
     this.#writtenMemory = memoryOf(bytes)
+    this.#queuedBytes += bytes.length
+    this.#queuedMemory += this.#writtenMemory
     this.bytes += bytes.length
     ownerCalls.writeFrom(this, this.#conn, bytes)
   }
@@ -341,7 +340,7 @@ export class Sender<in S> implements ConnWriter, Turning {
     if (this.#state.at === 'failed') return
     this.#queuedBytes -= this.#writtenBytes
     this.#queuedMemory -= this.#writtenMemory
-    if (this.bufferedBytes > 0) this.#writeNext()
+    if (this.#queuedBytes + this.#out.position > 0) this.#writeNext()
     if (this.watcher !== undefined) this.#reportMemory(this.watcher)
     if (this.#waiting.size > 0) this.#admitMore()
     if (this.#stalledSince !== undefined) {

@@ -104,20 +104,21 @@ export class WriteBuffer extends ByteWriter {
 
   protected override grow(size: number): void {
     const before = this.bytes
+    const capacity = before.length
     const needed = this.position + size
-    const next = allocate(this.#sizeFor(needed, size))
-    if (before.length < slabSize && next.length >= slabSize) pool.slabsInUse += 1
+    const isSmall = needed <= smallSize && pool.slabsInUse >= maxSlabs
+    if (capacity === 0 && needed <= slabSize && !isSmall) {
+      pool.slabsInUse += 1
+      this.replace(pool.slabs.pop() ?? createSlab())
+      return
+    }
+    // Many small pieces are moved seldom by doubling; a large one knows its size, but for what a framing adds.
+    const grown = size >= capacity ? needed + roomForFraming : Math.max(needed, 2 * capacity)
+    const next = allocate(capacity === 0 && isSmall ? smallSize : grown)
+    if (capacity < slabSize && next.length >= slabSize) pool.slabsInUse += 1
     this.replace(next)
     // What was there has moved, and nothing else refers to it.
     keep(before)
-  }
-
-  #sizeFor(needed: number, size: number): number {
-    const capacity = this.bytes.length
-    if (capacity === 0 && needed <= slabSize)
-      return needed <= smallSize && pool.slabsInUse >= maxSlabs ? smallSize : slabSize
-    // Many small pieces are moved seldom by doubling; a large one knows its size, but for what a framing adds.
-    return size >= capacity ? needed + roomForFraming : Math.max(needed, 2 * capacity)
   }
 }
 
@@ -151,11 +152,16 @@ function allocateShared(size: number): Uint8Array<ArrayBuffer> {
   return pool.page.subarray(start, start + size)
 }
 
+/** A plain array, of which a view is made without four calls of `Buffer`. */
+function createSlab(): Uint8Array<ArrayBuffer> {
+  return new Uint8Array(allocateBytes(slabSize).buffer)
+}
+
 /** Returns unused memory of at least `size` bytes and at most twice as many. */
 function allocate(size: number): Uint8Array<ArrayBuffer> {
   if (size === smallSize) return pool.small.pop() ?? allocateBytes(size)
   if (size <= slabSize / 2) return allocateBytes(size)
-  if (size <= slabSize) return pool.slabs.pop() ?? allocateBytes(slabSize)
+  if (size <= slabSize) return pool.slabs.pop() ?? createSlab()
   return takeLarge(size) ?? allocateBytes(size)
 }
 

@@ -37,9 +37,16 @@ const framing: Framing = {
   end(out, start, limit) {
     const length = out.position - start - prefixSize
     if (length > limit) throw messageTooLarge(length, limit, 'local')
-    writeU32(out.bytes, start, length)
+    const { bytes } = out
+    // By hand, since a `DataView` would have to be created for each flush.
+    bytes[start] = length >>> 24
+    bytes[start + 1] = length >>> 16
+    bytes[start + 2] = length >>> 8
+    bytes[start + 3] = length
   },
-  markControl: (out, start) => writeU32(out.bytes, start, readU32(out.bytes, start) | controlFlag),
+  markControl(out, start) {
+    out.bytes[start] = (out.bytes[start] ?? 0) | (controlFlag >>> 24)
+  },
   decoder: (limit) => new LengthPrefixedDecoder(limit),
 }
 
@@ -57,7 +64,8 @@ class LengthPrefixedDecoder extends ChunkDecoder {
   }
 
   override get buffered(): number {
-    return this.chunk.length - this.position + this.kept + (this.#size === -1 ? 0 : prefixSize)
+    const ofBody = this.chunk.length - this.position + (this.parts?.size ?? 0)
+    return this.#size === -1 ? ofBody : ofBody + prefixSize
   }
 
   next(): boolean {
@@ -66,7 +74,10 @@ class LengthPrefixedDecoder extends ChunkDecoder {
     // Most frames lie in one chunk.
     const body = position + prefixSize
     if (this.#size === -1 && this.parts === undefined && body <= chunk.length) {
-      const length = this.#check(readU32(chunk, position))
+      const prefix = readU32(chunk, position)
+      const isMessage = prefix <= this.#limit
+      const length = isMessage ? prefix : this.#check(prefix)
+      if (isMessage) this.control = false
       if (body + length <= chunk.length) {
         this.bytes = chunk
         this.offset = body
@@ -121,14 +132,6 @@ function readU32(bytes: Uint8Array, at: number): number {
   const high = ((bytes[at] ?? 0) << 24) | ((bytes[at + 1] ?? 0) << 16)
   const low = ((bytes[at + 2] ?? 0) << 8) | (bytes[at + 3] ?? 0)
   return (high | low) >>> 0
-}
-
-/** By hand, since a `DataView` would have to be created for each flush. */
-function writeU32(bytes: Uint8Array, at: number, value: number): void {
-  bytes[at] = value >>> 24
-  bytes[at + 1] = value >>> 16
-  bytes[at + 2] = value >>> 8
-  bytes[at + 3] = value
 }
 
 function hex(prefix: number): string {

@@ -17,15 +17,11 @@ class TurnEnd {
 
   constructor() {
     // It serves all callers, and keeps the context of none: each turn is prepared in the one before.
-    runInRootContext(() => this.#prepare())
+    runInRootContext(() => void new Promise(this.#setWake).then(this.#onWake))
   }
 
   add(subject: Turning): void {
     if (this.#due.push(subject) === 1) this.#wake()
-  }
-
-  #prepare(): void {
-    void new Promise(this.#setWake).then(this.#onWake)
   }
 
   // Made once, since functions for each turn would be garbage of each message.
@@ -35,7 +31,7 @@ class TurnEnd {
 
   /** A tick comes before the promises when the turn began with a callback: it is asked for in one of the promises. */
   readonly #onWake = (): void => {
-    this.#prepare()
+    void new Promise(this.#setWake).then(this.#onWake)
     afterPromises(this.#run)
   }
 

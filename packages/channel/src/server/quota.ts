@@ -67,7 +67,7 @@ export class ChannelUsage extends Linked<ChannelUsage> {
     if (this.#hasEnded) return
     if (change < 0 || this.held === 0) this.#progressAt = this.#clock.now()
     this.held += change
-    for (const quota of this.quotas) quota.onHeld(change, this.#clock)
+    for (const quota of this.quotas) if (quota.limitsMemory) quota.onHeld(change, this.#clock)
   }
 
   onArrived(change: number): void {
@@ -102,6 +102,8 @@ export class ChannelUsage extends Linked<ChannelUsage> {
 /** Limits that the channels of a route, of a connection or of a router share, and what of them is used. */
 export class Quota {
   readonly limits: QuotaLimits
+  /** Whether it limits buffered bytes. Without a limit, they are not counted. */
+  readonly limitsMemory: boolean
   readonly #name: string
   /** All channels of the router. Those of this quota are among them. */
   readonly #usages: Iterable<ChannelUsage>
@@ -123,6 +125,7 @@ export class Quota {
   constructor(name: string, limits: QuotaLimits, usages: Iterable<ChannelUsage>) {
     this.#name = name
     this.limits = limits
+    this.limitsMemory = limits.maxBufferedBytes !== undefined
     this.#usages = usages
   }
 

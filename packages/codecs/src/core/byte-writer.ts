@@ -74,7 +74,7 @@ export class ByteWriter {
    */
   reserve(size: number): void {
     if (this.bytes.length - this.position >= size) return
-    if (size > maxReservedFactor * this.left + maxRounding) this.overflow()
+    if (size > maxReservedFactor * (this.#limit - this.position) + maxRounding) this.overflow()
     this.grow(size)
   }
 

@@ -87,8 +87,9 @@ export function createJsonCodec<T>(converter: Converter<T>, code: CompiledJson |
     encode(message, out) {
       const value = converter.encode(message)
       if (code?.write(value, out) === true) return
-      const text = stringify(value, out.left)
-      if (text === undefined || text.length > out.left) out.overflow()
+      const { left } = out
+      const text = stringify(value, left)
+      if (text === undefined || text.length > left) out.overflow()
       else utf8.write(text, out)
     },
     decode(bytes) {
@@ -116,19 +117,17 @@ class JsonReader<T> implements MessageReader<T> {
 
   read(bytes: Uint8Array, offset: number, length: number): T {
     if (this.#code !== undefined) {
-      const value = this.#code.read(bytes, offset, length)
-      if (value !== undefined) return this.#code.convert(value, this.#converter)
+      const known = this.#code.read(bytes, offset, length)
+      if (known !== undefined) return this.#code.convert(known, this.#converter)
     }
-    return this.#converter.decode(this.#parse(bytes, offset, length))
-  }
-
-  #parse(bytes: Uint8Array, offset: number, length: number): unknown {
+    let value: unknown
     try {
-      return JSON.parse(this.#text.read(bytes, offset, length))
+      value = JSON.parse(this.#text.read(bytes, offset, length))
     } catch {
       // The engine's error would keep the text of the whole chunk alive, so the error is made from a text of its own.
-      return parse(utf8.read(bytes, offset, offset + length))
+      value = parse(utf8.read(bytes, offset, offset + length))
     }
+    return this.#converter.decode(value)
   }
 
   release(): void {

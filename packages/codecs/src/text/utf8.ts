@@ -90,7 +90,12 @@ export function bufferUtf8(buffer: BufferClass | undefined): Utf8 | undefined {
       out.position += utf8Write.call(out.bytes, text, out.position, room)
     },
     read(bytes, start = 0, end = bytes.length) {
-      const text = sliceOrThrow(utf8Slice, bytes, start, end)
+      let text
+      try {
+        text = utf8Slice.call(bytes, start, end)
+      } catch (cause) {
+        throw new CodecError('DECODE_FAILED', `text of ${end - start} bytes: ${reasonOf(cause)}`, { cause })
+      }
       // `utf8Slice` replaces invalid bytes with U+FFFD. The sender may also have sent U+FFFD itself.
       return text.includes('\uFFFD') ? readStrictly(bytes, start, end) : text
     },
@@ -174,16 +179,6 @@ function readStrictly(bytes: Uint8Array, start = 0, end = bytes.length): string 
     return decoder.decode(bytes.subarray(start, end))
   } catch (cause) {
     throw new CodecError('DECODE_FAILED', `not well-formed UTF-8: ${reasonOf(cause)}`, { cause })
-  }
-}
-
-type Slice = BufferClass['prototype']['utf8Slice']
-
-function sliceOrThrow(utf8Slice: Slice, bytes: Uint8Array, start: number, end: number): string {
-  try {
-    return utf8Slice.call(bytes, start, end)
-  } catch (cause) {
-    throw new CodecError('DECODE_FAILED', `text of ${end - start} bytes: ${reasonOf(cause)}`, { cause })
   }
 }
 

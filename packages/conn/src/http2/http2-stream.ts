@@ -132,15 +132,15 @@ export class Http2Transport extends DuplexTransport<Http2Stream> {
     const written = { bytes, done, dispatched: this.#socket && dispatchedBytes(this.#socket) }
     if (this.#pending === none) this.#pending = [written]
     else this.#pending.push(written)
-    // Node calls it when its socket has taken the frames, or TLS a copy of them. When a stream is destroyed, Node calls it
-    // for all pending writes, on Node 20 without an error, although their bytes may still be on their way.
+    // Node completes a write when its socket has taken the frames, or TLS a copy of them. When a stream is destroyed,
+    // Node completes all pending writes, on Node 20 without an error, although their bytes may still be on their way.
     this.#onWritten ??= (error) => {
-      const written = this.#pending.shift()
+      const first = this.#pending.shift()
       if (this.#pending.length === 0) {
         this.#pending = none
         this.#onWritten = undefined
       }
-      if (!this.#awaitsReset && (error === undefined || error === null)) written?.done?.(true)
+      if (!this.#awaitsReset && (error === undefined || error === null)) first?.done?.(true)
     }
     const hasRoom = this.stream.write(bytes, this.#onWritten)
     this.#clientSession?.pump.onWrite(this.stream)
