@@ -56,6 +56,12 @@ const notConnOnNode = {
   message: 'This runs in browsers and workers too: import @h2channel/conn/web or /internal.',
 }
 
+const notCodecs = {
+  group: ['@h2channel/codecs'],
+  allowTypeImports: true,
+  message: 'A program loads only the codecs that it imports: import @h2channel/codecs/internal.',
+}
+
 const fakeable = [
   'setImmediate',
   'setInterval',
@@ -69,7 +75,7 @@ const fakeable = [
 
 /** Of several overrides that name one rule for a file, the last one counts, so that each says all of the rule. */
 function rules(pkg, portable, forbidden) {
-  const patterns = pkg === 'channel' ? [] : [notOfWorkspace]
+  const patterns = [pkg === 'channel' ? notCodecs : notOfWorkspace]
   if (portable) patterns.push(notOfNode, ...(pkg === 'channel' ? [notConnOnNode] : []))
   const group = forbidden.map((folder) => `**/${folder}/*`)
   if (group.length > 0) patterns.push({ group, message: 'A layer imports from the layers below it alone.' })

@@ -71,6 +71,7 @@ function requireThem(): void {
     'conn',
     'conn/web',
     'conn/internal',
+    'codecs/internal',
     'codecs',
     'channel',
     'channel/server',

@@ -1,5 +1,5 @@
 import type { Codec } from '@h2channel/codecs'
-import { CodecError } from '@h2channel/codecs'
+import { CodecError } from '@h2channel/codecs/internal'
 import type { Conn, ConnClosed } from '@h2channel/conn'
 import { ConnError } from '@h2channel/conn/web'
 

@@ -2,7 +2,7 @@
  * How the end of a channel translates: at one peer to a close frame or a reset, and from those to an error at the
  * other.
  */
-import { CodecError } from '@h2channel/codecs'
+import { CodecError } from '@h2channel/codecs/internal'
 import { ConnError } from '@h2channel/conn/web'
 
 import type { ChannelErrorCode } from '../errors.ts'

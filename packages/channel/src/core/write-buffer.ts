@@ -1,4 +1,4 @@
-import { allocateBytes, ByteWriter } from '@h2channel/codecs'
+import { allocateBytes, ByteWriter } from '@h2channel/codecs/internal'
 
 /** The size of the memory that a channel writes into during a turn. Unit: bytes. */
 const slabSize = 64 * 1024

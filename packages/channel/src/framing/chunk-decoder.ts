@@ -1,4 +1,4 @@
-import { allocateBytes } from '@h2channel/codecs'
+import { allocateBytes } from '@h2channel/codecs/internal'
 
 import type { FrameDecoder } from './framing.ts'
 
