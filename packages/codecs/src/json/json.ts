@@ -10,7 +10,8 @@ import type { StandardSchema } from '../schema/standard.ts'
 import { optionalConverter } from '../schema/schema.ts'
 import type { Converter, OutputOf, Schema, SchemaOptions, TwoWay } from '../schema/schema.ts'
 import { shapeOf } from '../schema/shape.ts'
-import { createTextReader, utf8 } from '../text/utf8.ts'
+import type { TextReader } from '../text/utf8.ts'
+import { createTextReader, isReadAlone, utf8 } from '../text/utf8.ts'
 
 /** The options of {@link json} with a schema. */
 export interface JsonOptions extends SchemaOptions {
@@ -108,7 +109,8 @@ export function createJsonCodec<T>(converter: Converter<T>, code: CompiledJson |
 class JsonReader<T> implements MessageReader<T> {
   readonly #converter: Converter<T>
   readonly #code: CompiledJson | undefined
-  readonly #text = createTextReader()
+  /** Made for a chunk of several messages, and dropped with it: an idle channel has none. */
+  #text: TextReader | undefined
 
   constructor(converter: Converter<T>, code: CompiledJson | undefined) {
     this.#converter = converter
@@ -122,7 +124,11 @@ class JsonReader<T> implements MessageReader<T> {
     }
     let value: unknown
     try {
-      value = JSON.parse(this.#text.read(bytes, offset, length))
+      const text =
+        this.#text === undefined && isReadAlone(bytes, offset, length)
+          ? utf8.read(bytes, offset, offset + length)
+          : (this.#text ??= createTextReader()).read(bytes, offset, length)
+      value = JSON.parse(text)
     } catch {
       // The engine's error would keep the text of the whole chunk alive, so the error is made from a text of its own.
       value = parse(utf8.read(bytes, offset, offset + length))
@@ -131,7 +137,7 @@ class JsonReader<T> implements MessageReader<T> {
   }
 
   release(): void {
-    this.#text.release()
+    this.#text = undefined
   }
 }
 

@@ -122,10 +122,15 @@ const minAsciiPerOther = 64
  * alone.
  */
 export function createTextReader(buffer: BufferClass | undefined = platform.Buffer): TextReader {
-  // Each channel makes one: the methods of the platform are probed once.
+  // There may be one for each chunk: the methods of the platform are probed once.
   const isUsable = buffer === platform.Buffer ? utf8 !== standardUtf8 : bufferUtf8(buffer) !== undefined
   if (buffer !== undefined && isUsable) return new ChunkTextReader(buffer)
   return { read: (bytes, offset, length) => utf8.read(bytes, offset, offset + length), release: () => {} }
+}
+
+/** Whether a message is so much of its chunk, or of what a reader converts at once, that it is read alone. */
+export function isReadAlone(chunk: Uint8Array, offset: number, length: number): boolean {
+  return length * 2 > Math.min(chunk.length - offset, maxWindow)
 }
 
 const nothing = new Uint8Array(0)
@@ -146,9 +151,8 @@ class ChunkTextReader implements TextReader {
 
   read(bytes: Uint8Array, offset: number, length: number): string {
     if (bytes !== this.#chunk || offset < this.#start || offset + length > this.#end) {
-      const end = Math.min(bytes.length, offset + maxWindow)
-      if (length * 2 > end - offset) return utf8.read(bytes, offset, offset + length)
-      this.#load(bytes, offset, end)
+      if (isReadAlone(bytes, offset, length)) return utf8.read(bytes, offset, offset + length)
+      this.#load(bytes, offset, Math.min(bytes.length, offset + maxWindow))
     }
     // Where there are many of these bytes, most messages contain some.
     if (this.#others * minAsciiPerOther <= this.#text.length) {
