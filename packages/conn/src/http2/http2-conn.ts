@@ -62,17 +62,19 @@ export class Http2Conn extends StreamConn implements RequestInfo {
 
   /** Called by `connect` and `accept`, since its transport is private to this package. */
   constructor(stream: Http2Stream, transport: Http2Transport, info: RequestInfo, timeouts: CloseTimeouts) {
-    const { local, remote } = addressesOf(stream.session)
+    const shared = sharedOf(stream.session)
     super(transport, timeouts)
     this.#transport = transport
     this.side = info.side
     this.method = info.method
     this.path = info.path
     this.status = info.status
-    this.headers = compact(info.headers)
-    this.localAddress = local
-    this.remoteAddress = remote
+    this.headers = compact(info.headers, shared.headers)
+    shared.headers = this.headers
+    this.localAddress = shared.local
+    this.remoteAddress = shared.remote
     this.streamId = stream.id ?? 0
+    compactSentHeaders(stream)
   }
 
   /**
@@ -84,31 +86,57 @@ export class Http2Conn extends StreamConn implements RequestInfo {
   }
 }
 
-type Addresses = Readonly<Record<'local' | 'remote', Address>>
+/** What the conns of a session share. */
+interface Shared {
+  /** Frozen. */
+  readonly local: Address
+  readonly remote: Address
+  /** The headers of its last conn. Most of their values come again in the next, as new texts. */
+  headers: IncomingHttpHeaders
+}
 
-const knownAddresses = new WeakMap<Http2Session, Addresses>()
+const sharedBySession = new WeakMap<Http2Session, Shared>()
 
-/** The addresses of a session, in frozen objects that all of its conns share. */
-function addressesOf(session: Http2Session | undefined): Addresses {
-  const known = session && knownAddresses.get(session)
+function sharedOf(session: Http2Session | undefined): Shared {
+  const known = session && sharedBySession.get(session)
   if (known !== undefined) return known
   const { localAddress = '', localPort = 0, remoteAddress = '', remotePort = 0 } = session?.socket ?? {}
-  const addresses = {
+  const shared = {
     local: Object.freeze({ address: localAddress, port: localPort }),
     remote: Object.freeze({ address: remoteAddress, port: remotePort }),
+    headers: {},
   }
-  if (session !== undefined) knownAddresses.set(session, addresses)
-  return addresses
+  if (session !== undefined) sharedBySession.set(session, shared)
+  return shared
 }
+
+const noNames: string[] = []
+Object.freeze(noNames)
 
 /**
  * Copies headers into a fifth of the memory. Node creates them without a prototype: in V8, that is a hash table. The
  * prototype is taken from an empty object, and the values are copied one by one, since a spread takes three times as
- * long.
+ * long. A text that `last` has too is taken from there.
  */
-function compact(headers: IncomingHttpHeaders): IncomingHttpHeaders {
+function compact(headers: IncomingHttpHeaders, last: IncomingHttpHeaders): IncomingHttpHeaders {
   const copy = Object.setPrototypeOf({}, null) as IncomingHttpHeaders
-  for (const name in headers) copy[name] = headers[name]
-  Reflect.set(copy, sensitiveHeaders, Reflect.get(headers, sensitiveHeaders))
+  for (const name in headers) {
+    const value = headers[name]
+    copy[name] = value === last[name] ? last[name] : value
+  }
+  const names = Reflect.get(headers, sensitiveHeaders) as string[] | undefined
+  Reflect.set(copy, sensitiveHeaders, names?.length === 0 ? noNames : names)
   return copy
 }
+
+/** Where Node keeps the headers that a stream has sent. */
+let sentHeaders: symbol | undefined
+
+/** Gives back the memory of the hash table in which Node keeps the headers that a stream has sent. */
+function compactSentHeaders(stream: Http2Stream): void {
+  sentHeaders ??= Object.getOwnPropertySymbols(stream).find(({ description }) => description === 'sent-headers')
+  if (sentHeaders === undefined || stream.sentHeaders === undefined) return
+  Reflect.set(stream, sentHeaders, compact(stream.sentHeaders as IncomingHttpHeaders, noHeaders))
+}
+
+const noHeaders: IncomingHttpHeaders = Object.freeze({})
