@@ -1,6 +1,8 @@
 import type { Codec } from '@h2channel/codecs'
 import { CodecError } from '@h2channel/codecs/internal'
 import type { Conn, ConnClosed } from '@h2channel/conn'
+import type { ConnOwner } from '@h2channel/conn/internal'
+import { Outcome, ownerCalls } from '@h2channel/conn/internal'
 import { ConnError } from '@h2channel/conn/web'
 
 import { ChannelError } from '../errors.ts'
@@ -11,7 +13,7 @@ import type { Clock } from '../runtime/clock.ts'
 import { setDeadline } from '../runtime/clock.ts'
 import type { ChannelClosed, ChannelStats } from './channel-types.ts'
 import { channelError, closeError, closeFrame, connFailure, decodeFailure, resetReason } from './close-codes.ts'
-import type { HeartbeatEvents, ReceiverEvents, SenderEvents, Watchers } from './events.ts'
+import type { HeartbeatEvents, ReceiverChannel, SenderChannel, Watchers } from './events.ts'
 import { Heartbeat } from './heartbeat.ts'
 import { isOwnEnd } from './own-end.ts'
 import { Receiver } from './receiver.ts'
@@ -51,18 +53,17 @@ const maxUnreadControlFrames = 128 * 1024
  * The life of a channel: joins both halves and the heartbeat, handles control frames, and decides how the channel ends.
  * The halves and the heartbeat call it directly, since closures for each channel would take more memory than its state.
  */
-export class ChannelCore<in S, out R> implements SenderEvents, ReceiverEvents, HeartbeatEvents {
+export class ChannelCore<in S, out R> implements ConnOwner, SenderChannel, ReceiverChannel, HeartbeatEvents {
   readonly conn: Conn
+  readonly limits: ChannelLimits
+  readonly clock: Clock
   readonly sender: Sender<S>
   readonly receiver: Receiver<R>
-  readonly closed: Promise<ChannelClosed>
 
   readonly #control: boolean
-  readonly #limits: ChannelLimits
   readonly #onInvalid: OnInvalid | undefined
   readonly #onSlow: OnSlow | undefined
   readonly #name: string | undefined
-  readonly #clock: Clock
   readonly #openedAt: number
 
   // Control frames.
@@ -74,7 +75,7 @@ export class ChannelCore<in S, out R> implements SenderEvents, ReceiverEvents, H
 
   // How it ends.
   #failure: ChannelError | undefined
-  #outcome: ChannelClosed | undefined
+  readonly #closed = new Outcome<ChannelClosed>()
   /** The user's `close()`. */
   #closing: Promise<void> | undefined
   /** The close that no caller asked for, once it has begun. */
@@ -83,18 +84,17 @@ export class ChannelCore<in S, out R> implements SenderEvents, ReceiverEvents, H
   constructor({ conn, send, receive, framing, control, limits, onInvalid, onSlow, name, clock }: ChannelParts<S, R>) {
     this.conn = conn
     this.#control = control
-    this.#limits = limits
+    this.limits = limits
     this.#onInvalid = onInvalid
     this.#onSlow = onSlow
     this.#name = name
-    this.#clock = clock
+    this.clock = clock
     this.#openedAt = clock.now()
     this.#controlUntil = this.#openedAt
-    this.sender = new Sender({ conn, codec: send, framing: framing.send, limits, clock }, this)
-    const decoder = framing.receive.decoder(limits.maxMessageBytes)
-    this.receiver = new Receiver(conn, receive, decoder, clock, this)
+    this.sender = new Sender(send, framing.send, this)
+    this.receiver = new Receiver(receive, framing.receive, this)
     if (control) this.#heartbeat = new Heartbeat(clock, limits, this)
-    this.closed = conn.closed.then((closed) => this.#onClosed(closed))
+    ownerCalls.tellClosed(this, conn)
     this.receiver.read()
   }
 
@@ -105,7 +105,7 @@ export class ChannelCore<in S, out R> implements SenderEvents, ReceiverEvents, H
       received: { messages: receiver.messages, bytes: receiver.bytes },
       bufferedBytes: sender.bufferedBytes,
       roundTrip: this.#heartbeat?.roundTrip,
-      age: this.#clock.now() - this.#openedAt,
+      age: this.clock.now() - this.#openedAt,
     }
   }
 
@@ -119,7 +119,11 @@ export class ChannelCore<in S, out R> implements SenderEvents, ReceiverEvents, H
 
   /** How the channel ended, if it has. */
   get outcome(): ChannelClosed | undefined {
-    return this.#outcome
+    return this.#closed.value
+  }
+
+  get closed(): Promise<ChannelClosed> {
+    return this.#closed.promise
   }
 
   /** Whether `error` is how the channel or its sending half ended, or says that this side had ended it. */
@@ -305,7 +309,7 @@ export class ChannelCore<in S, out R> implements SenderEvents, ReceiverEvents, H
       if (this.#control && this.receiver.isOpen) this.sender.control({ type: 'stop' })
       this.receiver.drop()
       // As `#endInTime`, without a wait of its own.
-      const deadline = setDeadline(this.#clock, onCloseTimeout, this.#limits.closeTimeout, this)
+      const deadline = setDeadline(this.clock, onCloseTimeout, this.limits.closeTimeout, this)
       try {
         await this.sender.end()
       } catch (reason) {
@@ -319,7 +323,7 @@ export class ChannelCore<in S, out R> implements SenderEvents, ReceiverEvents, H
     } catch (reason) {
       error ??= this.#failure ?? channelError(reason, this.#name)
     }
-    if (this.#outcome === undefined) await this.closed
+    if (this.outcome === undefined) await this.closed
     const { lost } = this.sender
     // This side wanted what an abort drops to be dropped.
     if (lost !== undefined && lost.code !== 'ABORTED') error ??= lost
@@ -338,7 +342,7 @@ export class ChannelCore<in S, out R> implements SenderEvents, ReceiverEvents, H
 
   /** Ends the sending half. A peer that does not take what was sent in time is reset. */
   async #endInTime(): Promise<void> {
-    const deadline = setDeadline(this.#clock, onCloseTimeout, this.#limits.closeTimeout, this)
+    const deadline = setDeadline(this.clock, onCloseTimeout, this.limits.closeTimeout, this)
     try {
       await this.sender.end()
     } finally {
@@ -347,16 +351,15 @@ export class ChannelCore<in S, out R> implements SenderEvents, ReceiverEvents, H
   }
 
   onCloseTimeout(): void {
-    const message = `the peer did not take what was sent in ${this.#limits.closeTimeout} ms`
+    const message = `the peer did not take what was sent in ${this.limits.closeTimeout} ms`
     this.reset(new ChannelError('CLOSE_TIMEOUT', message))
   }
 
-  #onClosed(closed: ConnClosed): ChannelClosed {
+  onConnClosed(closed: ConnClosed): void {
     this.#heartbeat?.stop()
     const isClean = this.#failure === undefined && (closed.clean || this.#onConnLost(closed.error))
     const error = this.#failure
-    this.#outcome = isClean || error === undefined ? { clean: true } : { clean: false, error }
-    return this.#outcome
+    this.#closed.settle(isClean || error === undefined ? { clean: true } : { clean: false, error })
   }
 
   /** The conn failed, and the channel with it. Returns whether its end is clean nevertheless. */
@@ -377,8 +380,8 @@ export class ChannelCore<in S, out R> implements SenderEvents, ReceiverEvents, H
 
   /** No limit of messages counts control frames: a flood of them would occupy the whole process. */
   #countControl(): void {
-    const now = this.#clock.now()
-    const { maxControlFramesPerSecond } = this.#limits
+    const now = this.clock.now()
+    const { maxControlFramesPerSecond } = this.limits
     const each = 1_000 / maxControlFramesPerSecond
     this.#controlUntil = Math.max(this.#controlUntil, now - maxUnreadControlFrames * each) + each
     if (this.#controlUntil <= now + 1_000) return

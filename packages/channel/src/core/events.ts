@@ -1,14 +1,25 @@
 /** What the halves and the heartbeat of a channel report to it, or ask it, and what they report to its watchers. */
-import type { ChannelError } from '../errors.ts'
+import type { Conn } from '@h2channel/conn'
 
-export interface SenderEvents {
+import type { ChannelError } from '../errors.ts'
+import type { ChannelLimits } from '../options.ts'
+import type { Clock } from '../runtime/clock.ts'
+
+/** What a half asks its channel for, rather than hold it too. */
+interface HalfChannel {
+  readonly conn: Conn
+  readonly limits: ChannelLimits
+  readonly clock: Clock
+}
+
+export interface SenderChannel extends HalfChannel {
   /** The conn refuses bytes. */
   onConnError(error: unknown): void
   /** A send has waited for room, and the conn has taken nothing for `waited` ms. May end the channel. */
   onSlow(waited: number): void
 }
 
-export interface ReceiverEvents {
+export interface ReceiverChannel extends HalfChannel {
   /** A control frame came. May end the channel. */
   onControl(body: Uint8Array): void
   /** Called once: the peer has ended its half. */

@@ -1,16 +1,14 @@
 import type { Codec, MessageReader } from '@h2channel/codecs'
-import type { Conn } from '@h2channel/conn'
 import type { ConnReader } from '@h2channel/conn/internal'
 import { ownerCalls, WaitQueue } from '@h2channel/conn/internal'
 
 import type { ChannelError } from '../errors.ts'
 import { abortError, signalError } from '../errors.ts'
-import type { FrameDecoder } from '../framing/framing.ts'
+import type { FrameDecoder, Framing } from '../framing/framing.ts'
 import { maxControlBytes } from '../framing/framing.ts'
 import { prefixSize } from '../framing/length-prefixed.ts'
-import type { Clock } from '../runtime/clock.ts'
 import { platform } from '../runtime/clock.ts'
-import type { ArrivedWatcher, ReceiverEvents, ReceiverWatcher } from './events.ts'
+import type { ArrivedWatcher, ReceiverChannel, ReceiverWatcher } from './events.ts'
 import { closedHere } from './own-end.ts'
 import type { Wrap } from './reader.ts'
 import { asResult, createReader, done, noFrames } from './reader.ts'
@@ -53,11 +51,9 @@ const maxSkippedBytes = 1024 * 1024
  * next when all messages of that one were delivered, so that a caller that stops holds the sender back.
  */
 export class Receiver<R> implements ConnReader {
-  readonly #conn: Conn
   readonly #reader: MessageReader<R>
   #decoder: FrameDecoder
-  readonly #clock: Clock
-  readonly #events: ReceiverEvents
+  readonly #channel: ReceiverChannel
 
   // Waits. With wraps of R this class would be invariant.
   readonly #waiting = new WaitQueue<Wrap<never>, unknown>(receiveAborted)
@@ -87,12 +83,10 @@ export class Receiver<R> implements ConnReader {
   /** What the codec threw for that message before it was asked for. */
   #deferredError: { readonly error: unknown } | undefined
 
-  constructor(conn: Conn, codec: Codec<R>, decoder: FrameDecoder, clock: Clock, events: ReceiverEvents) {
-    this.#conn = conn
+  constructor(codec: Codec<R>, framing: Framing, channel: ReceiverChannel) {
     this.#reader = createReader(codec)
-    this.#decoder = decoder
-    this.#clock = clock
-    this.#events = events
+    this.#decoder = framing.decoder(channel.limits.maxMessageBytes)
+    this.#channel = channel
   }
 
   get isOpen(): boolean {
@@ -232,12 +226,12 @@ export class Receiver<R> implements ConnReader {
         this.#deferredError = { error }
         return none
       }
-      const failure = this.#events.onDecodeError(error)
+      const failure = this.#channel.onDecodeError(error)
       if (failure === undefined) {
         this.#skips += 1
         return skipped
       }
-      this.#events.onReceiveError(failure)
+      this.#channel.onReceiveError(failure)
       return none
     }
   }
@@ -248,11 +242,11 @@ export class Receiver<R> implements ConnReader {
     try {
       while (decoder.next()) {
         if (!decoder.control) return true
-        this.#events.onControl(decoder.bytes.subarray(decoder.offset, decoder.offset + decoder.length))
+        this.#channel.onControl(decoder.bytes.subarray(decoder.offset, decoder.offset + decoder.length))
         if (this.#state.at === 'failed' || this.#state.at === 'dropping') return false
       }
     } catch (error) {
-      this.#events.onReceiveError(error)
+      this.#channel.onReceiveError(error)
       return false
     }
     this.#reader.release()
@@ -290,14 +284,14 @@ export class Receiver<R> implements ConnReader {
       if (this.#state.isPaused) return
       // A peer that still sends costs little then, and its control frames and its end are noticed nevertheless.
       if (this.bytes >= this.#state.upTo) {
-        this.#clock.setTimer(readMore, 1_000, this)
+        this.#channel.clock.setTimer(readMore, 1_000, this)
         return
       }
     }
     this.#waitsForDemand = false
     this.#isReading = true
-    this.#quietSince = this.#clock.now()
-    ownerCalls.readTo(this, this.#conn)
+    this.#quietSince = this.#channel.clock.now()
+    ownerCalls.readTo(this, this.#channel.conn)
   }
 
   resume(): void {
@@ -313,7 +307,7 @@ export class Receiver<R> implements ConnReader {
   }
 
   onReadError(error: unknown): void {
-    if (this.#state.at === 'open' || this.#state.at === 'stopped') this.#events.onReceiveError(error)
+    if (this.#state.at === 'open' || this.#state.at === 'stopped') this.#channel.onReceiveError(error)
   }
 
   onChunk(chunk: Uint8Array | null): void {
@@ -344,11 +338,11 @@ export class Receiver<R> implements ConnReader {
     try {
       this.#decoder.end()
     } catch (error) {
-      this.#events.onReceiveError(error)
+      this.#channel.onReceiveError(error)
       return
     }
     if (this.#state.at === 'open') this.#state = { at: 'ended' }
-    this.#events.onEnd()
+    this.#channel.onEnd()
     for (let waiting = this.#waiting.take(); waiting !== undefined; waiting = this.#waiting.take()) {
       waiting.resolve((waiting.item as Wrap<R>)(undefined))
     }
@@ -378,7 +372,7 @@ export class Receiver<R> implements ConnReader {
   }
 
   #stoppedHere(): ChannelError {
-    return closedHere('receive after this side stopped receiving, or closed', this.#conn)
+    return closedHere('receive after this side stopped receiving, or closed', this.#channel.conn)
   }
 }
 

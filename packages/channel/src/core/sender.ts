@@ -1,17 +1,14 @@
 import type { Codec } from '@h2channel/codecs'
-import type { Conn } from '@h2channel/conn'
 import type { ConnWriter } from '@h2channel/conn/internal'
 import { ownerCalls, WaitQueue } from '@h2channel/conn/internal'
 
-import type { Clock } from '../runtime/clock.ts'
 import type { Control } from '../framing/control-frames.ts'
 import { encodeControl } from '../framing/control-frames.ts'
-import type { ChannelLimits } from '../options.ts'
 import { abortError, ChannelError, signalError } from '../errors.ts'
 import type { Framing } from '../framing/framing.ts'
 import { encodeFailure } from '../framing/framing.ts'
 import { fullFrom, memoryOf, release, WriteBuffer } from './write-buffer.ts'
-import type { SenderEvents, SenderWatcher } from './events.ts'
+import type { SenderChannel, SenderWatcher } from './events.ts'
 import { closedHere } from './own-end.ts'
 import type { Turning } from '../runtime/turn-end.ts'
 import { turnEnd } from '../runtime/turn-end.ts'
@@ -30,19 +27,16 @@ type State =
   | { readonly at: 'ending' | 'closing' | 'ended'; readonly error: ChannelError | undefined }
   | { readonly at: 'failed'; readonly error: ChannelError }
 
-export interface SenderParts<S> {
-  readonly conn: Conn
-  readonly codec: Pick<Codec<S>, 'encode'>
-  readonly framing: Framing
-  readonly limits: ChannelLimits
-  readonly clock: Clock
-}
-
 /** The state of every open half. */
 const open = { at: 'open' } as const
 
 /** The result of every `send` that had room. */
 const accepted = Promise.resolve()
+
+const sendAborted = (reason: unknown): ChannelError => abortError('the send', reason)
+
+/** The queue of every channel whose sends have never waited. Nothing is added to it. */
+const noneWaiting = new WaitQueue<unknown, void>(sendAborted)
 
 /**
  * The sending half: encodes into one buffer, passes what a turn has produced to the conn in one write, and holds
@@ -50,15 +44,12 @@ const accepted = Promise.resolve()
  * each turn would hold many times as much.
  */
 export class Sender<in S> implements ConnWriter, Turning {
-  readonly #conn: Conn
   readonly #codec: Pick<Codec<S>, 'encode'>
   readonly #framing: Framing
-  readonly #limits: ChannelLimits
-  readonly #clock: Clock
-  readonly #events: SenderEvents
+  readonly #channel: SenderChannel
   readonly #out = new WriteBuffer()
   /** Messages of type S, of which this class would be invariant. `#admitMore` alone dequeues them. */
-  readonly #waiting = new WaitQueue<unknown, void>(sendAborted)
+  #waiting = noneWaiting
   /** Well filled buffers that wait for the conn. One more may be on its way. Most channels never need it. */
   #queue: Uint8Array[] | undefined
   #queuedBytes = 0
@@ -92,13 +83,10 @@ export class Sender<in S> implements ConnWriter, Turning {
   #ended: Promise<void> | undefined
   #settleEnded: ((error?: ChannelError) => void) | undefined
 
-  constructor(parts: SenderParts<S>, events: SenderEvents) {
-    this.#conn = parts.conn
-    this.#codec = parts.codec
-    this.#framing = parts.framing
-    this.#limits = parts.limits
-    this.#clock = parts.clock
-    this.#events = events
+  constructor(codec: Pick<Codec<S>, 'encode'>, framing: Framing, channel: SenderChannel) {
+    this.#codec = codec
+    this.#framing = framing
+    this.#channel = channel
   }
 
   /** How much was accepted that the conn has not taken yet. Unit: bytes. */
@@ -133,12 +121,12 @@ export class Sender<in S> implements ConnWriter, Turning {
 
   send(message: S, signal: AbortSignal | null | undefined): Promise<void> {
     if (this.#state.at !== 'open') {
-      return Promise.reject(this.#state.error ?? closedHere('send after this side ended or closed', this.#conn))
+      return Promise.reject(this.#state.error ?? closedHere('send after this side ended or closed', this.#channel.conn))
     }
     const refused = signal === undefined ? undefined : signalError(signal, 'the send')
     if (refused !== undefined) return Promise.reject(refused)
     const buffered = this.#queuedBytes + this.#out.position
-    if (this.#waiting.size === 0 && !this.#isEncoding && buffered < this.#limits.maxBufferedBytes) {
+    if (this.#waiting.size === 0 && !this.#isEncoding && buffered < this.#channel.limits.maxBufferedBytes) {
       const error = this.#accept(message)
       if (this.#hasDeferredWork) {
         this.#hasDeferredWork = false
@@ -148,12 +136,13 @@ export class Sender<in S> implements ConnWriter, Turning {
       return error === undefined ? accepted : Promise.reject(error)
     }
     if (this.#isEncoding) this.#hasDeferredWork = true
-    if (this.#waiting.size < this.#limits.maxWaitingSends) {
-      this.#stalledSince ??= this.#clock.now()
-      this.#slowTimer ??= this.#clock.setTimer(checkSlow, this.#limits.slowAfter, this)
+    if (this.#waiting.size < this.#channel.limits.maxWaitingSends) {
+      this.#stalledSince ??= this.#channel.clock.now()
+      this.#slowTimer ??= this.#channel.clock.setTimer(checkSlow, this.#channel.limits.slowAfter, this)
+      if (this.#waiting === noneWaiting) this.#waiting = new WaitQueue(sendAborted)
       return this.#waiting.add(message, signal)
     }
-    const limit = `${this.#limits.maxWaitingSends} sends are waiting already`
+    const limit = `${this.#channel.limits.maxWaitingSends} sends are waiting already`
     return Promise.reject(new ChannelError('SEND_BUFFER_FULL', `${limit}: await send before the next one`))
   }
 
@@ -224,7 +213,7 @@ export class Sender<in S> implements ConnWriter, Turning {
     this.#queuedBytes = 0
     this.#queuedMemory = 0
     this.#waiting.fail(error)
-    this.#clock.clearTimer(this.#slowTimer)
+    this.#channel.clock.clearTimer(this.#slowTimer)
     if (this.watcher !== undefined) this.#reportMemory(this.watcher)
     this.#settleEnded?.(error)
   }
@@ -239,8 +228,8 @@ export class Sender<in S> implements ConnWriter, Turning {
     const out = this.#out
     if (this.#isEncoding) return this.#flushLater()
     if (out.position === 0) return
-    if (this.#written === undefined) this.#write(out.take(ownerCalls.hidesBytes(this.#conn)))
-    else if (out.position >= this.#limits.flushBytes || out.isWellFilled) {
+    if (this.#written === undefined) this.#write(out.take(ownerCalls.hidesBytes(this.#channel.conn)))
+    else if (out.position >= this.#channel.limits.flushBytes || out.isWellFilled) {
       const bytes = out.take()
       ;(this.#queue ??= []).push(bytes)
       this.#queuedBytes += bytes.length
@@ -260,14 +249,14 @@ export class Sender<in S> implements ConnWriter, Turning {
   checkSlow(): void {
     this.#slowTimer = undefined
     if (this.#stalledSince === undefined || this.#state.at === 'failed') return
-    const { slowAfter } = this.#limits
-    const waited = this.#clock.now() - this.#stalledSince
+    const { slowAfter } = this.#channel.limits
+    const waited = this.#channel.clock.now() - this.#stalledSince
     // Timers may be early by less than a millisecond.
     const isSlow = waited > slowAfter - 1
-    if (isSlow) this.#events.onSlow(waited)
+    if (isSlow) this.#channel.onSlow(waited)
     if (this.#stalledSince === undefined || (this.#state as State).at === 'failed') return
     const delay = isSlow ? slowAfter : Math.ceil(slowAfter - waited)
-    this.#slowTimer ??= this.#clock.setTimer(checkSlow, delay, this)
+    this.#slowTimer ??= this.#channel.clock.setTimer(checkSlow, delay, this)
   }
 
   /** Appends a message to what was encoded. Returns an error, with everything as before, if that fails. */
@@ -277,13 +266,13 @@ export class Sender<in S> implements ConnWriter, Turning {
     this.#isEncoding = true
     try {
       this.#framing.begin(out)
-      out.limit(this.#limits.maxMessageBytes)
+      out.limit(this.#channel.limits.maxMessageBytes)
       this.#codec.encode(message, out)
-      this.#framing.end(out, start, this.#limits.maxMessageBytes)
+      this.#framing.end(out, start, this.#channel.limits.maxMessageBytes)
     } catch (error) {
       out.position = start
       if (start === 0) out.take()
-      return encodeFailure(error, out, this.#limits.maxMessageBytes)
+      return encodeFailure(error, out, this.#channel.limits.maxMessageBytes)
     } finally {
       this.#isEncoding = false
       if (this.#state.at === 'failed') {
@@ -294,7 +283,7 @@ export class Sender<in S> implements ConnWriter, Turning {
     }
     if (this.#state.at === 'failed') return this.#state.error
     this.messages += 1
-    if (out.position >= this.#limits.flushBytes || out.position >= fullFrom) this.#flush()
+    if (out.position >= this.#channel.limits.flushBytes || out.position >= fullFrom) this.#flush()
     else if (!this.#flushIsDue) {
       this.#flushIsDue = true
       turnEnd.add(this)
@@ -331,7 +320,7 @@ export class Sender<in S> implements ConnWriter, Turning {
     this.#queuedBytes += bytes.length
     this.#queuedMemory += this.#writtenMemory
     this.bytes += bytes.length
-    ownerCalls.writeFrom(this, this.#conn, bytes)
+    ownerCalls.writeFrom(this, this.#channel.conn, bytes)
   }
 
   onWritten(isReleased: boolean): void {
@@ -344,18 +333,18 @@ export class Sender<in S> implements ConnWriter, Turning {
     if (this.watcher !== undefined) this.#reportMemory(this.watcher)
     if (this.#waiting.size > 0) this.#admitMore()
     if (this.#stalledSince !== undefined) {
-      this.#stalledSince = this.#waiting.size > 0 ? this.#clock.now() : undefined
+      this.#stalledSince = this.#waiting.size > 0 ? this.#channel.clock.now() : undefined
     }
     if (this.#state !== open) this.#endWhenSent()
   }
 
   onWriteError(error: unknown): void {
-    this.#events.onConnError(error)
+    this.#channel.onConnError(error)
   }
 
   /** Lets in who waits, as far as there is room. */
   #admitMore(): void {
-    while (this.bufferedBytes < this.#limits.maxBufferedBytes) {
+    while (this.bufferedBytes < this.#channel.limits.maxBufferedBytes) {
       const next = this.#waiting.take()
       if (next === undefined) return
       const error = this.#accept(next.item as S)
@@ -373,16 +362,16 @@ export class Sender<in S> implements ConnWriter, Turning {
     // The end follows the last write at once, and so leaves in its packet.
     const left = this.bufferedBytes - (this.#written === undefined ? 0 : this.#writtenBytes)
     if (this.#state.at !== 'ending' || this.#waiting.size > 0 || left > 0) return
-    this.#clock.clearTimer(this.#slowTimer)
+    this.#channel.clock.clearTimer(this.#slowTimer)
     this.endConn(this.#state.error)
   }
 
   /** Ends the half of the conn, which has all that was sent. */
   endConn(refusal: ChannelError | undefined): void {
     this.#state = { at: 'closing', error: refusal }
-    this.#conn.closeWrite().then(
+    this.#channel.conn.closeWrite().then(
       () => this.#onConnEnded(),
-      (failure: unknown) => this.#events.onConnError(failure),
+      (failure: unknown) => this.#channel.onConnError(failure),
     )
   }
 
@@ -396,4 +385,3 @@ export class Sender<in S> implements ConnWriter, Turning {
 }
 
 const checkSlow = (sender: { checkSlow(): void }): void => sender.checkSlow()
-const sendAborted = (reason: unknown): ChannelError => abortError('the send', reason)

@@ -34,7 +34,7 @@ import { headerBytes, openingResponse } from './headers.ts'
 import { corsHeaders, isForeign, originOf, preflightHeaders } from './origins.ts'
 import type { ChannelUsage, Quota } from './quota.ts'
 import type { Rejection } from './respond.ts'
-import { respond, unavailable } from './respond.ts'
+import { checkMethod, failedToOpen, respond, unavailable } from './respond.ts'
 
 /** The source of an error: the context of a handler, or the request that `authorize` was called for. */
 export type ErrorContext<Auth = unknown> = HandlerContext<string, Auth> | ChannelRequest
@@ -124,7 +124,7 @@ export function openRequest<Auth>(
     checkHeaderSize(request) ??
     checkOrigin(request) ??
     answerPreflight(request) ??
-    checkMethod(request) ??
+    checkMethod(headers) ??
     checkDrain(request) ??
     checkPresetHeaders(request) ??
     checkCoding(request)
@@ -159,11 +159,6 @@ function checkOrigin<Auth>({ headers, session, router }: OpenRequest<Auth>): Rej
 function answerPreflight<Auth>(request: OpenRequest<Auth>): Rejection | undefined {
   const headers = preflightHeaders(request.headers, request.router.origins)
   return headers && { status: 204, message: '', headers }
-}
-
-function checkMethod<Auth>({ headers }: OpenRequest<Auth>): Rejection | undefined {
-  if (!methodsWithoutChannel.has(headers[':method'] ?? '')) return undefined
-  return { status: 405, message: 'a channel is opened with POST', headers: { allow: 'POST' } }
 }
 
 function checkDrain<Auth>({ router }: OpenRequest<Auth>): Rejection | undefined {
@@ -309,27 +304,45 @@ function startChannel<Auth>(
   router.drain.limitAge(channel, session, served.ages)
   if (router.drain.hasBegun) coreOf(channel).startDraining()
   if (event !== undefined) diagnostics.open.publish({ opening: event, channel })
-  void runHandler(router, served, event, usage, context, lazy)
+  runHandler({ router, served, event, usage, context, lazy })
 }
 
-/** Calls the handler, then closes the channel. It gets little of the request, since all of that stays in memory. */
-async function runHandler<Auth>(
-  router: RouterState<Auth>,
-  served: ServedRoute<Auth>,
-  event: OpenRequestEvent | undefined,
-  usage: ChannelUsage,
-  context: HandlerContext<string, Auth>,
-  lazy: LazyContext,
+/** What a handler that runs keeps: little of the request, since all of that stays in memory. */
+interface Run<Auth> {
+  readonly router: RouterState<Auth>
+  readonly served: ServedRoute<Auth>
+  readonly event: OpenRequestEvent | undefined
+  readonly usage: ChannelUsage
+  readonly context: HandlerContext<string, Auth>
+  readonly lazy: LazyContext
+}
+
+/** Calls the handler, then closes the channel. An async function that waits for it would take twice as much memory. */
+function runHandler<Auth>(run: Run<Auth>): void {
+  const { usage, context, lazy } = run
+  let returned: void | Promise<void>
+  try {
+    lazy.start(usage.channel, expiryOf(context.auth))
+    returned = callHandler(run)
+  } catch (error) {
+    returned = Promise.reject(error)
+  }
+  void Promise.resolve(returned).then(
+    () => onHandlerEnd(run, undefined),
+    (error: unknown) => onHandlerEnd(run, { error }),
+  )
+}
+
+async function onHandlerEnd<Auth>(
+  { router, served, event, usage, context, lazy }: Run<Auth>,
+  thrown: { readonly error: unknown } | undefined,
 ): Promise<void> {
   const { channel } = usage
-  const core = coreOf(channel)
-  try {
-    lazy.start(channel, expiryOf(context.auth))
-    await callHandler(served, event, channel, context)
-  } catch (error) {
-    const isOutcome = core.isOutcome(error) || lazy.isReason(error)
+  if (thrown !== undefined) {
+    const { error } = thrown
+    const isOutcome = coreOf(channel).isOutcome(error) || lazy.isReason(error)
     const failure = new ChannelError('INTERNAL', 'the handler failed', { side: 'local', cause: error })
-    const closing = isOutcome ? undefined : core.onHandlerError(failure)
+    const closing = isOutcome ? undefined : coreOf(channel).onHandlerError(failure)
     // A handler that ends because its own channel ended, at either end, has not failed.
     if (!isOutcome || isReported(error)) reportError({ router, served }, error, context, isOutcome)
     await closing
@@ -345,14 +358,9 @@ async function runHandler<Auth>(
 }
 
 /** Calls the handler, where a subscriber wants it. */
-function callHandler<Auth>(
-  { handler }: ServedRoute<Auth>,
-  event: OpenRequestEvent | undefined,
-  channel: Channel<unknown, unknown>,
-  context: HandlerContext<string, Auth>,
-): void | Promise<void> {
-  if (event?.runHandler === undefined) return handler(channel, context)
-  return event.runHandler(async () => handler(channel, context))
+function callHandler<Auth>({ served, event, usage, context }: Run<Auth>): void | Promise<void> {
+  if (event?.runHandler === undefined) return served.handler(usage.channel, context)
+  return event.runHandler(async () => served.handler(usage.channel, context))
 }
 
 /** Reports an error to `onError`, or prints it. `isOutcome` says that the channel ended with it. */
@@ -379,14 +387,6 @@ function toChannelRequest<Auth>(request: OpenRequest<Auth>, signal: AbortSignal)
   const { served, params, headers, stream } = request
   return createRequest(served.route.path, params, headers, stream, signal)
 }
-
-/**
- * Methods that open no channel: safe methods (RFC 9110, section 9.2.1), which browsers and proxies may send and
- * repeat, and one for tunnels. None of them has a meaningful body.
- */
-const methodsWithoutChannel: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE', 'CONNECT'])
-
-const failedToOpen: Rejection = { status: 500, message: 'the channel could not be opened' }
 
 /** The signal of requests whose clients have left. */
 const aborted = AbortSignal.abort()

@@ -1,6 +1,6 @@
 import { connDefaults } from '@h2channel/conn'
 import type { ServerResponse } from 'node:http'
-import type { Http2Session, OutgoingHttpHeaders, ServerHttp2Stream } from 'node:http2'
+import type { Http2Session, IncomingHttpHeaders, OutgoingHttpHeaders, ServerHttp2Stream } from 'node:http2'
 import { constants } from 'node:http2'
 
 import { systemClock } from '../runtime/clock.ts'
@@ -58,4 +58,18 @@ export function respondHttp1(response: ServerResponse, { status, message, header
   // Middleware set these for another body.
   for (const name of bodyHeaders) response.removeHeader(name)
   response.writeHead(status, { 'content-type': 'text/plain; charset=utf-8', ...headers }).end(`${message}\n`)
+}
+
+export const failedToOpen: Rejection = { status: 500, message: 'the channel could not be opened' }
+
+/**
+ * Methods that open no channel: safe methods (RFC 9110, section 9.2.1), which browsers and proxies may send and
+ * repeat, and one for tunnels. None of them has a meaningful body.
+ */
+const methodsWithoutChannel: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE', 'CONNECT'])
+
+/** Why a request cannot open a channel by its method, if so. */
+export function checkMethod(headers: IncomingHttpHeaders): Rejection | undefined {
+  if (!methodsWithoutChannel.has(headers[':method'] ?? '')) return undefined
+  return { status: 405, message: 'a channel is opened with POST', headers: { allow: 'POST' } }
 }

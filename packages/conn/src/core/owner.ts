@@ -2,7 +2,13 @@
  * How a channel uses its conn: without a promise, and what belongs to one, for each chunk and each write. With them, a
  * message would take twice as many calls, and each of many channels would hold them while it waits.
  */
-import type { Conn } from './conn.ts'
+import type { Conn, ConnClosed } from './conn.ts'
+
+/** What a conn belongs to. */
+export interface ConnOwner {
+  /** The conn has closed. Called once. */
+  onConnClosed(closed: ConnClosed): void
+}
 
 /** What reads a conn, one chunk at a time. */
 export interface ConnReader {
@@ -18,8 +24,10 @@ export interface ConnWriter {
   onWriteError(error: unknown): void
 }
 
-/** The calls of an owner. The first two are answered by one of the methods above, but never before they return. */
+/** The calls of an owner. The first three are answered by one of the methods above, but never before they return. */
 export interface OwnerCalls {
+  /** Like `conn.closed`. */
+  tellClosed(owner: ConnOwner, conn: Conn): void
   /** Like `conn.read()`. */
   readTo(reader: ConnReader, conn: Conn): void
   /** Like `conn.write(bytes, { handedOn: true })`. */
@@ -30,6 +38,9 @@ export interface OwnerCalls {
 
 /** {@link OwnerCalls} of any conn. */
 export const byPromises: OwnerCalls = {
+  tellClosed(owner, conn) {
+    void conn.closed.then((closed) => owner.onConnClosed(closed))
+  },
   readTo(reader, conn) {
     conn.read().then(
       (chunk) => reader.onChunk(chunk),
@@ -47,4 +58,12 @@ export const byPromises: OwnerCalls = {
     )
   },
   hidesBytes: () => false,
+}
+
+/** Whether no subclass and no program has replaced what `base` defines. */
+export function isInherited(key: string, object: object, base: object): boolean {
+  for (let one = object; one !== base; one = Object.getPrototypeOf(one) as object) {
+    if (Object.hasOwn(one, key)) return false
+  }
+  return true
 }

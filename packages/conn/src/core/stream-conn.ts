@@ -4,15 +4,16 @@ import { resolveTimeouts } from '../limits.ts'
 import { abortError, ConnError, signalError } from '../errors.ts'
 import type { Wrap } from './iterate.ts'
 import { iterate } from './iterate.ts'
-import { inOwnMemory } from './own-memory.ts'
-import type { ConnReader, ConnWriter, OwnerCalls } from './owner.ts'
-import { byPromises } from './owner.ts'
+import { HeldChunks } from './held-chunks.ts'
+import type { ConnOwner, ConnReader, ConnWriter, OwnerCalls } from './owner.ts'
+import { byPromises, isInherited } from './owner.ts'
 import type { Reading, Write, Writing } from './states.ts'
 import { inspectAs } from '../runtime/inspect-as.ts'
 import type { Deadline } from '../runtime/deadlines.ts'
 import { inTime, setDeadline } from '../runtime/deadlines.ts'
 import { queueMicrotask } from '../runtime/timers.ts'
 import type { Transport, TransportEvents } from './transport.ts'
+import { Outcome } from '../waits/outcome.ts'
 import { WaitQueue } from '../waits/wait-queue.ts'
 
 /** The state of every open half, shared by all conns. */
@@ -20,18 +21,16 @@ const open = { at: 'open' } as const
 
 const asChunk = (chunk: Uint8Array | null): Uint8Array | null => chunk
 
-/** The number of held chunks at which the transport is paused, however small they are: each is an object. */
-const maxHeld = 32
-
-/** The held chunks of every conn that holds none. Never written to. */
-const noChunks: Uint8Array[] = []
-
 const accepted = Promise.resolve()
 
 const cleanly: ConnClosed = Object.freeze({ clean: true })
 
 const readAborted = (reason: unknown): ConnError => abortError('the read', reason)
 const writeAborted = (reason: unknown): ConnError => abortError('the write', reason)
+
+/** The queues of every conn in which nothing has waited. Nothing is added to them. */
+const noReaders = new WaitQueue<Wrap, unknown>(readAborted)
+const noWriters = new WaitQueue<Write, void>(writeAborted)
 
 /** {@link OwnerCalls} that need no promise for a conn of this class. */
 export const ownerCalls: OwnerCalls = { ...byPromises }
@@ -75,16 +74,20 @@ export class StreamConn implements Conn {
     Object.defineProperties(this.prototype, shown)
     // A method that a subclass or a program has replaced is what reads and writes.
     const { read, write } = this.prototype
+    ownerCalls.tellClosed = (owner, conn) => {
+      if (#owner in conn && isInherited('closed', conn, this.prototype)) conn.#owner = owner
+      else byPromises.tellClosed(owner, conn)
+    }
     ownerCalls.readTo = (reader, conn) => {
       const isOurs = conn.read === read && conn instanceof StreamConn
-      if (isOurs && conn.#reading === open && conn.#held === noChunks && conn.#reader === undefined) {
+      if (isOurs && conn.#reading === open && conn.#held === undefined && conn.#reader === undefined) {
         conn.#reader = reader
         if (!conn.#flowing) conn.#flow()
       } else byPromises.readTo(reader, conn)
     }
     ownerCalls.writeFrom = (writer, conn, bytes) => {
       const isOurs = conn.write === write && conn instanceof StreamConn
-      if (isOurs && conn.#writing === open && conn.#room && conn.#writer === undefined && !conn.#writers?.size) {
+      if (isOurs && conn.#writing === open && conn.#room && conn.#writer === undefined && conn.#writers.size === 0) {
         conn.#writer = writer
         conn.#isInWrite = true
         conn.#room = conn.#transport.write(bytes, (conn.#onHandedOn ??= conn.#createOnHandedOn()))
@@ -95,25 +98,21 @@ export class StreamConn implements Conn {
       conn.write === write && conn instanceof StreamConn && conn.#transport.hidesBytes === true
   }
 
-  readonly closed: Promise<ConnClosed>
-
   readonly #transport: Transport
   readonly #closeTimeout: number
   readonly #lingerTimeout: number
-  readonly #readers = new WaitQueue<Wrap, unknown>(readAborted)
+  #readers = noReaders
   /** Waits for the next chunk, behind `#readers`. */
   #reader: ConnReader | undefined
-  /** Created for the first write that has to wait. */
-  #writers: WaitQueue<Write, void> | undefined
+  #writers = noWriters
   /** The writes that wait until they are handed on. Created for the first of them. */
   #unfinished: WaitQueue<null, void> | undefined
   /** Waits until its write is handed on. */
   #writer: ConnWriter | undefined
   #isInWrite = false
   #onHandedOn: ((isReleased: boolean) => void) | undefined
-  /** Chunks that no read waited for: one, the `readAhead`, and any that the transport could not hold back. */
-  #held = noChunks
-  #heldBytes = 0
+  /** Undefined when there are none. */
+  #held: HeldChunks | undefined
   #flowing = false
   #room: boolean
   #reading: Reading = open
@@ -121,15 +120,12 @@ export class StreamConn implements Conn {
   #closing: Promise<void> | undefined
   #finished: Promise<void> | undefined
   #settleFinished: ((error?: ConnError) => void) | undefined
-  /** Undefined once it has closed. */
-  #settleClosed: ((closed: ConnClosed) => void) | undefined
+  readonly #closed = new Outcome<ConnClosed>()
+  #owner: ConnOwner | undefined
   /** When this side stops waiting for the end of the peer's half. */
   #deadline: Deadline | undefined
 
   constructor(transport: Transport, timeouts: CloseTimeouts = {}) {
-    this.closed = new Promise((resolve) => {
-      this.#settleClosed = resolve
-    })
     const { closeTimeout, lingerTimeout } = resolveTimeouts(timeouts)
     this.#closeTimeout = closeTimeout
     this.#lingerTimeout = lingerTimeout
@@ -148,6 +144,10 @@ export class StreamConn implements Conn {
     return { reading: conn.#reading.at, writing: conn.#writing.at }
   }
 
+  get closed(): Promise<ConnClosed> {
+    return this.#closed.promise
+  }
+
   read({ signal }: WaitOptions = {}): Promise<Uint8Array | null> {
     return this.#pull(asChunk, signal)
   }
@@ -158,8 +158,8 @@ export class StreamConn implements Conn {
     if (this.#writing.at === 'failed') return Promise.reject(this.#writing.error)
     if (this.#writing.at !== 'open') return Promise.reject(closedHere('write'))
     const write = { bytes, released, handedOn }
-    if (this.#room && !this.#hasWriters) return this.#accept(write)
-    this.#writers ??= new WaitQueue(writeAborted)
+    if (this.#room && this.#writers.size === 0) return this.#accept(write)
+    if (this.#writers === noWriters) this.#writers = new WaitQueue(writeAborted)
     return this.#writers.add(write, signal)
   }
 
@@ -192,7 +192,10 @@ export class StreamConn implements Conn {
    * next chunk.
    */
   [Symbol.asyncIterator](): AsyncIterableIterator<Uint8Array, undefined> {
-    return iterate((wrap) => this.#pull(wrap, undefined), this.#readers)
+    return iterate(
+      (wrap) => this.#pull(wrap, undefined),
+      (wrap, result) => this.#readers.withdraw(wrap, result),
+    )
   }
 
   /** It is kept, since a function for each write would live as long as the write. */
@@ -212,14 +215,13 @@ export class StreamConn implements Conn {
     if (refused !== undefined) return Promise.reject(refused)
     if (this.#reading.at === 'failed') return Promise.reject(this.#reading.error)
     if (this.#reading.at === 'discarding') return Promise.reject(closedHere('read'))
-    const held = this.#held.shift()
+    const held = this.#held?.take()
     if (held !== undefined) {
-      this.#heldBytes -= held.length
-      // Every idle conn would keep the memory of an empty array.
-      if (this.#held.length === 0) this.#held = noChunks
+      if (this.#held?.isEmpty === true) this.#held = undefined
       return Promise.resolve(wrap(held))
     }
     if (this.#reading.at === 'ended') return Promise.resolve(wrap(null))
+    if (this.#readers === noReaders) this.#readers = new WaitQueue(readAborted)
     const chunk = this.#readers.add(wrap, signal) as Promise<Result>
     this.#flow()
     return chunk
@@ -230,14 +232,14 @@ export class StreamConn implements Conn {
       this.#reading = { at: 'discarding', ended: this.#reading.at === 'ended' }
       if (this.#readers.size > 0) this.#readers.fail(closedHere('read'))
       this.#settleReader()
-      this.#held = noChunks
+      this.#held = undefined
       this.#flow()
     }
     if (this.#writing.at !== 'failed') {
       if (this.#writing.at !== 'ended')
         await inTime(this.closeWrite(), this.#closeTimeout, () => this.#onCloseTimeout())
       // The peer gets some time to end its own half.
-      if (this.#settleClosed !== undefined) this.#deadline = setDeadline(() => this.#leave(), this.#lingerTimeout, true)
+      if (this.#closed.value === undefined) this.#deadline = setDeadline(() => this.#leave(), this.#lingerTimeout, true)
     }
     await this.closed
   }
@@ -277,12 +279,8 @@ export class StreamConn implements Conn {
     this.#transport.resume()
   }
 
-  get #hasWriters(): boolean {
-    return this.#writers !== undefined && this.#writers.size > 0
-  }
-
   #endWhenWritten(): void {
-    if (this.#writing.at !== 'ending' || this.#hasWriters) return
+    if (this.#writing.at !== 'ending' || this.#writers.size > 0) return
     this.#writing = { at: 'finishing' }
     this.#transport.end()
   }
@@ -294,13 +292,9 @@ export class StreamConn implements Conn {
       reader.resolve(reader.item(chunk))
       return
     }
-    // The chunk may wait for any time.
-    const bytes = inOwnMemory(chunk)
-    if (this.#held === noChunks) this.#held = [bytes]
-    else this.#held.push(bytes)
-    this.#heldBytes += bytes.length
-    const isWithin = this.#heldBytes < (this.#transport.readAhead ?? 0) && this.#held.length < maxHeld
-    if (!this.#flowing || isWithin) return
+    this.#held ??= new HeldChunks()
+    this.#held.add(chunk)
+    if (!this.#flowing || !this.#held.isFull(this.#transport.readAhead ?? 0)) return
     this.#flowing = false
     this.#transport.pause()
   }
@@ -329,7 +323,7 @@ export class StreamConn implements Conn {
   #onDrain(): void {
     this.#room = true
     while (this.#room) {
-      const writer = this.#writers?.take()
+      const writer = this.#writers.take()
       if (writer === undefined) break
       writer.resolve(this.#accept(writer.item))
     }
@@ -343,18 +337,23 @@ export class StreamConn implements Conn {
   }
 
   #onClose(given?: ConnError): void {
-    const settle = this.#settleClosed
-    this.#settleClosed = undefined
     this.#deadline?.cancel()
     if (this.#hasEnded()) {
-      settle?.(cleanly)
+      this.#settleClosed(cleanly)
       return
     }
     const error = given ?? new ConnError('CONNECTION_LOST', 'the transport closed before both halves had ended')
     if (this.#reading.at !== 'ended') this.#failReading(error)
     this.#failWriting(error)
     const failed = this.#writing.at === 'failed' ? this.#writing : this.#reading
-    settle?.({ clean: false, error: failed.at === 'failed' ? failed.error : error })
+    this.#settleClosed({ clean: false, error: failed.at === 'failed' ? failed.error : error })
+  }
+
+  #settleClosed(closed: ConnClosed): void {
+    const owner = this.#owner
+    this.#owner = undefined
+    if (owner !== undefined) queueMicrotask(() => owner.onConnClosed(closed))
+    this.#closed.settle(closed)
   }
 
   /** Ends both halves with an error of this side. */
@@ -374,7 +373,7 @@ export class StreamConn implements Conn {
   #failReading(error: ConnError): void {
     if (this.#reading.at === 'failed') return
     this.#reading = { at: 'failed', error }
-    this.#held = noChunks
+    this.#held = undefined
     this.#readers.fail(error)
     this.#settleReader()
   }
@@ -382,7 +381,7 @@ export class StreamConn implements Conn {
   #failWriting(error: ConnError): void {
     if (this.#writing.at === 'failed' || this.#writing.at === 'ended') return
     this.#writing = { at: 'failed', error }
-    this.#writers?.fail(error)
+    this.#writers.fail(error)
     this.#unfinished?.fail(error)
     const writer = this.#writer
     this.#writer = undefined
