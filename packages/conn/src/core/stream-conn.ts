@@ -111,7 +111,7 @@ export class StreamConn implements Conn {
   #writer: ConnWriter | undefined
   #isInWrite = false
   #onHandedOn: ((isReleased: boolean) => void) | undefined
-  /** Undefined when there are none. */
+  /** Undefined while it holds nothing. */
   #held: HeldChunks | undefined
   #flowing = false
   #room: boolean

@@ -62,7 +62,7 @@ export class Http2Conn extends StreamConn implements RequestInfo {
 
   /** Called by `connect` and `accept`, since its transport is private to this package. */
   constructor(stream: Http2Stream, transport: Http2Transport, info: RequestInfo, timeouts: CloseTimeouts) {
-    const shared = sharedOf(stream.session)
+    const shared = sharedOf(stream)
     super(transport, timeouts)
     this.#transport = transport
     this.side = info.side
@@ -74,7 +74,7 @@ export class Http2Conn extends StreamConn implements RequestInfo {
     this.localAddress = shared.local
     this.remoteAddress = shared.remote
     this.streamId = stream.id ?? 0
-    compactSentHeaders(stream)
+    compactSentHeaders(stream, shared.sentHeaders)
   }
 
   /**
@@ -93,11 +93,14 @@ interface Shared {
   readonly remote: Address
   /** The headers of its last conn. Most of their values come again in the next, as new texts. */
   headers: IncomingHttpHeaders
+  /** Where Node keeps the headers that a stream has sent. */
+  readonly sentHeaders: symbol | undefined
 }
 
 const sharedBySession = new WeakMap<Http2Session, Shared>()
 
-function sharedOf(session: Http2Session | undefined): Shared {
+function sharedOf(stream: Http2Stream): Shared {
+  const { session } = stream
   const known = session && sharedBySession.get(session)
   if (known !== undefined) return known
   const { localAddress = '', localPort = 0, remoteAddress = '', remotePort = 0 } = session?.socket ?? {}
@@ -105,6 +108,7 @@ function sharedOf(session: Http2Session | undefined): Shared {
     local: Object.freeze({ address: localAddress, port: localPort }),
     remote: Object.freeze({ address: remoteAddress, port: remotePort }),
     headers: {},
+    sentHeaders: Object.getOwnPropertySymbols(stream).find(({ description }) => description === 'sent-headers'),
   }
   if (session !== undefined) sharedBySession.set(session, shared)
   return shared
@@ -129,14 +133,10 @@ function compact(headers: IncomingHttpHeaders, last: IncomingHttpHeaders): Incom
   return copy
 }
 
-/** Where Node keeps the headers that a stream has sent. */
-let sentHeaders: symbol | undefined
-
 /** Gives back the memory of the hash table in which Node keeps the headers that a stream has sent. */
-function compactSentHeaders(stream: Http2Stream): void {
-  sentHeaders ??= Object.getOwnPropertySymbols(stream).find(({ description }) => description === 'sent-headers')
-  if (sentHeaders === undefined || stream.sentHeaders === undefined) return
-  Reflect.set(stream, sentHeaders, compact(stream.sentHeaders as IncomingHttpHeaders, noHeaders))
+function compactSentHeaders(stream: Http2Stream, key: symbol | undefined): void {
+  if (key === undefined || stream.sentHeaders === undefined) return
+  Reflect.set(stream, key, compact(stream.sentHeaders as IncomingHttpHeaders, noHeaders))
 }
 
 const noHeaders: IncomingHttpHeaders = Object.freeze({})
