@@ -9,7 +9,8 @@ import { prepareRoute } from './connect-channel.ts'
 import type { OnClientEvent } from './events.ts'
 import { encodeInitial } from './initial.ts'
 import type { Channel } from '../core/channel.ts'
-import { checkIterable } from '../core/channel.ts'
+import { checkIterable, coreOf } from '../core/channel.ts'
+import type { ChannelCore } from '../core/channel-core.ts'
 import { drainChannels, forceCloseDelay } from '../core/drain-channels.ts'
 import { abortError, ChannelError, signalError } from '../errors.ts'
 import { callHook } from '../observe/hooks.ts'
@@ -117,7 +118,9 @@ export function createClient(origins: string | URL | readonly (string | URL)[], 
     if (onEvent !== undefined) callHook('onEvent failed', () => onEvent(event))
   }
   const addresses = new AddressPool(parsed, retry, clock, onEvent && report)
-  const channels = new Set<Channel<unknown, unknown>>()
+  /** The cores of the channels that are open. */
+  const cores = new Set<ChannelCore<never, unknown>>()
+  const forget = (core: ChannelCore<never, unknown>): void => void cores.delete(core)
   const routes = new WeakMap<object, ClientRoute<unknown, unknown>>()
   const sessions = options.sessions ?? new SessionPool()
   const ownSessions = options.sessions === undefined ? sessions : undefined
@@ -130,8 +133,9 @@ export function createClient(origins: string | URL | readonly (string | URL)[], 
     connectTimeout,
     sessions,
     onOpen(channel, { name: origin }, path) {
-      channels.add(channel)
-      void channel.closed.then(() => channels.delete(channel))
+      const core = coreOf(channel)
+      cores.add(core)
+      core.onEnded = forget
       // A channel makes its `draining` when it is asked for, which would be wasted without a hook.
       if (onEvent === undefined) return
       const onDraining = (): void => {
@@ -200,8 +204,8 @@ export function createClient(origins: string | URL | readonly (string | URL)[], 
   async function closeChannels(timeout: number): Promise<void> {
     const message = `the client was closed, and the channel was still open after ${timeout} ms`
     const error = new ChannelError('GOING_AWAY', message, { side: 'local' })
-    const ended = Promise.all(Array.from(channels, async (channel) => channel.closed))
-    await drainChannels(() => [...channels], ended, error, timeout, clock)
+    const ended = Promise.all(Array.from(cores, async (core) => core.closed))
+    await drainChannels(() => [...cores], ended, error, timeout, clock)
   }
 
   return { open, call, close, [Symbol.asyncDispose]: () => close() }

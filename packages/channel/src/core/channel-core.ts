@@ -61,6 +61,9 @@ export class ChannelCore<in S, out R> implements ConnOwner, SenderChannel, Recei
   readonly receiver: Receiver<R>
 
   readonly #control: boolean
+  /** Called once the channel has ended, before its `closed` has settled for others. */
+  onEnded: ((core: ChannelCore<never, unknown>) => void) | undefined
+
   readonly #onInvalid: OnInvalid | undefined
   readonly #onSlow: OnSlow | undefined
   readonly #name: string | undefined
@@ -360,6 +363,7 @@ export class ChannelCore<in S, out R> implements ConnOwner, SenderChannel, Recei
     const isClean = this.#failure === undefined && (closed.clean || this.#onConnLost(closed.error))
     const error = this.#failure
     this.#closed.settle(isClean || error === undefined ? { clean: true } : { clean: false, error })
+    this.onEnded?.(this)
   }
 
   /** The conn failed, and the channel with it. Returns whether its end is clean nevertheless. */
@@ -389,9 +393,7 @@ export class ChannelCore<in S, out R> implements ConnOwner, SenderChannel, Recei
   }
 }
 
-function onCloseTimeout(core: { onCloseTimeout(): void }): void {
-  core.onCloseTimeout()
-}
+const onCloseTimeout = (core: { onCloseTimeout(): void }): void => core.onCloseTimeout()
 
 function goingAway(): ChannelError {
   return new ChannelError('GOING_AWAY', 'the channel is to end soon', { fatal: false })

@@ -91,7 +91,13 @@ export class Drain {
     })
     const late = goingAway('the channel was still open at the deadline of the drain')
     // Handlers that continue after their channels were reset get no more time.
-    const drained = drainChannels(() => Array.from(usages, ({ channel }) => channel), idle, late, timeout, refClock)
+    const drained = drainChannels(
+      () => Array.from(usages, ({ channel }) => coreOf(channel)),
+      idle,
+      late,
+      timeout,
+      refClock,
+    )
     this.#admission.goAwayAll()
     for (const controller of this.authorizing) controller.abort(goingAway(stopping))
     this.checkIdle()
