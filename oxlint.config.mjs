@@ -57,7 +57,7 @@ const notConnOnNode = {
 }
 
 const notCodecs = {
-  group: ['@h2channel/codecs'],
+  group: ['@h2channel/codecs', '@h2channel/codecs/*', '!@h2channel/codecs/internal'],
   allowTypeImports: true,
   message: 'A program loads only the codecs that it imports: import @h2channel/codecs/internal.',
 }

@@ -51,11 +51,6 @@ export class WriteBuffer extends ByteWriter {
     super(0)
   }
 
-  /** How much memory it holds. Unit: bytes. */
-  get held(): number {
-    return this.bytes.length
-  }
-
   /**
    * Returns what was written, possibly nothing, and passes its ownership to the caller.
    *

@@ -317,17 +317,21 @@ interface Run<Auth> {
   readonly lazy: LazyContext
 }
 
+const { then } = Promise.prototype
+
 /** Calls the handler, then closes the channel. An async function that waits for it would take twice as much memory. */
 function runHandler<Auth>(run: Run<Auth>): void {
   const { usage, context, lazy } = run
-  let returned: void | Promise<void>
+  let ended: Promise<void>
   try {
     lazy.start(usage.channel, expiryOf(context.auth))
-    returned = callHandler(run)
+    ended = Promise.resolve(callHandler(run))
   } catch (error) {
-    returned = Promise.reject(error)
+    ended = Promise.reject(error)
   }
-  void Promise.resolve(returned).then(
+  // Not the promise's own method, which may throw.
+  void then.call(
+    ended,
     () => onHandlerEnd(run, undefined),
     (error: unknown) => onHandlerEnd(run, { error }),
   )

@@ -457,6 +457,18 @@ test('closed: settles once, and never rejects, in every ending', async () => {
   }
 })
 
+test.each([
+  ['was aborted', async (left: Conn) => left.abort()],
+  ['was aborted by its peer', async (left: Conn, right: Conn) => (right.abort(), void (await left.closed))],
+  ['has ended', async (left: Conn, right: Conn) => void (await Promise.all([left.close(), right.close()]))],
+])('a channel over a conn that %s ends at once', async (_what, end) => {
+  const [left, right] = pipe()
+  await end(left, right)
+  const channel = overConn(left)
+  await channel.closed
+  await channel.close().catch(() => {})
+})
+
 test('abort: passes a reset code to the conn', () => {
   const [left] = pipe()
   const conn = new WatchedConn(left)

@@ -79,7 +79,7 @@ test('settle: what waits holds at most twice its size, in few buffers, however i
       // As a sender does it at the end of a turn.
       if (out.isWellFilled) queue.push(out.take())
       else out.settle(2 * one.size - memoryOf(queue))
-      expect(memoryOf(queue) + out.held).toBeLessThanOrEqual(2 * one.size + 1_000)
+      expect(memoryOf(queue) + out.bytes.length).toBeLessThanOrEqual(2 * one.size + 1_000)
     }
   }
   for (const [index, { out, queue, size: all }] of outs.entries()) {
@@ -134,7 +134,7 @@ test('WriteBuffer: grows from the little that it began with', () => {
   for (let index = 0; index < 200; index++) {
     out.write(new Uint8Array(9).fill(index))
   }
-  expect(out.held).toBe(2_000)
+  expect(out.bytes.length).toBe(2_000)
   const taken = out.take()
   for (const other of others) other.take()
   expect(taken.every((byte, index) => byte === Math.floor(index / 9))).toBe(true)

@@ -25,6 +25,7 @@ import {
   receiveAll,
   thrown,
   utf8,
+  until,
 } from '../support/support.ts'
 
 failOnUnhandledRejections()
@@ -543,6 +544,23 @@ describe('a handler that throws', () => {
     const channel = await served.client().open(echo)
     await failure(channel.receive(), 'INTERNAL')
     expect(served.errors).toEqual([error])
+  })
+
+  const throwing = (): never => {
+    throw new Error('not for a program to call')
+  }
+
+  test.each([
+    // oxlint-disable-next-line unicorn/no-thenable -- a program that does so must not harm the server.
+    ['whose own then throws', { then: { value: throwing } }],
+    ['whose constructor throws', { constructor: { get: throwing } }],
+  ])('a promise %s', async (_what, properties) => {
+    const promise = Object.defineProperties(Promise.resolve(), properties)
+    await using served = await serve((router) => router.handle(echo, () => promise))
+    await (
+      await served.client().open(echo)
+    ).closed
+    await until(() => served.router.channels === 0)
   })
 
   test('onError: gets the context too', async () => {

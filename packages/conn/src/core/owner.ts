@@ -60,7 +60,7 @@ export const byPromises: OwnerCalls = {
   hidesBytes: () => false,
 }
 
-/** Whether no subclass and no program has replaced what `base` defines. */
+/** Whether no subclass, and no program at the object or a subclass, has replaced what `base` defines. */
 export function isInherited(key: string, object: object, base: object): boolean {
   for (let one = object; one !== base; one = Object.getPrototypeOf(one) as object) {
     if (Object.hasOwn(one, key)) return false

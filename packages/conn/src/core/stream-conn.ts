@@ -75,7 +75,9 @@ export class StreamConn implements Conn {
     // A method that a subclass or a program has replaced is what reads and writes.
     const { read, write } = this.prototype
     ownerCalls.tellClosed = (owner, conn) => {
-      if (#owner in conn && isInherited('closed', conn, this.prototype)) conn.#owner = owner
+      const isOurs = #owner in conn && isInherited('closed', conn, this.prototype)
+      // A conn that has closed tells its owner no more, and it has one owner.
+      if (isOurs && conn.#owner === undefined && conn.#closed.value === undefined) conn.#owner = owner
       else byPromises.tellClosed(owner, conn)
     }
     ownerCalls.readTo = (reader, conn) => {

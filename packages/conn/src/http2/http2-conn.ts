@@ -69,8 +69,7 @@ export class Http2Conn extends StreamConn implements RequestInfo {
     this.method = info.method
     this.path = info.path
     this.status = info.status
-    this.headers = compact(info.headers, shared.headers)
-    shared.headers = this.headers
+    this.headers = compact(info.headers, shared.texts)
     this.localAddress = shared.local
     this.remoteAddress = shared.remote
     this.streamId = stream.id ?? 0
@@ -91,8 +90,8 @@ interface Shared {
   /** Frozen. */
   readonly local: Address
   readonly remote: Address
-  /** The headers of its last conn. Most of their values come again in the next, as new texts. */
-  headers: IncomingHttpHeaders
+  /** Short texts of headers, by name. Most of them come again with the next conn, as new texts. */
+  readonly texts: Map<string, string>
   /** Where Node keeps the headers that a stream has sent. */
   readonly sentHeaders: symbol | undefined
 }
@@ -107,7 +106,7 @@ function sharedOf(stream: Http2Stream): Shared {
   const shared = {
     local: Object.freeze({ address: localAddress, port: localPort }),
     remote: Object.freeze({ address: remoteAddress, port: remotePort }),
-    headers: {},
+    texts: new Map(),
     sentHeaders: Object.getOwnPropertySymbols(stream).find(({ description }) => description === 'sent-headers'),
   }
   if (session !== undefined) sharedBySession.set(session, shared)
@@ -120,23 +119,38 @@ Object.freeze(noNames)
 /**
  * Copies headers into a fifth of the memory. Node creates them without a prototype: in V8, that is a hash table. The
  * prototype is taken from an empty object, and the values are copied one by one, since a spread takes three times as
- * long. A text that `last` has too is taken from there.
+ * long. With `texts`, a short text that is there already is taken from there.
  */
-function compact(headers: IncomingHttpHeaders, last: IncomingHttpHeaders): IncomingHttpHeaders {
+function compact(headers: IncomingHttpHeaders, texts?: Map<string, string>): IncomingHttpHeaders {
   const copy = Object.setPrototypeOf({}, null) as IncomingHttpHeaders
   for (const name in headers) {
     const value = headers[name]
-    copy[name] = value === last[name] ? last[name] : value
+    const mayShare = texts !== undefined && typeof value === 'string' && value.length <= maxShared
+    copy[name] = mayShare ? sharedText(texts, name, value) : value
   }
   const names = Reflect.get(headers, sensitiveHeaders) as string[] | undefined
   Reflect.set(copy, sensitiveHeaders, names?.length === 0 ? noNames : names)
   return copy
 }
 
+/** The longest text that a session keeps, and how many of them: 4 KiB a session, since nothing counts it. */
+const maxShared = 128
+const maxTexts = 32
+
+/** What a session must not keep for longer than the conns that have it. */
+const credentials = new Set(['authorization', 'cookie', 'proxy-authorization'])
+
+/** The text that a conn before had for this name, if it is the same. */
+function sharedText(texts: Map<string, string>, name: string, value: string): string {
+  const known = texts.get(name)
+  if (known === value) return known
+  const isKept = known !== undefined || (texts.size < maxTexts && name.length <= maxShared && !credentials.has(name))
+  if (isKept) texts.set(name, value)
+  return value
+}
+
 /** Gives back the memory of the hash table in which Node keeps the headers that a stream has sent. */
 function compactSentHeaders(stream: Http2Stream, key: symbol | undefined): void {
   if (key === undefined || stream.sentHeaders === undefined) return
-  Reflect.set(stream, key, compact(stream.sentHeaders as IncomingHttpHeaders, noHeaders))
+  Reflect.set(stream, key, compact(stream.sentHeaders as IncomingHttpHeaders))
 }
-
-const noHeaders: IncomingHttpHeaders = Object.freeze({})

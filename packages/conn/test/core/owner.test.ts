@@ -2,7 +2,7 @@
 import { expect, test } from 'vitest'
 
 import { ownerCalls } from '../../src/internal.ts'
-import type { Transport, TransportEvents } from '../../src/web.ts'
+import type { ConnClosed, Transport, TransportEvents } from '../../src/web.ts'
 import { ConnError, pipe, StreamConn } from '../../src/web.ts'
 import { bytes, text } from '../support/support.ts'
 
@@ -141,4 +141,48 @@ test('ownerCalls: call `read` and `write` of a conn that has its own', async () 
 
 test('hidesBytes: is false where a program may get at what was written', () => {
   expect(ownerCalls.hidesBytes(pipe()[0])).toBe(false)
+})
+
+/** Tells how its conn has closed. */
+class Told {
+  closed: ConnClosed | undefined
+  onConnClosed(closed: ConnClosed): void {
+    this.closed = closed
+  }
+}
+
+test.each([
+  ['was aborted', (conn: StreamConn) => conn.abort(), false],
+  ['has lost its transport', (_conn: StreamConn, { events }: Scripted) => events?.close(lost), false],
+  [
+    'has ended',
+    (conn: StreamConn, { events }: Scripted) => {
+      void conn.closeWrite()
+      events?.end()
+      events?.finish()
+      events?.close()
+    },
+    true,
+  ],
+])('tellClosed: tells an owner that comes after the conn %s', async (_what, end, clean) => {
+  const transport = new Scripted()
+  const conn = new StreamConn(transport)
+  end(conn, transport)
+  transport.events?.close(lost)
+  await conn.closed
+  const owner = new Told()
+  ownerCalls.tellClosed(owner, conn)
+  expect(owner.closed).toBeUndefined()
+  await settled()
+  expect(owner.closed?.clean).toBe(clean)
+})
+
+test('tellClosed: tells each of two owners', async () => {
+  const transport = new Scripted()
+  const conn = new StreamConn(transport)
+  const owners = [new Told(), new Told()]
+  for (const owner of owners) ownerCalls.tellClosed(owner, conn)
+  transport.events?.close(lost)
+  await settled()
+  expect(owners.map(({ closed }) => closed?.clean)).toEqual([false, false])
 })

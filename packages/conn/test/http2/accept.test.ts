@@ -223,4 +223,25 @@ describe('accept(stream, headers)', () => {
     expect(await readAll(conn)).toBe('echo')
     await conn.close()
   })
+
+  it('gives each conn headers of its own: what a program does to them reaches no other conn of the session', async () => {
+    const conns: Http2Conn[] = []
+    const http2 = createServer()
+    http2.on('stream', (stream, headers) => {
+      void accept(stream, headers).then((conn) => conns.push(conn))
+    })
+    await using server = await listen(http2, undefined)
+    const open = (): Promise<Http2Conn> => server.connect('/', { headers: { 'x-same': 'same', 'x-own': 'own' } })
+    await open()
+    const first = conns[0]?.headers
+    if (first === undefined) throw new Error('no conn')
+    first['x-own'] = 'changed'
+    Object.defineProperty(first, 'x-same', {
+      get() {
+        throw new Error('another conn reads this')
+      },
+    })
+    await open()
+    expect([conns[1]?.headers['x-same'], conns[1]?.headers['x-own']]).toEqual(['same', 'own'])
+  })
 })
