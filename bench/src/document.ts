@@ -16,25 +16,23 @@ const folder = new URL('docs/why/', root)
 
 const wrapped = { proseWrap: 'always', printWidth: 120 } as const
 
-/** The newest version of Node comes last. Charts and README show that one. */
 export async function writeDocuments(all: readonly Measured[], loads: readonly Load[]): Promise<void> {
-  const newest = all.at(-1)
-  if (newest === undefined) throw new Error('there are no results: run --full first')
+  const shown = shownOf(all)
   const pictures = new URL('benchmarks/', folder)
   await rm(pictures, { recursive: true, force: true })
   await mkdir(pictures, { recursive: true })
-  await writeFile(new URL('summary.svg', pictures), summaryChart(newest))
+  await writeFile(new URL('summary.svg', pictures), summaryChart(shown))
   const sections: string[] = []
   for (const load of loads) {
     const measured = all.filter(({ results }) => results.entries(load.cases).length > 0)
     if (measured.length === 0) continue
-    const charts = chartsOf(load, newest.results)
+    const charts = chartsOf(load, shown.results)
     for (const { name, svg } of charts) await writeFile(new URL(`${name}.svg`, pictures), svg)
     const tables = measured.flatMap(({ version, results }) => [
       `**${version}**`,
       ...tablesOf(load, results).map(inMarkdown),
     ])
-    const images = charts.map(({ name, title }) => `![${title}, ${newest.version}](benchmarks/${name}.svg)`)
+    const images = charts.map(({ name, title }) => `![${title}, ${shown.version}](benchmarks/${name}.svg)`)
     sections.push(`## ${load.title}`, load.about, ...tables, ...images)
   }
   const parts = [await opening(all), ...sections, slower(all), aims(all), failed(all), again]
@@ -43,16 +41,22 @@ export async function writeDocuments(all: readonly Measured[], loads: readonly L
   const bold = 'The best of each line is bold.'
   await fill('docs/why/performance.md', '## In five lines', bold, summary(all))
   await fill('docs/why/performance.md', 'a ratio above 1.', '## See also', inMarkdown(slowerOf(all)))
-  const { head, rows } = summaryOf(newest)
-  const corner = `${newest.version}, one machine ([how](docs/why/benchmarks.md))`
+  const { head, rows } = summaryOf(shown)
+  const corner = `${shown.version}, one machine ([how](docs/why/benchmarks.md))`
   await fill('README.md', '## Performance', bold, inMarkdown({ head: [corner, ...head.slice(1)], rows }))
+}
+
+/** Charts and README show the version of Node with the most figures, and of equal ones the newest, which comes last. */
+function shownOf([first, ...others]: readonly Measured[]): Measured {
+  if (first === undefined) throw new Error('there are no results: run --full first')
+  return others.reduce((best, one) => (one.results.cells.length < best.results.cells.length ? best : one), first)
 }
 
 function summary(all: readonly Measured[]): string {
   const tables = all.map((one) => `${one.machine}:\n\n${inMarkdown(summaryOf(one))}`)
   return `${tables.join('\n\n')}
 
-![Each line as a part of its best figure, in %, ${all.at(-1)?.version}](benchmarks/summary.svg)`
+![Each line as a part of its best figure, in %, ${shownOf(all).version}](benchmarks/summary.svg)`
 }
 
 async function opening(all: readonly Measured[]): Promise<string> {

@@ -41,9 +41,10 @@ const columns: readonly (readonly [peer: string, head: string])[] = [
   ['http2', 'bare node:http2'],
 ]
 
-/** The best of each line is bold. */
+/** The best of each line is bold. A line whose load was not measured is left out. */
 export function summaryOf({ results }: Measured): Table {
-  const rows = lines.map((line) => {
+  const measured = lines.filter((line) => results.named(line.case, 'ours-json', 0) !== undefined)
+  const rows = measured.map((line) => {
     const figures = columns.map(([peer]) => results.named(line.case, peer, 0))
     const metric = metricOf(line)
     const best = bestOf(figures, metric)
