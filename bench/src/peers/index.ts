@@ -87,6 +87,22 @@ export const entries: Entry[] = [
     load: async () => (await import('./ours.ts')).oursMsgpack,
   },
   {
+    name: 'ours-resume',
+    title: 'h2channel, json, resume',
+    about: '`json<Message>()` with `resume: true` at both ends: the channel would outlive its connection',
+    kind: 'ours',
+    does: ['messages'],
+    load: async () => (await import('./ours.ts')).oursResume,
+  },
+  {
+    name: 'ours-bytes-resume',
+    title: 'h2channel, bytes, resume',
+    about: '`bytes()` with `resume: true` at both ends',
+    kind: 'ours',
+    does: ['bytes'],
+    load: async () => (await import('./ours.ts')).oursBytesResume,
+  },
+  {
     name: 'ours-bytes',
     title: 'h2channel, bytes',
     about: '`bytes()`: the message is the bytes',

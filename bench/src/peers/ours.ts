@@ -25,9 +25,9 @@ function serverOf(certificate?: Certificate): Http2Server | Http2SecureServer {
   return certificate === undefined ? createServer(roomy) : createSecureServer({ ...roomy, ...certificate })
 }
 
-function clientOf(port: number, ca?: string): Client {
-  if (ca === undefined) return createClient(`http://127.0.0.1:${port}`)
-  return createClient(`https://127.0.0.1:${port}`, { tls: { ca } })
+function clientOf(port: number, ca?: string, resume = false): Client {
+  if (ca === undefined) return createClient(`http://127.0.0.1:${port}`, { resume })
+  return createClient(`https://127.0.0.1:${port}`, { tls: { ca }, resume })
 }
 
 const chunks = defineRoute('/chunks', { client: bytes(), server: json<Message>() })
@@ -71,8 +71,10 @@ export const oursBatches: Peer = ours(json<Message>(), manyAtATime)
 export const oursZod: Peer = ours(json(Checked))
 export const oursUncompiled: Peer = ours(json(Checked, { compile: false }))
 export const oursMsgpack: Peer = ours(msgpack<Message>())
+/** Channels that would outlive their connections. */
+export const oursResume: Peer = ours(json<Message>(), eachByItself, true)
 
-function ours(codec: Codec<Message>, style = eachByItself): Peer {
+function ours(codec: Codec<Message>, style = eachByItself, resume = false): Peer {
   const collect = defineRoute('/collect', { client: codec, server: codec })
   const echo = defineRoute('/echo', { client: codec, server: codec })
   const ask = defineRoute('/ask', { client: codec, server: codec })
@@ -85,7 +87,7 @@ function ours(codec: Codec<Message>, style = eachByItself): Peer {
   return {
     async serve(certificate) {
       const server = serverOf(certificate)
-      createRouter()
+      createRouter({ resume })
         .handle(encodedFeed, async (channel) => {
           receivers.add(channel)
           await channel.send(encode(codec, greeting))
@@ -113,7 +115,7 @@ function ours(codec: Codec<Message>, style = eachByItself): Peer {
       for (const channel of receivers) channel.send(update).catch((error: unknown) => channel.abort(error))
     },
     async connect(port, ca) {
-      const client = clientOf(port, ca)
+      const client = clientOf(port, ca, resume)
       const groups = new Map<number, Client>()
       return {
         collect: async (messages) => collectOver(await client.open(collect), messages, style),
@@ -173,23 +175,28 @@ function echoOf(channel: Channel<Message, Message>, style: Style): Echo {
   }
 }
 
+export const oursBytes: Peer = oursOfBytes(false)
+export const oursBytesResume: Peer = oursOfBytes(true)
+
 /** Messages that consist of bytes alone. */
-export const oursBytes: Peer = {
-  async serve(certificate) {
-    const server = serverOf(certificate)
-    createRouter()
-      .handle(chunks, async (channel) => {
-        const tally = new Tally()
-        for await (const chunk of channel) tally.addBytes(chunk)
-        await channel.send(tally.answer())
-      })
-      .attach(server)
-    return listen(server)
-  },
-  async connect(port, ca) {
-    const client = clientOf(port, ca)
-    return { collectBytes: async (pieces) => collectOver(await client.open(chunks), pieces) }
-  },
+function oursOfBytes(resume: boolean): Peer {
+  return {
+    async serve(certificate) {
+      const server = serverOf(certificate)
+      createRouter({ resume })
+        .handle(chunks, async (channel) => {
+          const tally = new Tally()
+          for await (const chunk of channel) tally.addBytes(chunk)
+          await channel.send(tally.answer())
+        })
+        .attach(server)
+      return listen(server)
+    },
+    async connect(port, ca) {
+      const client = clientOf(port, ca, resume)
+      return { collectBytes: async (pieces) => collectOver(await client.open(chunks), pieces) }
+    },
+  }
 }
 
 export const oursStruct: Peer = oursTrades()

@@ -6,9 +6,12 @@ export type {
   CallOptions,
   ClientCloseOptions,
   ClientOptions,
+  KeepOpenArguments,
+  KeepOpenOptions,
   OpenArguments,
   OpenOptions,
   RequestOptions,
 } from './client/client-options.ts'
 export type { ClientEvent, OnClientEvent } from './client/events.ts'
+export type { KeepOpenContext } from './client/keep-open.ts'
 export type { RetryOptions } from './options.ts'

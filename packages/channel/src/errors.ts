@@ -26,6 +26,8 @@ interface ErrorRule {
   readonly atPeer?: readonly [side: Side, text?: string]
   /** Whether the peer may read the error's text, since it has numbers, and nothing of the program or of a message. */
   readonly isTellable?: true
+  /** Whether opening again is the answer: always, or where the peer ended the channel with the code. Default: never. */
+  readonly reopen?: 'always' | 'told'
   /** Whether a router passes it to `onError` when it ends a channel: always, or where this side broke the rule. */
   readonly isReported?: 'always' | 'local'
 }
@@ -40,12 +42,12 @@ const rules = {
   BAD_RESPONSE: {},
   CANCELLED: { side: 'local', fatal: false },
   CLOSED: { side: 'local', fatal: false },
-  CLOSE_TIMEOUT: {},
+  CLOSE_TIMEOUT: { reopen: 'always' },
   CONNECT_FAILED: {},
-  CONN_LOST: {},
+  CONN_LOST: { reopen: 'always' },
   ENCODE_FAILED: { side: 'local', fatal: false },
-  GOING_AWAY: { rstCode: 0x6832_0001, atPeer: ['remote', 'the peer ended the channel to stop'] },
-  INTERNAL: { rstCode: 2, atPeer: ['remote', 'the peer failed'], isReported: 'local' },
+  GOING_AWAY: { rstCode: 0x6832_0001, atPeer: ['remote', 'the peer ended the channel to stop'], reopen: 'always' },
+  INTERNAL: { rstCode: 2, atPeer: ['remote', 'the peer failed'], isReported: 'local', reopen: 'told' },
   INVALID_ARGUMENT: { side: 'local', fatal: false },
   INVALID_MESSAGE: { rstCode: 1, atPeer: ['local'], isReported: 'always' },
   INVALID_FRAME: { rstCode: 1, atPeer: ['local'], isTellable: true, isReported: 'always' },
@@ -53,16 +55,24 @@ const rules = {
   MESSAGE_TOO_LARGE: { rstCode: 6, atPeer: ['local'], isTellable: true, isReported: 'always' },
   NOT_FOUND: {},
   NO_REPLY: {},
-  PEER_ABORTED: {},
-  PEER_SILENT: {},
+  PEER_ABORTED: { reopen: 'always' },
+  PEER_SILENT: { reopen: 'always' },
   PEER_STOPPED: { fatal: false },
-  PEER_TOO_SLOW: { rstCode: 0x6832_0004, atPeer: ['local', 'this side read too slowly for the peer'] },
-  RATE_LIMITED: { rstCode: 0x6832_0002, atPeer: ['local', 'this side sent more at a time than the peer allows'] },
+  PEER_TOO_SLOW: {
+    rstCode: 0x6832_0004,
+    atPeer: ['local', 'this side read too slowly for the peer'],
+    reopen: 'always',
+  },
+  RATE_LIMITED: {
+    rstCode: 0x6832_0002,
+    atPeer: ['local', 'this side sent more at a time than the peer allows'],
+    reopen: 'always',
+  },
   REFUSED: {},
   SEND_BUFFER_FULL: { side: 'local', fatal: false, retryable: true },
   TIMEOUT: { side: 'local', fatal: false },
-  TRUNCATED_FRAME: { rstCode: 1, atPeer: ['local'], isTellable: true, isReported: 'always' },
-  UNAUTHENTICATED: { rstCode: 0x6832_0003, atPeer: ['remote', "this side's credentials have ended"] },
+  TRUNCATED_FRAME: { rstCode: 1, atPeer: ['local'], isTellable: true, isReported: 'always', reopen: 'always' },
+  UNAUTHENTICATED: { rstCode: 0x6832_0003, atPeer: ['remote', "this side's credentials have ended"], reopen: 'told' },
   UNSUPPORTED_CODEC: {},
 } as const
 
@@ -87,6 +97,8 @@ export interface ChannelErrorOptions extends ErrorOptions {
   readonly fatal?: boolean
   /** Whether the same call may be repeated. */
   readonly retryable?: boolean
+  /** Whether opening again is the answer. */
+  readonly reopen?: boolean
 }
 
 /** The only error that channels, routes, routers and clients throw. `instanceof` is the check for it. */
@@ -115,6 +127,13 @@ export class ChannelError extends Error {
    */
   readonly retryable: boolean
 
+  /**
+   * Whether the channel is gone, or was never there, and opening one again is the answer: after a delay that grows, as
+   * `client.keepOpen` does. What was sent last may have arrived or not. The table of docs/reference/errors.md has it
+   * for each code.
+   */
+  readonly reopen: boolean
+
   constructor(code: ChannelErrorCode, message: string, options: ChannelErrorOptions = {}) {
     super(message, options)
     this.code = code
@@ -122,6 +141,7 @@ export class ChannelError extends Error {
     this.side = options.side ?? rule.side ?? 'remote'
     this.fatal = options.fatal ?? rule.fatal ?? true
     this.retryable = options.retryable ?? rule.retryable ?? false
+    this.reopen = options.reopen ?? rule.reopen === 'always'
   }
 }
 

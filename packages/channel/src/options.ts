@@ -109,7 +109,7 @@ function mergeLimits(limits: LimitOptions, base: ChannelLimits): ChannelLimits {
 
 /** How often `client.open` is tried, and how long it waits between the attempts. */
 export interface RetryOptions {
-  /** How many attempts one `open` has in all. 1 means that it is never tried again. Default: 4. */
+  /** How many attempts one `open` has in all. 1: it is never tried again; `Infinity`: until it succeeds. Default: 4. */
   readonly maxAttempts?: number | undefined
   /**
    * The upper bound of the first delay, which doubles for each delay after it. A delay is a random time below its
@@ -123,10 +123,12 @@ export interface RetryOptions {
 /** {@link RetryOptions} with every value. */
 export type RetryLimits = Readonly<Record<keyof RetryOptions, number>>
 
+const retryDefaults: RetryLimits = { maxAttempts: 4, initialDelay: 100, maxDelay: 5_000 }
+
 /** Completes and checks the options of retries. Throws `INVALID_ARGUMENT` for an invalid value. */
-export function resolveRetry(options: RetryOptions = {}): RetryLimits {
-  const { maxAttempts = 4, initialDelay = 100, maxDelay = 5_000 } = options
-  checkLimit('maxAttempts', maxAttempts)
+export function resolveRetry(options: RetryOptions = {}, base: RetryLimits = retryDefaults): RetryLimits {
+  const { maxAttempts, initialDelay, maxDelay } = { ...base, ...omitUndefined(options) }
+  if (maxAttempts !== Infinity) checkLimit('maxAttempts', maxAttempts)
   checkDelay('initialDelay', initialDelay)
   checkDelay('maxDelay', maxDelay)
   return { maxAttempts, initialDelay, maxDelay }

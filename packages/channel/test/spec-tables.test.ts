@@ -71,8 +71,9 @@ test('the table of control types is that of SPEC.md (CTRL-2)', () => {
 })
 
 test('the statuses of refusals are those of SPEC.md (ANS-6)', () => {
-  const folder = new URL('../src/server/', import.meta.url)
-  const sources = readdirSync(folder).map((name) => fileAt(`../src/server/${name}`))
+  const sources = ['limits', 'request', 'server'].flatMap((folder) =>
+    readdirSync(new URL(`../src/${folder}/`, import.meta.url)).map((name) => fileAt(`../src/${folder}/${name}`)),
+  )
   const sent = sources.flatMap((text) => [...text.matchAll(/\bstatus: (\d{3})\b/g)].map((found) => Number(found[1])))
   const rows = tableOf('status', 'client may retry').flatMap(([status = '']) => status.match(/\d{3}/g) ?? [])
   // 204 answers a preflight.

@@ -14,6 +14,7 @@ export type ConnErrorCode =
   | 'HTTP2_NOT_SUPPORTED'
   | 'INVALID_ARGUMENT'
   | 'PEER_SILENT'
+  | 'PROTOCOL_ERROR'
   | 'RESET'
   | 'SESSIONS_CLOSED'
   | 'TIMEOUT'
@@ -35,6 +36,7 @@ const rules: Readonly<Record<ConnErrorCode, { readonly side: Side; readonly fata
   HTTP2_NOT_SUPPORTED: { side: 'remote', fatal: true },
   INVALID_ARGUMENT: { side: 'local', fatal: false },
   PEER_SILENT: { side: 'remote', fatal: true },
+  PROTOCOL_ERROR: { side: 'remote', fatal: true },
   RESET: { side: 'remote', fatal: true },
   SESSIONS_CLOSED: { side: 'local', fatal: true },
   TIMEOUT: { side: 'local', fatal: false },

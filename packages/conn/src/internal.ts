@@ -1,4 +1,5 @@
 /** For `@h2channel/channel` alone: this module does not follow semantic versioning. It runs where `./web` runs. */
+export { inOwnMemory } from './core/own-memory.ts'
 export { inspectAs } from './runtime/inspect-as.ts'
 export type { Deadline } from './runtime/deadlines.ts'
 export { setDeadline } from './runtime/deadlines.ts'

@@ -30,6 +30,8 @@ export interface ClientOptions {
   readonly retry?: RetryOptions | undefined
   /** Receives the events of each `open`, for logs and metrics. What it throws is printed, and changes nothing. */
   readonly onEvent?: OnClientEvent | undefined
+  /** The default of `resume` for each `open`. Default: false. */
+  readonly resume?: boolean | undefined
   /** For tests: times delays and channels. Default: the platform's clock. */
   readonly clock?: Clock | undefined
 }
@@ -58,8 +60,30 @@ export interface OpenOptions<C = never> extends RequestOptions {
    * have at most `maxBufferedBytes` and one message. Default: none.
    */
   readonly initial?: Iterable<C> | undefined
+  /**
+   * Whether the channel outlives its connection, if the server's router allows it: when the connection is lost, the
+   * client opens another, and the channel continues on it. No message is lost, and none comes twice. `send` and
+   * `receive` wait meanwhile. If that fails for as long as the server keeps the channel, it ends with `CONN_LOST` at
+   * both ends. Default: that of the client.
+   */
+  readonly resume?: boolean | undefined
   /** What to do when the server reads nothing for `slowAfter`. Default: keep waiting. */
   readonly onSlow?: OnSlow | undefined
+}
+
+/**
+ * Options of `client.keepOpen`.
+ *
+ * @typeParam C - the messages of the client.
+ */
+export interface KeepOpenOptions<C = never> extends Omit<OpenOptions<C>, 'signal'> {
+  /** Ends it: the channel is aborted, and `keepOpen` rejects with `TIMEOUT` or `CANCELLED`. */
+  readonly signal?: AbortSignal | null | undefined
+  /**
+   * How often a channel is opened in vain, and how long it waits between. `maxAttempts: Infinity` never gives up. A
+   * channel that has received something, or has lived for a second, begins the count again. Default: the client's.
+   */
+  readonly retry?: RetryOptions | undefined
 }
 
 /** Options of `client.call`. */
@@ -79,6 +103,9 @@ export type OpenArguments<Path extends string, C = never> = WithParams<Path, Ope
 
 /** The arguments of `call` after the message: options, with `params` where the path has parameters. */
 export type CallArguments<Path extends string> = WithParams<Path, CallOptions>
+
+/** The last argument of `keepOpen`: options, with `params` where the path has parameters. */
+export type KeepOpenArguments<Path extends string, C = never> = WithParams<Path, KeepOpenOptions<C>>
 
 type WithParams<Path extends string, Options> = string extends Path
   ? [options?: Options & { readonly params?: Readonly<Record<string, string>> }]

@@ -1,67 +1,21 @@
 /** One attempt to open a channel: sends the request, and checks that the response is a channel of the route. */
-import type { Http2Conn, SessionPool } from '@h2channel/conn'
+import type { Http2Conn } from '@h2channel/conn'
 import { connect, mergeHeaders } from '@h2channel/conn'
-import { abortable } from '@h2channel/conn/internal'
 import type { OutgoingHttpHeaders } from 'node:http2'
 
 import type { Address } from './address-pool.ts'
-import type { ClientOptions, OpenOptions } from './client-options.ts'
+import { askForLink, linkedConn } from './client-link.ts'
 import type { Channel } from '../core/channel.ts'
 import { coreOf } from '../core/channel.ts'
 import type { OpenRequestEvent } from '../observe/diagnostics.ts'
 import { diagnostics, publishingSlow, publishOpening } from '../observe/diagnostics.ts'
-import { refClock, systemClock } from '../runtime/clock.ts'
 import { ChannelError, excerpt, printable } from '../errors.ts'
 import type { Format } from '../route/media-types.ts'
-import { acceptHeader, contentCoding, createFormats, formatForContentType } from '../route/media-types.ts'
-import type { Initial } from './initial.ts'
+import { acceptHeader, contentCoding, formatForContentType } from '../route/media-types.ts'
+import type { ClientSettings, OpenCall } from './open-call.ts'
+import { requestHeaders } from './open-call.ts'
 import { connErrorOf, openError } from './open-errors.ts'
 import { announcedVersion, controlHeader, openChannel, version } from '../route/negotiate.ts'
-import type { Route } from '../route/route.ts'
-
-/** What all channels of one client have in common. */
-export interface ClientSettings extends ClientOptions {
-  readonly connectTimeout: number
-  readonly sessions: SessionPool
-  /** Called with each channel as soon as there is one. */
-  onOpen(channel: Channel<unknown, unknown>, address: Address, route: string): void
-}
-
-/** What a client needs of a route for each request, made once. */
-export interface ClientRoute<C, S> {
-  /** The path of the route, as it was defined. */
-  readonly name: string
-  readonly send: Format<C>
-  /** The formats that the server may send in. */
-  readonly receives: readonly Format<S>[]
-  /** The library's own headers. */
-  readonly headers: OutgoingHttpHeaders
-}
-
-/** Prepares a route. Throws `INVALID_ROUTE` for a route without codecs. */
-export function prepareRoute<C, S>({ path: name, client, server, framing }: Route<string, C, S>): ClientRoute<C, S> {
-  const [send] = createFormats(client, framing)
-  const receives = createFormats(server, framing)
-  if (send === undefined) throw new ChannelError('INVALID_ROUTE', `${name} has no codec for the client`)
-  const control = send.framing.control ? { [controlHeader]: `${version}` } : {}
-  const headers = { 'content-type': send.mediaType, accept: acceptHeader(receives), ...control }
-  // A conn checks frozen headers once.
-  return { name, send, receives, headers: Object.freeze(headers) }
-}
-
-/** What all attempts of one `open` have in common. */
-export interface OpenCall<C, S> {
-  readonly route: ClientRoute<C, S>
-  /** The path with its parameters filled in. */
-  readonly path: string
-  readonly options: Omit<OpenOptions, 'initial' | 'signal'>
-  /** Leaves with each request. */
-  readonly initial: Initial | undefined
-  /** Whether this side's half ends after that. */
-  readonly end: boolean
-  /** Ends the attempt with its reason. */
-  readonly signal: AbortSignal
-}
 
 /** Makes one attempt to open a channel at `address`. Throws the error of `client.open`. */
 export async function connectChannel<C, S>(
@@ -73,14 +27,8 @@ export async function connectChannel<C, S>(
   // The headers of a request that will not be sent are not asked for.
   signal.throwIfAborted()
   const path = address.prefix + call.path
-  let { connectTimeout } = settings
-  let common = settings.headers
-  if (typeof common === 'function') {
-    const began = systemClock.now()
-    common = await inTime(common(), connectTimeout, signal)
-    // The headers and the connection share the time of the attempt.
-    connectTimeout = Math.max(1, Math.ceil(connectTimeout - (systemClock.now() - began)))
-  }
+  let { headers: common, connectTimeout } = settings
+  if (typeof common === 'function') ({ common, connectTimeout } = await requestHeaders(settings, signal))
   const headers = headersOf(call, common)
   const opening = publishOpening('client', call.route.name, address.name, headers)
   let conn: Http2Conn | undefined
@@ -88,7 +36,7 @@ export async function connectChannel<C, S>(
     const { tls, sessions } = settings
     const { end, options } = call
     const { method } = options
-    const initial = call.initial?.bytes
+    const initial = call.resume ? undefined : call.initial?.bytes
     conn = await connect(address.url, { path, method, headers, initial, end, signal, tls, sessions, connectTimeout })
     // The response may have come in the turn of the abort.
     signal.throwIfAborted()
@@ -105,11 +53,12 @@ export async function connectChannel<C, S>(
 }
 
 function headersOf<C, S>(
-  { route, options }: OpenCall<C, S>,
+  { route, options, resume }: OpenCall<C, S>,
   common: OutgoingHttpHeaders | undefined,
 ): OutgoingHttpHeaders {
   const isPlain = common === undefined && options.headers === undefined && !diagnostics.opening.hasSubscribers
-  return isPlain ? route.headers : mergeHeaders(common, options.headers, route.headers)
+  if (isPlain && !resume) return route.headers
+  return mergeHeaders(common, options.headers, route.headers, resume ? askForLink : undefined)
 }
 
 /** Makes a channel of a conn, if its response is that of a channel. */
@@ -117,17 +66,21 @@ function startChannel<C, S>(
   conn: Http2Conn,
   address: Address,
   path: string,
-  { route, options, initial, end }: OpenCall<C, S>,
+  call: OpenCall<C, S>,
   settings: ClientSettings,
   opening: OpenRequestEvent | undefined,
 ): Channel<C, S> {
+  const { route, options, initial, end } = call
   const { name, send, receives } = route
   const receive = responseFormat(conn, path, receives)
   const control = agreesOnControl(conn, path, send, receive)
   const { limits, clock } = settings
   const { onInvalid } = options
   const onSlow = opening === undefined ? options.onSlow : publishingSlow(options.onSlow, opening, () => opened)
-  const channel = openChannel(conn, send, receive, { control, limits, onInvalid, onSlow, clock, name })
+  const below = call.resume && control ? linkedConn(conn, address, call, settings) : conn
+  // What carries them was not known before the response.
+  if (call.resume && initial !== undefined) below.write(initial.bytes).catch(() => {})
+  const channel = openChannel(below, send, receive, { control, limits, onInvalid, onSlow, clock, name })
   const opened = channel as Channel<unknown, unknown>
   const { sender } = coreOf(channel)
   sender.messages = initial?.messages ?? 0
@@ -139,19 +92,6 @@ function startChannel<C, S>(
     void opened.closed.then((closed) => diagnostics.close.publish({ opening, channel: opened, closed }))
   }
   return channel
-}
-
-/** Waits for the headers of a request. Leaves no timer and no listener, even if the headers never come. */
-async function inTime<T>(headers: T | Promise<T>, timeout: number, signal: AbortSignal): Promise<T> {
-  let timer: unknown
-  const timeUp = new Promise<never>((_resolve, reject) => {
-    const onTime = (): void => {
-      const message = `the headers of the request were not there in ${timeout} ms`
-      reject(new ChannelError('CONNECT_FAILED', message, { side: 'local', retryable: true }))
-    }
-    timer = refClock.setTimer(onTime, timeout, undefined)
-  })
-  return abortable(Promise.race([headers, timeUp]), signal).finally(() => refClock.clearTimer(timer))
 }
 
 /** The format of the server's messages. Throws `BAD_RESPONSE` where the response is not a channel of the route. */

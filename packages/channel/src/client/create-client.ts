@@ -3,9 +3,19 @@ import { addAbortListener, connDefaults, removeAbortListener, SessionPool } from
 
 import { AddressPool, parseAddresses } from './address-pool.ts'
 import { receiveReply } from './call.ts'
-import type { CallArguments, ClientCloseOptions, ClientOptions, OpenArguments, OpenOptions } from './client-options.ts'
-import type { ClientRoute, ClientSettings } from './connect-channel.ts'
-import { prepareRoute } from './connect-channel.ts'
+import type {
+  CallArguments,
+  ClientCloseOptions,
+  ClientOptions,
+  KeepOpenArguments,
+  KeepOpenOptions,
+  OpenArguments,
+  OpenOptions,
+} from './client-options.ts'
+import type { KeepOpenContext } from './keep-open.ts'
+import { keepOpen as keepChannelOpen } from './keep-open.ts'
+import type { ClientRoute, ClientSettings } from './open-call.ts'
+import { prepareRoute } from './open-call.ts'
 import type { OnClientEvent } from './events.ts'
 import { encodeInitial } from './initial.ts'
 import type { Channel } from '../core/channel.ts'
@@ -14,6 +24,7 @@ import type { ChannelCore } from '../core/channel-core.ts'
 import { drainChannels, forceCloseDelay } from '../core/drain-channels.ts'
 import { abortError, ChannelError, signalError } from '../errors.ts'
 import { callHook } from '../observe/hooks.ts'
+import type { RetryLimits } from '../options.ts'
 import { checkDelay, checkHook, resolveLimits, resolveRetry } from '../options.ts'
 import { openWithRetry } from './retry.ts'
 import type { Route } from '../route/route.ts'
@@ -75,6 +86,37 @@ export interface Client extends AsyncDisposable {
   ): Promise<S>
 
   /**
+   * Keeps a channel open: runs `use` with one channel at a time. It resolves with what `use` returns, once that channel
+   * has closed. It opens another, and runs `use` again, when
+   *
+   * - `use` has returned while its channel was draining, since its server is about to stop,
+   * - `use`, or the end of its channel, failed with an error whose `reopen` is true, such as `CONN_LOST`. The delays
+   *   are those of `retry`.
+   *
+   * What was sent on the channel before may have arrived or not: `context.previous` says how that one ended. A client
+   * that may not lose messages between two channels sends with each what it had last received.
+   *
+   * @throws ChannelError
+   *   - any other error of `use`, whose channel is aborted, and any other error of {@link open}.
+   *   - the last error, after `maxAttempts` channels in a row that could not be opened or ended at once.
+   *   - `TIMEOUT`, `CANCELLED`: from the signal.
+   *   - `CLOSED`: after `close()`.
+   *
+   * @example
+   * ```ts
+   * await client.keepOpen(quotes, async (channel) => {
+   *   await channel.send({ symbols: ['SAP'] })
+   *   for await (const quote of channel) show(quote)
+   * }, { params: { market: 'xetra' }, retry: { maxAttempts: Infinity }, signal })
+   * ```
+   */
+  keepOpen<Path extends string, C, S, Result>(
+    route: Route<Path, C, S>,
+    use: (channel: Channel<C, S>, context: KeepOpenContext) => Result | Promise<Result>,
+    ...options: KeepOpenArguments<NoInfer<Path>, NoInfer<C>>
+  ): Promise<Result>
+
+  /**
    * Drains the client's channels, then closes its own connections, but not those of a pool that was passed to it. Both
    * ends of each channel learn that it should end (`channel.draining`). A channel that is still open after `timeout`
    * ends with `GOING_AWAY` at both ends, or is reset a second later if the server does not read. An `open` in progress
@@ -129,6 +171,7 @@ export function createClient(origins: string | URL | readonly (string | URL)[], 
 
   const settings: ClientSettings = {
     ...options,
+    addresses,
     limits,
     connectTimeout,
     sessions,
@@ -152,6 +195,7 @@ export function createClient(origins: string | URL | readonly (string | URL)[], 
     initial: Iterable<C> | undefined,
     end: boolean,
     what: string,
+    retryLimits?: RetryLimits,
   ): Promise<Channel<C, S>> {
     checkHook('onInvalid', given.onInvalid)
     checkHook('onSlow', given.onSlow)
@@ -165,15 +209,17 @@ export function createClient(origins: string | URL | readonly (string | URL)[], 
       route: prepared,
       path,
       options: given,
-      initial: initial && encodeInitial(initial, prepared.send, limits),
+      initial: initial && encodeInitial(initial, prepared.send, settings.limits),
+      // A call that is lost is repeated by its caller, who knows whether that is right.
+      resume: !end && (given.resume ?? options.resume ?? false),
       end,
     }
     const { signal: own } = given
     if (own === undefined || own === null) {
-      return openWithRetry(addresses, { ...shared, signal: closing.signal }, settings)
+      return openWithRetry(addresses, { ...shared, signal: closing.signal }, settings, retryLimits)
     }
     const { signal, release } = openSignal(own, closing.signal, what)
-    return openWithRetry(addresses, { ...shared, signal }, settings).finally(release)
+    return openWithRetry(addresses, { ...shared, signal }, settings, retryLimits).finally(release)
   }
 
   async function open<Path extends string, C, S>(
@@ -194,6 +240,24 @@ export function createClient(origins: string | URL | readonly (string | URL)[], 
     return await receiveReply(channel, route.path, given.signal)
   }
 
+  async function keepOpen<Path extends string, C, S, Result>(
+    route: Route<Path, C, S>,
+    use: (channel: Channel<C, S>, context: KeepOpenContext) => Result | Promise<Result>,
+    ...[given = {}]: [given?: AnyOptions<C> & KeepOpenOptions<C>]
+  ): Promise<Result> {
+    const { initial, signal: own } = given
+    if (typeof use !== 'function') throw new ChannelError('INVALID_ARGUMENT', 'keepOpen needs a function')
+    if (initial !== undefined) checkIterable(initial, 'initial')
+    const attempts = resolveRetry(given.retry, retry)
+    const what = 'keeping the channel open'
+    const refused = signalError(own, what)
+    if (refused !== undefined) throw refused
+    const ended = openSignal(own ?? new AbortController().signal, new AbortController().signal, what)
+    const openOne = (): Promise<Channel<C, S>> => request(route, given, initial, false, what, attempts)
+    const isClosing = (): boolean => closing.signal.aborted
+    return await keepChannelOpen(openOne, use, attempts, clock, ended.signal, isClosing).finally(ended.release)
+  }
+
   async function close({ timeout = connDefaults.closeTimeout }: ClientCloseOptions = {}): Promise<void> {
     checkDelay('timeout', timeout)
     closing.abort(new ChannelError('CLOSED', 'the client was closed before a channel could be opened'))
@@ -208,7 +272,7 @@ export function createClient(origins: string | URL | readonly (string | URL)[], 
     await drainChannels(() => [...cores], ended, error, timeout, clock)
   }
 
-  return { open, call, close, [Symbol.asyncDispose]: () => close() }
+  return { open, call, keepOpen, close, [Symbol.asyncDispose]: () => close() }
 }
 
 /** The options of any `open` or `call`. */

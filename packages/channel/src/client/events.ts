@@ -19,6 +19,8 @@ interface Subject {
  *   event comes again, usually with a longer delay, while that stays so.
  * - `available`: an address that was left out answers again.
  * - `drain`: an open channel should end soon, as `channel.draining` says.
+ * - `reconnecting`: a channel with `resume` has lost its connection because of `error`, and the client opens another.
+ * - `resumed`: that channel continues. `carriers` is how many connections have carried it.
  */
 export type ClientEvent =
   | ({ readonly type: 'open'; readonly attempts: number } & Subject)
@@ -32,6 +34,8 @@ export type ClientEvent =
   | { readonly type: 'unavailable'; readonly origin: string; readonly delay: number; readonly error: ChannelError }
   | { readonly type: 'available'; readonly origin: string }
   | ({ readonly type: 'drain' } & Subject)
+  | ({ readonly type: 'reconnecting'; readonly error: unknown } & Subject)
+  | ({ readonly type: 'resumed'; readonly carriers: number } & Subject)
 
 /** Receives the events of a client as they happen. */
 export type OnClientEvent = (event: ClientEvent) => void

@@ -19,7 +19,11 @@ export function openError(error: unknown, path: string, signal: AbortSignal): un
     case 'SESSIONS_CLOSED':
       return new ChannelError('CLOSED', 'open after the client, or its sessions, were closed', { cause })
     default:
-      return new ChannelError('CONNECT_FAILED', error.message, { cause, retryable: isUnhandled(error) })
+      return new ChannelError('CONNECT_FAILED', error.message, {
+        cause,
+        retryable: isUnhandled(error),
+        reopen: error.code !== 'TLS_FAILED' && error.code !== 'HTTP2_NOT_SUPPORTED',
+      })
   }
 }
 
@@ -57,7 +61,8 @@ function statusError(cause: ConnError, path: string): ChannelError {
   if (status === 404) return new ChannelError('NOT_FOUND', message, { cause })
   if (isFormat) return new ChannelError('UNSUPPORTED_CODEC', message, { cause })
   if (status === 401) return new ChannelError('UNAUTHENTICATED', message, { cause })
-  return new ChannelError('REFUSED', message, { cause, retryable: retryableStatuses.has(status) })
+  const mayTryAgain = retryableStatuses.has(status)
+  return new ChannelError('REFUSED', message, { cause, retryable: mayTryAgain, reopen: mayTryAgain })
 }
 
 /** The error of `connect` that an error of `open` comes from. */

@@ -1,13 +1,12 @@
 /** The retry loop of `open`. */
-import { abortable } from '@h2channel/conn/internal'
-
 import type { AddressPool } from './address-pool.ts'
-import type { ClientSettings, OpenCall } from './connect-channel.ts'
 import { connectChannel } from './connect-channel.ts'
 import type { Channel } from '../core/channel.ts'
-import type { Clock } from '../runtime/clock.ts'
 import { ChannelError } from '../errors.ts'
+import type { RetryLimits } from '../options.ts'
 import { availability, retryDelay } from './open-errors.ts'
+import type { ClientSettings, OpenCall } from './open-call.ts'
+import { sleep } from '../runtime/sleep.ts'
 
 /**
  * Makes attempts until one opens a channel, throws an error that is not retryable, or was the last.
@@ -18,8 +17,9 @@ export async function openWithRetry<C, S>(
   addresses: AddressPool,
   call: OpenCall<C, S>,
   settings: ClientSettings,
+  limits: RetryLimits = addresses.limits,
 ): Promise<Channel<C, S>> {
-  const { limits, clock, report } = addresses
+  const { clock, report } = addresses
   const path = call.route.name
   let attempt = addresses.next()
   let attempts = 0
@@ -49,14 +49,4 @@ export async function openWithRetry<C, S>(
     report?.({ type: 'fail', origin: attempt.address.name, path, attempts, error })
     throw error
   }
-}
-
-async function sleep(clock: Clock, delay: number, signal: AbortSignal): Promise<void> {
-  signal.throwIfAborted()
-  if (delay === 0) return
-  let timer: unknown
-  const timeUp = new Promise<void>((resolve) => {
-    timer = clock.setTimer(resolve, delay, undefined)
-  })
-  await abortable(timeUp, signal).finally(() => clock.clearTimer(timer))
 }

@@ -1,4 +1,3 @@
-import type { Codec } from '@h2channel/codecs'
 import { CodecError } from '@h2channel/codecs/internal'
 import type { Conn, ConnClosed } from '@h2channel/conn'
 import type { ConnOwner } from '@h2channel/conn/internal'
@@ -7,32 +6,17 @@ import { ConnError } from '@h2channel/conn/web'
 
 import { ChannelError } from '../errors.ts'
 import { decodeControl } from '../framing/control-frames.ts'
-import type { Framing } from '../framing/framing.ts'
 import type { ChannelLimits, OnInvalid, OnSlow } from '../options.ts'
 import type { Clock } from '../runtime/clock.ts'
 import { setDeadline } from '../runtime/clock.ts'
-import type { ChannelClosed, ChannelStats } from './channel-types.ts'
+import type { ChannelClosed, ChannelParts, ChannelStats } from './channel-types.ts'
 import { channelError, closeError, closeFrame, connFailure, decodeFailure, resetReason } from './close-codes.ts'
 import type { HeartbeatEvents, ReceiverChannel, SenderChannel, Watchers } from './events.ts'
 import { Heartbeat } from './heartbeat.ts'
+import { linkedConns } from '../runtime/linked-conns.ts'
 import { isOwnEnd } from './own-end.ts'
 import { Receiver } from './receiver.ts'
 import { Sender } from './sender.ts'
-
-/** What a channel is made of, checked, and with every default filled in. */
-export interface ChannelParts<S, R> {
-  readonly conn: Conn
-  readonly send: Codec<S>
-  readonly receive: Codec<R>
-  readonly framing: { readonly send: Framing; readonly receive: Framing }
-  /** Whether both peers understand control frames. */
-  readonly control: boolean
-  readonly limits: ChannelLimits
-  readonly onInvalid: OnInvalid | undefined
-  readonly onSlow: OnSlow | undefined
-  readonly name: string | undefined
-  readonly clock: Clock
-}
 
 /** How the halves of a failed channel end. */
 type HalvesEnd =
@@ -96,18 +80,21 @@ export class ChannelCore<in S, out R> implements ConnOwner, SenderChannel, Recei
     this.#controlUntil = this.#openedAt
     this.sender = new Sender(send, framing.send, this)
     this.receiver = new Receiver(receive, framing.receive, this)
-    if (control) this.#heartbeat = new Heartbeat(clock, limits, this)
+    // A link has a heartbeat of its own, which judges the carrier and not the channel.
+    if (control && !linkedConns.has(conn)) this.#heartbeat = new Heartbeat(clock, limits, this)
     ownerCalls.tellClosed(this, conn)
     this.receiver.read()
   }
 
   get stats(): ChannelStats {
     const { sender, receiver } = this
+    const link = linkedConns.get(this.conn)
     return {
       sent: { messages: sender.messages, bytes: sender.bytes },
       received: { messages: receiver.messages, bytes: receiver.bytes },
       bufferedBytes: sender.bufferedBytes,
-      roundTrip: this.#heartbeat?.roundTrip,
+      roundTrip: (link ?? this.#heartbeat)?.roundTrip,
+      carriers: link?.carriers ?? 1,
       age: this.clock.now() - this.#openedAt,
     }
   }
@@ -312,7 +299,7 @@ export class ChannelCore<in S, out R> implements ConnOwner, SenderChannel, Recei
       if (this.#control && this.receiver.isOpen) this.sender.control({ type: 'stop' })
       this.receiver.drop()
       // As `#endInTime`, without a wait of its own.
-      const deadline = setDeadline(this.clock, onCloseTimeout, this.limits.closeTimeout, this)
+      const deadline = setDeadline(this.clock, onCloseTimeout, this.#closeTimeout, this)
       try {
         await this.sender.end()
       } catch (reason) {
@@ -343,9 +330,14 @@ export class ChannelCore<in S, out R> implements ConnOwner, SenderChannel, Recei
       .catch(() => {})
   }
 
+  /** A peer that has lost its connection gets the time to return. */
+  get #closeTimeout(): number {
+    return this.limits.closeTimeout + (linkedConns.get(this.conn)?.timeout ?? 0)
+  }
+
   /** Ends the sending half. A peer that does not take what was sent in time is reset. */
   async #endInTime(): Promise<void> {
-    const deadline = setDeadline(this.clock, onCloseTimeout, this.limits.closeTimeout, this)
+    const deadline = setDeadline(this.clock, onCloseTimeout, this.#closeTimeout, this)
     try {
       await this.sender.end()
     } finally {
@@ -354,7 +346,7 @@ export class ChannelCore<in S, out R> implements ConnOwner, SenderChannel, Recei
   }
 
   onCloseTimeout(): void {
-    const message = `the peer did not take what was sent in ${this.limits.closeTimeout} ms`
+    const message = `the peer did not take what was sent in ${this.#closeTimeout} ms`
     this.reset(new ChannelError('CLOSE_TIMEOUT', message))
   }
 

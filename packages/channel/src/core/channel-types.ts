@@ -1,9 +1,10 @@
-/** The public types of a channel. */
+/** The types of a channel. */
 import type { Codec } from '@h2channel/codecs'
+import type { Conn } from '@h2channel/conn'
 
 import type { ChannelError } from '../errors.ts'
 import type { Framing } from '../framing/framing.ts'
-import type { LimitOptions, OnInvalid, OnSlow } from '../options.ts'
+import type { ChannelLimits, LimitOptions, OnInvalid, OnSlow } from '../options.ts'
 import type { Clock } from '../runtime/clock.ts'
 
 /** How a channel encodes and decodes, and what bounds it. */
@@ -26,6 +27,21 @@ export interface ChannelOptions<S, R> {
   readonly name?: string | undefined
   /** The source of times, for tests. Default: the clock of the platform. */
   readonly clock?: Clock | undefined
+}
+
+/** What a channel is made of: its options, checked, and with every default filled in. */
+export interface ChannelParts<S, R> {
+  readonly conn: Conn
+  readonly send: Codec<S>
+  readonly receive: Codec<R>
+  readonly framing: { readonly send: Framing; readonly receive: Framing }
+  /** Whether both peers understand control frames. */
+  readonly control: boolean
+  readonly limits: ChannelLimits
+  readonly onInvalid: OnInvalid | undefined
+  readonly onSlow: OnSlow | undefined
+  readonly name: string | undefined
+  readonly clock: Clock
 }
 
 /** Options of a call that waits. */
@@ -62,6 +78,8 @@ export interface ChannelStats {
    * control frames. Unit: milliseconds.
    */
   readonly roundTrip: number | undefined
+  /** How many conns have carried the channel: more than 1 once it was resumed. */
+  readonly carriers: number
   /** The time since the channel was opened. Unit: milliseconds. */
   readonly age: number
 }

@@ -33,19 +33,27 @@ export function resetReason(error: ChannelError): Error & { readonly rstCode: nu
  */
 export function closeError(code: string, reason: string, name?: string, cause?: unknown): ChannelError {
   const detail = reason === '' ? '' : `: ${reason}`
-  const { atPeer } = ruleFor(code)
+  const { atPeer, reopen } = ruleFor(code)
   if (atPeer === undefined) {
     const shown = code === '' ? 'a malformed close frame' : code
     return new ChannelError('PEER_ABORTED', `${prefix(name)}the peer closed the channel (${shown})${detail}`, { cause })
   }
   const [side, text = `the peer refused what this side sent (${code})`] = atPeer
-  return new ChannelError(code as ChannelErrorCode, `${prefix(name)}${text}${detail}`, { side, fatal: true, cause })
+  return new ChannelError(code as ChannelErrorCode, `${prefix(name)}${text}${detail}`, {
+    side,
+    fatal: true,
+    reopen: reopen !== undefined,
+    cause,
+  })
 }
 
 /** The error of a channel whose conn failed. */
 export function connFailure(error: ConnError, name?: string): ChannelError {
   const message = `${prefix(name)}${error.message}`
   if (error.code === 'PEER_SILENT') return new ChannelError('PEER_SILENT', message, { cause: error })
+  if (error.code === 'PROTOCOL_ERROR') {
+    return new ChannelError('INVALID_FRAME', message, { fatal: true, cause: error })
+  }
   if (error.code !== 'RESET') return new ChannelError('CONN_LOST', message, { cause: error })
   switch (error.rstCode) {
     // A conn without codes, such as a pipe, has none for any reset.

@@ -76,6 +76,11 @@ export interface ErrorEvent {
   readonly error: unknown
 }
 
+/** The event `h2channel:detach`: a channel with `resume` lost its connection, and waits for its client. */
+export interface DetachEvent extends OpenEvent {
+  readonly reason: unknown
+}
+
 /** The type of each event by its name. */
 export interface DiagnosticEvents {
   opening: OpenRequestEvent
@@ -85,6 +90,8 @@ export interface DiagnosticEvents {
   drain: DrainEvent
   slow: SlowEvent
   error: ErrorEvent
+  detach: DetachEvent
+  resume: OpenEvent
 }
 
 /** Publishes the events of one name. */
@@ -102,6 +109,8 @@ export const diagnostics: { readonly [Name in keyof DiagnosticEvents]: Publisher
   drain: diagnosticsChannel('h2channel:drain'),
   slow: diagnosticsChannel('h2channel:slow'),
   error: diagnosticsChannel('h2channel:error'),
+  detach: diagnosticsChannel('h2channel:detach'),
+  resume: diagnosticsChannel('h2channel:resume'),
 }
 
 /** Logs and JSON show an opening without its headers. */
@@ -109,13 +118,15 @@ const shown = inspectAs<OpenRequestEvent>(({ side, route, origin }) => ({ side, 
 
 /** Whether anything subscribes to an event of a channel. */
 export function hasSubscribers(): boolean {
-  const { opening, open, refuse, close, slow } = diagnostics
+  const { opening, open, refuse, close, slow, detach, resume } = diagnostics
   return (
     opening.hasSubscribers ||
     open.hasSubscribers ||
     refuse.hasSubscribers ||
     close.hasSubscribers ||
-    slow.hasSubscribers
+    slow.hasSubscribers ||
+    detach.hasSubscribers ||
+    resume.hasSubscribers
   )
 }
 

@@ -7,6 +7,7 @@ import type {
   Span,
   TextMapPropagator,
   TracerProvider,
+  UpDownCounter,
 } from '@opentelemetry/api'
 import {
   context,
@@ -62,6 +63,8 @@ export function instrument(options: InstrumentOptions = {}): () => void {
   }
   meters()
   let isWarned = options.tracerProvider !== undefined || options.meterProvider !== undefined
+  /** The openings of the channels that wait for their clients. */
+  const detached = new Set<OpenRequestEvent>()
   const pending = new WeakMap<OpenRequestEvent, { readonly span: Span; readonly began: number }>()
 
   /** Ends the span of an opening, and records its duration. */
@@ -73,6 +76,10 @@ export function instrument(options: InstrumentOptions = {}): () => void {
     meters()?.ends[opening.side].openings.record(duration, { ...attributesOf(opening), ...outcome })
     span.setAttributes(outcome)
     span.end()
+  }
+
+  const attach = (opening: OpenRequestEvent): void => {
+    if (detached.delete(opening)) meters()?.detached.add(-1, attributesOf(opening))
   }
 
   const listeners: Listeners = {
@@ -110,10 +117,20 @@ export function instrument(options: InstrumentOptions = {}): () => void {
       })
     },
     close({ opening, channel, closed }) {
+      attach(opening)
       meters()?.ends[opening.side].remove(channel, closed.clean ? {} : { 'error.type': closed.error.code })
     },
     slow({ opening }) {
       meters()?.ends[opening.side].slow.add(1, attributesOf(opening))
+    },
+    detach({ opening }) {
+      if (detached.has(opening)) return
+      detached.add(opening)
+      meters()?.detached.add(1, attributesOf(opening))
+    },
+    resume({ opening }) {
+      attach(opening)
+      meters()?.resumes.add(1, attributesOf(opening))
     },
     error({ route, error }) {
       meters()?.errors.add(1, { 'http.route': route, 'error.type': nameOf(error) })
@@ -139,6 +156,8 @@ type Meter = ReturnType<MeterProvider['getMeter']>
 interface Meters {
   readonly ends: Readonly<Record<End, EndMetrics>>
   readonly errors: Counter
+  readonly detached: UpDownCounter
+  readonly resumes: Counter
 }
 
 /** Undefined for the meter that the API has before an SDK has started. */
@@ -148,7 +167,16 @@ function createMeters(meter: Meter): Meters | undefined {
     unit: '{error}',
     description: 'Errors of handlers and of authorize',
   })
-  return { ends: { client: new EndMetrics(meter, 'client'), server: new EndMetrics(meter, 'server') }, errors }
+  const detached = meter.createUpDownCounter('h2channel.server.detached_channels', {
+    unit: '{channel}',
+    description: 'Channels that have lost their connections, and wait for their clients',
+  })
+  const resumes = meter.createCounter('h2channel.server.resumes', {
+    unit: '{channel}',
+    description: 'Channels whose clients have returned',
+  })
+  const ends = { client: new EndMetrics(meter, 'client'), server: new EndMetrics(meter, 'server') }
+  return { ends, errors, detached, resumes }
 }
 
 /** Whether a global tracer provider was set. */

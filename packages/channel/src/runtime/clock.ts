@@ -47,6 +47,13 @@ export interface Clock {
   afterTurn?(task: () => void): void
 }
 
+const resolved = Promise.resolve()
+
+/** Calls `task` after the calls that are under way. */
+export function later(task: () => void): void {
+  void resolved.then(task)
+}
+
 /** The clock of the platform. */
 export const systemClock: Clock = {
   now: platform.performance.now,

@@ -10,7 +10,7 @@ import type {
 } from 'node:http2'
 
 import { ChannelError } from '../errors.ts'
-import { respond, respondHttp1 } from './respond.ts'
+import { respond, respondHttp1 } from '../request/respond.ts'
 
 /** A server that a router can be attached to. */
 export type Attachable = Http2Server | Http2SecureServer

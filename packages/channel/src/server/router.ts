@@ -15,21 +15,24 @@ import { RouteTree } from '../route/route-tree.ts'
 import type { Route } from '../route/route.ts'
 import type { Clock } from '../runtime/clock.ts'
 import { systemClock } from '../runtime/clock.ts'
-import { Admission, routerDefaults } from './admission.ts'
-import type { Authorize } from './authorize.ts'
-import type { AgeOptions, Ages, DrainOptions } from './drain.ts'
-import { Drain, resolveAges } from './drain.ts'
-import type { Answer, Handler, HandlerContext } from './handler-context.ts'
-import type { PresetHeaders } from './headers.ts'
-import { maxHeaderBytes, openingResponses, presetHeaders } from './headers.ts'
+import { Admission, routerDefaults } from '../limits/admission.ts'
+import type { Authorize } from '../request/authorize.ts'
+import type { AgeOptions, Ages, DrainOptions } from '../limits/drain.ts'
+import { Drain, resolveAges } from '../limits/drain.ts'
+import type { Answer, Handler, HandlerContext } from '../request/handler-context.ts'
+import type { PresetHeaders } from '../request/headers.ts'
+import { maxHeaderBytes, openingResponses, presetHeaders } from '../request/headers.ts'
 import type { Attachable, RequestInterceptor } from './intercept.ts'
 import { attach } from './intercept.ts'
-import type { ErrorContext, RouterState, ServedRoute } from './open-request.ts'
-import { openRequest } from './open-request.ts'
-import { resolveOrigins } from './origins.ts'
-import type { QuotaLimits } from './quota.ts'
-import { Quota, resolveQuota } from './quota.ts'
-import { respond, respondHttp1 } from './respond.ts'
+import { openRequest } from '../request/open-request.ts'
+import type { ErrorContext, RouterState, ServedRoute } from '../request/request.ts'
+import { resolveOrigins } from '../request/origins.ts'
+import { Links } from '../limits/links.ts'
+import type { ResumeOptions, RouteResumeOptions } from '../limits/resume.ts'
+import { resolveResume } from '../limits/resume.ts'
+import type { QuotaLimits } from '../limits/quota.ts'
+import { Quota, resolveQuota } from '../limits/quota.ts'
+import { respond, respondHttp1 } from '../request/respond.ts'
 
 /** How a route is served. */
 export interface HandleOptions<Path extends string = string, Auth = unknown> extends AgeOptions {
@@ -37,6 +40,8 @@ export interface HandleOptions<Path extends string = string, Auth = unknown> ext
   readonly limits?: LimitOptions | undefined
   /** The limits of all its channels together. */
   readonly total?: QuotaLimits | undefined
+  /** Whether, and how, its channels outlive their connections. Default: as the router's. */
+  readonly resume?: RouteResumeOptions | boolean | undefined
   /**
    * Decides about a client that does not read, while `send` waits: `wait` keeps waiting, and `close` ends the channel,
    * as with `onSlow` of a channel. `waited` is how long `send` has waited so far, in milliseconds.
@@ -72,6 +77,12 @@ export interface RouterOptions<Auth = unknown> extends AgeOptions {
   readonly limits?: LimitOptions | undefined
   /** The limits of all channels together. Default: `routerDefaults.total`. */
   readonly total?: QuotaLimits | undefined
+  /**
+   * Whether, and how, channels outlive their connections, for clients that ask for it (`resume` of `client.open`): the
+   * handler runs on, `send` and `receive` wait, and no message is lost or comes twice. `true` takes the defaults.
+   * Default: false.
+   */
+  readonly resume?: ResumeOptions | boolean | undefined
   /** The limits of all channels of one connection. Default: `routerDefaults.perSession`. */
   readonly perSession?: QuotaLimits | undefined
   /** For tests: the clock of everything but `drain`. Default: the clock of the platform. */
@@ -187,6 +198,9 @@ export interface Router<Auth = unknown> {
 
   /** Number of channels that are open or whose handler is still running. */
   readonly channels: number
+
+  /** Number of channels with `resume` that have lost their connections, and wait for their clients. */
+  readonly detached: number
 }
 
 /**
@@ -214,6 +228,7 @@ class RouteTable<Auth> implements Router<Auth>, RequestInterceptor {
   readonly #limits: ChannelLimits
   readonly #ages: Ages
   readonly #maxHeaderBytes: number
+  readonly #resume: ResumeOptions | boolean | undefined
   readonly #state: RouterState<Auth>
   readonly #routes: RouteTree<ServedRoute<Auth>> = new RouteTree()
 
@@ -235,7 +250,10 @@ class RouteTable<Auth> implements Router<Auth>, RequestInterceptor {
       clock,
     )
     const drain = new Drain(admission, clock)
-    this.#state = { admission, drain, origins, authorize, authorizeTimeout, onError, clock }
+    this.#resume = options.resume
+    resolveResume(options.resume, undefined)
+    const links = new Links(options.resume, clock)
+    this.#state = { admission, drain, links, origins, authorize, authorizeTimeout, onError, clock }
   }
 
   handle<Path extends string, C, S>(
@@ -263,6 +281,7 @@ class RouteTable<Auth> implements Router<Auth>, RequestInterceptor {
       // The layout of a struct has up to 8 KiB, and a request names the layouts of both directions.
       maxHeaderBytes: this.#maxHeaderBytes + acceptHeader(receives).length + offer.length,
       ages: resolveAges({ ...this.#ages, ...omitUndefined(options) }),
+      resume: resolveResume(options.resume, this.#resume),
       quota: new Quota(route.path, resolveQuota('total', options.total), this.#state.admission.usages),
       // The table holds routes of all types. Their types were checked by the signature of this method.
       handler: handler as Handler<string, unknown, unknown, Auth>,
@@ -294,6 +313,10 @@ class RouteTable<Auth> implements Router<Auth>, RequestInterceptor {
 
   get channels(): number {
     return this.#state.admission.usages.size
+  }
+
+  get detached(): number {
+    return this.#state.links.detachedCount
   }
 
   drain(options?: DrainOptions): Promise<void> {

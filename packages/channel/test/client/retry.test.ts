@@ -401,7 +401,6 @@ describe('retry and onEvent', () => {
   test.each<RetryOptions>([
     { maxAttempts: 0 },
     { maxAttempts: 1.5 },
-    { maxAttempts: Infinity },
     { maxAttempts: Number.NaN },
     { initialDelay: 0 },
     { initialDelay: 0.5 },

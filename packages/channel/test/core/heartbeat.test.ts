@@ -539,7 +539,14 @@ describe('stats', () => {
     const clock = testClock()
     const [client, server] = channelPair(route, { clock })
     const none = { messages: 0, bytes: 0 }
-    expect(client.stats).toEqual({ sent: none, received: none, bufferedBytes: 0, roundTrip: undefined, age: 0 })
+    expect(client.stats).toEqual({
+      sent: none,
+      received: none,
+      bufferedBytes: 0,
+      roundTrip: undefined,
+      carriers: 1,
+      age: 0,
+    })
     await client.send(1)
     await client.send(22)
     expect(client.stats).toMatchObject({ sent: { messages: 2, bytes: 0 }, bufferedBytes: 11 })

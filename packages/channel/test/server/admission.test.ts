@@ -2,9 +2,9 @@ import { EventEmitter } from 'node:events'
 import type { Http2Session } from 'node:http2'
 import { expect, test } from 'vitest'
 
-import type { Grant } from '../../src/server/admission.ts'
-import { Admission, routerDefaults } from '../../src/server/admission.ts'
-import { Quota } from '../../src/server/quota.ts'
+import type { Grant } from '../../src/limits/admission.ts'
+import { Admission, routerDefaults } from '../../src/limits/admission.ts'
+import { Quota } from '../../src/limits/quota.ts'
 import { systemClock } from '../../src/runtime/clock.ts'
 
 test('a connection that got GOAWAY closes with its last request, also where that got no channel', () => {

@@ -2,7 +2,7 @@
 import { randomInt } from 'node:crypto'
 import { describe, expect, test } from 'vitest'
 
-import { Ranking } from '../../src/server/ranking.ts'
+import { Ranking } from '../../src/limits/ranking.ts'
 
 interface Counted {
   count: number

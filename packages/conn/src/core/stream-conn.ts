@@ -64,8 +64,8 @@ export class StreamConn implements Conn {
     finish(): void {
       this.#conn.#onFinish()
     }
-    close(error?: ConnError): void {
-      this.#conn.#onClose(error)
+    close(error?: ConnError, isLost?: boolean): void {
+      this.#conn.#onClose(error, isLost === true)
     }
   }
 
@@ -124,6 +124,7 @@ export class StreamConn implements Conn {
   #settleFinished: ((error?: ConnError) => void) | undefined
   readonly #closed = new Outcome<ConnClosed>()
   #owner: ConnOwner | undefined
+  #loss: ConnError | undefined
   /** When this side stops waiting for the end of the peer's half. */
   #deadline: Deadline | undefined
 
@@ -244,6 +245,7 @@ export class StreamConn implements Conn {
       if (this.#closed.value === undefined) this.#deadline = setDeadline(() => this.#leave(), this.#lingerTimeout, true)
     }
     await this.closed
+    if (this.#loss !== undefined) throw this.#loss
   }
 
   #onCloseTimeout(): void {
@@ -338,12 +340,13 @@ export class StreamConn implements Conn {
     this.#settleFinished?.()
   }
 
-  #onClose(given?: ConnError): void {
+  #onClose(given: ConnError | undefined, isLost: boolean): void {
     this.#deadline?.cancel()
-    if (this.#hasEnded()) {
+    if (this.#hasEnded() && !isLost) {
       this.#settleClosed(cleanly)
       return
     }
+    if (isLost) this.#loss = given
     const error = given ?? new ConnError('CONNECTION_LOST', 'the transport closed before both halves had ended')
     if (this.#reading.at !== 'ended') this.#failReading(error)
     this.#failWriting(error)
@@ -360,7 +363,7 @@ export class StreamConn implements Conn {
 
   /** Ends both halves with an error of this side. */
   #closeWithError(error: ConnError): void {
-    if (this.#hasEnded()) return
+    if (this.#hasEnded()) return this.#transport.abandon?.(error)
     this.#failReading(error)
     this.#failWriting(error)
     this.#transport.destroy(error)

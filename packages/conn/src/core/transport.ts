@@ -16,7 +16,7 @@ export interface Transport {
   readonly hasRoom?: boolean
   /** Called once, before every other method. The transport is paused then. */
   start(events: TransportEvents): void
-  /** Allows chunks to come. */
+  /** Allows chunks to come, once it has returned. */
   resume(): void
   /** Asks for no further chunks. Chunks that cannot be held back may still come. */
   pause(): void
@@ -33,6 +33,11 @@ export interface Transport {
    * finished with both halves. The event `close` follows in either case.
    */
   destroy(error: ConnError | null): void
+  /**
+   * The conn was aborted after both halves had ended. Only a transport has it that closes when the peer has everything:
+   * it may close before that.
+   */
+  abandon?(error: ConnError): void
 }
 
 /** The events of a transport, which calls these methods as methods: they need their `this`. */
@@ -46,7 +51,8 @@ export interface TransportEvents {
   finish(): void
   /**
    * The transport has closed. This is the last event. `error` says why, for a half that was still open. It may be left
-   * out after both `end` and `finish`: an error with a stack for every clean end would take longer than the end.
+   * out after both `end` and `finish`: an error with a stack for every clean end would take longer than the end. With
+   * `isLost`, what was handed on may not have arrived: the conn then ends with the error even after both.
    */
-  close(error?: ConnError): void
+  close(error?: ConnError, isLost?: boolean): void
 }

@@ -33,6 +33,11 @@ export interface AgeOptions {
   readonly expiryGrace?: number | undefined
 }
 
+/** What knows the connection of a channel, which may change. */
+export interface HasSession {
+  readonly session: Http2Session | undefined
+}
+
 /** How long channels may take to end when they drain. Unit: milliseconds. */
 const defaultGrace = 20_000
 
@@ -108,11 +113,11 @@ export class Drain {
   }
 
   /** Drains a channel at its maximum age, if it has one, and ends it when it is still open after the grace period. */
-  limitAge(channel: Channel<unknown, unknown>, session: Http2Session, { maxAge, maxAgeGrace }: Ages): void {
+  limitAge(channel: Channel<unknown, unknown>, place: HasSession, { maxAge, maxAgeGrace }: Ages): void {
     if (maxAge === undefined) return
     const close = (): void => coreOf(channel).closeWithError(goingAway('the channel reached its maximum age'))
     const drain = (): void => {
-      this.#admission.goAway(session)
+      if (place.session !== undefined) this.#admission.goAway(place.session)
       coreOf(channel).startDraining()
       timer = this.#clock.setTimer(close, maxAgeGrace, undefined)
     }

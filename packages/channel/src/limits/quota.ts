@@ -35,9 +35,10 @@ export function resolveQuota(name: string, given: QuotaLimits | undefined, defau
 
 export class ChannelUsage extends Linked<ChannelUsage> {
   readonly channel: Channel<unknown, unknown>
-  readonly quotas: readonly Quota[]
-  /** The quota of its connection, which is one of `quotas`. */
-  readonly session: Quota
+  /** The quotas that count it now. */
+  quotas: readonly Quota[]
+  /** The quota of its connection, which is one of `quotas`. Undefined while it has no connection. */
+  session: Quota | undefined
   readonly #clock: Clock
   /** The memory that it holds for messages. Unit: bytes. */
   held = 0
@@ -73,6 +74,19 @@ export class ChannelUsage extends Linked<ChannelUsage> {
   onArrived(change: number): void {
     this.arrived += change
     this.onHeld(change)
+  }
+
+  /** Counts it in other quotas from now on, with what it holds. */
+  moveTo(quotas: readonly Quota[], session: Quota | undefined): void {
+    const added = quotas.filter((quota) => !this.quotas.includes(quota))
+    const left = this.quotas.filter((quota) => !quotas.includes(quota))
+    this.quotas = quotas
+    this.session = session
+    for (const quota of left) quota.channels -= 1
+    for (const quota of added) quota.channels += 1
+    if (this.#hasEnded || this.held === 0) return
+    for (const quota of left) quota.onHeld(-this.held, this.#clock)
+    for (const quota of added) quota.onHeld(this.held, this.#clock)
   }
 
   /** Whether its backlog has not shrunk for a second. */
@@ -195,7 +209,7 @@ export class Quota {
     const count = busiest.messagesIn(second)
     busiest.messages = 0
     for (const quota of busiest.quotas) quota.#forget(second, count)
-    busiest.session.exceededIn = second
+    if (busiest.session !== undefined) busiest.session.exceededIn = second
     const message = `more than ${maxMessagesPerSecond} messages a second came on ${this.#name}, ${most}`
     coreOf(busiest.channel).closeWithError(new ChannelError('RATE_LIMITED', message))
   }

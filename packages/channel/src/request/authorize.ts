@@ -4,7 +4,7 @@ import type { IncomingHttpHeaders, OutgoingHttpHeaders, ServerHttp2Session, Serv
 import { ChannelError, isInstance } from '../errors.ts'
 import { parseQuery } from './handler-context.ts'
 import { checkedHeaders } from './headers.ts'
-import type { Rejection } from './respond.ts'
+import type { Rejection } from '../limits/rejection.ts'
 
 /** A request for a channel, before it is accepted. */
 export interface ChannelRequest {
@@ -17,6 +17,11 @@ export interface ChannelRequest {
   readonly query: URLSearchParams
   /** The connection. `session?.socket` has the address of the client and, with mutual TLS, its certificate. */
   readonly session: ServerHttp2Session | undefined
+  /**
+   * What `authorize` returned last for the channel that this request resumes. Undefined for a new channel. The id of a
+   * channel is a secret; a service that wants to be sure that it was not stolen compares the users here.
+   */
+  readonly resumes: { readonly auth: unknown } | undefined
   /** Aborts when the client has left, or after `authorizeTimeout`. */
   readonly signal: AbortSignal
 }
@@ -31,10 +36,12 @@ export function createRequest(
   headers: IncomingHttpHeaders,
   stream: ServerHttp2Stream,
   signal: AbortSignal,
+  resumed?: { readonly auth: unknown },
 ): ChannelRequest {
   const query = parseQuery(headers[':path'] ?? '')
+  const resumes = resumed && { auth: resumed.auth }
   const session = stream.session as ServerHttp2Session | undefined
-  return Object.defineProperties({ route, params, headers, query, session, signal }, inspected)
+  return Object.defineProperties({ route, params, headers, query, session, resumes, signal }, inspected)
 }
 
 /**

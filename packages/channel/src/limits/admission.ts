@@ -7,8 +7,8 @@ import { coreOf } from '../core/channel.ts'
 import type { Clock } from '../runtime/clock.ts'
 import type { QuotaLimits } from './quota.ts'
 import { ChannelUsage, Quota, secondOf } from './quota.ts'
-import type { Rejection } from './respond.ts'
-import { unavailable } from './respond.ts'
+import type { Rejection } from './rejection.ts'
+import { unavailable } from './rejection.ts'
 
 /** The default quotas of a router. They are finite, but for message rates: no rate would be right for every service. */
 export const routerDefaults: {
@@ -85,24 +85,50 @@ export class Admission {
   }
 
   /** Stops counting a channel that {@link admit} has counted. */
-  release({ quotas, session }: Grant): void {
+  release({ quotas, session }: Pick<ChannelUsage, 'quotas' | 'session'>): void {
     for (const quota of quotas) quota.channels -= 1
-    // After GOAWAY, Node reads no more from a connection without streams, and would not notice that its client leaves.
-    if (session.channels === 0) this.#leaving.get(session)?.close()
+    this.#closeIfDone(session)
+  }
+
+  /** A channel has lost its connection, and waits for its client: only its route and the router still count it. */
+  detach(usage: ChannelUsage): void {
+    const { session } = usage
+    usage.moveTo(
+      usage.quotas.filter((quota) => quota !== session),
+      undefined,
+    )
+    this.#closeIfDone(session)
+  }
+
+  /** A channel continues on the connection `session`, if that has room for it. */
+  resume(usage: ChannelUsage, session: Http2Session): Rejection | undefined {
+    const { quota } = this.track(session)
+    if (quota === usage.session) return undefined
+    const { rejection } = quota
+    if (rejection !== undefined) return { status: 429, message: rejection, headers: { 'retry-after': '1' } }
+    this.detach(usage)
+    usage.moveTo([...usage.quotas, quota], quota)
+    return undefined
+  }
+
+  /** After GOAWAY, Node reads no more from a connection without streams: it does not see that the client leaves. */
+  #closeIfDone(session: Quota | undefined): void {
+    if (session?.channels === 0) this.#leaving.get(session)?.close()
   }
 
   /**
    * Adds a channel that was admitted and is open now. Measures only what a limit of its quotas bounds: a new kind of
    * limit is one more condition here.
    */
-  add(channel: Channel<unknown, unknown>, conn: Http2Conn, { quotas, session }: Grant): ChannelUsage {
+  add(channel: Channel<unknown, unknown>, conn: Http2Conn | undefined, { quotas, session }: Grant): ChannelUsage {
     const usage = new ChannelUsage(channel, quotas, session, this.#clock)
     const memory = quotas.some(({ limits }) => limits.maxBufferedBytes !== undefined) ? usage : undefined
     const messageWatcher = quotas.some(({ limits }) => limits.maxMessagesPerSecond !== undefined) ? usage : undefined
     coreOf(channel).watch({ memory, messages: messageWatcher })
     this.usages.add(usage)
     // Much may have arrived before the request was accepted, so that the channel may be reset here.
-    if (memory !== undefined) conn.watchUnread(usage)
+    // A link reads all that comes, and reports what it holds.
+    if (memory !== undefined && conn !== undefined) conn.watchUnread(usage)
     return usage
   }
 

@@ -1,22 +1,11 @@
 import { connDefaults } from '@h2channel/conn'
 import type { ServerResponse } from 'node:http'
-import type { Http2Session, IncomingHttpHeaders, OutgoingHttpHeaders, ServerHttp2Stream } from 'node:http2'
+import type { Http2Session, IncomingHttpHeaders, ServerHttp2Stream } from 'node:http2'
 import { constants } from 'node:http2'
 
+import type { Rejection } from '../limits/rejection.ts'
 import { systemClock } from '../runtime/clock.ts'
 import { bodyHeaders } from './headers.ts'
-
-/** The answer to a request that gets no channel. */
-export interface Rejection {
-  readonly status: number
-  readonly message: string
-  readonly headers?: OutgoingHttpHeaders | undefined
-}
-
-/** Makes a 503: the client may try again soon, at another server if it has one. */
-export function unavailable(message: string): Rejection {
-  return { status: 503, message, headers: { 'retry-after': '1' } }
-}
 
 /** Maximum rejected streams of a connection that linger at once: as many as it may have channels. */
 const maxLingering = 10_000

@@ -1,0 +1,183 @@
+/** The links of a router: its channels that outlive their connections, and which of them have none now. */
+import type { Conn, Http2Conn } from '@h2channel/conn'
+import { ConnError } from '@h2channel/conn'
+import { Linked, LinkedList } from '@h2channel/conn/internal'
+import { createHash, randomBytes } from 'node:crypto'
+import type { Http2Session } from 'node:http2'
+
+import { createLink } from '../link/link-conn.ts'
+import type { CarriedLink, LinkHost } from '../link/link-parts.ts'
+import type { Link } from '../link/link.ts'
+import { linkValue } from '../link/negotiate.ts'
+import type { ChannelLimits } from '../options.ts'
+import { checkLimit } from '../options.ts'
+import type { Format } from '../route/media-types.ts'
+import type { Clock } from '../runtime/clock.ts'
+import type { ChannelUsage } from './quota.ts'
+import type { ResumeOptions, RouteResume } from './resume.ts'
+import { resumeDefaults } from './resume.ts'
+
+/** What the channel above a link learns. */
+export interface LinkUser {
+  /** The link's memory has changed. May end the channel. */
+  onHeld(change: number): void
+  /** The connection was lost, and the channel waits for its client. */
+  onDetached(reason: unknown): void
+  /** The client is back, on `conn`, authorized as `auth`. */
+  onResumed(conn: Http2Conn, auth: unknown): void
+  /** What `authorize` returned last. */
+  readonly auth: unknown
+  readonly usage: ChannelUsage
+}
+
+/** A link of a router. */
+export class ServerLink extends Linked<ServerLink> implements LinkHost {
+  /** The route, which alone continues it. */
+  readonly served: object
+  /** The format that its server sends. */
+  readonly send: Format<unknown>
+  readonly link: Link
+  /** The conn of the channel. */
+  readonly conn: Conn
+  /** The hash of its id: the id is a secret, and so it is not kept. */
+  readonly key: string
+  /** Set before anything can arrive. */
+  user: LinkUser | undefined
+  /** The connection of its carrier. */
+  session: Http2Session | undefined
+  /** How many requests for it are being authorized. */
+  authorizing = 0
+  readonly #links: Links
+
+  constructor(
+    links: Links,
+    key: string,
+    served: object,
+    send: Format<unknown>,
+    peerWindow: number,
+    parts: LinkSettings,
+  ) {
+    super()
+    this.#links = links
+    this.key = key
+    this.served = served
+    this.send = send
+    const { timeout, window, limits, clock } = parts
+    const created = createLink({
+      // What this side keeps for a client is bounded here, whatever the client would take.
+      peerWindow: Math.min(peerWindow, window),
+      window,
+      timeout,
+      heartbeat: limits,
+      clock,
+      host: this,
+    })
+    this.link = created.link
+    this.conn = created.conn
+  }
+
+  onDetached(_link: CarriedLink, reason: unknown): void {
+    this.session = undefined
+    this.#links.detached(this)
+    this.user?.onDetached(reason)
+  }
+
+  onHeld(_link: CarriedLink, change: number): void {
+    this.#links.held(this, change)
+    this.user?.onHeld(change)
+  }
+
+  onOver(): void {
+    this.#links.remove(this)
+  }
+}
+
+interface LinkSettings {
+  readonly timeout: number
+  readonly window: number
+  readonly limits: ChannelLimits
+  readonly clock: Clock
+}
+
+export class Links {
+  readonly #maxDetached: number
+  readonly #maxBufferedBytes: number
+  readonly #clock: Clock
+  readonly #byKey = new Map<string, ServerLink>()
+  /** In the order in which they lost their carriers. */
+  readonly #detached = new LinkedList<ServerLink>()
+  #detachedBytes = 0
+
+  /** @throws ChannelError `INVALID_ARGUMENT` for an invalid limit. */
+  constructor(options: ResumeOptions | boolean | undefined, clock: Clock) {
+    const given = typeof options === 'object' ? options : {}
+    this.#maxDetached = given.maxDetached ?? resumeDefaults.maxDetached
+    this.#maxBufferedBytes = given.maxBufferedBytes ?? resumeDefaults.maxBufferedBytes
+    this.#clock = clock
+    checkLimit('resume.maxDetached', this.#maxDetached)
+    checkLimit('resume.maxBufferedBytes', this.#maxBufferedBytes)
+  }
+
+  /** How many have no carrier now. */
+  get detachedCount(): number {
+    return this.#detached.size
+  }
+
+  /** Makes a link for a new channel. Only the header has its id. */
+  create(
+    served: object,
+    send: Format<unknown>,
+    resume: NonNullable<RouteResume>,
+    limits: ChannelLimits,
+    peerWindow: number,
+  ): { readonly link: ServerLink; readonly header: string } {
+    const id = randomBytes(18).toString('base64url')
+    const link = new ServerLink(this, keyOf(id), served, send, peerWindow, { ...resume, limits, clock: this.#clock })
+    this.#byKey.set(link.key, link)
+    const { window, timeout } = resume
+    return { link, header: linkValue(id, { window, timeout }) }
+  }
+
+  /** Finds the link with this id, for a client of the same route. By its hash, so that the time tells nothing. */
+  find(id: string, served: object): ServerLink | undefined {
+    const link = this.#byKey.get(keyOf(id))
+    return link?.served === served ? link : undefined
+  }
+
+  detached(link: ServerLink): void {
+    if (link.link.isOver) return
+    this.#detached.add(link)
+    this.#detachedBytes += link.link.held
+    this.#shrink()
+  }
+
+  attached(link: ServerLink): void {
+    if (this.#detached.delete(link)) this.#detachedBytes -= link.link.held
+  }
+
+  held(link: ServerLink, change: number): void {
+    if (link.list !== this.#detached) return
+    this.#detachedBytes += change
+    this.#shrink()
+  }
+
+  remove(link: ServerLink): void {
+    this.attached(link)
+    this.#byKey.delete(link.key)
+  }
+
+  #shrink(): void {
+    while (this.#detached.size > this.#maxDetached || this.#detachedBytes > this.#maxBufferedBytes) {
+      const { first } = this.#detached
+      if (first === undefined) return
+      this.#detached.delete(first)
+      this.#detachedBytes -= first.link.held
+      const message = 'the connection was lost, and too many channels waited for their clients'
+      first.link.lose(new ConnError('CONNECTION_LOST', message))
+    }
+  }
+}
+
+function keyOf(id: string): string {
+  return createHash('sha256').update(id).digest('base64url')
+}

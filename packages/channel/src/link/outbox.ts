@@ -1,0 +1,197 @@
+import { allocateBytes } from '@h2channel/codecs/internal'
+
+import { endSize, maxDataBytes, prefixSize, protocolError, readLength, writeEnd, writePrefix } from './records.ts'
+
+/** The largest page. Unit: bytes. */
+const maxPage = 64 * 1024
+/** The smallest page. Unit: bytes. */
+const minPage = 256
+
+/** The longest record, prefix included: a frame of HTTP/2 has room for it, and a page for four. Unit: bytes. */
+const maxRecord = maxDataBytes
+
+/** Memory with whole records, each with its prefix, as they leave. */
+interface Page {
+  readonly bytes: Uint8Array
+  /** Where the first record begins that the peer may still need. */
+  start: number
+  /** The offset of that record. */
+  offset: number
+  /** How far it was taken to be sent on this carrier. */
+  taken: number
+  /** Where the last record ends. */
+  end: number
+  /** The offset behind that record. */
+  endOffset: number
+}
+
+/**
+ * What this side of a link sends, from when it was accepted to when the peer has acknowledged it. Pure: bytes in,
+ * records out. Offsets count bytes of data, and one for the end.
+ *
+ *     acknowledged ≤ kept ≤ sent ≤ accepted ≤ acknowledged + window
+ */
+export class Outbox {
+  readonly #window: number
+  readonly #pages: Page[] = []
+  #pageBytes = 0
+  /** Where the record begins in the last page that may still grow, since it was not taken, or −1. */
+  #growing = -1
+  #acknowledged = 0
+  /** Everything below was dropped, since the peer has it. */
+  #kept = 0
+  #sent = 0
+  #accepted = 0
+  #endOffset = -1
+
+  /** @param window - how many bytes the peer takes beyond what it has acknowledged. */
+  constructor(window: number) {
+    this.#window = window
+  }
+
+  /** Memory that waits for the peer's acknowledgement. At most the window and two pages. Unit: bytes. */
+  get held(): number {
+    return this.#pageBytes
+  }
+
+  /** Whether {@link append} would accept a byte. */
+  get hasRoom(): boolean {
+    // Memory counts too, since a record of one byte has a prefix of four.
+    return this.#accepted < this.#acknowledged + this.#window && this.#pageBytes < this.#window + maxPage
+  }
+
+  /** Whether everything accepted was taken to be sent on this carrier. */
+  get isTaken(): boolean {
+    return this.#pages.every(({ taken, end }) => taken === end)
+  }
+
+  /** Whether the peer has everything, and the end. */
+  get isDelivered(): boolean {
+    return this.#endOffset !== -1 && this.#kept > this.#endOffset
+  }
+
+  /** Copies `bytes` from `from` on, as far as there is room. Returns where it stopped. */
+  append(bytes: Uint8Array, from: number): number {
+    let at = from
+    while (at < bytes.length && this.hasRoom) {
+      const room = Math.min(bytes.length - at, this.#acknowledged + this.#window - this.#accepted)
+      const page = this.#pageFor(room)
+      if (this.#growing === -1) {
+        this.#growing = page.end
+        page.end += prefixSize
+      }
+      const used = page.end - this.#growing
+      const count = Math.min(room, page.bytes.length - page.end, maxRecord - used)
+      page.bytes.set(bytes.subarray(at, at + count), page.end)
+      page.end += count
+      writePrefix(page.bytes, this.#growing, used + count - prefixSize)
+      this.#accept(page, count)
+      if (used + count === maxRecord) this.#growing = -1
+      at += count
+    }
+    return at
+  }
+
+  /** Appends the end, if there is room for it. Nothing may be appended after it. */
+  appendEnd(): boolean {
+    if (!this.hasRoom) return false
+    this.#growing = -1
+    const page = this.#pageFor(endSize)
+    writeEnd(page.bytes, page.end)
+    page.end += endSize
+    this.#endOffset = this.#accepted
+    this.#accept(page, 1)
+    return true
+  }
+
+  /** Takes what is to be sent next: whole records. They are not changed as long as the peer may need them. */
+  take(): Uint8Array | undefined {
+    const page = this.#pages.find(({ taken, end }) => taken < end)
+    if (page === undefined) return undefined
+    const records = page.bytes.subarray(page.taken, page.end)
+    page.taken = page.end
+    this.#sent = Math.max(this.#sent, page.endOffset)
+    if (page === this.#pages.at(-1)) this.#growing = -1
+    return records
+  }
+
+  /**
+   * The peer has consumed everything below `offset`.
+   *
+   * @throws ConnError `PROTOCOL_ERROR` for an offset that was not sent, or lies before an earlier one.
+   */
+  acknowledge(offset: number): void {
+    if (offset < this.#acknowledged) throw protocolError(`the peer acknowledges ${offset} after ${this.#acknowledged}`)
+    if (offset > this.#sent) throw protocolError(`the peer acknowledges ${offset}, and ${this.#sent} was sent`)
+    this.#acknowledged = offset
+    this.#forget(offset)
+  }
+
+  /**
+   * Begins a carrier: what the peer has not received is to be sent again.
+   *
+   * @param received - how far it has.
+   * @throws ConnError `PROTOCOL_ERROR` for an offset that was not sent, or that the peer had passed before.
+   */
+  rewind(received: number): void {
+    if (received < this.#kept) throw protocolError(`the peer has received ${received}, and had ${this.#kept}`)
+    if (received > this.#sent) throw protocolError(`the peer has received ${received}, and ${this.#sent} was sent`)
+    this.#forget(received)
+    const [first] = this.#pages
+    if (first !== undefined) skipTo(first, received)
+    for (const page of this.#pages) page.taken = page.start
+    this.#growing = -1
+  }
+
+  /** Drops everything. */
+  clear(): void {
+    this.#pages.length = 0
+    this.#pageBytes = 0
+    this.#growing = -1
+  }
+
+  #forget(offset: number): void {
+    this.#kept = Math.max(this.#kept, offset)
+    let first = this.#pages[0]
+    while (first !== undefined && first.endOffset <= this.#kept) {
+      this.#pages.shift()
+      this.#pageBytes -= first.bytes.length
+      if (this.#pages.length === 0) this.#growing = -1
+      first = this.#pages[0]
+    }
+  }
+
+  #accept(page: Page, count: number): void {
+    this.#accepted += count
+    page.endOffset = this.#accepted
+  }
+
+  /** The page that has room for more of the record that grows, or for the start of one of `wanted` bytes. */
+  #pageFor(wanted: number): Page {
+    const last = this.#pages.at(-1)
+    if (last !== undefined) {
+      const free = last.bytes.length - last.end
+      if (free > (this.#growing === -1 ? prefixSize : 0)) return last
+    }
+    this.#growing = -1
+    // Twice what is held at most: a link of few bytes holds little.
+    const size = Math.min(maxPage, Math.max(minPage, prefixSize + wanted, this.#pageBytes))
+    const offset = this.#accepted
+    const page = { bytes: allocateBytes(size), start: 0, offset, taken: 0, end: 0, endOffset: offset }
+    this.#pages.push(page)
+    this.#pageBytes += size
+    return page
+  }
+}
+
+/** Moves the start of a page to `offset`, inside a record if need be: the rest then has a prefix of its own. */
+function skipTo(page: Page, offset: number): void {
+  while (page.offset < offset) {
+    const length = readLength(page.bytes, page.start)
+    const skipped = Math.min(length, offset - page.offset)
+    page.offset += skipped
+    page.start += skipped
+    if (skipped < length) writePrefix(page.bytes, page.start, length - skipped)
+    else page.start += prefixSize
+  }
+}

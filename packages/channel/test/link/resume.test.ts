@@ -1,0 +1,357 @@
+/** Channels over HTTP/2 that outlive their connections: client and router. */
+import { subscribe, unsubscribe } from 'node:diagnostics_channel'
+import { inspect } from 'node:util'
+import { describe, expect, test } from 'vitest'
+
+import type { DiagnosticEvents } from '../../src/diagnostics.ts'
+import type { ChannelClosed } from '../../src/index.ts'
+import { Refusal, resumeDefaults } from '../../src/server.ts'
+import { ask } from '../support/server-support.ts'
+import { deferred, failOnUnhandledRejections, failure, until } from '../support/support.ts'
+import { echo, numbers, World } from './resume-world.ts'
+
+failOnUnhandledRejections()
+
+const codeOf = (closed: ChannelClosed): string => (closed.clean ? 'clean' : closed.error.code)
+
+describe('a channel with resume', () => {
+  test('loses and doubles nothing while its connection is cut fifty times', async () => {
+    await using world = await World.start()
+    const channel = await world.client().open(numbers)
+    const got: number[] = []
+    for (let round = 0; round < 50; round++) {
+      const first = round * 100
+      const receiving = (async () => {
+        while (got.length < first + 100) got.push((await channel.receive())?.n ?? -1)
+      })()
+      for (let n = first; n < first + 100; n++) await channel.send({ n })
+      // In the middle of them, at another place each time.
+      await until(() => got.length >= first + round)
+      world.cut()
+      await receiving
+    }
+    await channel.end()
+    expect(await channel.receive()).toBeUndefined()
+    expect(got).toEqual(Array.from({ length: 5_000 }, (_, n) => n))
+    expect(await channel.closed).toEqual({ clean: true })
+    expect(channel.stats.carriers).toBeGreaterThan(40)
+    await until(() => world.router.channels === 0)
+    expect(world.router.detached).toBe(0)
+  })
+
+  test('tells its client of it, and what measures the server', async () => {
+    await using world = await World.start()
+    const seen: string[] = []
+    const onDetach = (event: unknown): void => {
+      seen.push(`detach ${(event as DiagnosticEvents['detach']).opening.route}`)
+    }
+    const onResume = (event: unknown): void => {
+      seen.push(`resume ${(event as DiagnosticEvents['resume']).opening.route}`)
+    }
+    subscribe('h2channel:detach', onDetach)
+    subscribe('h2channel:resume', onResume)
+    try {
+      const channel = await world.client().open(numbers)
+      world.cut()
+      await channel.send({ n: 1 })
+      expect(await channel.receive()).toEqual({ n: 1 })
+      expect(seen).toEqual(['detach /numbers', 'resume /numbers'])
+      expect(world.events.map(({ type }) => type)).toEqual(['open', 'reconnecting', 'resumed'])
+      expect(world.events[1]).toMatchObject({ path: '/numbers', error: { name: 'ConnError' } })
+      expect(world.events[2]).toMatchObject({ path: '/numbers', carriers: 2 })
+    } finally {
+      unsubscribe('h2channel:detach', onDetach)
+      unsubscribe('h2channel:resume', onResume)
+    }
+  })
+
+  test('passes authorize again: it sees the user before, and the handler the new one', async () => {
+    const users: unknown[] = []
+    let count = 0
+    await using world = await World.start(
+      async (channel, context) => {
+        for await (const message of channel) {
+          users.push(context.auth)
+          await channel.send(message)
+        }
+      },
+      {
+        authorize({ resumes }) {
+          count += 1
+          return { user: count, before: (resumes?.auth as { readonly user: number } | undefined)?.user }
+        },
+      },
+    )
+    const channel = await world.client().open(numbers)
+    await channel.send({ n: 1 })
+    await channel.receive()
+    world.cut()
+    await channel.send({ n: 2 })
+    expect(await channel.receive()).toEqual({ n: 2 })
+    expect(users).toEqual([
+      { user: 1, before: undefined },
+      { user: 2, before: 1 },
+    ])
+  })
+
+  test('ends with CONN_LOST when authorize refuses the second time; the server learns it by its timeout', async () => {
+    let count = 0
+    const ended = deferred<ChannelClosed>()
+    await using world = await World.start(async (channel) => ended.resolve(await channel.closed), {
+      resume: { timeout: 100 },
+      authorize() {
+        count += 1
+        if (count > 1) throw new Refusal(401, 'no more')
+        return {}
+      },
+    })
+    const channel = await world.client().open(numbers)
+    world.cut()
+    const closed = await channel.closed
+    expect(closed).toMatchObject({ clean: false, error: { code: 'CONN_LOST', reopen: true } })
+    expect(closed.clean ? '' : closed.error.message).toContain('no more')
+    expect(codeOf(await ended.promise)).toBe('CONN_LOST')
+    expect(world.router.detached).toBe(0)
+  })
+
+  test('ends with CONN_LOST at both ends, in time, when its client does not return', async () => {
+    const ended = deferred<ChannelClosed>()
+    await using world = await World.start(async (channel) => ended.resolve(await channel.closed), {
+      resume: { timeout: 100 },
+    })
+    const channel = await world.client().open(numbers)
+    await channel.send({ n: 1 })
+    world.cutOff()
+    expect(codeOf(await ended.promise)).toBe('CONN_LOST')
+    expect(codeOf(await channel.closed)).toBe('CONN_LOST')
+    await failure(channel.close(), 'CONN_LOST')
+  })
+
+  test('ends with CONN_LOST at once when the server has restarted (LINK-3)', async () => {
+    const ended = deferred<ChannelClosed>()
+    await using world = await World.start(async (channel) => ended.resolve(await channel.closed), {
+      resume: { timeout: 200 },
+    })
+    const before = world.served
+    const channel = await world.client().open(numbers)
+    await channel.send({ n: 1 })
+    // Another process, as far as the client can tell.
+    world.served = await World.serve()
+    world.cut()
+    expect(codeOf(await channel.closed)).toBe('CONN_LOST')
+    await failure(channel.close(), 'CONN_LOST')
+    expect(codeOf(await ended.promise)).toBe('CONN_LOST')
+    await before[Symbol.asyncDispose]()
+  })
+
+  test('is counted while it is detached; the oldest ends when there are too many, and its client learns it', async () => {
+    await using world = await World.start(async (channel) => void (await channel.closed), {
+      resume: { maxDetached: 2 },
+    })
+    const client = world.client()
+    const opened = [await client.open(numbers), await client.open(numbers), await client.open(numbers)]
+    await until(() => world.router.channels === 3)
+    world.cutOff()
+    await until(() => world.router.channels === 2)
+    expect(world.router.detached).toBe(2)
+    world.isReachable = true
+    await until(() => world.router.detached === 0)
+    const lost = await Promise.race(opened.map(async (channel) => channel.closed))
+    expect(codeOf(lost)).toBe('CONN_LOST')
+    expect(world.router.channels).toBe(2)
+  })
+
+  test('counts what it keeps while it is detached, and ends when that is too much', async () => {
+    const ended = deferred<ChannelClosed>()
+    await using world = await World.start(
+      async (channel) => {
+        await channel.receive()
+        try {
+          for (let n = 0; ; n++) await channel.send({ n })
+        } catch {}
+        ended.resolve(await channel.closed)
+      },
+      { resume: { maxBufferedBytes: 100_000 } },
+    )
+    const channel = await world.client().open(numbers)
+    await channel.send({ n: 1 })
+    await channel.receive()
+    world.cutOff()
+    expect(codeOf(await ended.promise)).toBe('CONN_LOST')
+    world.isReachable = true
+    expect(codeOf(await channel.closed)).toBe('CONN_LOST')
+  })
+
+  test('drains while it is detached: its client returns, and ends it', async () => {
+    await using world = await World.start(async (channel) => {
+      await new Promise((resolve) => channel.draining.addEventListener('abort', resolve))
+      await channel.send({ n: 7 })
+      await channel.end()
+      await channel.receive()
+    })
+    const channel = await world.client().open(numbers)
+    await until(() => world.router.channels === 1)
+    world.cutOff()
+    await until(() => world.router.detached === 1)
+    const drained = world.router.drain({ timeout: 10_000 })
+    world.isReachable = true
+    expect(await channel.receive()).toEqual({ n: 7 })
+    expect(await channel.receive()).toBeUndefined()
+    expect(channel.draining.aborted).toBe(true)
+    await channel.close()
+    await drained
+  })
+
+  test('ends when the drain is over and its client has not returned', async () => {
+    const ended = deferred<ChannelClosed>()
+    await using world = await World.start(async (channel) => ended.resolve(await channel.closed))
+    await world.client().open(numbers)
+    await until(() => world.router.channels === 1)
+    world.cutOff()
+    await until(() => world.router.detached === 1)
+    await world.router.drain({ timeout: 20 })
+    expect(codeOf(await ended.promise)).toBe('GOING_AWAY')
+    expect([world.router.channels, world.router.detached]).toEqual([0, 0])
+  })
+
+  test('is a plain channel where the server does not resume', async () => {
+    await using world = await World.start(echo, { resume: false })
+    const channel = await world.client().open(numbers, { initial: [{ n: 7 }] })
+    expect(await channel.receive()).toEqual({ n: 7 })
+    expect(channel.stats.carriers).toBe(1)
+    world.cut()
+    expect(codeOf(await channel.closed)).toBe('CONN_LOST')
+  })
+
+  test('is a plain channel where the client does not ask for it', async () => {
+    await using world = await World.start()
+    const channel = await world.client().open(numbers, { resume: false })
+    world.cut()
+    expect(codeOf(await channel.closed)).toBe('CONN_LOST')
+    expect(world.router.detached).toBe(0)
+  })
+
+  test('carries its initial messages, once', async () => {
+    await using world = await World.start()
+    const channel = await world.client().open(numbers, { initial: [{ n: 7 }, { n: 8 }] })
+    expect(await channel.receive()).toEqual({ n: 7 })
+    world.cut()
+    expect(await channel.receive()).toEqual({ n: 8 })
+    expect(channel.stats.sent.messages).toBe(2)
+    await channel.end()
+    expect(await channel.receive()).toBeUndefined()
+  })
+
+  test('waits with its own deadlines while it is detached', async () => {
+    await using world = await World.start()
+    const channel = await world.client().open(numbers)
+    world.cutOff()
+    await failure(channel.receive({ signal: AbortSignal.timeout(5) }), 'TIMEOUT')
+    await channel.send({ n: 1 })
+    world.isReachable = true
+    expect(await channel.receive()).toEqual({ n: 1 })
+  })
+
+  test('ends its client at once where that aborts it, with or without a connection', async () => {
+    const ended: ChannelClosed[] = []
+    await using world = await World.start(async (channel) => void ended.push(await channel.closed), {
+      resume: { timeout: 100 },
+    })
+    const client = world.client()
+    const first = await client.open(numbers)
+    first.abort()
+    await until(() => ended.length === 1)
+    const second = await client.open(numbers)
+    world.cutOff()
+    second.abort()
+    await until(() => ended.length === 2)
+    expect(ended.map(codeOf)).toEqual(['PEER_ABORTED', 'CONN_LOST'])
+  })
+
+  test('ends with UNAUTHENTICATED when the credentials expire that it was resumed with', async () => {
+    let count = 0
+    await using world = await World.start(undefined, {
+      authorize() {
+        count += 1
+        return count === 1 ? {} : { expiresAt: Date.now() + 50 }
+      },
+    })
+    const channel = await world.client().open(numbers)
+    world.cut()
+    expect(codeOf(await channel.closed)).toBe('UNAUTHENTICATED')
+  })
+})
+
+describe('a request for a link', () => {
+  const headers = {
+    ':path': '/numbers',
+    'content-type': 'application/vnd.h2channel+json',
+    accept: 'application/vnd.h2channel+json',
+    h2channel: '1',
+  }
+
+  test('gets the id, the window and the timeout, and the id is never the same (LINK-1, LINK-2)', async () => {
+    await using world = await World.start((channel) => channel.close())
+    const ids = new Set<string>()
+    for (let count = 0; count < 20; count++) {
+      const answer = await ask(world.served.at, { ...headers, 'h2channel-link': 'new; window=1000; later=1' })
+      expect(answer.status).toBe(200)
+      const { window, timeout } = resumeDefaults
+      const header = String(answer.headers['h2channel-link'])
+      const [, id = ''] = new RegExp(`^([\\w-]{24}); window=${window}; timeout=${timeout}$`).exec(header) ?? []
+      ids.add(id)
+    }
+    expect(ids.size).toBe(20)
+    expect(ids.has('')).toBe(false)
+  })
+
+  test('gets a plain channel without the header, or where control frames are not agreed (LINK-1)', async () => {
+    await using world = await World.start((channel) => channel.close())
+    const plain = await ask(world.served.at, headers)
+    expect([plain.status, plain.headers['h2channel-link']]).toEqual([200, undefined])
+    const { h2channel: _, ...without } = headers
+    const bare = await ask(world.served.at, { ...without, 'h2channel-link': 'new; window=1000' })
+    expect([bare.status, bare.headers['h2channel-link']]).toEqual([200, undefined])
+  })
+
+  test.each(['', 'new', 'new; window=0', 'new; window=x', 'short; received=0', `${'a'.repeat(24)}; received=-1`])(
+    'that is malformed is answered with 400: %j (LINK-1)',
+    async (value) => {
+      await using world = await World.start()
+      const answer = await ask(world.served.at, { ...headers, 'h2channel-link': value })
+      expect(answer.status).toBe(400)
+    },
+  )
+
+  test('for an id that is unknown, or of another route, is answered with 410 (LINK-3)', async () => {
+    await using world = await World.start()
+    const unknown = await ask(world.served.at, { ...headers, 'h2channel-link': `${'a'.repeat(24)}; received=0` })
+    expect(unknown.status).toBe(410)
+    await using other = await World.start(echo, { resume: false })
+    const off = await ask(other.served.at, { ...headers, 'h2channel-link': `${'a'.repeat(24)}; received=0` })
+    expect(off.status).toBe(410)
+  })
+
+  test('that has received what was never sent ends the channel (LINK-4)', async () => {
+    const ended = deferred<ChannelClosed>()
+    await using world = await World.start(async (channel) => ended.resolve(await channel.closed))
+    const answer = ask(world.served.at, { ...headers, 'h2channel-link': 'new; window=1000' }, undefined)
+    // The client ends the carrier at once: the channel waits for another.
+    const id = String((await answer).headers['h2channel-link']).split(';')[0] ?? ''
+    const again = await ask(world.served.at, { ...headers, 'h2channel-link': `${id}; received=999` })
+    expect(again.status).toBe(200)
+    expect(codeOf(await ended.promise)).toBe('INVALID_FRAME')
+  })
+})
+
+test('no log shows the id of a link (LINK-2)', async () => {
+  const shown: string[] = []
+  await using world = await World.start(async (channel, context) => {
+    shown.push(inspect(context, { depth: 9 }), JSON.stringify(context), inspect(channel, { depth: 9 }))
+    await channel.closed
+  })
+  const channel = await world.client().open(numbers)
+  await until(() => shown.length > 0)
+  shown.push(inspect(channel, { depth: 9 }), JSON.stringify(channel), inspect(world.events, { depth: 9 }))
+  expect(shown.join('\n')).not.toMatch(/h2channel-link|received=|; window=/)
+})
