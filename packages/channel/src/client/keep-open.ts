@@ -65,6 +65,7 @@ async function openAndUse<C, S, Result>(
   }
   const openedAt = clock.now()
   const onAbort = (): void => channel.abort(signal.reason)
+  if (signal.aborted) onAbort()
   addAbortListener(signal, onAbort)
   try {
     const value = await use(channel, context)

@@ -46,7 +46,9 @@ export class Inbox {
   receive(length: number): void {
     if (this.hasEnd) throw protocolError('the peer sent more after the end of its half')
     this.received += length
-    if (this.received - this.consumed > this.#window) throw windowExceeded(this.#window)
+    if (this.received - this.consumed > this.#window) {
+      throw protocolError(`the peer sent more than the window of ${this.#window} bytes`)
+    }
   }
 
   /** Keeps a part of a record until it is asked for. */
@@ -93,7 +95,3 @@ export class Inbox {
 
 /** The chunks of every inbox that has none. Never written to. */
 const none: Uint8Array[] = []
-
-function windowExceeded(window: number): Error {
-  return protocolError(`the peer sent more than the window of ${window} bytes`)
-}

@@ -81,6 +81,11 @@ export class Link implements Transport, CarrierEvents, CarriedLink {
     return this.#outbox.held + this.#inbox.held
   }
 
+  /** Whether a request with this offset was made before one that has continued the link. */
+  isOutdated(received: number): boolean {
+    return this.#outbox.isOutdated(received)
+  }
+
   get isAttached(): boolean {
     return this.#carrier !== undefined
   }
@@ -132,16 +137,12 @@ export class Link implements Transport, CarrierEvents, CarriedLink {
     if (carrier === undefined) return
     this.#carrier = undefined
     carrier.abort(reason)
-    this.#awaitCarrier()
+    this.#deadline ??= setDeadline(this.#clock, onTimeout, this.timeout, this)
   }
 
   /** Gives up: no carrier is to come. */
   lose(error: ConnError): void {
     this.#end(error, true)
-  }
-
-  #awaitCarrier(): void {
-    this.#deadline ??= setDeadline(this.#clock, onTimeout, this.timeout, this)
   }
 
   onTimeout(): void {
@@ -177,8 +178,7 @@ export class Link implements Transport, CarrierEvents, CarriedLink {
   end(): void {
     this.#ending = 'asked'
     this.#admit()
-    if (this.#carrier === undefined) return
-    this.#carrier.pump()
+    this.#carrier?.pump()
   }
 
   destroy(error: ConnError | null): void {

@@ -65,6 +65,11 @@ export class Outbox {
     return this.#pages.every(({ taken, end }) => taken === end)
   }
 
+  /** Whether the peer has received more than that: a request with this offset is an old one. */
+  isOutdated(received: number): boolean {
+    return received < this.#kept
+  }
+
   /** Whether the peer has everything, and the end. */
   get isDelivered(): boolean {
     return this.#endOffset !== -1 && this.#kept > this.#endOffset
@@ -134,7 +139,7 @@ export class Outbox {
    * @throws ConnError `PROTOCOL_ERROR` for an offset that was not sent, or that the peer had passed before.
    */
   rewind(received: number): void {
-    if (received < this.#kept) throw protocolError(`the peer has received ${received}, and had ${this.#kept}`)
+    if (this.isOutdated(received)) throw protocolError(`the peer has received ${received}, and had ${this.#kept}`)
     if (received > this.#sent) throw protocolError(`the peer has received ${received}, and ${this.#sent} was sent`)
     this.#forget(received)
     const [first] = this.#pages

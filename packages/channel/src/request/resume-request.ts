@@ -90,6 +90,8 @@ function resume<Auth>(
   const { router, served, session, stream, headers, responseHeaders } = request
   const { link, user } = linked
   if (link.isOver || user === undefined) return respondTo(request, gone)
+  // It may have waited in a socket, or for `authorize`, while a later one was answered.
+  if (link.isOutdated(received)) return respondTo(request, unavailable('a later request has continued the channel'))
   const rejection = router.admission.resume(user.usage, session)
   if (rejection !== undefined) return respondTo(request, rejection)
   // What came on it afterwards would come again.

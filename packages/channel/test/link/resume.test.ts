@@ -1,12 +1,14 @@
 /** Channels over HTTP/2 that outlive their connections: client and router. */
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
+import { once } from 'node:events'
+import type { IncomingHttpHeaders } from 'node:http2'
 import { inspect } from 'node:util'
 import { describe, expect, test } from 'vitest'
 
 import type { DiagnosticEvents } from '../../src/diagnostics.ts'
 import type { ChannelClosed } from '../../src/index.ts'
 import { Refusal, resumeDefaults } from '../../src/server.ts'
-import { ask } from '../support/server-support.ts'
+import { ask, bareSession } from '../support/server-support.ts'
 import { deferred, failOnUnhandledRejections, failure, until } from '../support/support.ts'
 import { echo, numbers, World } from './resume-world.ts'
 
@@ -342,6 +344,46 @@ describe('a request for a link', () => {
     expect(again.status).toBe(200)
     expect(codeOf(await ended.promise)).toBe('INVALID_FRAME')
   })
+})
+
+test('a request that is older than one which has continued the channel is refused, and changes nothing (LINK-4)', async () => {
+  const ended: ChannelClosed[] = []
+  await using world = await World.start(async (channel) => {
+    await channel.send({ n: 1 })
+    ended.push(await channel.closed)
+  })
+  const headers = {
+    ':path': '/numbers',
+    'content-type': 'application/vnd.h2channel+json',
+    accept: 'application/vnd.h2channel+json',
+    h2channel: '1',
+  }
+  await using session = bareSession(world.served.at)
+  /** Sends a request, and leaves its carrier once `bytes` have come. */
+  const request = async (link: string, bytes: number): Promise<IncomingHttpHeaders & { ':status'?: number }> => {
+    const stream = session.http2.request(
+      { ...headers, ':method': 'POST', 'h2channel-link': link },
+      { endStream: false },
+    )
+    stream.on('error', () => {})
+    const [response] = (await once(stream, 'response')) as [IncomingHttpHeaders & { ':status'?: number }]
+    let came = 0
+    stream.on('data', (chunk: Buffer) => {
+      came += chunk.length
+    })
+    await until(() => came >= bytes)
+    stream.close(8)
+    await once(stream, 'close')
+    return response
+  }
+  // The message in its frame, in its record.
+  const first = await request('new; window=1000', 15)
+  const id = String(first['h2channel-link']).split(';')[0] ?? ''
+  const statusOf = async (received: number): Promise<number | undefined> =>
+    (await request(`${id}; received=${received}`, 0))[':status']
+  const got = [await statusOf(0), await statusOf(11), await statusOf(0), await statusOf(11)]
+  expect(ended).toEqual([])
+  expect(got).toEqual([200, 200, 503, 200])
 })
 
 test('no log shows the id of a link (LINK-2)', async () => {
