@@ -25,7 +25,7 @@ const once = [
 /**
  * Tests that run on the oldest version, with all other tests, and on the newest. They are the examples, whose parts the
  * tests of the packages cover, and functions from values to bytes and back, which use nothing of Node. The tests of
- * text stay, since its code calls Node's.
+ * text stay, since its code calls Node's. So do links over HTTP/2, but not over what hardly depends on Node.
  */
 const atBothEnds = [
   'examples/**',
@@ -34,6 +34,7 @@ const atBothEnds = [
   'packages/codecs/test/struct/{layout,random,struct,types}.test.ts',
   'packages/codecs/test/testing/conformance.test.ts',
   'packages/channel/test/{framing,route}/**',
+  'packages/channel/test/link/{conformance-pipe,conformance-tcp,random-links}.test.ts',
 ]
 const newest = majors.toSorted((one, other) => Number(one) - Number(other)).at(-1)
 
