@@ -5,12 +5,13 @@
 import type { ChildProcess } from 'node:child_process'
 import { fork } from 'node:child_process'
 import { once } from 'node:events'
-import type { ClientHttp2Session, ClientHttp2Stream } from 'node:http2'
+import type { ClientHttp2Session, ClientHttp2Stream, OutgoingHttpHeaders } from 'node:http2'
 import { connect } from 'node:http2'
 import { fileURLToPath } from 'node:url'
 import { afterAll, expect, test } from 'vitest'
 
 import type { Answer, Order } from './work.ts'
+import { channelBuffer, linkWindow } from './work.ts'
 
 const KiB = 1024
 const MiB = 1024 * KiB
@@ -28,12 +29,15 @@ const sizes = [20, 200, 1_100, 64 * KiB]
 /** A server in its own process. */
 class Server implements AsyncDisposable {
   readonly #child: ChildProcess
+  readonly #ended: Promise<never>
   readonly #port: Promise<number>
 
   constructor() {
     this.#child = fork(fileURLToPath(new URL('server.ts', import.meta.url)), [String(maxBufferedBytes)], {
       execArgv: ['--expose-gc', '--conditions=@h2channel/source', '--import', 'tsx'],
     })
+    this.#ended = once(this.#child, 'exit').then(() => Promise.reject(new Error('the server has ended')))
+    this.#ended.catch(() => {})
     this.#port = this.#answer().then(Number)
   }
 
@@ -48,10 +52,9 @@ class Server implements AsyncDisposable {
   }
 
   async #answer(): Promise<unknown> {
-    const [answer] = (await Promise.race([
-      once(this.#child, 'message'),
-      once(this.#child, 'exit').then(() => Promise.reject(new Error('the server has ended'))),
-    ])) as [unknown]
+    const received = once(this.#child, 'message')
+    received.catch(() => {})
+    const [answer] = (await Promise.race([received, this.#ended])) as [unknown]
     return answer
   }
 
@@ -63,12 +66,18 @@ class Server implements AsyncDisposable {
 }
 
 /** Opens that many streams. If this side gives no window to a stream, its peer never sends anything. */
-async function openAll(session: ClientHttp2Session, path: string, count: number): Promise<ClientHttp2Stream[]> {
+async function openAll(
+  session: ClientHttp2Session,
+  path: string,
+  count: number,
+  headers: OutgoingHttpHeaders = {},
+): Promise<ClientHttp2Stream[]> {
   const streams = Array.from({ length: count }, () => {
     const stream = session.request({
       ':method': 'POST',
       ':path': path,
       'content-type': 'application/vnd.h2channel+bytes',
+      ...headers,
     })
     // The streams that the limit resets.
     stream.on('error', () => {})
@@ -169,6 +178,58 @@ test.each(
     expect(row.sent).toBeGreaterThan(channels === 1 ? 0.8 * MiB : 5 * MiB)
   },
 )
+
+/** What a channel holds above its link: its buffer, and the batch before that which waits for room. */
+const aboveLink = channelBuffer + 64 * KiB
+
+test.each([
+  { holds: 'what its peer does not acknowledge', size: 200 },
+  { holds: 'what its peer does not acknowledge', size: 16_000 },
+  { holds: 'what its handler does not read', size: 16_000 },
+])('60 links, each $holds: no more than their windows, and nothing once they are lost', async ({ holds, size }) => {
+  // Together less than `maxBufferedBytes`, which would end some.
+  const count = 60
+  await using server = new Server()
+  const session = connect(await server.url(), { settings: { initialWindowSize: MiB } })
+  session.on('error', () => {})
+  await once(session, 'connect')
+  session.setLocalWindowSize(count * MiB)
+  try {
+    const streams = await openAll(session, '/linked', count, {
+      h2channel: '1',
+      'h2channel-link': `new; window=${linkWindow}`,
+    })
+    const before = await server.order({ do: 'begin' })
+    expect(before.channels).toBe(count)
+    let sent = 0
+    if (holds.includes('peer')) {
+      // It acknowledges nothing of what it reads.
+      for (const stream of streams) stream.resume()
+      sent = (await server.order({ do: 'fill', size })).sent
+    } else {
+      const record = framed(4 + size)
+      record.set(framed(size), 4)
+      const records = Math.floor(linkWindow / (4 + size))
+      // The prefix of a record counts as no byte of the link.
+      sent = await sendAll(
+        streams,
+        Array.from({ length: records }, () => record.subarray(0, 8 + size)),
+      )
+    }
+    expect(sent).toBeLessThanOrEqual(count * (linkWindow + aboveLink))
+    const after = await server.order({ do: 'look' })
+    expect(after.channels).toBe(count)
+    expect(after.peak - before.rss).toBeLessThan(2 * count * linkWindow + 64 * MiB)
+    // This checks the load.
+    expect(sent).toBeGreaterThan(0.8 * count * linkWindow)
+    session.destroy()
+    await expect.poll(async () => (await server.order({ do: 'look' })).channels, { timeout: 10_000 }).toBe(0)
+    const left = await server.order({ do: 'begin' })
+    expect(left.rss - before.rss).toBeLessThan(64 * MiB)
+  } finally {
+    session.destroy()
+  }
+})
 
 afterAll(() => {
   const inMiB = (bytes: number): string => (bytes / MiB).toFixed(1)

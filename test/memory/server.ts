@@ -5,7 +5,7 @@ import { createServer } from 'node:http2'
 import type { AddressInfo } from 'node:net'
 
 import type { Answer, Order } from './work.ts'
-import { receive, wait } from './work.ts'
+import { channelBuffer, linked, linkWindow, receive, wait } from './work.ts'
 
 const maxBufferedBytes = Number(process.argv[2])
 const channels = new Set<Channel<Uint8Array, Uint8Array>>()
@@ -13,10 +13,15 @@ const channels = new Set<Channel<Uint8Array, Uint8Array>>()
 // Channels that the limit ends are part of the measurement.
 const onError = (): void => {}
 const router = createRouter({ total: { maxBufferedBytes }, perSession: { maxBufferedBytes }, onError })
-router.handle(wait, async (channel) => {
+const waits = async (channel: Channel<Uint8Array, Uint8Array>): Promise<void> => {
   channels.add(channel)
   await channel.closed
   channels.delete(channel)
+}
+router.handle(wait, waits)
+router.handle(linked, waits, {
+  resume: { window: linkWindow, timeout: 1_000 },
+  limits: { maxBufferedBytes: channelBuffer },
 })
 router.handle(receive, async (channel) => {
   channels.add(channel)
@@ -69,6 +74,26 @@ async function broadcast(size: number, count: number): Promise<number> {
   return sent
 }
 
+/** Each channel sends one message after the other, until none has taken any for a while. */
+async function fill(size: number): Promise<number> {
+  const message = new Uint8Array(size)
+  let sent = 0
+  for (const channel of channels) {
+    const send = async (): Promise<void> => {
+      for (;;) {
+        await channel.send(message)
+        sent += size
+      }
+    }
+    send().catch(() => {})
+  }
+  for (let before = -1; before < sent;) {
+    before = sent
+    await new Promise((resolve) => setTimeout(resolve, 300))
+  }
+  return sent
+}
+
 /** A limit at which no `send` waits with its message. Unit: bytes. */
 const maxOfOne = 1024 * 1024
 
@@ -79,7 +104,12 @@ async function perform(order: Order): Promise<Answer> {
     peak = 0
     return { rss: look(), peak, channels: channels.size, sent: 0 }
   }
-  const sent = order.do === 'broadcast' ? await broadcast(order.size, order.count) : 0
+  const sent =
+    order.do === 'broadcast'
+      ? await broadcast(order.size, order.count)
+      : order.do === 'fill'
+        ? await fill(order.size)
+        : 0
   await new Promise((resolve) => setTimeout(resolve, 100))
   if (messages > 0) throw new Error('a message was complete')
   return { rss: look(), peak, channels: channels.size, sent }

@@ -3,17 +3,19 @@ import { createClient } from '@h2channel/channel/client'
 
 import { converse, talk } from './routes.ts'
 
-const [port, count] = process.argv.slice(2).map(Number)
+const [origin = '', count] = process.argv.slice(2)
+const { CA: ca } = process.env
 let isOver = false
 process.once('SIGTERM', () => {
   isOver = true
 })
 
-const client = createClient(`http://127.0.0.1:${port}`, {
+const client = createClient(origin, {
+  tls: ca === undefined ? undefined : { ca },
   resume: true,
   retry: { initialDelay: 10, maxDelay: 200, maxAttempts: Infinity },
 })
-const ids = Array.from({ length: count ?? 0 }, (_, index) => String(index))
+const ids = Array.from({ length: Number(count) }, (_, index) => String(index))
 const channels = await Promise.all(
   ids.map(async (id) => ({ id, channel: await client.open(talk, { params: { id } }) })),
 )

@@ -56,12 +56,18 @@ async function followAll(client: Client, topic: Topic, count: number, steps: Rec
   const stop = new AbortController()
   const received: Update[] = []
   topic.publish('1')
-  for await (const update of follow(client, 'news', stop.signal)) {
-    received.push(update)
-    if (received.length === count) break
-    await steps[received.length]?.()
-    topic.publish(String(received.length + 1))
-  }
+  const following = follow(
+    client,
+    'news',
+    async (update) => {
+      received.push(update)
+      if (received.length === count) return stop.abort()
+      await steps[received.length]?.()
+      topic.publish(String(received.length + 1))
+    },
+    { signal: stop.signal },
+  )
+  await expect(following).rejects.toMatchObject({ code: 'CANCELLED' })
   return received.map(({ seq, text }) => (String(seq) === text ? seq : Number.NaN))
 }
 
@@ -120,7 +126,7 @@ test('a channel whose token expires is followed by one with another token', asyn
   expect(tokens).toEqual(['Bearer token-1', 'Bearer token-2', 'Bearer token-3'])
 })
 
-test('an error that no other channel mends ends the loop', async () => {
+test('an error that no other channel mends ends it', async () => {
   const topic = new Topic()
   const router = createRouter({
     authorize() {
@@ -129,28 +135,29 @@ test('an error that no other channel mends ends the loop', async () => {
   })
   await using server = await start(topic, 0, router)
   await using client = createClient(server.origin)
-  const { signal } = new AbortController()
-  await expect(follow(client, 'news', signal).next()).rejects.toMatchObject({ code: 'REFUSED' })
+  await expect(follow(client, 'news', () => {})).rejects.toMatchObject({ code: 'REFUSED' })
 })
 
-test('the signal ends the loop: while it waits for an update, and between two attempts', async () => {
+test('an error of the program that handles an update ends it', async () => {
+  const topic = new Topic()
+  await using server = await start(topic)
+  await using client = createFeedClient([server.origin], () => Promise.resolve('token'))
+  topic.publish('one')
+  const mistake = new Error('a mistake')
+  await expect(follow(client, 'news', () => Promise.reject(mistake))).rejects.toBe(mistake)
+})
+
+test('the signal ends it between two attempts, too', async () => {
   const topic = new Topic()
   const server = await start(topic)
   await using client = createFeedClient([server.origin], () => Promise.resolve('token'))
   topic.publish('one')
   const stop = new AbortController()
-  const updates = follow(client, 'news', stop.signal)
-  expect((await updates.next()).value?.seq).toBe(1)
-  const next = updates.next()
-  stop.abort()
-  expect(await next).toEqual({ done: true, value: undefined })
-
-  const again = new AbortController()
-  const others = follow(client, 'news', again.signal)
-  expect((await others.next()).value?.seq).toBe(1)
-  const waiting = others.next()
+  const received: number[] = []
+  const following = follow(client, 'news', ({ seq }) => void received.push(seq), { signal: stop.signal })
+  await expect.poll(() => received).toEqual([1])
   await server[Symbol.asyncDispose]()
   await vi.waitFor(() => expect(console.warn).toHaveBeenCalled())
-  again.abort()
-  expect(await waiting).toEqual({ done: true, value: undefined })
+  stop.abort()
+  await expect(following).rejects.toMatchObject({ code: 'CANCELLED' })
 })

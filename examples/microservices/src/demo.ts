@@ -1,6 +1,7 @@
 /**
  * Starts the three services and sends orders through the gateway. In the middle it deploys a new pricing service, and
- * then a new order service. It shows that each order was executed once.
+ * then a new order service. Then it kills each of the three, and starts it again. It shows that each order got its
+ * execution.
  */
 import { createClient } from '@h2channel/channel/client'
 import type { ChildProcess } from 'node:child_process'
@@ -17,7 +18,8 @@ import { text } from 'node:stream/consumers'
 import { setTimeout as pause } from 'node:timers/promises'
 
 import { makeAuthority, makeCertificate } from './certificates.ts'
-import type { Execution } from './routes.ts'
+import { placeOrders } from './place-orders.ts'
+import type { Execution, Order } from './routes.ts'
 import { desk } from './routes.ts'
 
 /** How many orders are executed before the first deployment. */
@@ -33,74 +35,99 @@ try {
   const ca = await writeCertificates('pricing', 'orders', 'gateway')
   // Each of two services has its present address and its next one.
   const [pricingPorts, ordersPorts] = [await freePorts(2), await freePorts(2)]
+  const gatewayPort = await freePort()
   const startPricing = async (turn: 0 | 1): Promise<Started> => start('pricing', '--port', String(pricingPorts[turn]))
   const startOrders = async (turn: 0 | 1): Promise<Started> =>
     start('orders', '--port', String(ordersPorts[turn]), ...addresses('--pricing', pricingPorts))
-  const pricing = await startPricing(0)
-  const orders = await startOrders(0)
-  const gateway = await start('gateway', ...addresses('--orders', ordersPorts), '--token', token)
+  const startGateway = async (): Promise<Started> =>
+    start('gateway', '--port', String(gatewayPort), ...addresses('--orders', ordersPorts), '--token', token)
+  let [pricing, orders, gateway] = [await startPricing(0), await startOrders(0), await startGateway()]
   for (const { name, url } of [pricing, orders, gateway])
     console.log(`${name}: ${url}/healthz ${await statusOf(url, ca)}`)
 
-  await using client = createClient(gateway.url, { tls: { ca }, headers: { authorization: `Bearer ${token}` } })
-  await using channel = await client.open(desk)
+  await using client = createClient(gateway.url, {
+    tls: { ca },
+    headers: { authorization: `Bearer ${token}` },
+    retry: { maxAttempts: Infinity },
+  })
   const executions: Execution[] = []
-  const receive = async (): Promise<void> => {
-    for await (const execution of channel) executions.push(execution)
+  const executed = async (count: number, isAtWork: (last: Execution) => boolean = () => true): Promise<void> => {
+    for (let last = executions.at(-1); ; last = executions.at(-1)) {
+      if (executions.length >= count && last !== undefined && isAtWork(last)) return
+      await pause(10, undefined, { signal: patience })
+    }
   }
-  /** Starts the next instance before it stops the present one, and waits until the next has worked. */
-  const deploy = async (
-    old: Started,
-    starting: Promise<Started>,
-    isAtWork: (pid: number) => boolean,
-  ): Promise<Started> => {
+  const pricedBy =
+    ({ process }: Started) =>
+    (last: Execution) =>
+      last.pricedBy === process.pid
+  const executedBy =
+    ({ process }: Started) =>
+    (last: Execution) =>
+      last.executedBy === process.pid
+
+  /** Starts the next instance before it stops the present one. */
+  const deploy = async (old: Started, starting: Promise<Started>): Promise<Started> => {
     const next = await starting
     console.log(`deployed ${next.name} at ${next.url}, after ${executions.length} orders`)
     console.log(`ended ${old.url} with exit code ${await stop(old.process)}, after ${executions.length} orders`)
-    while (!isAtWork(next.process.pid ?? 0)) await pause(10, undefined, { signal: patience })
+    return next
+  }
+  /** Kills an instance, as a crash does, and starts another at its address. */
+  const crash = async (old: Started, startAgain: () => Promise<Started>): Promise<Started> => {
+    await stop(old.process, 'SIGKILL')
+    console.log(`killed ${old.name}, after ${executions.length} orders`)
+    const next = await startAgain()
+    console.log(`started ${next.name} again, after ${executions.length} orders`)
     return next
   }
   const deployed = new AbortController()
-  const deployAll = async (): Promise<readonly [Started, Started]> => {
+  const deployAndCrash = async (): Promise<void> => {
     try {
-      while (executions.length < deployAfter) await pause(10, undefined, { signal: patience })
-      const nextPricing = await deploy(pricing, startPricing(1), (pid) => executions.at(-1)?.pricedBy === pid)
-      return [nextPricing, await deploy(orders, startOrders(1), (pid) => executions.at(-1)?.executedBy === pid)]
+      await executed(deployAfter)
+      pricing = await deploy(pricing, startPricing(1))
+      await executed(0, pricedBy(pricing))
+      orders = await deploy(orders, startOrders(1))
+      await executed(0, executedBy(orders))
+      pricing = await crash(pricing, async () => startPricing(1))
+      await executed(0, pricedBy(pricing))
+      orders = await crash(orders, async () => startOrders(1))
+      await executed(0, executedBy(orders))
+      gateway = await crash(gateway, startGateway)
+      await executed(executions.length + 1)
     } finally {
       deployed.abort()
     }
   }
   // Orders continue until each of the new instances has worked.
   let total = 0
-  const send = async (): Promise<void> => {
-    while (!deployed.signal.aborted) {
-      const id = ++total
-      await channel.send({ id, symbol: symbols[id % symbols.length] ?? '', quantity: 1 + (id % 9) })
-      await pause(5, undefined, { signal: patience })
-    }
-    await channel.end()
+  const next = async (ending: AbortSignal): Promise<Order | undefined> => {
+    await pause(5, undefined, { signal: AbortSignal.any([ending, patience]) })
+    if (deployed.signal.aborted) return undefined
+    const id = ++total
+    return { id, symbol: symbols[id % symbols.length] ?? '', quantity: 1 + (id % 9) }
   }
-  const [[newPricing, newOrders]] = await Promise.all([deployAll(), send(), receive()])
+  const done = (batch: readonly Execution[]): void => void executions.push(...batch)
+  await Promise.all([deployAndCrash(), placeOrders(client, desk, { next, done })])
 
   const isRight = executions.length === total && executions.every(({ id }, index) => id === index + 1)
-  const share = (of: 'pricedBy' | 'executedBy', { process }: Started): number =>
-    executions.filter((execution) => execution[of] === process.pid).length
-  const priced = [share('pricedBy', pricing), share('pricedBy', newPricing)] as const
-  const executed = [share('executedBy', orders), share('executedBy', newOrders)] as const
   const verdict = isRight ? 'each once and in order' : 'not each once'
   console.log(`${total} orders sent, ${executions.length} executed, ${verdict}`)
-  console.log(`${priced[0]} at prices of the first pricing service, ${priced[1]} of the second`)
-  console.log(`${executed[0]} executed by the first order service, ${executed[1]} by the second`)
+  const shares = (['pricedBy', 'executedBy'] as const).map((by) => {
+    const pids = [...new Set(executions.map((execution) => execution[by]))]
+    return pids.map((pid) => executions.filter((execution) => execution[by] === pid).length)
+  })
+  console.log(`at prices of the pricing services, one after the other: ${shares[0]?.join(', ')}`)
+  console.log(`executed by the order services, one after the other: ${shares[1]?.join(', ')}`)
   console.log('of the gateway’s /metrics:')
   const metrics = await bodyOf(`${gateway.url}/metrics`, ca)
   for (const line of metrics.split('\n').filter((one) => /^h2channel_server_(messages|io)/.test(one)))
     console.log(`  ${line}`)
 
-  await channel.close()
-  const codes = await Promise.all([gateway, newOrders, newPricing].map(async (service) => stop(service.process)))
+  await client.close()
+  const codes = await Promise.all([gateway, orders, pricing].map(async (service) => stop(service.process)))
   console.log(`exit codes of all: ${codes.join(', ')}`)
-  const areBothSeen = [priced, executed].every(([before, after]) => before > 0 && after > 0 && before + after === total)
-  if (!isRight || !areBothSeen || codes.some((code) => code !== 0)) process.exitCode = 1
+  if (!isRight || shares.some(({ length }) => length !== 3) || codes.some((code) => code !== 0)) process.exitCode = 1
 } finally {
   for (const service of running) service.kill('SIGKILL')
   await rm(folder, { recursive: true })
@@ -159,10 +186,10 @@ async function start(name: string, ...options: string[]): Promise<Started> {
   return { name, url, process: program }
 }
 
-/** Stops a process as an orchestrator does. Returns the exit code. */
-async function stop(program: ChildProcess): Promise<number | null> {
+/** Stops a process as an orchestrator does, or as a crash does. Returns the exit code. */
+async function stop(program: ChildProcess, signal: 'SIGTERM' | 'SIGKILL' = 'SIGTERM'): Promise<number | null> {
   const ended = once(program, 'exit')
-  program.kill('SIGTERM')
+  program.kill(signal)
   await ended
   running.delete(program)
   return program.exitCode

@@ -1,9 +1,9 @@
 /** The gateway: JSON from outside clients, which need a token; MessagePack to the order service. */
-import type { ClientChannel, ServerChannel } from '@h2channel/channel'
 import { createClient } from '@h2channel/channel/client'
 import { createRouter, Refusal } from '@h2channel/channel/server'
 import { parseArgs } from 'node:util'
 
+import { placeOrders } from './place-orders.ts'
 import type { Order } from './routes.ts'
 import { desk, orders } from './routes.ts'
 import { credentialsOf, startService } from './service.ts'
@@ -19,7 +19,7 @@ const { values } = parseArgs({
 })
 
 const credentials = credentialsOf('gateway', values.certificates)
-const service = createClient(values.orders, { tls: credentials })
+const service = createClient(values.orders, { tls: credentials, retry: { maxAttempts: Infinity } })
 
 const router = createRouter({
   perSession: { maxChannels: 100, maxMessagesPerSecond: 10_000 },
@@ -30,40 +30,9 @@ const router = createRouter({
   },
 })
 router.handle(desk, async (channel, { signal }) => {
-  for (let isOver = false; !isOver;) {
-    await using inner = await service.open(orders, { signal })
-    ;[isOver] = await Promise.all([passOrders(channel, inner), passExecutions(inner, channel)])
-  }
+  const next = async (ending: AbortSignal): Promise<Order | undefined> => channel.receive({ signal: ending })
+  await placeOrders(service, orders, { next, done: async (executions) => channel.sendAll(executions) }, signal)
   await channel.end()
 })
-
-type Desk = ServerChannel<typeof desk>
-type Orders = ClientChannel<typeof orders>
-
-/**
- * Returns when the client has no more orders, or when this instance of the order service drains. The next then gets the
- * rest.
- */
-async function passOrders(outer: Desk, inner: Orders): Promise<boolean> {
-  let order = await nextOrder(outer, inner)
-  for (; order !== undefined && order !== 'draining'; order = await nextOrder(outer, inner)) await inner.send(order)
-  await inner.end()
-  return order === undefined
-}
-
-async function nextOrder(outer: Desk, inner: Orders): Promise<Order | 'draining' | undefined> {
-  try {
-    return await outer.receive({ signal: inner.draining })
-  } catch (error) {
-    // An aborted wait has consumed no order: the next `receive` returns it.
-    if (inner.draining.aborted) return 'draining'
-    throw error
-  }
-}
-
-/** Returns when all orders that the instance got were answered. */
-async function passExecutions(inner: Orders, outer: Desk): Promise<void> {
-  for await (const batch of inner.batches()) await outer.sendAll(batch)
-}
 
 startService(router, { port: Number(values.port), credentials, stop: async () => service.close() })

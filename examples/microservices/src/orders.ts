@@ -3,7 +3,6 @@ import { createClient } from '@h2channel/channel/client'
 import { createRouter } from '@h2channel/channel/server'
 import type { MessageOf } from '@h2channel/codecs'
 import { once, EventEmitter } from 'node:events'
-import { setTimeout as pause } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 
 import { orders, ticks } from './routes.ts'
@@ -19,34 +18,26 @@ const { values } = parseArgs({
 })
 
 const credentials = credentialsOf('orders', values.certificates)
-const pricing = createClient(values.pricing, { tls: credentials, retry: { maxAttempts: 100 } })
+const pricing = createClient(values.pricing, { tls: credentials, retry: { maxAttempts: Infinity } })
 
 type Tick = MessageOf<typeof ticks.server>
 const last = new Map<string, Tick>()
 /** Emits an event named by the symbol for each new price. */
 const changes = new EventEmitter()
 
-/** Subscribes, and subscribes again when the instance drains or was lost. */
-async function follow(): Promise<void> {
-  while (!stopping.signal.aborted) {
-    try {
-      const { signal } = stopping
-      await using channel = await pricing.open(ticks, { signal })
-      await channel.send({ symbols: ['ALV', 'BAS', 'SAP', 'SIE'] })
-      for (let tick = await channel.receive({ signal }); tick !== undefined; tick = await channel.receive({ signal })) {
-        last.set(tick.symbol, tick)
-        changes.emit(tick.symbol)
-      }
-    } catch (error) {
-      if (stopping.signal.aborted) return
-      console.error('orders: the price subscription failed:', error)
-      await pause(1_000)
-    }
-  }
-}
-
 const stopping = new AbortController()
-const following = follow()
+/** Subscribes, and subscribes again when the instance drains or was lost. */
+const following = pricing.keepOpen(
+  ticks,
+  async (channel) => {
+    await channel.send({ symbols: ['ALV', 'BAS', 'SAP', 'SIE'] })
+    for await (const tick of channel) {
+      last.set(tick.symbol, tick)
+      changes.emit(tick.symbol)
+    }
+  },
+  { signal: stopping.signal },
+)
 
 async function priceOf(symbol: string, signal: AbortSignal): Promise<Tick> {
   for (;;) {
@@ -69,7 +60,7 @@ startService(router, {
   credentials,
   async stop() {
     stopping.abort()
-    await following
+    await following.catch(() => {})
     await pricing.close()
   },
 })

@@ -23,8 +23,11 @@ export function requireProxy({ name, command, hint }: ProxyKind): void {
 export interface RunningProxy extends AsyncDisposable {
   /** Its address, such as `https://127.0.0.1:49152`. */
   readonly origin: string
+  readonly port: number
   /** Stops its process: it keeps its sockets, and sends nothing more. */
   freeze(): void
+  /** Kills its process, with all connections, and starts it again at the same address. */
+  restart(): Promise<void>
 }
 
 export interface ProxyOptions {
@@ -72,29 +75,47 @@ export async function startProxy(
     )
   }
 
-  const child = spawn(kind.command, kind.args(join(directory, kind.config), directory), {
-    // Caddy keeps its files there.
-    env: { ...process.env, XDG_CONFIG_HOME: directory, XDG_DATA_HOME: directory },
-    stdio: ['ignore', 'pipe', 'pipe'],
-  })
-  const output = collect(child)
-  const exited = new Promise<void>((resolve) => child.once('exit', () => resolve()))
-  const stop = async (): Promise<void> => {
-    child.kill('SIGKILL')
-    await exited
-    await rm(directory, { recursive: true, force: true })
+  const start = async (): Promise<Running> => {
+    const child = spawn(kind.command, kind.args(join(directory, kind.config), directory), {
+      // Caddy keeps its files there.
+      env: { ...process.env, XDG_CONFIG_HOME: directory, XDG_DATA_HOME: directory },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    })
+    const output = collect(child)
+    const exited = new Promise<void>((resolve) => child.once('exit', () => resolve()))
+    const kill = async (): Promise<void> => {
+      child.kill('SIGKILL')
+      await exited
+    }
+    await listening(kind, child, { port, ca: cert }, output).catch(async (error: unknown) => {
+      await kill()
+      throw error
+    })
+    return { child, kill }
   }
-  try {
-    await listening(kind, child, { port, ca: cert }, output)
-  } catch (error) {
-    await stop()
+  const cleanUp = (): Promise<void> => rm(directory, { recursive: true, force: true })
+  let running = await start().catch(async (error: unknown) => {
+    await cleanUp()
     throw error
-  }
+  })
   return {
     origin: `https://127.0.0.1:${port}`,
-    freeze: () => void child.kill('SIGSTOP'),
-    [Symbol.asyncDispose]: stop,
+    port,
+    freeze: () => void running.child.kill('SIGSTOP'),
+    async restart() {
+      await running.kill()
+      running = await start()
+    },
+    async [Symbol.asyncDispose]() {
+      await running.kill()
+      await cleanUp()
+    },
   }
+}
+
+interface Running {
+  readonly child: ChildProcess
+  kill(): Promise<void>
 }
 
 interface Address {

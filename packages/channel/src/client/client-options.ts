@@ -81,7 +81,8 @@ export interface KeepOpenOptions<C = never> extends Omit<OpenOptions<C>, 'signal
   readonly signal?: AbortSignal | null | undefined
   /**
    * How often a channel is opened in vain, and how long it waits between. `maxAttempts: Infinity` never gives up. A
-   * channel that has received something, or has lived for a second, begins the count again. Default: the client's.
+   * channel that has received something, or has lived for a second, begins the count again. The delays begin again
+   * after a channel that has lived for `maxDelay`. Default: the client's.
    */
   readonly retry?: RetryOptions | undefined
 }

@@ -22,8 +22,15 @@ const livedWell = 1_000
 /** How one run of the function came out. */
 type Outcome<Result> =
   | { readonly at: 'returned'; readonly value: Result }
-  /** `error` is why. Without one, the channel was draining. */
-  | { readonly at: 'lost'; readonly error: ChannelError | undefined; readonly lived: boolean }
+  | {
+      readonly at: 'lost'
+      /** Why. Without an error, the channel was draining. */
+      readonly error: ChannelError | undefined
+      /** Whether something came of the channel: such an end is no failed attempt. */
+      readonly wasGood: boolean
+      /** How long the channel lived. Unit: milliseconds. */
+      readonly age: number
+    }
 
 /** What `client.keepOpen` does. `open` opens one channel, with the attempts and delays of `retry`. */
 export async function keepOpen<C, S, Result>(
@@ -36,14 +43,19 @@ export async function keepOpen<C, S, Result>(
 ): Promise<Result> {
   let previous: ChannelError | undefined
   let failures = 0
+  // Channels in a row that lived for less than the longest delay. A server that sends one message and then fails is
+  // asked again ever later, although each of its channels was good.
+  let shortLived = 0
   for (let attempt = 1; ; attempt++) {
     const outcome = await openAndUse(open, use, { attempt, previous }, clock, signal, isClosing)
     if (outcome.at === 'returned') return outcome.value
     previous = outcome.error
-    failures = outcome.lived ? 0 : failures + 1
-    if (previous === undefined) continue
-    if (failures >= retry.maxAttempts) throw previous
-    await sleep(clock, retryDelay(retry, Math.max(0, failures - 1), previous), signal)
+    failures = outcome.wasGood ? 0 : failures + 1
+    if (previous !== undefined && failures >= retry.maxAttempts) throw previous
+    shortLived = outcome.age >= retry.maxDelay ? 0 : shortLived + 1
+    // After one deploy the next channel opens at once. Where channels drain as soon as they are open, it does not.
+    if (previous === undefined && shortLived <= 1) continue
+    await sleep(clock, retryDelay(retry, Math.max(0, shortLived - 1), previous), signal)
   }
 }
 
@@ -61,7 +73,7 @@ async function openAndUse<C, S, Result>(
   } catch (error) {
     // It has made its attempts, but for a request that a server may have begun to handle.
     if (!(error instanceof ChannelError) || !error.reopen || error.retryable) throw error
-    return { at: 'lost', error, lived: false }
+    return { at: 'lost', error, wasGood: false, age: 0 }
   }
   const openedAt = clock.now()
   const onAbort = (): void => channel.abort(signal.reason)
@@ -73,25 +85,32 @@ async function openAndUse<C, S, Result>(
     // What the function has sent may be lost until this says otherwise.
     await channel.close()
     if (!wasDraining || isClosing()) return { at: 'returned', value }
-    return { at: 'lost', error: undefined, lived: true }
+    return { at: 'lost', error: undefined, wasGood: true, age: clock.now() - openedAt }
   } catch (error) {
     if (signal.aborted) throw signal.reason
-    const why = reasonToReopen(error)
+    const wasDraining = channel.draining.aborted
+    const why = reasonToReopen(error, wasDraining)
     if (why === undefined) {
       channel.abort(error)
       throw error
     }
-    const lived = channel.stats.received.messages > 0 || clock.now() - openedAt >= livedWell
+    const age = clock.now() - openedAt
+    const hasReceived = channel.stats.received.messages > 0
     await channel[Symbol.asyncDispose]().catch(() => {})
-    const wasAsked = why.code === 'GOING_AWAY' && channel.draining.aborted
-    return { at: 'lost', error: wasAsked ? undefined : why, lived: lived || wasAsked }
+    const wasAsked = wasDraining && (why.code === 'GOING_AWAY' || why.code === 'PEER_STOPPED')
+    return { at: 'lost', error: wasAsked ? undefined : why, wasGood: wasAsked || hasReceived || age >= livedWell, age }
   } finally {
     removeAbortListener(signal, onAbort)
   }
 }
 
-/** The error that opening again answers. Node wraps the reason of a signal as the cause of its own error. */
-function reasonToReopen(error: unknown): ChannelError | undefined {
+/**
+ * The error that opening again answers. Node wraps the reason of a signal as the cause of its own error. A peer that
+ * drains may take nothing more, which is no error of the program that still sends.
+ */
+function reasonToReopen(error: unknown, wasDraining: boolean): ChannelError | undefined {
   const { cause } = (error ?? {}) as { readonly cause?: unknown }
-  return [error, cause].find((one) => one instanceof ChannelError && one.reopen) as ChannelError | undefined
+  const isReason = (one: unknown): one is ChannelError =>
+    one instanceof ChannelError && (one.reopen || (wasDraining && one.code === 'PEER_STOPPED'))
+  return [error, cause].find(isReason)
 }

@@ -87,13 +87,17 @@ export function availability(error: unknown): boolean | undefined {
  * @param earlier - how many delays came before this one.
  * @returns milliseconds, at most `maxDelay`.
  */
-export function retryDelay({ initialDelay, maxDelay }: RetryLimits, earlier: number, error: ChannelError): number {
+export function retryDelay(
+  { initialDelay, maxDelay }: RetryLimits,
+  earlier: number,
+  error: ChannelError | undefined,
+): number {
   const jitter = Math.floor(Math.random() * Math.min(maxDelay, initialDelay * 2 ** earlier))
   return Math.min(maxDelay, retryAfter(error) + jitter)
 }
 
 /** How long the server asks the client to wait (RFC 9110, section 10.2.3), or 0. Unit: milliseconds. */
-function retryAfter(error: ChannelError): number {
+function retryAfter(error: ChannelError | undefined): number {
   const { 'retry-after': wish, date } = connErrorOf(error)?.response?.headers ?? {}
   if (typeof wish !== 'string') return 0
   if (/^\d+$/.test(wish)) return Number(wish) * 1_000

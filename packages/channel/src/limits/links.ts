@@ -27,7 +27,8 @@ export interface LinkUser {
   onResumed(conn: Http2Conn, auth: unknown): void
   /** What `authorize` returned last. */
   readonly auth: unknown
-  readonly usage: ChannelUsage
+  /** `undefined` once the channel has ended: it has given its place back. */
+  readonly usage: ChannelUsage | undefined
 }
 
 /** A link of a router. */
@@ -90,7 +91,16 @@ export class ServerLink extends Linked<ServerLink> implements LinkHost {
   onOver(): void {
     this.#links.remove(this)
   }
+
+  /** The channel has ended. Its client may return once more, to learn of it. */
+  onChannelEnd(): void {
+    const { auth } = this.user ?? {}
+    this.user = { auth, usage: undefined, onHeld: ignore, onDetached: ignore, onResumed: ignore }
+    this.#links.channelEnded(this)
+  }
 }
+
+const ignore = (): void => {}
 
 interface LinkSettings {
   readonly timeout: number
@@ -106,6 +116,9 @@ export class Links {
   readonly #byKey = new Map<string, ServerLink>()
   /** In the order in which they lost their carriers. */
   readonly #detached = new LinkedList<ServerLink>()
+  /** Those without a carrier whose channels have ended. Their clients may not know yet. */
+  readonly #ended = new LinkedList<ServerLink>()
+  /** Of both lists. */
   #detachedBytes = 0
 
   /** @throws ChannelError `INVALID_ARGUMENT` for an invalid limit. */
@@ -118,7 +131,7 @@ export class Links {
     checkLimit('resume.maxBufferedBytes', this.#maxBufferedBytes)
   }
 
-  /** How many have no carrier now. */
+  /** How many channels have no connection now. */
   get detachedCount(): number {
     return this.#detached.size
   }
@@ -146,17 +159,22 @@ export class Links {
 
   detached(link: ServerLink): void {
     if (link.link.isOver) return
-    this.#detached.add(link)
+    const list = link.user?.usage === undefined ? this.#ended : this.#detached
+    list.add(link)
     this.#detachedBytes += link.link.held
     this.#shrink()
   }
 
   attached(link: ServerLink): void {
-    if (this.#detached.delete(link)) this.#detachedBytes -= link.link.held
+    if (this.#detached.delete(link) || this.#ended.delete(link)) this.#detachedBytes -= link.link.held
+  }
+
+  channelEnded(link: ServerLink): void {
+    if (this.#detached.delete(link)) this.#ended.add(link)
   }
 
   held(link: ServerLink, change: number): void {
-    if (link.list !== this.#detached) return
+    if (link.list === undefined) return
     this.#detachedBytes += change
     this.#shrink()
   }
@@ -167,11 +185,12 @@ export class Links {
   }
 
   #shrink(): void {
-    while (this.#detached.size > this.#maxDetached || this.#detachedBytes > this.#maxBufferedBytes) {
-      const { first } = this.#detached
+    const isTooMuch = (): boolean =>
+      this.#detached.size + this.#ended.size > this.#maxDetached || this.#detachedBytes > this.#maxBufferedBytes
+    while (isTooMuch()) {
+      const first = this.#ended.first ?? this.#detached.first
       if (first === undefined) return
-      this.#detached.delete(first)
-      this.#detachedBytes -= first.link.held
+      this.attached(first)
       const message = 'the connection was lost, and too many channels waited for their clients'
       first.link.lose(new ConnError('CONNECTION_LOST', message))
     }

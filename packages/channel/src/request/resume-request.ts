@@ -92,7 +92,7 @@ function resume<Auth>(
   if (link.isOver || user === undefined) return respondTo(request, gone)
   // It may have waited in a socket, or for `authorize`, while a later one was answered.
   if (link.isOutdated(received)) return respondTo(request, unavailable('a later request has continued the channel'))
-  const rejection = router.admission.resume(user.usage, session)
+  const rejection = user.usage && router.admission.resume(user.usage, session)
   if (rejection !== undefined) return respondTo(request, rejection)
   // What came on it afterwards would come again.
   link.detach(new ConnError('ABORTED', 'the client has opened another carrier'))

@@ -37,7 +37,7 @@ export function startChannel<Auth>(
     clock: router.clock,
   })
   const usage = router.admission.add(channel, linked === undefined ? conn : undefined, grant)
-  const run = { router, served, event, usage, context, lazy }
+  const run = { router, served, event, usage, linked, context, lazy }
   if (linked !== undefined) {
     linked.session = session
     linked.user = new LinkedRun(run)
@@ -55,6 +55,7 @@ interface Run<Auth> {
   readonly served: ServedRoute<Auth>
   readonly event: OpenRequestEvent | undefined
   readonly usage: ChannelUsage
+  readonly linked: ServerLink | undefined
   readonly context: HandlerContext<string, Auth>
   readonly lazy: LazyContext
 }
@@ -115,7 +116,7 @@ function runHandler<Auth>(run: Run<Auth>): void {
 }
 
 async function onHandlerEnd<Auth>(
-  { router, served, event, usage, context, lazy }: Run<Auth>,
+  { router, served, event, usage, linked, context, lazy }: Run<Auth>,
   thrown: { readonly error: unknown } | undefined,
 ): Promise<void> {
   const { channel } = usage
@@ -134,6 +135,7 @@ async function onHandlerEnd<Auth>(
   } catch {}
   lazy.release()
   router.admission.remove(usage)
+  linked?.onChannelEnd()
   if (event !== undefined) diagnostics.close.publish({ opening: event, channel, closed: await channel.closed })
   router.drain.checkIdle()
 }

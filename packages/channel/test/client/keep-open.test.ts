@@ -1,11 +1,15 @@
 // oxlint-disable vitest/expect-expect -- many of these tests assert by the helpers of support.ts
 /** `client.keepOpen`: one channel at a time, for as long as the program wants it. */
 import { json } from '@h2channel/codecs'
-import { describe, expect, test } from 'vitest'
+import { once } from 'node:events'
+import { describe, expect, onTestFinished, test, vi } from 'vitest'
 
 import type { KeepOpenContext } from '../../src/client.ts'
 import type { Channel } from '../../src/index.ts'
 import { ChannelError, defineRoute } from '../../src/index.ts'
+import type { Clock } from '../../src/runtime/clock.ts'
+import { systemClock } from '../../src/runtime/clock.ts'
+import { testClock } from '../../src/testing.ts'
 import { serve } from '../support/server-support.ts'
 import { deferred, failOnUnhandledRejections, failure } from '../support/support.ts'
 
@@ -35,6 +39,22 @@ async function serveEnds(...ends: readonly ((channel: Ours) => void | Promise<vo
 const ask = async (channel: Ours): Promise<number | undefined> => {
   await channel.send({ n: 1 })
   return (await channel.receive())?.n
+}
+
+/** Delays that double from 77 ms to 616 ms, if nothing were random. None of them passes: the clock only notes them. */
+function notedDelays() {
+  const random = vi.spyOn(Math, 'random').mockReturnValue(0.5)
+  onTestFinished(() => random.mockRestore())
+  const delays: number[] = []
+  const clock: Clock = {
+    ...systemClock,
+    setTimer(task, delay, subject) {
+      const isNoted = delay > 0 && delay % 77 === 0
+      if (isNoted) delays.push(delay)
+      return systemClock.setTimer(task, isNoted ? 0 : delay, subject)
+    },
+  }
+  return { delays, clock, retry: { initialDelay: 154, maxDelay: 1_232, maxAttempts: Infinity } }
 }
 
 describe('keepOpen', () => {
@@ -113,6 +133,65 @@ describe('keepOpen', () => {
     await using served = await serveEnds(...Array.from({ length: 20 }, () => end))
     const client = served.client({ retry: { ...quick, maxAttempts: Infinity } })
     expect(await client.keepOpen(numbers, ask)).toBe(1)
+  })
+
+  test('opens again after a `send` to a handler that has returned because it drains, and not after another', async () => {
+    const clock = testClock()
+    const opened = deferred()
+    let count = 0
+    await using served = await serve(
+      (router) =>
+        router.handle(numbers, async (channel, context) => {
+          count += 1
+          if (count > 1) return
+          context.expiresAt = Date.now() + 100_000
+          const draining = once(channel.draining, 'abort')
+          opened.resolve()
+          await draining
+        }),
+      { router: { clock } },
+    )
+    void opened.promise.then(() => clock.advance(95_000))
+    let runs = 0
+    const kept = served.client({ retry: quick }).keepOpen(numbers, async (channel) => {
+      runs += 1
+      while (await channel.receive());
+      for (;;) await channel.send({ n: 1 })
+    })
+    await failure(kept, 'PEER_STOPPED')
+    expect(runs).toBe(2)
+  })
+
+  test('asks a server that sends one message and then fails ever later', async () => {
+    const { delays, clock, retry } = notedDelays()
+    const end = async (channel: Ours): Promise<void> => {
+      await channel.send({ n: 0 })
+      throw new Error('failed on purpose')
+    }
+    await using served = await serveEnds(end, end, end, end, end, () => {})
+    let received = 0
+    await served.client({ clock, retry }).keepOpen(numbers, async (channel) => {
+      for await (const { n } of channel) received += n + 1
+    })
+    expect(received).toBe(5)
+    expect(delays).toEqual([77, 154, 308, 616, 616])
+  })
+
+  test('opens the next channel at once after one that drained, and later where each drains at once', async () => {
+    const { delays, clock, retry } = notedDelays()
+    await using served = await serve((router) =>
+      router.handle(numbers, async (channel) => void (await channel.receive()), { maxAge: 1, maxAgeGrace: 20_000 }),
+    )
+    const noted: number[] = []
+    const enough = new Error('enough')
+    const kept = served.client({ clock, retry }).keepOpen(numbers, async (channel, { attempt }) => {
+      noted.push(delays.length)
+      if (attempt === 4) throw enough
+      if (!channel.draining.aborted) await once(channel.draining, 'abort')
+    })
+    await expect(kept).rejects.toBe(enough)
+    expect(noted).toEqual([0, 0, 1, 2])
+    expect(delays).toEqual([154, 308])
   })
 
   test('ends with its signal, and the channel with it', async () => {

@@ -63,9 +63,14 @@ export class World implements AsyncDisposable {
     return this.served.router
   }
 
-  client(options: ClientOptions = {}): Client {
+  /** The address of the relay. */
+  get origin(): string {
     const { port } = this.#server.address() as AddressInfo
-    const client = createClient(`http://127.0.0.1:${port}`, {
+    return `http://127.0.0.1:${port}`
+  }
+
+  client(options: ClientOptions = {}): Client {
+    const client = createClient(this.origin, {
       resume: true,
       retry: { initialDelay: 2, maxDelay: 10 },
       onEvent: (event) => void this.events.push(event),

@@ -10,6 +10,7 @@ import type { ChannelClosed } from '../../src/index.ts'
 import { Refusal, resumeDefaults } from '../../src/server.ts'
 import { ask, bareSession } from '../support/server-support.ts'
 import { deferred, failOnUnhandledRejections, failure, until } from '../support/support.ts'
+import type { Ours } from './resume-world.ts'
 import { echo, numbers, World } from './resume-world.ts'
 
 failOnUnhandledRejections()
@@ -204,6 +205,116 @@ describe('a channel with resume', () => {
     await drained
   })
 
+  test('has given its place back once it has ended, although its client returns to learn of that (LINK-10)', async () => {
+    await using world = await World.start(echo, { total: { maxChannels: 1 } })
+    const json = 'application/vnd.h2channel+json'
+    const headers = { ':path': '/numbers', 'content-type': json, accept: json, h2channel: '1' }
+    for (let round = 0; round < 3; round++) {
+      await using session = bareSession({ ...world.served.at, origin: world.origin })
+      const stream = session.http2.request(
+        { ...headers, ':method': 'POST', 'h2channel-link': 'new; window=1000' },
+        { endStream: false },
+      )
+      const chunks: Buffer[] = []
+      stream.on('data', (chunk: Buffer) => chunks.push(chunk))
+      const [response] = (await once(stream, 'response')) as [IncomingHttpHeaders]
+      expect(response).toMatchObject({ ':status': 200 })
+      const id = String(response['h2channel-link']).split(';')[0] ?? ''
+      // A message, and the end. Then an ack of the answer and its end: the channel has ended at both sides.
+      stream.write(Buffer.from('0000000b000000077b226e223a317d8000000112', 'hex'))
+      await until(() => Buffer.concat(chunks).includes(Buffer.from('8000000112', 'hex')))
+      stream.write(Buffer.from('8000000911000000000000000c', 'hex'))
+      await until(() => world.router.channels === 0)
+      // The server has not seen the client end the carrier.
+      stream.on('error', () => {})
+      world.cut()
+      await until(() => stream.destroyed)
+      const statusOf = async (link: string): Promise<number | undefined> =>
+        (await ask(world.served.at, { ...headers, 'h2channel-link': link })).status
+      // Once this is answered, the server has noticed the loss.
+      expect(await statusOf(`${'a'.repeat(24)}; received=0`)).toBe(410)
+      expect([world.router.channels, world.router.detached]).toEqual([0, 0])
+      expect(await statusOf(`${id}; received=12`)).toBe(200)
+      expect([world.router.channels, world.router.detached]).toEqual([0, 0])
+    }
+  })
+
+  test.each([
+    ['end()', async (channel: Ours) => channel.end()],
+    ['close()', async (channel: Ours) => channel.close()],
+  ])('ends cleanly at both ends where the client calls %s while it is detached', async (_what, end) => {
+    const [got, ended] = [[] as number[], deferred<ChannelClosed>()]
+    await using world = await World.start(async (channel) => {
+      for await (const { n } of channel) got.push(n)
+      void channel.closed.then(ended.resolve)
+    })
+    const channel = await world.client().open(numbers)
+    await until(() => world.router.channels === 1)
+    world.cutOff()
+    await channel.send({ n: 1 })
+    const ending = end(channel)
+    await until(() => world.router.detached === 1)
+    world.isReachable = true
+    await ending
+    expect(await channel.closed).toEqual({ clean: true })
+    expect(await ended.promise).toEqual({ clean: true })
+    expect(got).toEqual([1])
+    await until(() => world.router.channels === 0)
+  })
+
+  test.each([
+    ['returns', async () => {}],
+    ['calls end() and receives', async (channel: Ours) => channel.end().then(async () => channel.receive())],
+    ['calls close()', async (channel: Ours) => channel.close()],
+  ])('ends cleanly at both ends where the handler %s while it is detached', async (_what, end) => {
+    const [detached, ended] = [deferred(), deferred<ChannelClosed>()]
+    await using world = await World.start(async (channel) => {
+      void channel.closed.then(ended.resolve)
+      await detached.promise
+      await channel.send({ n: 7 })
+      await end(channel)
+    })
+    const channel = await world.client().open(numbers)
+    await until(() => world.router.channels === 1)
+    world.cutOff()
+    await until(() => world.router.detached === 1)
+    detached.resolve()
+    world.isReachable = true
+    expect(await channel.receive()).toEqual({ n: 7 })
+    expect(await channel.receive()).toBeUndefined()
+    await channel.close()
+    expect(await channel.closed).toEqual({ clean: true })
+    expect(await ended.promise).toEqual({ clean: true })
+  })
+
+  test('ends cleanly at both ends, wherever its connection is cut while both end', async () => {
+    const ended: string[] = []
+    await using world = await World.start(
+      async (channel) => {
+        void channel.closed.then((closed) => ended.push(codeOf(closed)))
+        await echo(channel)
+      },
+      // A channel whose client returns to learn of its end takes no place again.
+      { total: { maxChannels: 5 } },
+    )
+    const rounds = 60
+    for (let round = 0; round < rounds; round++) {
+      // A client may not know yet that its connection was cut.
+      const channel = await world.client().open(numbers, { initial: [{ n: round }] })
+      const ending = channel.end()
+      // Each time somewhat later: within the handshake, with the end on its way, or when all has arrived.
+      for (let turn = 0; turn < round / 2; turn++) await new Promise((resolve) => setImmediate(resolve))
+      world.cut()
+      await ending
+      expect(await channel.receive()).toEqual({ n: round })
+      expect(await channel.receive()).toBeUndefined()
+      expect(codeOf(await channel.closed)).toBe('clean')
+    }
+    await until(() => ended.length === rounds)
+    expect(new Set(ended)).toEqual(new Set(['clean']))
+    await until(() => world.router.channels === 0)
+  })
+
   test('ends when the drain is over and its client has not returned', async () => {
     const ended = deferred<ChannelClosed>()
     await using world = await World.start(async (channel) => ended.resolve(await channel.closed))
@@ -332,6 +443,43 @@ describe('a request for a link', () => {
     await using other = await World.start(echo, { resume: false })
     const off = await ask(other.served.at, { ...headers, 'h2channel-link': `${'a'.repeat(24)}; received=0` })
     expect(off.status).toBe(410)
+  })
+
+  test('for an id that has expired is answered with 410 (LINK-3, LINK-5)', async () => {
+    const ended = deferred()
+    await using world = await World.start(async (channel) => void channel.closed.then(() => ended.resolve()), {
+      resume: { timeout: 20 },
+    })
+    const first = await ask(world.served.at, { ...headers, 'h2channel-link': 'new; window=1000' })
+    await ended.promise
+    const id = String(first.headers['h2channel-link']).split(';')[0] ?? ''
+    await until(() => world.router.detached === 0)
+    const again = await ask(world.served.at, { ...headers, 'h2channel-link': `${id}; received=0` })
+    expect(again.status).toBe(410)
+  })
+
+  test('of another user is refused as `authorize` says, and changes nothing for the channel (LINK-3)', async () => {
+    await using world = await World.start(echo, {
+      authorize({ headers: given, resumes }) {
+        const user = given['x-user']
+        if (resumes !== undefined && (resumes.auth as { readonly user: unknown }).user !== user)
+          throw new Refusal(403, 'not yours')
+        return { user }
+      },
+    })
+    await using session = bareSession(world.served.at)
+    const first = { ...headers, ':method': 'POST', 'x-user': 'anna', 'h2channel-link': 'new; window=1000' }
+    const stream = session.http2.request(first, { endStream: false })
+    const [response] = (await once(stream, 'response')) as [IncomingHttpHeaders]
+    const id = String(response['h2channel-link']).split(';')[0] ?? ''
+    const stolen = { ...headers, 'x-user': 'bert', 'h2channel-link': `${id}; received=0` }
+    expect((await ask(world.served.at, stolen)).status).toBe(403)
+    const chunks: Buffer[] = []
+    stream.on('data', (chunk: Buffer) => chunks.push(chunk))
+    stream.write(Buffer.from('0000000b000000077b226e223a317d', 'hex'))
+    await until(() => Buffer.concat(chunks).includes('{"n":1}'))
+    expect([world.router.channels, world.router.detached]).toEqual([1, 0])
+    session.http2.destroy()
   })
 
   test('that has received what was never sent ends the channel (LINK-4)', async () => {
