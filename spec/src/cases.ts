@@ -71,6 +71,45 @@ export type Action =
   /** Reads nothing, sends messages of 16 KiB, and expects that the server stops them within `most` bytes. */
   | { readonly flood: { readonly most: number } }
 
+/** One conversation over a link, on the route that sends messages back. */
+export interface LinkCase {
+  readonly name: string
+  readonly rules: readonly string[]
+  readonly steps: readonly LinkStep[]
+}
+
+/** What the client does, or expects next, on the connection that was opened last. */
+export type LinkStep =
+  /**
+   * Opens a connection, and a stream with this `h2channel-link`, in which `{id}` stands for the id that came last.
+   * Expects the status (default: 200), and `received` where the link continues.
+   */
+  | { readonly open: string; readonly status?: number; readonly received?: number }
+  /** Sends records, in hex. */
+  | { readonly send: string }
+  /** Breaks the connection. */
+  | { readonly lose: true }
+  /** Ends the client's half of the carrier. */
+  | { readonly end: true }
+  /** Expects these bytes of the link, in any records. Acks before them are noted, and pings answered. */
+  | { readonly receive: string }
+  /** Expects that everything below the offset is acknowledged, or was. */
+  | { readonly acked: number }
+  /** Expects the record of the end. */
+  | { readonly ended: true }
+  | { readonly pong: string }
+  /** Expects that no more data comes. */
+  | { readonly silent: true }
+  /** Expects a reset record with this code. */
+  | { readonly reset: number }
+  /** Expects that the server ends the carrier; with `before`, the one before. */
+  | { readonly closed: true; readonly before?: true }
+
+/** All cases of links. */
+export function readLinkCases(): readonly LinkCase[] {
+  return read('links.json') as readonly LinkCase[]
+}
+
 /** All cases: those of requests.json and conversations.json, and one for each invalid body of a codec. */
 export function readCases(): readonly Case[] {
   return [

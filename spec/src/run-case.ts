@@ -333,7 +333,7 @@ class Play {
   }
 }
 
-function headersOf(url: URL, request: RequestLine): Headers {
+export function headersOf(url: URL, request: RequestLine): Headers {
   const { end: _end, body: _body, ...own } = request
   const origin = `${url.protocol}//${url.host}`
   const base = { ':scheme': url.protocol.slice(0, -1), ':authority': url.host, ...defaults, ...own }
@@ -366,7 +366,7 @@ function controlFrame(type: number, body: Uint8Array): Buffer {
   return Buffer.concat([prefix, body])
 }
 
-function hex(spaced: string): string {
+export function hex(spaced: string): string {
   return spaced.replaceAll(' ', '')
 }
 
@@ -386,7 +386,7 @@ function parseJson(text: string): unknown {
   }
 }
 
-function shorten(text: string): string {
+export function shorten(text: string): string {
   return text.length <= 300 ? text : `${text.slice(0, 300)}…`
 }
 

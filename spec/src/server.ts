@@ -37,7 +37,7 @@ async function sendBack<T>(channel: Channel<T, T>): Promise<void> {
 /** Serves the routes of the suite. */
 export function createConformanceRouter(options: RouterOptions = {}): Router {
   // Two cases make a handler fail, which is no news.
-  const router = createRouter({ onError: () => {}, ...options })
+  const router = createRouter({ onError: () => {}, resume: { timeout: 10_000 }, ...options })
   router.handle(parameter, (channel, { params }) => channel.send({ name: params.name }))
   router.handle(literal, (channel) => channel.send({ literal: true }))
   router.handle(below, (channel, { params }) => channel.send({ kind: params.kind }))

@@ -10,9 +10,10 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 
 import { codecOf } from '../../interop/vectors/src/codecs.ts'
 import type { Case, InvalidBody } from '../src/cases.ts'
-import { read, readCases } from '../src/cases.ts'
+import { read, readCases, readLinkCases } from '../src/cases.ts'
 import type { Target } from '../src/run-case.ts'
 import { runCase } from '../src/run-case.ts'
+import { runLinkCase } from '../src/run-link-case.ts'
 import { createConformanceRouter } from '../src/server.ts'
 
 interface FrameVector {
@@ -86,6 +87,12 @@ describe('a server of this package', () => {
     await expect(runCase(targetOf(server), one)).resolves.toBeUndefined()
   })
 
+  const links = readLinkCases().map((one) => [titleOf(one), one] as const)
+
+  test.each(links)('link: %s', async (_title, one) => {
+    await expect(runLinkCase(targetOf(server), one)).resolves.toBeUndefined()
+  })
+
   test('a connection that got GOAWAY closes with its last channel, though its client says nothing more', async () => {
     const one = cases.find(({ name }) => name === 'draining, after which the channel works')
     const closed = once(server, 'session').then(async ([session]) => once(session as ServerHttp2Session, 'close'))
@@ -95,7 +102,8 @@ describe('a server of this package', () => {
   })
 
   test('every case has a name of its own', () => {
-    expect(new Set(cases.map(({ name }) => name)).size).toBe(cases.length)
+    const names = [...cases, ...readLinkCases()].map(({ name }) => name)
+    expect(new Set(names).size).toBe(names.length)
   })
 })
 
