@@ -2,6 +2,8 @@
 import type { Certificate } from '@h2channel/conn/testing'
 import type { ChildProcess } from 'node:child_process'
 import { fork } from 'node:child_process'
+import { once } from 'node:events'
+import { connect as connectTls } from 'node:tls'
 import { fileURLToPath } from 'node:url'
 
 import type { Job, Result } from './job.ts'
@@ -80,6 +82,24 @@ export class Worker {
   }
 }
 
+/**
+ * Rejects if a server does not speak TLS. A build from before the bench had TLS takes no notice of the certificate, and
+ * its cleartext would be compared with TLS.
+ */
+async function checkTls(port: number, { cert }: Certificate): Promise<void> {
+  const socket = connectTls({ host: '127.0.0.1', port, ca: cert, ALPNProtocols: ['h2', 'http/1.1'] })
+  try {
+    await once(socket, 'secureConnect', { signal: AbortSignal.timeout(tlsPatience) })
+  } catch (cause) {
+    throw new Error('its server does not speak TLS: was it built before the bench had TLS?', { cause })
+  } finally {
+    socket.destroy()
+  }
+}
+
+/** The longest TLS handshake. Unit: milliseconds. */
+const tlsPatience = 10_000
+
 /** The line of a crashed process's output that contains the reason. */
 function reasonIn(stderr: string): string {
   const lines = stderr.split('\n')
@@ -127,6 +147,7 @@ export class Pair {
         pair.#client.ask({ do: 'load', peer }, patience),
       ])
       pair.#port = port as number
+      if (certificate !== undefined) await checkTls(pair.#port, certificate)
       return pair
     } catch (error) {
       pair.stop()
