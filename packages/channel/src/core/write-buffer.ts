@@ -152,16 +152,16 @@ function createSlab(): Uint8Array<ArrayBuffer> {
   return new Uint8Array(allocateBytes(slabSize).buffer)
 }
 
-/** Returns unused memory of at least `size` bytes and at most twice as many. */
-function allocate(size: number): Uint8Array<ArrayBuffer> {
+/** Returns unused memory of at least `size` bytes and at most `most`. */
+export function allocate(size: number, most: number = 2 * size): Uint8Array<ArrayBuffer> {
   if (size === smallSize) return pool.small.pop() ?? allocateBytes(size)
   if (size <= slabSize / 2) return allocateBytes(size)
-  if (size <= slabSize) return pool.slabs.pop() ?? createSlab()
-  return takeLarge(size) ?? allocateBytes(size)
+  if (size <= slabSize && slabSize <= most) return pool.slabs.pop() ?? createSlab()
+  return takeLarge(size, most) ?? allocateBytes(size)
 }
 
 /** Keeps memory for later. Nothing may refer to it any more. */
-function keep(bytes: Uint8Array<ArrayBuffer>): void {
+export function keep(bytes: Uint8Array<ArrayBuffer>): void {
   if (bytes.length === smallSize) {
     if (pool.small.length < maxSmall) pool.small.push(bytes)
   } else if (bytes.length === slabSize) {
@@ -175,9 +175,9 @@ function keep(bytes: Uint8Array<ArrayBuffer>): void {
   }
 }
 
-function takeLarge(needed: number): Uint8Array<ArrayBuffer> | undefined {
+function takeLarge(needed: number, most: number): Uint8Array<ArrayBuffer> | undefined {
   // One that is much larger would stay as long as the message waits.
-  const index = pool.large.findIndex((one) => one.length >= needed && one.length <= 2 * needed)
+  const index = pool.large.findIndex((one) => one.length >= needed && one.length <= most)
   if (index === -1) return undefined
   const [taken] = pool.large.splice(index, 1)
   pool.largeBytes -= taken?.length ?? 0

@@ -7,13 +7,21 @@ import type { HeartbeatEvents } from '../core/events.ts'
 import type { HeartbeatTimes } from '../core/heartbeat.ts'
 import { Heartbeat } from '../core/heartbeat.ts'
 import type { Clock } from '../runtime/clock.ts'
+import { setDeadline } from '../runtime/clock.ts'
 import { ackRecord, pingRecord, RecordReader, resetRecord } from './records.ts'
-import type { RecordEvents } from './records.ts'
+import type { PingEvents, RecordEvents } from './records.ts'
+
+/** How long consumed bytes may stay unacknowledged, if they are less than half a window. Unit: milliseconds. */
+const ackDelay = 25
 
 /** What a carrier reports to its link, and asks of it. */
 export interface CarrierEvents extends RecordEvents {
   /** Takes the records that follow. */
   takeRecords(): Uint8Array | undefined
+  /** The records that were taken last were handed on. With `isReleased`, nothing reads their bytes any more. */
+  onRecordsWritten(isReleased: boolean): void
+  /** The peer is to be told by now how far the layer above has consumed. */
+  onAckDue(): void
   /** Everything was handed on, and nothing waits. */
   onWritten(): void
   /** The peer ended the carrier, after the last record that it had. */
@@ -23,7 +31,7 @@ export interface CarrierEvents extends RecordEvents {
 }
 
 /** The carrier of a link, as long as it is the current one: reads it, writes to it, and notices its silence. */
-export class Carrier implements ConnReader, ConnWriter, HeartbeatEvents {
+export class Carrier implements ConnReader, ConnWriter, PingEvents, HeartbeatEvents {
   readonly conn: Conn
   /** `undefined` once the link has left it. */
   #events: CarrierEvents | undefined
@@ -32,8 +40,11 @@ export class Carrier implements ConnReader, ConnWriter, HeartbeatEvents {
   readonly #heartbeat: Heartbeat
   #readAt: number
   #isWriting = false
+  /** Whether what is being written are records that were taken. */
+  #hasRecords = false
   /** What the peer is to be told: how far the layer above has consumed. */
   #owed: number | undefined
+  #ackDeadline: { cancel(): void } | undefined
   /** The answer to the peer's last ping, or this side's ping. */
   #ping: Uint8Array | undefined
   /** Ends the link at the peer. */
@@ -74,7 +85,10 @@ export class Carrier implements ConnReader, ConnWriter, HeartbeatEvents {
     this.#ping = undefined
     if (ping !== undefined) return ping
     const records = this.#events?.takeRecords()
-    if (records !== undefined) return records
+    if (records !== undefined) {
+      this.#hasRecords = true
+      return records
+    }
     const reset = this.#reset
     this.#reset = undefined
     return reset
@@ -86,13 +100,23 @@ export class Carrier implements ConnReader, ConnWriter, HeartbeatEvents {
     this.pump()
   }
 
+  /** The layer above has consumed a little: asks later how far it has come. */
+  acknowledgeSoon(): void {
+    this.#ackDeadline ??= setDeadline(this.#clock, onAckDue, ackDelay, this)
+  }
+
+  onAckDue(): void {
+    this.#ackDeadline = undefined
+    this.#events?.onAckDue()
+  }
+
   /** Has the peer end the link, behind all that is to be sent. */
   reset(code: number): void {
     this.#reset = resetRecord(code)
     this.pump()
   }
 
-  answerPing(opaque: Uint8Array): void {
+  onPing(opaque: Uint8Array): void {
     this.#heartbeat.onPing()
     this.#ping = pingRecord('pong', opaque)
     this.pump()
@@ -128,6 +152,8 @@ export class Carrier implements ConnReader, ConnWriter, HeartbeatEvents {
 
   #leave(): void {
     this.#events = undefined
+    this.#records.stop()
+    this.#ackDeadline?.cancel()
     this.#heartbeat.stop()
   }
 
@@ -142,7 +168,7 @@ export class Carrier implements ConnReader, ConnWriter, HeartbeatEvents {
     }
     this.#readAt = this.#clock.now()
     try {
-      this.#records.read(chunk, events, () => this.#events !== undefined)
+      this.#records.read(chunk, events, this)
     } catch (error) {
       if (!(error instanceof ConnError)) throw error
       this.#events?.onCarrierError(error)
@@ -154,8 +180,12 @@ export class Carrier implements ConnReader, ConnWriter, HeartbeatEvents {
     this.#events?.onCarrierError(error)
   }
 
-  onWritten(): void {
+  onWritten(isReleased: boolean): void {
     this.#isWriting = false
+    if (this.#hasRecords) {
+      this.#hasRecords = false
+      this.#events?.onRecordsWritten(isReleased)
+    }
     this.pump()
   }
 
@@ -182,3 +212,5 @@ export class Carrier implements ConnReader, ConnWriter, HeartbeatEvents {
     this.#events?.onCarrierError(new ConnError('PEER_SILENT', `nothing came from the peer for ${silence} ms`))
   }
 }
+
+const onAckDue = (carrier: { onAckDue(): void }): void => carrier.onAckDue()

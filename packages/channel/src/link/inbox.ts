@@ -38,8 +38,14 @@ export class Inbox {
     return this.consumed - this.told >= this.#window / 2
   }
 
+  /** The peer is told how far the layer above has taken them. */
+  tell(): number {
+    this.told = this.consumed
+    return this.told
+  }
+
   /**
-   * A record of data has arrived, or the end, which takes one place.
+   * A record of data has arrived.
    *
    * @throws ConnError `PROTOCOL_ERROR` for more than the window, or anything after the end.
    */
@@ -49,6 +55,12 @@ export class Inbox {
     if (this.received - this.consumed > this.#window) {
       throw protocolError(`the peer sent more than the window of ${this.#window} bytes`)
     }
+  }
+
+  /** The end has arrived, which takes one place. Throws as {@link receive} does. */
+  receiveEnd(): void {
+    this.receive(1)
+    this.hasEnd = true
   }
 
   /** Keeps a part of a record until it is asked for. */

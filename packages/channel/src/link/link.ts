@@ -25,9 +25,6 @@ import { ResetCode, rstCodeOf } from './records.ts'
  */
 type State = 'open' | 'leaving' | 'settled' | 'over'
 
-/** How long consumed bytes may stay unacknowledged, if they are less than half a window. Unit: milliseconds. */
-const ackDelay = 25
-
 /**
  * A stream of bytes that outlives the conns which carry it: its carriers. It keeps what the peer has not acknowledged,
  * and sends that again on the next carrier. As a transport it is the lower half of a `StreamConn`.
@@ -51,11 +48,11 @@ export class Link implements Transport, CarrierEvents, CarriedLink {
   #carrier: Carrier | undefined
   /** Ends the link that has no carrier. */
   #deadline: { cancel(): void } | undefined
-  #ackDeadline: { cancel(): void } | undefined
   #flowing = false
   /** What did not fit into the window. */
-  #rest:
-    { readonly bytes: Uint8Array; at: number; readonly done: ((isReleased: boolean) => void) | undefined } | undefined
+  #rest: { readonly bytes: Uint8Array; at: number } | undefined
+  /** To be called when the last write is over. */
+  #done: ((isReleased: boolean) => void) | undefined
   /** How far the end of this side's half has come. */
   #ending: 'no' | 'asked' | 'queued' | 'finished' = 'no'
   #hasReportedEnd = false
@@ -137,6 +134,7 @@ export class Link implements Transport, CarrierEvents, CarriedLink {
     if (carrier === undefined) return
     this.#carrier = undefined
     carrier.abort(reason)
+    this.#reportWritten()
     this.#deadline ??= setDeadline(this.#clock, onTimeout, this.timeout, this)
   }
 
@@ -167,12 +165,25 @@ export class Link implements Transport, CarrierEvents, CarriedLink {
 
   write(bytes: Uint8Array, done?: (isReleased: boolean) => void): boolean {
     if (this.#state !== 'open') return true
+    this.#reportWritten()
+    this.#done = done
     const at = this.#outbox.append(bytes, 0)
-    if (at === bytes.length) done?.(true)
-    else this.#rest = { bytes, at, done }
+    if (at < bytes.length) this.#rest = { bytes, at }
     this.#reportHeld()
-    this.#carrier?.pump()
+    if (this.#carrier === undefined) this.#reportWritten()
+    else this.#carrier.pump()
     return this.#rest === undefined && this.#outbox.hasRoom
+  }
+
+  /**
+   * A write was copied, but it is over only once a carrier has taken it: a writer that got ahead of the carrier would
+   * not gather what comes meanwhile. Without a carrier, the window alone holds the writer back.
+   */
+  #reportWritten(): void {
+    const done = this.#done
+    if (done === undefined || this.#rest !== undefined) return
+    this.#done = undefined
+    done(true)
   }
 
   end(): void {
@@ -206,7 +217,12 @@ export class Link implements Transport, CarrierEvents, CarriedLink {
     return this.#outbox.take()
   }
 
+  onRecordsWritten(isReleased: boolean): void {
+    this.#outbox.handedOn(isReleased)
+  }
+
   onWritten(): void {
+    this.#reportWritten()
     if (this.#outbox.isTaken) this.#reportFinish()
     if (this.#state === 'settled' && this.#outbox.held === 0) this.#carrier?.end()
   }
@@ -246,8 +262,7 @@ export class Link implements Transport, CarrierEvents, CarriedLink {
   }
 
   onEndRecord(): void {
-    this.#inbox.receive(1)
-    this.#inbox.hasEnd = true
+    this.#inbox.receiveEnd()
     this.#deliver()
   }
 
@@ -263,14 +278,6 @@ export class Link implements Transport, CarrierEvents, CarriedLink {
     const error = new ConnError('RESET', `the peer broke the link off with code ${code}`, { rstCode: code })
     if (code === ResetCode.noError) this.#settleEarly(error)
     else this.#end(error, false)
-  }
-
-  onPing(opaque: Uint8Array): void {
-    this.#carrier?.answerPing(opaque)
-  }
-
-  onPong(opaque: Uint8Array): void {
-    this.#carrier?.onPong(opaque)
   }
 
   /** Hands up what is held, as far as it is wanted. */
@@ -318,20 +325,16 @@ export class Link implements Transport, CarrierEvents, CarriedLink {
   #onConsumed(): void {
     this.#reportHeld()
     if (this.#state === 'over') return
-    const { consumed, told, owesAck } = this.#inbox
-    if (owesAck) this.#acknowledge()
-    else if (consumed > told) this.#ackDeadline ??= setDeadline(this.#clock, onAckDue, ackDelay, this)
+    if (this.#inbox.owesAck) this.#acknowledge()
+    else if (this.#inbox.consumed > this.#inbox.told) this.#carrier?.acknowledgeSoon()
   }
 
   onAckDue(): void {
-    this.#ackDeadline = undefined
     if (this.#inbox.consumed > this.#inbox.told) this.#acknowledge()
   }
 
   #acknowledge(): void {
-    if (this.#carrier === undefined) return
-    this.#inbox.told = this.#inbox.consumed
-    this.#carrier.acknowledge(this.#inbox.told)
+    this.#carrier?.acknowledge(this.#inbox.tell())
   }
 
   #reportHeld(): void {
@@ -348,7 +351,6 @@ export class Link implements Transport, CarrierEvents, CarriedLink {
       rest.at = this.#outbox.append(rest.bytes, rest.at)
       if (rest.at < rest.bytes.length) return
       this.#rest = undefined
-      rest.done?.(true)
     }
     if (this.#ending === 'asked' && this.#outbox.appendEnd()) this.#ending = 'queued'
     else if (this.#outbox.hasRoom && this.#ending === 'no') this.#events.drain()
@@ -376,7 +378,6 @@ export class Link implements Transport, CarrierEvents, CarriedLink {
     const hadClosed = this.#state === 'settled'
     this.#state = 'over'
     this.#deadline?.cancel()
-    this.#ackDeadline?.cancel()
     this.#inbox.discard()
     this.#outbox.clear()
     this.#rest = undefined
@@ -397,4 +398,3 @@ export class Link implements Transport, CarrierEvents, CarriedLink {
 const silent: TransportEvents = { chunk() {}, end() {}, drain() {}, finish() {}, close() {} }
 
 const onTimeout = (link: { onTimeout(): void }): void => link.onTimeout()
-const onAckDue = (link: { onAckDue(): void }): void => link.onAckDue()

@@ -1,18 +1,19 @@
-import { allocateBytes } from '@h2channel/codecs/internal'
-
+import { allocate, keep } from '../core/write-buffer.ts'
 import { endSize, maxDataBytes, prefixSize, protocolError, readLength, writeEnd, writePrefix } from './records.ts'
 
-/** The largest page. Unit: bytes. */
-const maxPage = 64 * 1024
+/** The largest page: it leaves in one write, and each write waits for the one before. Unit: bytes. */
+const maxPage = 256 * 1024
+/** The largest page for more than is written now, and the memory beyond the window that starts no page. Unit: bytes. */
+const commonPage = 64 * 1024
 /** The smallest page. Unit: bytes. */
 const minPage = 256
 
-/** The longest record, prefix included: a frame of HTTP/2 has room for it, and a page for four. Unit: bytes. */
+/** The longest record, prefix included: a frame of HTTP/2 has room for it. Unit: bytes. */
 const maxRecord = maxDataBytes
 
 /** Memory with whole records, each with its prefix, as they leave. */
 interface Page {
-  readonly bytes: Uint8Array
+  readonly bytes: Uint8Array<ArrayBuffer>
   /** Where the first record begins that the peer may still need. */
   start: number
   /** The offset of that record. */
@@ -23,6 +24,8 @@ interface Page {
   end: number
   /** The offset behind that record. */
   endOffset: number
+  /** Whether something may still refer to its memory once the peer has it. */
+  isShared: boolean
 }
 
 /**
@@ -35,6 +38,10 @@ export class Outbox {
   readonly #window: number
   readonly #pages: Page[] = []
   #pageBytes = 0
+  /** The index of the page that is taken next, or of the last page if all was taken. */
+  #next = 0
+  /** The page of what was taken last, until that was handed on. */
+  #lent: Page | undefined
   /** Where the record begins in the last page that may still grow, since it was not taken, or −1. */
   #growing = -1
   #acknowledged = 0
@@ -57,12 +64,13 @@ export class Outbox {
   /** Whether {@link append} would accept a byte. */
   get hasRoom(): boolean {
     // Memory counts too, since a record of one byte has a prefix of four.
-    return this.#accepted < this.#acknowledged + this.#window && this.#pageBytes < this.#window + maxPage
+    return this.#accepted < this.#acknowledged + this.#window && this.#pageBytes < this.#window + commonPage
   }
 
   /** Whether everything accepted was taken to be sent on this carrier. */
   get isTaken(): boolean {
-    return this.#pages.every(({ taken, end }) => taken === end)
+    const last = this.#pages.at(-1)
+    return last === undefined || last.taken === last.end
   }
 
   /** Whether the peer has received more than that: a request with this offset is an old one. */
@@ -87,7 +95,7 @@ export class Outbox {
       }
       const used = page.end - this.#growing
       const count = Math.min(room, page.bytes.length - page.end, maxRecord - used)
-      page.bytes.set(bytes.subarray(at, at + count), page.end)
+      page.bytes.set(count === bytes.length ? bytes : bytes.subarray(at, at + count), page.end)
       page.end += count
       writePrefix(page.bytes, this.#growing, used + count - prefixSize)
       this.#accept(page, count)
@@ -111,13 +119,21 @@ export class Outbox {
 
   /** Takes what is to be sent next: whole records. They are not changed as long as the peer may need them. */
   take(): Uint8Array | undefined {
-    const page = this.#pages.find(({ taken, end }) => taken < end)
-    if (page === undefined) return undefined
+    let page = this.#pages[this.#next]
+    if (page?.taken === page?.end && this.#next < this.#pages.length - 1) page = this.#pages[++this.#next]
+    if (page === undefined || page.taken === page.end) return undefined
     const records = page.bytes.subarray(page.taken, page.end)
     page.taken = page.end
+    this.#lent = page
     this.#sent = Math.max(this.#sent, page.endOffset)
-    if (page === this.#pages.at(-1)) this.#growing = -1
+    if (this.#next === this.#pages.length - 1) this.#growing = -1
     return records
+  }
+
+  /** What was taken last was handed on. With `isReleased`, nothing reads it any more. */
+  handedOn(isReleased: boolean): void {
+    if (this.#lent !== undefined && !isReleased) this.#lent.isShared = true
+    this.#lent = undefined
   }
 
   /**
@@ -141,16 +157,20 @@ export class Outbox {
   rewind(received: number): void {
     if (this.isOutdated(received)) throw protocolError(`the peer has received ${received}, and had ${this.#kept}`)
     if (received > this.#sent) throw protocolError(`the peer has received ${received}, and ${this.#sent} was sent`)
+    // The carrier before may still read it.
+    this.handedOn(false)
     this.#forget(received)
     const [first] = this.#pages
     if (first !== undefined) skipTo(first, received)
     for (const page of this.#pages) page.taken = page.start
+    this.#next = 0
     this.#growing = -1
   }
 
   /** Drops everything. */
   clear(): void {
     this.#pages.length = 0
+    this.#next = 0
     this.#pageBytes = 0
     this.#growing = -1
   }
@@ -160,7 +180,9 @@ export class Outbox {
     let first = this.#pages[0]
     while (first !== undefined && first.endOffset <= this.#kept) {
       this.#pages.shift()
+      if (this.#next > 0) this.#next -= 1
       this.#pageBytes -= first.bytes.length
+      if (first !== this.#lent && !first.isShared) keep(first.bytes)
       if (this.#pages.length === 0) this.#growing = -1
       first = this.#pages[0]
     }
@@ -171,20 +193,24 @@ export class Outbox {
     page.endOffset = this.#accepted
   }
 
-  /** The page that has room for more of the record that grows, or for the start of one of `wanted` bytes. */
+  /** The page that takes more of the record that grows, or the start of `wanted` bytes. */
   #pageFor(wanted: number): Page {
+    const needed = wanted + prefixSize * Math.ceil(wanted / maxDataBytes)
     const last = this.#pages.at(-1)
     if (last !== undefined) {
       const free = last.bytes.length - last.end
-      if (free > (this.#growing === -1 ? prefixSize : 0)) return last
+      // A little more would leave in a write of its own, unless what is there has not left yet.
+      if (free >= (last.taken < last.end ? prefixSize + 1 : Math.min(needed, last.bytes.length / 4))) return last
     }
     this.#growing = -1
     // Twice what is held at most: a link of few bytes holds little.
-    const size = Math.min(maxPage, Math.max(minPage, prefixSize + wanted, this.#pageBytes))
+    const size = Math.max(minPage, Math.min(needed, maxPage), Math.min(commonPage, this.#pageBytes))
+    const most = this.#window + 2 * commonPage - this.#pageBytes
+    const bytes = allocate(Math.min(size, most), Math.min(2 * size, most))
     const offset = this.#accepted
-    const page = { bytes: allocateBytes(size), start: 0, offset, taken: 0, end: 0, endOffset: offset }
+    const page = { bytes, start: 0, offset, taken: 0, end: 0, endOffset: offset, isShared: false }
     this.#pages.push(page)
-    this.#pageBytes += size
+    this.#pageBytes += bytes.length
     return page
   }
 }

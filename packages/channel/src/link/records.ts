@@ -27,6 +27,10 @@ export interface RecordEvents {
   onAck(offset: number): void
   onEndRecord(): void
   onReset(code: number): void
+}
+
+/** What it reports of the carrier alone. */
+export interface PingEvents {
   onPing(opaque: Uint8Array): void
   onPong(opaque: Uint8Array): void
 }
@@ -97,30 +101,42 @@ export class RecordReader {
   /** Of the record that is being read; without its prefix, no length is known. */
   #length = -1
   #isControl = false
-  #parts: Uint8Array[] = []
+  /** Of a record, or a prefix, that spans chunks. */
+  #parts = none
   #partBytes = 0
+  #hasStopped = false
 
   /**
    * Reads the records that end in `chunk`. Parts of the chunk are kept until the record that they begin has arrived.
    *
-   * @param isReading - asked after each record, since it may have ended the link.
    * @throws ConnError `PROTOCOL_ERROR`.
    */
-  read(chunk: Uint8Array, events: RecordEvents, isReading: () => boolean): void {
+  read(chunk: Uint8Array, events: RecordEvents, pings: PingEvents): void {
     let at = 0
-    while (at < chunk.length && isReading()) {
+    while (at < chunk.length && !this.#hasStopped) {
       const wanted = (this.#length === -1 ? prefixSize : this.#length) - this.#partBytes
-      const end = Math.min(at + wanted, chunk.length)
-      this.#parts.push(chunk.subarray(at, end))
-      this.#partBytes += end - at
-      if (end - at === wanted) this.#onWhole(events)
-      at = end
+      const begin = at
+      at = Math.min(at + wanted, chunk.length)
+      // Most prefixes lie in one chunk.
+      if (this.#length === -1 && at - begin === prefixSize) this.#onPrefix(readU32(chunk, begin))
+      else {
+        if (this.#parts === none) this.#parts = []
+        this.#parts.push(chunk.subarray(begin, at))
+        this.#partBytes += at - begin
+        if (at - begin === wanted) this.#onWhole(events, pings)
+      }
     }
   }
 
-  #onWhole(events: RecordEvents): void {
+  /** Nothing more is reported: what was reported last may have ended the link. */
+  stop(): void {
+    this.#hasStopped = true
+    this.#parts = none
+  }
+
+  #onWhole(events: RecordEvents, pings: PingEvents): void {
     const parts = this.#parts
-    this.#parts = []
+    this.#parts = none
     this.#partBytes = 0
     if (this.#length === -1) {
       this.#onPrefix(readU32(joined(parts), 0))
@@ -128,7 +144,7 @@ export class RecordReader {
     }
     const length = this.#length
     this.#length = -1
-    if (this.#isControl) onControl(joined(parts), events)
+    if (this.#isControl) onControl(joined(parts), events, pings)
     else events.onData(parts, length)
   }
 
@@ -144,7 +160,10 @@ export class RecordReader {
   }
 }
 
-function onControl(body: Uint8Array, events: RecordEvents): void {
+/** The parts of every reader that has none. Never written to. */
+const none: Uint8Array[] = []
+
+function onControl(body: Uint8Array, events: RecordEvents, pings: PingEvents): void {
   const rest = body.subarray(1)
   switch (body[0]) {
     case RecordType.ack:
@@ -160,10 +179,10 @@ function onControl(body: Uint8Array, events: RecordEvents): void {
       events.onReset(readU32(rest, 0))
       return
     case RecordType.ping:
-      events.onPing(rest)
+      pings.onPing(rest)
       return
     case RecordType.pong:
-      events.onPong(rest)
+      pings.onPong(rest)
       return
     default:
   }

@@ -56,8 +56,7 @@ test('refuses more than its window (LINK-7)', () => {
 
 test('refuses what follows the end (LINK-7)', () => {
   const inbox = new Inbox(4)
-  inbox.receive(1)
-  inbox.hasEnd = true
+  inbox.receiveEnd()
   expect(() => inbox.receive(1)).toThrow(protocolError)
 })
 

@@ -187,6 +187,35 @@ describe('a link continues', () => {
   })
 })
 
+describe('a write is handed on', () => {
+  const isHandedOn = async (world: World, act: () => void): Promise<readonly boolean[]> => {
+    let isOver = false
+    void world.client.conn.write(utf8('abc'), { handedOn: true }).then(() => (isOver = true))
+    await nextTurn()
+    const before = isOver
+    act()
+    await nextTurn()
+    return [before, isOver]
+  }
+
+  test('when the carrier has taken it', async () => {
+    const world = new World()
+    await world.settle()
+    expect(await isHandedOn(world, () => world.carrier.ends[0].handOn())).toEqual([false, true])
+  })
+
+  test('when the carrier is lost: the link has a copy', async () => {
+    const world = new World()
+    expect(await isHandedOn(world, () => world.carrier.ends[0].cut(undefined))).toEqual([false, true])
+  })
+
+  test('at once while there is no carrier', async () => {
+    const world = new World()
+    await world.cut()
+    expect(await isHandedOn(world, () => {})).toEqual([true, true])
+  })
+})
+
 describe('a clean end is learnt afterwards', () => {
   test('when the carrier breaks before the last acknowledgement (LINK-10)', async () => {
     const world = new World()

@@ -101,6 +101,67 @@ describe('the window', () => {
   })
 })
 
+describe('memory is used again', () => {
+  const size = 100_000
+  const takenOf = (outbox: Outbox): Uint8Array => {
+    outbox.append(new Uint8Array(size), 0)
+    return outbox.take() ?? expect.fail('nothing to take')
+  }
+
+  test('once the peer has it and nothing reads it any more', () => {
+    const outbox = new Outbox(1_000_000)
+    const first = takenOf(outbox)
+    outbox.handedOn(true)
+    outbox.acknowledge(size)
+    expect(takenOf(outbox).buffer).toBe(first.buffer)
+  })
+
+  test.each([
+    ['something may still refer to it', (outbox: Outbox) => outbox.handedOn(false)],
+    ['it was not handed on', () => {}],
+    [
+      'a carrier that was lost may read it',
+      (outbox: Outbox) => {
+        outbox.rewind(0)
+        outbox.take()
+        outbox.handedOn(true)
+      },
+    ],
+  ])('but not where %s', (_where, before) => {
+    const outbox = new Outbox(1_000_000)
+    const first = takenOf(outbox)
+    before(outbox)
+    outbox.acknowledge(size)
+    outbox.handedOn(true)
+    expect(takenOf(outbox).buffer).not.toBe(first.buffer)
+  })
+})
+
+describe('a write', () => {
+  test.each([65_540, 200_000])('of %i bytes leaves in one piece', (size) => {
+    const outbox = new Outbox(1_048_576)
+    for (let count = 0; count < 3; count++) {
+      outbox.append(new Uint8Array(size), 0)
+      expect(outbox.take()?.length).toBe(size + 4 * Math.ceil(size / 16_380))
+      expect(outbox.take()).toBeUndefined()
+    }
+  })
+
+  test('of any size leaves memory within the bound, and most of it is used', () => {
+    const window = 1_048_576
+    for (const size of [1, 10, 1_000, 20_000, 33_000, 50_000, 65_540, 140_000, 300_000]) {
+      const outbox = new Outbox(window)
+      let accepted = 0
+      while (outbox.hasRoom) {
+        accepted += outbox.append(new Uint8Array(size), 0)
+        while (outbox.take() !== undefined);
+      }
+      expect(outbox.held).toBeLessThanOrEqual(window + 2 * 65_536)
+      if (size > 100) expect(accepted).toBeGreaterThan(window * 0.75)
+    }
+  })
+})
+
 describe('a new carrier', () => {
   test.each([
     [0, '00 00 00 03 61 62 63 00 00 00 02 64 65 80 00 00 01 12'],

@@ -1,13 +1,13 @@
 import { describe, expect, test } from 'vitest'
 
-import type { RecordEvents } from '../../src/link/records.ts'
+import type { PingEvents, RecordEvents } from '../../src/link/records.ts'
 import { ackRecord, pingRecord, RecordReader, resetRecord } from '../../src/link/records.ts'
 import { bytesOf, concat, hexOf, utf8 } from '../support/support.ts'
 
 /** What a reader reports of these bytes, cut into chunks of `size`. */
 function read(bytes: Uint8Array, size = Infinity): string[] {
   const found: string[] = []
-  const events: RecordEvents = {
+  const events: RecordEvents & PingEvents = {
     onData: (parts, length) => found.push(`data ${hexOf(concat(parts))} of ${length}`),
     onAck: (offset) => found.push(`ack ${offset}`),
     onEndRecord: () => found.push('end'),
@@ -16,7 +16,7 @@ function read(bytes: Uint8Array, size = Infinity): string[] {
     onPong: (opaque) => found.push(`pong ${hexOf(opaque)}`),
   }
   const reader = new RecordReader()
-  for (let at = 0; at < bytes.length; at += size) reader.read(bytes.subarray(at, at + size), events, () => true)
+  for (let at = 0; at < bytes.length; at += size) reader.read(bytes.subarray(at, at + size), events, events)
   return found
 }
 
@@ -45,8 +45,13 @@ describe('a reader', () => {
 
   test('stops when the link has ended', () => {
     let count = 0
-    const events = { onEndRecord: () => (count += 1) } as unknown as RecordEvents
-    new RecordReader().read(bytesOf('80 00 00 01 12 80 00 00 01 12'), events, () => count === 0)
+    const reader = new RecordReader()
+    const onEndRecord = (): void => {
+      count += 1
+      reader.stop()
+    }
+    const events = { onEndRecord } as unknown as RecordEvents & PingEvents
+    reader.read(bytesOf('80 00 00 01 12 80 00 00 01 12'), events, events)
     expect(count).toBe(1)
   })
 

@@ -30,8 +30,8 @@ class End implements Transport {
   }
 
   write(bytes: Uint8Array, done?: (isReleased: boolean) => void): boolean {
-    // As the kernel does: a change of the bytes afterwards changes nothing.
-    this.out.push(bytes.slice())
+    // As the kernel does: a change of the bytes afterwards changes nothing. The `slice` of a Buffer copies nothing.
+    this.out.push(new Uint8Array(bytes))
     this.outBytes += bytes.length
     if (done !== undefined) this.#pending.push(done)
     return true
