@@ -49,7 +49,10 @@ class ClientLink<C, S> implements LinkHost {
   readonly #id: string
   /** Where the server is that knows the link. */
   readonly #address: Address
-  readonly #call: OpenCall<C, S>
+  // Its parts: the call itself has a shape of its own, which takes more memory than they do.
+  readonly #route: OpenCall<C, S>['route']
+  readonly #path: string
+  readonly #options: OpenCall<C, S>['options']
   readonly #settings: ClientSettings
   /** Aborts when the link has ended. Made when its carrier is lost. */
   #ended: AbortController | undefined
@@ -58,7 +61,9 @@ class ClientLink<C, S> implements LinkHost {
   constructor(id: string, address: Address, call: OpenCall<C, S>, settings: ClientSettings) {
     this.#id = id
     this.#address = address
-    this.#call = call
+    this.#route = call.route
+    this.#path = call.path
+    this.#options = call.options
     this.#settings = settings
   }
 
@@ -106,18 +111,17 @@ class ClientLink<C, S> implements LinkHost {
     received: number,
     signal: AbortSignal,
   ): Promise<{ readonly conn: Http2Conn; readonly received: number }> {
-    const call = this.#call
-    const path = address.prefix + call.path
+    const path = address.prefix + this.#path
     const { tls, sessions } = this.#settings
     try {
       const { common, connectTimeout } = await requestHeaders(this.#settings, signal)
       const link = { [linkHeader]: linkValue(this.#id, { received }) }
-      const headers = mergeHeaders(common, call.options.headers, call.route.headers, link)
-      const { method } = call.options
+      const headers = mergeHeaders(common, this.#options.headers, this.#route.headers, link)
+      const { method } = this.#options
       const conn = await connect(address.url, { path, method, headers, signal, tls, sessions, connectTimeout })
       const theirs = conn.status === 200 ? parseResumed(conn.headers[linkHeader], this.#id) : undefined
       if (theirs !== undefined) return { conn, received: theirs }
-      const error = badLink(call.route.name)
+      const error = badLink(this.#route.name)
       conn.abort(error)
       throw error
     } catch (error) {
@@ -130,7 +134,7 @@ class ClientLink<C, S> implements LinkHost {
       | { readonly type: 'reconnecting'; readonly error: unknown }
       | { readonly type: 'resumed'; readonly carriers: number },
   ): void {
-    this.#settings.addresses.report?.({ ...event, origin: this.#address.name, path: this.#call.route.name })
+    this.#settings.addresses.report?.({ ...event, origin: this.#address.name, path: this.#route.name })
   }
 }
 

@@ -38,7 +38,7 @@ export class Inbox {
     return this.consumed - this.told >= this.#window / 2
   }
 
-  /** The peer is told how far the layer above has taken them. */
+  /** Returns how far the layer above has taken them, which the peer then knows. */
   tell(): number {
     this.told = this.consumed
     return this.told

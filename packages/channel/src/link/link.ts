@@ -51,7 +51,7 @@ export class Link implements Transport, CarrierEvents, CarriedLink {
   #flowing = false
   /** What did not fit into the window. */
   #rest: { readonly bytes: Uint8Array; at: number } | undefined
-  /** To be called when the last write is over. */
+  /** To be called when the last write has ended. */
   #done: ((isReleased: boolean) => void) | undefined
   /** How far the end of this side's half has come. */
   #ending: 'no' | 'asked' | 'queued' | 'finished' = 'no'

@@ -36,7 +36,7 @@ interface Page {
  */
 export class Outbox {
   readonly #window: number
-  readonly #pages: Page[] = []
+  #pages = none
   #pageBytes = 0
   /** The index of the page that is taken next, or of the last page if all was taken. */
   #next = 0
@@ -169,7 +169,7 @@ export class Outbox {
 
   /** Drops everything. */
   clear(): void {
-    this.#pages.length = 0
+    this.#pages = none
     this.#next = 0
     this.#pageBytes = 0
     this.#growing = -1
@@ -183,7 +183,11 @@ export class Outbox {
       if (this.#next > 0) this.#next -= 1
       this.#pageBytes -= first.bytes.length
       if (first !== this.#lent && !first.isShared) keep(first.bytes)
-      if (this.#pages.length === 0) this.#growing = -1
+      if (this.#pages.length === 0) {
+        // An array that was used holds memory, also when it is empty.
+        this.#pages = none
+        this.#growing = -1
+      }
       first = this.#pages[0]
     }
   }
@@ -209,11 +213,15 @@ export class Outbox {
     const bytes = allocate(Math.min(size, most), Math.min(2 * size, most))
     const offset = this.#accepted
     const page = { bytes, start: 0, offset, taken: 0, end: 0, endOffset: offset, isShared: false }
+    if (this.#pages === none) this.#pages = []
     this.#pages.push(page)
     this.#pageBytes += bytes.length
     return page
   }
 }
+
+/** The pages of every outbox that has none. Never written to. */
+const none: Page[] = []
 
 /** Moves the start of a page to `offset`, inside a record if need be: the rest then has a prefix of its own. */
 function skipTo(page: Page, offset: number): void {
