@@ -2,7 +2,7 @@ import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import type { StandardSchema } from '../../src/index.ts'
-import { cursor, readNumber } from '../../src/json/read-values.ts'
+import { cursor, readNumber, readText } from '../../src/json/read-values.ts'
 import { shapeOf } from '../../src/schema/shape.ts'
 import { assertSameReading, jsonPair } from '../support/json-pairs.ts'
 import { numbers } from '../support/json-shapes.ts'
@@ -22,6 +22,8 @@ const Shape = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('square'), side: z.number(), label: z.string().nullish() }),
 ])
 const letters = Array.from({ length: 26 }, (_, index) => String.fromCodePoint(0x61 + index))
+/** Longer than what is scanned byte by byte. */
+const longText = 'x'.repeat(300)
 const isoDate = z.codec(z.iso.datetime(), z.date(), {
   decode: (text) => new Date(text),
   encode: (date) => date.toISOString(),
@@ -43,6 +45,12 @@ describe('a compiled reader reads', () => {
     ],
     ['escapes', z.array(z.string()), '["\\u0041\\n","\\\\","\\"é","\\ud800","\\ud83d\\ude80"]'],
     ['long texts', z.array(z.string()), JSON.stringify(['x'.repeat(100_000), 'é'.repeat(100_000)])],
+    ['a quote in a long text', z.array(z.string()), JSON.stringify([`${longText}"${longText}"`, `${longText}\\`, 'x'])],
+    [
+      'backslashes at the end of a long text',
+      z.array(z.string()),
+      JSON.stringify([`${longText}\\\\`, `${longText}\\"`, longText]),
+    ],
     [
       'numbers',
       z.array(z.number()),
@@ -83,6 +91,11 @@ describe('a compiled reader leaves to JSON.parse', () => {
     ['a lone surrogate', z.string(), Uint8Array.of(0x22, 0xed, 0xa0, 0x80, 0x22)],
     ['invalid UTF-8', z.string(), Uint8Array.of(0x22, 0xc3, 0x22)],
     ['a byte order mark', z.string(), '\uFEFF"a"'],
+    ['a control character far in a text', Quote, `{"symbol":"${longText}\n","price":1}`],
+    ['an invalid escape far in a text', Quote, `{"symbol":"${longText}\\x","price":1}`],
+    ['a long text without an end', Quote, `{"symbol":"${longText}`],
+    ['a long text that ends in an escape', Quote, `{"symbol":"${longText}\\"`],
+    ['invalid UTF-8 far in a text', z.string(), Buffer.from(`"${longText}\xc3"`, 'latin1')],
     ['an exponent', z.number(), '1e5'],
     ['a zero in front', z.array(z.number()), '[01]'],
     ['a point without digits', z.array(z.number()), '[1.]'],
@@ -121,6 +134,18 @@ test.each<[boolean, string, z.ZodType]>([
   [false, 'an optional default', z.object({ a: z.string().default('x').optional() })],
 ])('shapeOf: the schema is exact: %s, for %s', (isExact, _what, schema) => {
   expect(shapeOf(schema)?.isExact).toBe(isExact)
+})
+
+test('readText reads texts of each length around the first that the platform reads, with a quote or an escape at each end', () => {
+  for (let length = 250; length < 262; length++) {
+    for (const end of ['', '"', '\\', '\\"', '\n', 'é', '"x']) {
+      const text = 'x'.repeat(length) + end
+      const bytes = utf8Bytes(`${JSON.stringify(text)},"y"`)
+      cursor.at = 0
+      expect(readText(bytes)).toBe(text)
+      expect(cursor.at).toBe(bytes.length - 4)
+    }
+  }
 })
 
 test('readNumber reads what Number makes of a text', () => {
