@@ -82,10 +82,8 @@ class ClientLink<C, S> implements LinkHost {
   async #resume(link: CarriedLink, signal: AbortSignal): Promise<void> {
     const { limits, clock } = this.#settings.addresses
     for (let failures = 0; !this.#isOver; failures++) {
-      // Another address may lead to the same server, by another proxy.
-      const address = failures % 2 === 0 ? this.#address : this.#settings.addresses.next().address
       try {
-        const { conn, received } = await this.#request(address, link.received, signal)
+        const { conn, received } = await this.#request(link.received, signal)
         if (this.#isOver) {
           conn.abort()
           return
@@ -95,30 +93,31 @@ class ClientLink<C, S> implements LinkHost {
         return
       } catch (error) {
         if (signal.aborted) return
-        if (isFinal(error) && address === this.#address) {
-          const message = `the channel could not be resumed: ${(error as ChannelError).message}`
+        if (isFinal(error)) {
+          const message = `the channel could not be resumed: ${error.message}`
           link.lose(new ConnError('CONNECTION_LOST', message, { cause: error }))
           return
         }
-        const delay = error instanceof ChannelError ? retryDelay(limits, failures, error) : limits.maxDelay
-        await sleep(clock, delay, signal).catch(() => {})
+        const refusal = error instanceof ChannelError ? error : undefined
+        await sleep(clock, retryDelay(limits, failures, refusal), signal).catch(() => {})
       }
     }
   }
 
+  /** To the server that knows the link, and to no other: the id is a secret. */
   async #request(
-    address: Address,
     received: number,
     signal: AbortSignal,
   ): Promise<{ readonly conn: Http2Conn; readonly received: number }> {
-    const path = address.prefix + this.#path
+    const { url, prefix } = this.#address
+    const path = prefix + this.#path
     const { tls, sessions } = this.#settings
     try {
       const { common, connectTimeout } = await requestHeaders(this.#settings, signal)
       const link = { [linkHeader]: linkValue(this.#id, { received }) }
       const headers = mergeHeaders(common, this.#options.headers, this.#route.headers, link)
       const { method } = this.#options
-      const conn = await connect(address.url, { path, method, headers, signal, tls, sessions, connectTimeout })
+      const conn = await connect(url, { path, method, headers, signal, tls, sessions, connectTimeout })
       const theirs = conn.status === 200 ? parseResumed(conn.headers[linkHeader], this.#id) : undefined
       if (theirs !== undefined) return { conn, received: theirs }
       const error = badLink(this.#route.name)
@@ -138,9 +137,12 @@ class ClientLink<C, S> implements LinkHost {
   }
 }
 
-/** Whether the server, or what is before it, has answered that it never will. */
-function isFinal(error: unknown): boolean {
-  if (!(error instanceof ChannelError)) return true
+/**
+ * Whether the server, or what is before it, has answered that it never will. What the program's `headers` throws is no
+ * answer: they may need the network, too.
+ */
+function isFinal(error: unknown): error is ChannelError {
+  if (!(error instanceof ChannelError)) return false
   const status = connErrorOf(error)?.response?.status
   if (status !== undefined) return status < 500 && !error.retryable
   return !error.reopen && !error.retryable

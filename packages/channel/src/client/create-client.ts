@@ -254,14 +254,14 @@ export function createClient(origins: string | URL | readonly (string | URL)[], 
     if (refused !== undefined) throw refused
     const ended = openSignal(own ?? new AbortController().signal, new AbortController().signal, what)
     const openOne = (): Promise<Channel<C, S>> => request(route, given, initial, false, what, attempts)
-    const isClosing = (): boolean => closing.signal.aborted
-    return await keepChannelOpen(openOne, use, attempts, clock, ended.signal, isClosing).finally(ended.release)
+    return await keepChannelOpen(openOne, use, attempts, clock, ended.signal, closing.signal).finally(ended.release)
   }
 
   async function close({ timeout = connDefaults.closeTimeout }: ClientCloseOptions = {}): Promise<void> {
     checkDelay('timeout', timeout)
     closing.abort(new ChannelError('CLOSED', 'the client was closed before a channel could be opened'))
-    closed ??= Promise.all([closeChannels(timeout), ownSessions?.close({ timeout: timeout + 2 * forceCloseDelay })])
+    // Only then its connections: a channel that has lost its own may need another to end.
+    closed ??= closeChannels(timeout).then(() => ownSessions?.close({ timeout: 2 * forceCloseDelay }))
     await closed
   }
 

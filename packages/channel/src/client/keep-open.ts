@@ -1,5 +1,6 @@
 /** One channel at a time, for as long as the program wants it. */
 import { addAbortListener, removeAbortListener } from '@h2channel/conn'
+import { abortable } from '@h2channel/conn/internal'
 
 import type { Channel } from '../core/channel.ts'
 import { ChannelError } from '../errors.ts'
@@ -39,7 +40,7 @@ export async function keepOpen<C, S, Result>(
   retry: RetryLimits,
   clock: Clock,
   signal: AbortSignal,
-  isClosing: () => boolean,
+  closing: AbortSignal,
 ): Promise<Result> {
   let previous: ChannelError | undefined
   let failures = 0
@@ -47,7 +48,7 @@ export async function keepOpen<C, S, Result>(
   // asked again ever later, although each of its channels was good.
   let shortLived = 0
   for (let attempt = 1; ; attempt++) {
-    const outcome = await openAndUse(open, use, { attempt, previous }, clock, signal, isClosing)
+    const outcome = await openAndUse(open, use, { attempt, previous }, clock, signal, closing)
     if (outcome.at === 'returned') return outcome.value
     previous = outcome.error
     failures = outcome.wasGood ? 0 : failures + 1
@@ -55,7 +56,7 @@ export async function keepOpen<C, S, Result>(
     shortLived = outcome.age >= retry.maxDelay ? 0 : shortLived + 1
     // After one deploy the next channel opens at once. Where channels drain as soon as they are open, it does not.
     if (previous === undefined && shortLived <= 1) continue
-    await sleep(clock, retryDelay(retry, Math.max(0, shortLived - 1), previous), signal)
+    await sleep(clock, retryDelay(retry, Math.max(0, shortLived - 1), previous), signal, closing)
   }
 }
 
@@ -65,7 +66,7 @@ async function openAndUse<C, S, Result>(
   context: KeepOpenContext,
   clock: Clock,
   signal: AbortSignal,
-  isClosing: () => boolean,
+  closing: AbortSignal,
 ): Promise<Outcome<Result>> {
   let channel: Channel<C, S>
   try {
@@ -80,11 +81,13 @@ async function openAndUse<C, S, Result>(
   if (signal.aborted) onAbort()
   addAbortListener(signal, onAbort)
   try {
-    const value = await use(channel, context)
+    // A function that does not hear of the end of its channel does not delay the signal.
+    const value = await abortable((async () => use(channel, context))(), signal)
     const wasDraining = channel.draining.aborted
     // What the function has sent may be lost until this says otherwise.
     await channel.close()
-    if (!wasDraining || isClosing()) return { at: 'returned', value }
+    signal.throwIfAborted()
+    if (!wasDraining || closing.aborted) return { at: 'returned', value }
     return { at: 'lost', error: undefined, wasGood: true, age: clock.now() - openedAt }
   } catch (error) {
     if (signal.aborted) throw signal.reason

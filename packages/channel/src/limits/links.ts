@@ -33,8 +33,9 @@ export interface LinkUser {
 
 /** A link of a router. */
 export class ServerLink extends Linked<ServerLink> implements LinkHost {
-  /** The route, which alone continues it. */
+  /** The route and the path, which alone continue it: `authorize` decided for them. */
   readonly served: object
+  readonly path: string | undefined
   /** The format that its server sends. */
   readonly send: Format<unknown>
   readonly link: Link
@@ -54,6 +55,7 @@ export class ServerLink extends Linked<ServerLink> implements LinkHost {
     links: Links,
     key: string,
     served: object,
+    path: string | undefined,
     send: Format<unknown>,
     peerWindow: number,
     parts: LinkSettings,
@@ -62,6 +64,7 @@ export class ServerLink extends Linked<ServerLink> implements LinkHost {
     this.#links = links
     this.key = key
     this.served = served
+    this.path = path
     this.send = send
     const { timeout, window, limits, clock } = parts
     const created = createLink({
@@ -139,26 +142,31 @@ export class Links {
   /** Makes a link for a new channel. Only the header has its id. */
   create(
     served: object,
+    path: string | undefined,
     send: Format<unknown>,
     resume: NonNullable<RouteResume>,
     limits: ChannelLimits,
     peerWindow: number,
   ): { readonly link: ServerLink; readonly header: string } {
     const id = randomBytes(18).toString('base64url')
-    const link = new ServerLink(this, keyOf(id), served, send, peerWindow, { ...resume, limits, clock: this.#clock })
+    const link = new ServerLink(this, keyOf(id), served, path, send, peerWindow, {
+      ...resume,
+      limits,
+      clock: this.#clock,
+    })
     this.#byKey.set(link.key, link)
     const { window, timeout } = resume
     return { link, header: linkValue(id, { window, timeout }) }
   }
 
-  /** Finds the link with this id, for a client of the same route. By its hash, so that the time tells nothing. */
-  find(id: string, served: object): ServerLink | undefined {
+  /** Finds the link with this id, for a request with the same path. By its hash, so that the time tells nothing. */
+  find(id: string, served: object, path: string | undefined): ServerLink | undefined {
     const link = this.#byKey.get(keyOf(id))
-    return link?.served === served ? link : undefined
+    return link?.served === served && link.path === path ? link : undefined
   }
 
   detached(link: ServerLink): void {
-    if (link.link.isOver) return
+    if (link.link.isOver || link.list !== undefined) return
     const list = link.user?.usage === undefined ? this.#ended : this.#detached
     list.add(link)
     this.#detachedBytes += link.link.held

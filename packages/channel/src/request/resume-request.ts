@@ -1,4 +1,5 @@
 /** Links of channels: which a request asks for, and how a channel continues on another request. */
+import type { Http2Conn } from '@h2channel/conn'
 import { acceptStream, ConnError } from '@h2channel/conn'
 import type { IncomingHttpHeaders, OutgoingHttpHeaders } from 'node:http2'
 
@@ -26,6 +27,8 @@ export function negotiateLink<Auth>({ headers, served }: OpenRequest<Auth>): Lin
   if (value === undefined) return noWish
   const asked = parseLinkRequest(value)
   if (asked === undefined) return { status: 400, message: `the header ${linkHeader} is malformed` }
+  // The id is a secret, which must not be logged with the other headers.
+  if (asked.asks === 'again') delete headers[linkHeader]
   if (served.resume !== undefined) return asked
   return asked.asks === 'new' ? noWish : gone
 }
@@ -38,12 +41,12 @@ export function agreesOnControl(headers: IncomingHttpHeaders, { receive, send }:
 
 /** Makes a link for a new channel, if its route has links. */
 export function createLink<Auth>(
-  { router, served }: OpenRequest<Auth>,
+  { router, served, headers }: OpenRequest<Auth>,
   send: Format<unknown>,
   peerWindow: number,
 ): { readonly link: ServerLink; readonly headers: OutgoingHttpHeaders } | undefined {
   if (served.resume === undefined) return undefined
-  const { link, header } = router.links.create(served, send, served.resume, served.limits, peerWindow)
+  const { link, header } = router.links.create(served, headers[':path'], send, served.resume, served.limits, peerWindow)
   return { link, headers: { [linkHeader]: header } }
 }
 
@@ -52,8 +55,8 @@ const maxAuthorizing = 4
 
 /** Continues the channel that the request names. It passes `authorize` again. */
 export function resumeRequest<Auth>(request: OpenRequest<Auth>, asked: LinkRequest & { readonly asks: 'again' }): void {
-  const { router, served } = request
-  const linked = router.links.find(asked.id, served)
+  const { router, served, headers } = request
+  const linked = router.links.find(asked.id, served, headers[':path'])
   if (linked === undefined) return respondTo(request, gone)
   if (router.authorize === undefined) resume(request, linked, asked, undefined)
   else if (linked.authorizing >= maxAuthorizing) respondTo(request, unavailable('the channel is being resumed'))
@@ -97,13 +100,15 @@ function resume<Auth>(
   // What came on it afterwards would come again.
   link.detach(new ConnError('ABORTED', 'the client has opened another carrier'))
   const further = { ...responseHeaders, [linkHeader]: linkValue(id, { received: link.received }) }
+  let conn: Http2Conn | undefined
   try {
-    const conn = acceptStream(stream, headers, () => openingResponse(served.responses, linked.send, true, further))
+    conn = acceptStream(stream, headers, () => openingResponse(served.responses, linked.send, true, further))
     router.links.attached(linked)
     linked.session = session
     user.onResumed(conn, auth)
     link.attach(conn, received)
   } catch (error) {
+    conn?.abort(error)
     linked.onDetached(link, error)
     respondTo(request, failed(request, error))
   }

@@ -90,7 +90,9 @@ class LinkedRun<Auth> implements LinkUser {
     const { event, usage, context, lazy } = this.#run
     // The handler keeps its context, which says whose channel it is now.
     Object.assign(context, { auth, conn, headers: conn.headers })
-    lazy.expiresAt = expiryOf(auth)
+    // Without another time, that of before holds: a resume prolongs nothing.
+    const expiresAt = expiryOf(auth)
+    if (expiresAt !== undefined) lazy.expiresAt = expiresAt
     if (event !== undefined) diagnostics.resume.publish({ opening: event, channel: usage.channel })
   }
 }

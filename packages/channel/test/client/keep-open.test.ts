@@ -179,8 +179,16 @@ describe('keepOpen', () => {
 
   test('opens the next channel at once after one that drained, and later where each drains at once', async () => {
     const { delays, clock, retry } = notedDelays()
-    await using served = await serve((router) =>
-      router.handle(numbers, async (channel) => void (await channel.receive()), { maxAge: 1, maxAgeGrace: 20_000 }),
+    const time = testClock()
+    await using served = await serve(
+      (router) =>
+        router.handle(numbers, async (channel, context) => {
+          context.expiresAt = Date.now() + 100_000
+          // It drains before its credentials expire.
+          void time.advance(95_000)
+          await channel.receive()
+        }),
+      { router: { clock: time } },
     )
     const noted: number[] = []
     const enough = new Error('enough')
@@ -207,6 +215,35 @@ describe('keepOpen', () => {
       { signal: ending.signal },
     )
     await failure(kept, 'CANCELLED')
+  })
+
+  test('ends with its signal where the function never settles, or hides the end of its channel', async () => {
+    await using served = await serveEnds()
+    const client = served.client()
+    const ending = new AbortController()
+    const started = deferred()
+    const never = client.keepOpen(numbers, () => new Promise<void>(() => started.resolve()), { signal: ending.signal })
+    const hiding = client.keepOpen(numbers, async (channel) => channel.receive().catch(() => undefined), {
+      signal: ending.signal,
+    })
+    await started.promise
+    ending.abort(new Error('enough'))
+    await failure(never, 'CANCELLED')
+    await failure(hiding, 'CANCELLED')
+  })
+
+  test('ends at once when the client is closed between two channels', async () => {
+    const failed = deferred()
+    await using served = await serveEnds(async () => Promise.reject(new Error('failed on purpose')))
+    const client = served.client({ retry: { initialDelay: 60_000, maxDelay: 60_000, maxAttempts: Infinity } })
+    vi.spyOn(Math, 'random').mockReturnValue(0.9)
+    onTestFinished(() => void vi.restoreAllMocks())
+    const kept = client.keepOpen(numbers, async (channel) => {
+      await channel.receive().finally(failed.resolve)
+    })
+    await failed.promise
+    await client.close()
+    await failure(kept, 'CLOSED')
   })
 
   test('resolves with the value of a function that ends because the client is closed', async () => {

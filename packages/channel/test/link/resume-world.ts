@@ -32,6 +32,8 @@ export class World implements AsyncDisposable {
   readonly #sockets = new Set<Socket>()
   /** Whether the relay accepts connections. */
   isReachable = true
+  /** How many connections the relay has refused. */
+  refused = 0
 
   private constructor(served: Served, server: Server) {
     this.served = served
@@ -100,6 +102,7 @@ export class World implements AsyncDisposable {
 
   #join(near: Socket): void {
     if (!this.isReachable) {
+      this.refused += 1
       near.resetAndDestroy()
       return
     }

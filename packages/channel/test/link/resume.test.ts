@@ -2,15 +2,22 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { once } from 'node:events'
 import type { IncomingHttpHeaders } from 'node:http2'
+import { createServer } from 'node:http2'
+import type { AddressInfo } from 'node:net'
 import { inspect } from 'node:util'
 import { describe, expect, test } from 'vitest'
 
+import { json } from '@h2channel/codecs'
+
+import { createClient } from '../../src/client.ts'
 import type { DiagnosticEvents } from '../../src/diagnostics.ts'
 import type { ChannelClosed } from '../../src/index.ts'
+import { defineRoute } from '../../src/index.ts'
 import { Refusal, resumeDefaults } from '../../src/server.ts'
-import { ask, bareSession } from '../support/server-support.ts'
+import { testClock } from '../../src/testing.ts'
+import { ask, bareSession, serve } from '../support/server-support.ts'
 import { deferred, failOnUnhandledRejections, failure, until } from '../support/support.ts'
-import type { Ours } from './resume-world.ts'
+import type { Numbered, Ours } from './resume-world.ts'
 import { echo, numbers, World } from './resume-world.ts'
 
 failOnUnhandledRejections()
@@ -185,6 +192,33 @@ describe('a channel with resume', () => {
     expect(codeOf(await channel.closed)).toBe('CONN_LOST')
   })
 
+  test('is counted once while it is detached, however many requests for it come to nothing', async () => {
+    let [isFailing, tried] = [false, 0]
+    const ended: ChannelClosed[] = []
+    await using world = await World.start(async (channel) => void ended.push(await channel.closed), {
+      resume: { maxDetached: 3 },
+      async authorize({ session }) {
+        await Promise.resolve()
+        if (isFailing) {
+          tried += 1
+          session?.destroy()
+        }
+        return {}
+      },
+    })
+    const client = world.client({ retry: { initialDelay: 1, maxDelay: 1 } })
+    const opened = [await client.open(numbers), await client.open(numbers)]
+    await until(() => world.router.channels === 2)
+    isFailing = true
+    world.cut()
+    await until(() => tried >= 20)
+    expect([world.router.detached, ended]).toEqual([2, []])
+    isFailing = false
+    await Promise.all(opened.map(async (channel) => channel.close()))
+    await until(() => ended.length === 2)
+    expect(ended).toEqual([{ clean: true }, { clean: true }])
+  })
+
   test('drains while it is detached: its client returns, and ends it', async () => {
     await using world = await World.start(async (channel) => {
       await new Promise((resolve) => channel.draining.addEventListener('abort', resolve))
@@ -207,8 +241,8 @@ describe('a channel with resume', () => {
 
   test('has given its place back once it has ended, although its client returns to learn of that (LINK-10)', async () => {
     await using world = await World.start(echo, { total: { maxChannels: 1 } })
-    const json = 'application/vnd.h2channel+json'
-    const headers = { ':path': '/numbers', 'content-type': json, accept: json, h2channel: '1' }
+    const type = 'application/vnd.h2channel+json'
+    const headers = { ':path': '/numbers', 'content-type': type, accept: type, h2channel: '1' }
     for (let round = 0; round < 3; round++) {
       await using session = bareSession({ ...world.served.at, origin: world.origin })
       const stream = session.http2.request(
@@ -381,6 +415,87 @@ describe('a channel with resume', () => {
     expect(ended.map(codeOf)).toEqual(['PEER_ABORTED', 'CONN_LOST'])
   })
 
+  test('ends when the handler said that its credentials expire, although it was resumed meanwhile', async () => {
+    const clock = testClock()
+    const opened = deferred()
+    await using world = await World.start(
+      async (channel, context) => {
+        context.expiresAt = Date.now() + 60_000
+        opened.resolve()
+        await channel.closed
+      },
+      { clock },
+    )
+    const channel = await world.client().open(numbers)
+    await opened.promise
+    world.cut()
+    await until(() => channel.stats.carriers === 2)
+    await clock.advance(61_000)
+    expect(codeOf(await channel.closed)).toBe('UNAUTHENTICATED')
+  })
+
+  test('survives a failure of the function `headers`, which may need the network as well', async () => {
+    await using world = await World.start()
+    let calls = 0
+    const client = world.client({
+      headers() {
+        calls += 1
+        if (calls === 2) throw new TypeError('fetch failed')
+        return {}
+      },
+    })
+    const channel = await client.open(numbers)
+    world.cut()
+    await channel.send({ n: 1 })
+    expect(await channel.receive()).toEqual({ n: 1 })
+    expect(calls).toBe(3)
+  })
+
+  test('returns to the server that knows it, and sends its id to no other', async () => {
+    await using world = await World.start()
+    const links: unknown[] = []
+    const other = createServer((request, response) => {
+      links.push(request.headers['h2channel-link'])
+      response.writeHead(410).end()
+    })
+    other.listen(0, '127.0.0.1')
+    await once(other, 'listening')
+    const { port } = other.address() as AddressInfo
+    await using client = createClient([world.origin, `http://127.0.0.1:${port}`], {
+      resume: true,
+      retry: { initialDelay: 1, maxDelay: 1 },
+    })
+    const channel = await client.open(numbers)
+    world.cutOff()
+    await until(() => world.refused > 5)
+    world.isReachable = true
+    await channel.send({ n: 1 })
+    expect(await channel.receive()).toEqual({ n: 1 })
+    expect(links).toEqual([])
+    await client.close()
+    other.close()
+  })
+
+  test('delivers what was accepted when its client is closed while it is detached', async () => {
+    const got: number[] = []
+    await using world = await World.start(async (channel) => {
+      for await (const { n } of channel) got.push(n)
+    })
+    const client = world.client()
+    const channel = await client.open(numbers)
+    await until(() => world.router.channels === 1)
+    world.cutOff()
+    for (let n = 0; n < 9; n++) await channel.send({ n })
+    const closed = client.close({ timeout: 10_000 })
+    // Its handler ends its half because the client has ended its own.
+    void channel.end()
+    await until(() => world.refused > 1)
+    world.isReachable = true
+    await closed
+    expect(got).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8])
+    expect(await channel.closed).toEqual({ clean: true })
+  })
+
   test('ends with UNAUTHENTICATED when the credentials expire that it was resumed with', async () => {
     let count = 0
     await using world = await World.start(undefined, {
@@ -480,6 +595,47 @@ describe('a request for a link', () => {
     await until(() => Buffer.concat(chunks).includes('{"n":1}'))
     expect([world.router.channels, world.router.detached]).toEqual([1, 0])
     session.http2.destroy()
+  })
+
+  test('for another path of the same route is answered with 410: `authorize` decided for the first (LINK-3)', async () => {
+    const rooms = defineRoute('/rooms/:room', { client: json<Numbered>(), server: json<Numbered>() })
+    const revoked = new Set<string>()
+    await using served = await serve((router) => router.handle(rooms, echo), {
+      router: {
+        resume: true,
+        authorize({ params }) {
+          if (revoked.has(String(params['room']))) throw new Refusal(403, 'no more')
+          return {}
+        },
+      },
+    })
+    const statusOf = async (path: string, link: string): Promise<readonly [number | undefined, string]> => {
+      const answer = await ask(served.at, { ...headers, ':path': path, 'h2channel-link': link })
+      return [answer.status, String(answer.headers['h2channel-link']).split(';')[0] ?? '']
+    }
+    const [, id] = await statusOf('/rooms/secret', 'new; window=1000')
+    revoked.add('secret')
+    const again = `${id}; received=0`
+    expect([(await statusOf('/rooms/secret', again))[0], (await statusOf('/rooms/public', again))[0]]).toEqual([
+      403, 410,
+    ])
+    expect((await statusOf('/rooms/secret?as=public', again))[0]).toBe(410)
+  })
+
+  test('does not show its id to `authorize` or to the handler (LINK-2)', async () => {
+    const seen: unknown[] = []
+    await using world = await World.start((channel, context) => void channel.closed.then(() => seen.push(context)), {
+      authorize(request) {
+        seen.push(request.headers)
+        return {}
+      },
+    })
+    const channel = await world.client().open(numbers)
+    world.cut()
+    await until(() => channel.stats.carriers === 2)
+    await channel.close()
+    await until(() => seen.length === 3)
+    expect(inspect(seen, { depth: 9, showHidden: true })).not.toMatch(/received=\d/)
   })
 
   test('that has received what was never sent ends the channel (LINK-4)', async () => {
