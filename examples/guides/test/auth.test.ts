@@ -101,8 +101,11 @@ test('the renewals stop when the channel closes, and nothing is left that could 
   })
   await using server = await startServer(router)
   let count = 0
-  const next = (): Promise<Token> =>
-    Promise.resolve({ token: `token-${(count += 1)}`, expiresAt: new Date(Date.now() + 20) })
+  // The third token lasts, so that no renewal is due while the channel closes.
+  const next = (): Promise<Token> => {
+    count += 1
+    return Promise.resolve({ token: `token-${count}`, expiresAt: new Date(Date.now() + (count < 3 ? 20 : 60_000)) })
+  }
   const channel = await openOrders(server.client(), 'xetra', next)
   await renewed
   await channel.close()
