@@ -25,7 +25,8 @@ const once = [
 /**
  * Tests that run on the oldest version, with all other tests, and on the newest. They are the examples, whose parts the
  * tests of the packages cover, and functions from values to bytes and back, which use nothing of Node. The tests of
- * text stay, since its code calls Node's. So do links over HTTP/2, but not over what hardly depends on Node.
+ * text stay, since its code calls Node's. So do links over HTTP/2. Those over pipes and TCP
+ * hardly depend on Node.
  */
 const atBothEnds = [
   'examples/**',

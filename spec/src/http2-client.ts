@@ -135,6 +135,17 @@ export class Http2Client {
     })
   }
 
+  /** Waits for something to arrive. Returns whether it did. Unit of `timeout`: milliseconds. */
+  changes(timeout: number): Promise<boolean> {
+    return new Promise((resolve) => {
+      const timer = setTimeout(() => resolve(false), timeout)
+      this.onChange = () => {
+        clearTimeout(timer)
+        resolve(true)
+      }
+    })
+  }
+
   /** The final response, when it has arrived. */
   get response(): Map<string, string> | undefined {
     return this.responses.find((one) => !(one.get(':status') ?? '').startsWith('1'))

@@ -20,8 +20,8 @@ const sendingInterval = 50
 /** How long nothing may be accepted until a flood counts as held back. */
 const stall = 1_000
 
-const controlFlag = 0x8000_0000
-const lengthMask = 0x3fff_ffff
+export const controlFlag = 0x8000_0000
+export const lengthMask = 0x3fff_ffff
 const types = { 1: 'close', 2: 'stop', 3: 'ping', 4: 'pong', 5: 'draining' } as const
 
 /**
@@ -259,7 +259,7 @@ class Play {
       rest = count === rest.length ? message : rest.subarray(count)
       if (count > 0) continue
       if (this.#client.ending !== undefined) throw new Violation(`its half ended by ${describe(this.#client.ending)}`)
-      if (!(await this.#changes(stall))) return
+      if (!(await this.#client.changes(stall))) return
     }
   }
 
@@ -317,19 +317,8 @@ class Play {
       if (ending !== undefined && what === 'the response') throw new Violation(`no response: ${describe(ending)}`)
       const left = deadline - performance.now()
       if (left <= 0) throw new Violation(`${what} did not come within ${this.#patience / 1_000} s`)
-      await this.#changes(left)
+      await this.#client.changes(left)
     }
-  }
-
-  /** Waits for something to arrive. Returns whether it did. */
-  #changes(timeout: number): Promise<boolean> {
-    return new Promise((resolve) => {
-      const timer = setTimeout(() => resolve(false), timeout)
-      this.#client.onChange = () => {
-        clearTimeout(timer)
-        resolve(true)
-      }
-    })
   }
 }
 
@@ -359,7 +348,7 @@ function bytesOf(what: string | Message): Buffer {
   return Buffer.concat([prefix, body])
 }
 
-function controlFrame(type: number, body: Uint8Array): Buffer {
+export function controlFrame(type: number, body: Uint8Array): Buffer {
   const prefix = Buffer.alloc(5)
   prefix.writeUInt32BE((controlFlag | (body.length + 1)) >>> 0)
   prefix[4] = type

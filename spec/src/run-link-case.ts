@@ -2,14 +2,13 @@
 import type { LinkCase, LinkStep } from './cases.ts'
 import { Http2Client } from './http2-client.ts'
 import type { Target } from './run-case.ts'
-import { headersOf, hex, shorten, Violation } from './run-case.ts'
+import { controlFlag, controlFrame, headersOf, hex, lengthMask, shorten, Violation } from './run-case.ts'
 
 /** How long a step waits for the server. Unit: milliseconds. */
 const patience = 5_000
 /** How long nothing may come until a server counts as silent. Unit: milliseconds. */
 const silence = 500
 
-const controlFlag = 0x8000_0000
 const ackType = 0x11
 const endType = 0x12
 const resetType = 0x13
@@ -51,7 +50,7 @@ class LinkCarrier {
       const { received } = this.client
       if (received.length < 4) return
       const prefix = received.readUInt32BE(0)
-      const length = prefix & 0x3fff_ffff
+      const length = prefix & lengthMask
       if (received.length < 4 + length) return
       this.client.received = received.subarray(4 + length)
       this.#onRecord(prefix >= controlFlag, received.subarray(4, 4 + length))
@@ -69,7 +68,7 @@ class LinkCarrier {
     if (type === ackType) this.#onAck(Number(body.readBigUInt64BE(1)))
     else if (type === endType) this.hasEnd = true
     else if (type === resetType) this.reset = body.readUInt32BE(1)
-    else if (type === pingType) this.client.send(control(Buffer.concat([Buffer.of(pongType), body.subarray(1)])))
+    else if (type === pingType) this.client.send(controlFrame(pongType, body.subarray(1)))
     else if (type === pongType) this.pongs.push(body.subarray(1).toString('hex'))
   }
 
@@ -148,7 +147,7 @@ class LinkPlay {
 
   async #silent(carrier: LinkCarrier): Promise<void> {
     const until = performance.now() + silence
-    for (let left = silence; left > 0; left = until - performance.now()) await this.#changes(carrier, left)
+    for (let left = silence; left > 0; left = until - performance.now()) await carrier.client.changes(left)
     if (carrier.data.length > 0) throw new Violation(`${carrier.data.toString('hex')} came beyond the window`)
   }
 
@@ -162,23 +161,7 @@ class LinkPlay {
       if (ending !== undefined) throw new Violation(`the carrier ended before ${what} came`)
       const left = deadline - performance.now()
       if (left <= 0) throw new Violation(`${what} did not come within ${patience / 1_000} s`)
-      await this.#changes(carrier, left)
+      await carrier.client.changes(left)
     }
   }
-
-  #changes({ client }: LinkCarrier, timeout: number): Promise<void> {
-    return new Promise((resolve) => {
-      const timer = setTimeout(resolve, timeout)
-      client.onChange = () => {
-        clearTimeout(timer)
-        resolve()
-      }
-    })
-  }
-}
-
-function control(body: Uint8Array): Buffer {
-  const prefix = Buffer.alloc(4)
-  prefix.writeUInt32BE((controlFlag | body.length) >>> 0)
-  return Buffer.concat([prefix, body])
 }

@@ -81,7 +81,7 @@ async function openAndUse<C, S, Result>(
   if (signal.aborted) onAbort()
   addAbortListener(signal, onAbort)
   try {
-    // A function that does not hear of the end of its channel does not delay the signal.
+    // A function that never settles must not keep the signal from ending this.
     const value = await abortable((async () => use(channel, context))(), signal)
     const wasDraining = channel.draining.aborted
     // What the function has sent may be lost until this says otherwise.
